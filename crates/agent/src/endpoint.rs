@@ -1,0 +1,1 @@
+//! Leads clients to where they belong.

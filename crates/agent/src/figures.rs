@@ -1,0 +1,1 @@
+//! CPU, memory and disk of the node, read from /proc and the cgroup files.

@@ -1,0 +1,1 @@
+//! Small files written so that a crash leaves the old or the new, never half.

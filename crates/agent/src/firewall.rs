@@ -1,0 +1,1 @@
+//! The node's own nftables table: gate, members, read gate.

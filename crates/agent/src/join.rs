@@ -1,0 +1,1 @@
+//! How a new agent becomes a node.

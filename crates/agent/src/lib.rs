@@ -1,0 +1,14 @@
+//! What runs on a node.
+//!
+//! `bellwether-agent init` keeps three processes alive that cannot delay each other: the *sentry*
+//! (session with the server, lease, gate, promise, fence), the *worker* (the engine's supervision,
+//! seeding, probes) and the *endpoint* (leads clients to the primary or to replicas).
+
+pub mod endpoint;
+pub mod figures;
+pub mod files;
+pub mod firewall;
+pub mod init;
+pub mod join;
+pub mod sentry;
+pub mod worker;

@@ -1,0 +1,1 @@
+//! Lease, gate, promise, fence; the session with the server.

@@ -1,0 +1,128 @@
+//! A driver is an engine's hands on one node. The worker decides what is to be done (`agent::converge`);
+//! the driver knows how this engine does it. Every method may be called again after it was interrupted
+//! at any point.
+
+use async_trait::async_trait;
+use bellwether_model::NodeId;
+use bellwether_model::replication::Position;
+use bellwether_protocol::Assignment;
+use bellwether_protocol::assignment::Member;
+use bellwether_protocol::local::{EngineFigures, Follower};
+
+use crate::Failure;
+
+/// What a probe found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Probe {
+    pub process: ProcessState,
+    pub data: DataState,
+    /// The engine answers and says it is in recovery (`Some(true)`) or accepts writes.
+    pub in_recovery: Option<bool>,
+    /// Whom it is configured to follow.
+    pub upstream: Option<NodeId>,
+    pub streaming: bool,
+    pub position: Option<Position>,
+    pub applied: Option<Position>,
+    pub upstream_age_ms: Option<u64>,
+    pub followers: Vec<Follower>,
+    pub figures: EngineFigures,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ProcessState {
+    /// Not looked at yet.
+    #[default]
+    Unknown,
+    Down,
+    /// The process lives but does not answer yet: starting, recovering or hung.
+    Starting,
+    Up,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DataState {
+    #[default]
+    Unknown,
+    Absent,
+    /// A copy that was never completed: worthless.
+    Partial,
+    /// `was_primary`: last ran accepting writes; `clean`: was stopped in an orderly way.
+    Present { was_primary: bool, clean: bool },
+}
+
+/// How a former primary was made fit to follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repair {
+    /// Its history is part of the upstream's: it just follows.
+    CatchUp,
+    /// What only it held was set aside and the rest rewound.
+    Rewound,
+    /// It cannot be repaired: a full copy is needed.
+    NeedsCopy,
+}
+
+/// An engine's hands on one node.
+#[async_trait]
+pub trait Driver: Send + Sync {
+    /// Looks, with deadlines of its own; never fails, says what it could not find out by `None`.
+    async fn probe(&self) -> Probe;
+
+    /// Makes a new, empty database with the cluster's users in place, stopped again at the end.
+    async fn bootstrap(&self, assignment: &Assignment) -> Result<(), Failure>;
+
+    /// Copies the data from that member into a new directory, which replaces the old only when it is
+    /// complete and verified. `progress` is told bytes done and bytes in all.
+    async fn seed(
+        &self,
+        assignment: &Assignment,
+        upstream: &Member,
+        progress: &(dyn Fn(u64, u64) + Send + Sync),
+    ) -> Result<(), Failure>;
+
+    /// Writes the settings for the assignment; reloads a running engine. Idempotent and cheap when
+    /// nothing changed.
+    async fn configure(&self, assignment: &Assignment) -> Result<(), Failure>;
+
+    /// Starts the engine to accept writes. Returns once the process runs, not once it answers.
+    async fn start_primary(&self, assignment: &Assignment) -> Result<(), Failure>;
+
+    /// Starts the engine in recovery, following that member, or nobody.
+    async fn start_replica(
+        &self,
+        assignment: &Assignment,
+        upstream: Option<&Member>,
+    ) -> Result<(), Failure>;
+
+    /// Makes a running replica follow that member, or nobody (the promise).
+    async fn follow(
+        &self,
+        assignment: &Assignment,
+        upstream: Option<&Member>,
+    ) -> Result<(), Failure>;
+
+    /// Makes a running replica a primary; returns once it accepts writes.
+    async fn promote(&self, assignment: &Assignment) -> Result<(), Failure>;
+
+    /// Prepares for a quick stop (a checkpoint); no effect on clients.
+    async fn prepare_handover(&self) -> Result<(), Failure>;
+
+    /// Ends the connections of clients, not those of replication.
+    async fn end_clients(&self) -> Result<(), Failure>;
+
+    /// Stops the engine in an orderly way, so that replicas that stream hold everything. Returns
+    /// where the log ends.
+    async fn stop(&self) -> Result<Option<Position>, Failure>;
+
+    /// Kills every process of the engine, whatever it does.
+    async fn kill(&self) -> Result<(), Failure>;
+
+    /// Makes stopped data fit to follow that member; what only this node held is set aside first.
+    async fn repair(&self, assignment: &Assignment, upstream: &Member) -> Result<Repair, Failure>;
+
+    /// Removes the data for good. The engine must be stopped.
+    async fn erase(&self) -> Result<(), Failure>;
+
+    /// Whether the settings of this assignment's configuration are active on this primary, and every
+    /// voter it newly requires has passed the position the primary had then.
+    async fn is_configuration_active(&self, assignment: &Assignment) -> Result<bool, Failure>;
+}

@@ -1,0 +1,11 @@
+//! The traits adapters keep, and how they say what went wrong.
+//!
+//! Adapters classify a failure once, at the edge; nothing above them inspects text.
+
+pub mod driver;
+pub mod failure;
+pub mod provider;
+
+pub use driver::Driver;
+pub use failure::{Class, Failure};
+pub use provider::Provider;

@@ -1,0 +1,1 @@
+//! Every engine we can run.

@@ -1,0 +1,191 @@
+//! A cluster: one logical database, its spec (what a person asked for) and its status (what was decided
+//! and found).
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::bytes::Bytes;
+use crate::group::{JointConfig, TimerProfile};
+use crate::id::{ClusterId, NodeId, OperationId};
+use crate::operation::Allowed;
+use crate::replication::{ReplicationMode, Term};
+use crate::time::Timestamp;
+
+/// What every node of a cluster gets.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NodeSize {
+    /// Processor cores; fractions are allowed where the provider allows them.
+    pub cpus: f64,
+    /// Memory in bytes; text such as `1GiB` is read too.
+    pub memory: Bytes,
+    /// Disk for the data in bytes; text such as `5GiB` is read too.
+    pub disk: Bytes,
+}
+
+/// What a person asked for. Written by the API only; every change raises the generation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClusterSpec {
+    /// 1 to 40 lower-case letters, digits and hyphens, beginning with a letter; unique on the server.
+    pub name: String,
+    /// An engine's name, as listed by `/v1/engines`.
+    pub engine: String,
+    /// A version that the engine's profile lists. Empty is the newest.
+    #[serde(default)]
+    pub version: String,
+    /// A provider's name, as listed by `/v1/providers`.
+    #[serde(default = "default_provider")]
+    pub provider: String,
+    /// Number of nodes: 1 is a primary alone, more add replicas.
+    pub nodes: u32,
+    #[serde(default = "default_size")]
+    pub size: NodeSize,
+    /// `async`, `prefer`, `strict` or `quorum(N)`.
+    #[serde(default)]
+    #[schema(value_type = String, example = "async")]
+    pub replication: ReplicationMode,
+    /// How quickly a lost primary is suspected and replaced.
+    #[serde(default)]
+    pub timers: TimerProfile,
+}
+
+fn default_provider() -> String {
+    "docker".to_owned()
+}
+
+fn default_size() -> NodeSize {
+    NodeSize { cpus: 1.0, memory: Bytes::gib(1), disk: Bytes::gib(5) }
+}
+
+/// The stored cluster.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Cluster {
+    pub id: ClusterId,
+    /// Counts versions of the spec. Written by the API with the spec.
+    pub generation: u64,
+    pub created_at: Timestamp,
+    pub spec: ClusterSpec,
+    /// Written by the control loop only.
+    pub status: ClusterStatus,
+    /// The cluster's own network. Chosen by the control loop when the cluster is created.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<ClusterNetwork>,
+    /// The ordinal the next node gets; ordinals are never reused. Written by the control loop.
+    pub next_ordinal: u32,
+}
+
+/// The addresses of a cluster's own network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ClusterNetwork {
+    /// The provider's name for it.
+    pub name: String,
+    /// For example `10.87.3.0/24`.
+    pub subnet: String,
+    /// For example `fd42:be11:0:3::/64`.
+    pub subnet6: String,
+    /// The server's address on this network: the node's way to the server.
+    pub gateway: String,
+}
+
+/// The state of a cluster in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ClusterPhase {
+    /// Its first nodes are being made.
+    Creating,
+    /// The primary serves and every node that was asked for follows.
+    Healthy,
+    /// The primary serves; something else is missing.
+    Degraded,
+    /// The primary is being replaced.
+    FailingOver,
+    /// No primary serves.
+    Unavailable,
+    /// Not enough was heard to say.
+    Unknown,
+    /// Creation failed; the operation has the reason.
+    Failed,
+    Deleting,
+}
+
+/// What was decided and found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ClusterStatus {
+    pub phase: ClusterPhase,
+    /// One sentence on the state, for people.
+    pub sentence: String,
+    /// The number of the rule that decided last.
+    pub rule: u32,
+    /// The term in force; 0 before the first primary.
+    pub term: Term,
+    /// The primary of that term.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub primary: Option<NodeId>,
+    /// A replica that is being made primary under `term`: not yet confirmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidate: Option<NodeId>,
+    pub config: JointConfig,
+    /// The operation that moves the cluster now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<OperationId>,
+    /// When an automatic failover last ended; the anti-flap rule looks at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_failover_at: Option<Timestamp>,
+}
+
+impl Default for ClusterStatus {
+    fn default() -> Self {
+        Self {
+            phase: ClusterPhase::Creating,
+            sentence: "waiting to be created".to_owned(),
+            rule: 0,
+            term: 0,
+            primary: None,
+            candidate: None,
+            config: JointConfig::default(),
+            operation: None,
+            last_failover_at: None,
+        }
+    }
+}
+
+/// A cluster as the API shows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ClusterView {
+    pub id: ClusterId,
+    pub name: String,
+    pub generation: u64,
+    pub created_at: Timestamp,
+    pub spec: ClusterSpec,
+    pub phase: ClusterPhase,
+    /// One sentence on the state, for people.
+    pub sentence: String,
+    pub term: Term,
+    /// The primary's node id, where there is one.
+    pub primary: Option<NodeId>,
+    /// The primary's name, where there is one.
+    pub primary_name: Option<String>,
+    /// Nodes that exist, whatever their state.
+    pub nodes_total: u32,
+    /// Nodes that serve or follow as they should.
+    pub nodes_healthy: u32,
+    /// The operation that moves the cluster now.
+    pub operation: Option<OperationId>,
+    /// Which operations may be asked for now and, for the rest, why not.
+    pub operations: Vec<Allowed>,
+}
+
+/// A new number of nodes or other settings for an existing cluster.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClusterChange {
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub replication: Option<ReplicationMode>,
+    #[serde(default)]
+    pub timers: Option<TimerProfile>,
+    /// The number of nodes wanted; the control loop adds or removes one at a time.
+    #[serde(default)]
+    pub nodes: Option<u32>,
+}

@@ -1,0 +1,189 @@
+//! The configuration of a replication group that decides safety: who votes, how many must confirm a
+//! write, how many keep a primary alive without the server, how many must promise before an election.
+//!
+//! With n voters, W acknowledgements per write, k voters that renew a lease and p promises that elect:
+//! `k + p > n` means no two primaries, `W + p > n` means no acknowledged write is lost.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::id::NodeId;
+
+/// One configuration of a replication group.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct GroupConfig {
+    /// Counts configurations; never decreases.
+    pub version: u64,
+    /// Replicas that are durable and stream: their promises and lease acknowledgements count.
+    pub voters: BTreeSet<NodeId>,
+    /// W: replicas that confirm a commit before the client hears of it. 0 is asynchronous.
+    pub acks: u32,
+    /// With W above 0: whether commits wait when too few voters confirm.
+    pub strict: bool,
+}
+
+impl GroupConfig {
+    /// k: voters whose acknowledgements keep a primary alive without the server.
+    #[must_use]
+    pub fn lease_quorum(&self) -> usize {
+        let n = self.voters.len();
+        n.div_ceil(2).max(self.acks_possible())
+    }
+
+    /// p: voters whose durable promise is needed to elect.
+    #[must_use]
+    pub fn promise_quorum(&self) -> usize {
+        let n = self.voters.len();
+        let for_lease = n + 1 - self.lease_quorum().min(n);
+        let for_data = if self.acks > 0 { n + 1 - self.acks_possible() } else { 0 };
+        for_lease.max(for_data).min(n.max(1))
+    }
+
+    /// W cannot ask for more than there are voters when sizing quorums.
+    fn acks_possible(&self) -> usize {
+        (self.acks as usize).min(self.voters.len())
+    }
+}
+
+/// The configuration in force and, while it changes, the one it changes to: both must be satisfied.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct JointConfig {
+    pub current: GroupConfig,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<GroupConfig>,
+}
+
+impl JointConfig {
+    /// The configurations that may be in force.
+    pub fn iter(&self) -> impl Iterator<Item = &GroupConfig> {
+        std::iter::once(&self.current).chain(self.next.iter())
+    }
+
+    /// Whether these promises elect under every configuration that may be in force.
+    #[must_use]
+    pub fn elects(&self, promised: &BTreeSet<NodeId>) -> bool {
+        self.iter().all(|config| {
+            !config.voters.is_empty()
+                && config.voters.intersection(promised).count() >= config.promise_quorum()
+        })
+    }
+
+    /// Whether these acknowledgements alone keep a primary alive under every configuration in force.
+    #[must_use]
+    pub fn authorises(&self, acks: &BTreeSet<NodeId>) -> bool {
+        self.iter().all(|config| {
+            !config.voters.is_empty()
+                && config.voters.intersection(acks).count() >= config.lease_quorum()
+        })
+    }
+
+    /// Whether nobody but the primary votes: it needs no lease, because nobody can be elected.
+    #[must_use]
+    pub fn is_solo(&self) -> bool {
+        self.iter().all(|config| config.voters.is_empty())
+    }
+
+    /// Everybody who votes in a configuration that may be in force.
+    #[must_use]
+    pub fn voters(&self) -> BTreeSet<NodeId> {
+        self.iter().flat_map(|config| config.voters.iter().cloned()).collect()
+    }
+}
+
+/// How long things may take, in milliseconds. Durations only; wall clocks are never compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Timers {
+    /// Between two reports, and between two requests for the lease.
+    pub heartbeat_ms: u64,
+    /// An older report or lease request is a sign that its sender is lost.
+    pub suspect_ms: u64,
+    /// What one acknowledgement of a lease request is worth, counted from the request's sending.
+    pub lease_ms: u64,
+    /// Added to the lease before somebody else may be primary, for clocks that run differently.
+    pub drift_ms: u64,
+    /// A planned switchover holds writes at most so long, then undoes itself.
+    pub hold_ms: u64,
+    /// After a start the server promotes nobody before this.
+    pub settle_ms: u64,
+    /// A voter that is silent or does not stream so long loses its vote.
+    pub voter_grace_ms: u64,
+    /// New connections wait at most so long for a primary, then are refused.
+    pub connect_wait_ms: u64,
+}
+
+/// A named set of timers.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum TimerProfile {
+    Fast,
+    #[default]
+    Lan,
+    Wan,
+}
+
+impl TimerProfile {
+    /// The profile's timers; FAILOVER's table of timers has the reasons.
+    #[must_use]
+    pub fn timers(self) -> Timers {
+        let (heartbeat, suspect, lease, drift, hold, settle, grace) = match self {
+            Self::Fast => (250, 1_000, 2_000, 70, 1_000, 2_100, 2_000),
+            Self::Lan => (500, 1_500, 3_000, 80, 2_000, 3_100, 2_500),
+            Self::Wan => (2_000, 6_000, 12_000, 320, 10_000, 12_400, 10_000),
+        };
+        Timers {
+            heartbeat_ms: heartbeat,
+            suspect_ms: suspect,
+            lease_ms: lease,
+            drift_ms: drift,
+            hold_ms: hold,
+            settle_ms: settle,
+            voter_grace_ms: grace,
+            connect_wait_ms: 15_000,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(voters: u32, acks: u32) -> GroupConfig {
+        let voters = (0..voters).map(|n| NodeId::from(format!("n{n}"))).collect();
+        GroupConfig { version: 1, voters, acks, strict: acks > 0 }
+    }
+
+    #[test]
+    fn quorums_overlap_for_every_size() {
+        for n in 1..=9u32 {
+            for acks in 0..=n {
+                let config = config(n, acks);
+                let (k, p) = (config.lease_quorum(), config.promise_quorum());
+                assert!(k + p > n as usize, "two primaries with n={n} acks={acks}");
+                assert!(acks == 0 || acks as usize + p > n as usize, "loss with n={n} acks={acks}");
+                assert!(p >= 1 && p <= n as usize);
+            }
+        }
+    }
+
+    #[test]
+    fn quorums_are_those_of_the_table() {
+        let table = [(1, 0, 1, 1), (2, 0, 1, 2), (2, 2, 2, 1), (3, 1, 2, 3), (4, 3, 3, 2)];
+        for (n, w, k, p) in table {
+            let config = config(n, w);
+            assert_eq!((config.lease_quorum(), config.promise_quorum()), (k, p), "n={n} W={w}");
+        }
+    }
+
+    #[test]
+    fn a_joint_configuration_needs_both() {
+        let joint = JointConfig { current: config(2, 0), next: Some(config(3, 0)) };
+        let two: BTreeSet<_> = ["n0", "n2"].map(NodeId::from).into();
+        assert!(!joint.elects(&two), "n0 and n2 are not enough of n0, n1");
+        let both: BTreeSet<_> = ["n0", "n1"].map(NodeId::from).into();
+        assert!(joint.elects(&both));
+    }
+}

@@ -1,0 +1,29 @@
+//! The nouns of Bellwether: ids, specs, status, roles, positions, terms.
+//!
+//! No I/O and nothing async lives here: every other crate may depend on this one.
+
+pub mod bytes;
+pub mod cluster;
+pub mod connection;
+pub mod engine;
+pub mod event;
+pub mod group;
+pub mod id;
+pub mod name;
+pub mod node;
+pub mod operation;
+pub mod plan;
+pub mod problem;
+pub mod provider;
+pub mod replication;
+pub mod time;
+pub mod user;
+
+pub use bytes::Bytes;
+pub use cluster::{Cluster, ClusterPhase, ClusterSpec, ClusterStatus, ClusterView, NodeSize};
+pub use group::{GroupConfig, JointConfig, Timers};
+pub use id::{ClusterId, JoinTokenId, NodeId, OperationId, TokenId, UserId};
+pub use node::{Node, NodePhase, NodeView};
+pub use operation::{Operation, OperationKind, OperationStatus, Step, StepState};
+pub use replication::{Actual, Position, ReplicationMode, Target, Term};
+pub use time::Timestamp;

@@ -1,0 +1,122 @@
+//! A node: a member of one cluster; a machine, our agent and one engine process with its data.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::cluster::NodeSize;
+use crate::id::{ClusterId, NodeId};
+use crate::operation::Allowed;
+use crate::replication::{Position, Target};
+use crate::time::Timestamp;
+
+/// The stored node. Written by the control loop only, but for `fingerprint` and `joined_at` (join).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Node {
+    pub id: NodeId,
+    pub cluster: ClusterId,
+    /// Counts nodes within the cluster from 1; never reused.
+    pub ordinal: u32,
+    /// `<cluster>-<ordinal>`.
+    pub name: String,
+    pub size: NodeSize,
+    pub created_at: Timestamp,
+    pub phase: NodePhase,
+    /// The machine's addresses on the cluster's network.
+    pub address: String,
+    pub address6: String,
+    /// The provider's id of the machine, once it exists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<String>,
+    /// SHA-256 of the agent's certificate: who may speak for this node. Set when the agent joins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joined_at: Option<Timestamp>,
+    /// What the node shall be.
+    pub target: Target,
+}
+
+/// Where a node is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NodePhase {
+    /// Written down; the machine is being made.
+    Provisioning,
+    /// The machine runs; its agent has not joined yet.
+    Joining,
+    /// The data is being made or copied; it does not vote.
+    Seeding,
+    /// A member in full.
+    Active,
+    /// On its way out.
+    Removing,
+}
+
+/// The role of a node as it is, not as it is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NodeRole {
+    Primary,
+    Replica,
+    /// Neither: new, stopped, being copied, or not heard from.
+    None,
+}
+
+/// The health of a node in one word; the dashboard gives each a tone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NodeHealth {
+    Healthy,
+    /// On its way to healthy: being made, copied, started.
+    Working,
+    /// Works with a flaw: lags, does not stream.
+    Degraded,
+    /// The agent says that the engine does not work.
+    Failed,
+    /// Not heard from.
+    Silent,
+}
+
+/// A node as the API shows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct NodeView {
+    pub id: NodeId,
+    pub cluster: ClusterId,
+    pub name: String,
+    pub ordinal: u32,
+    pub size: NodeSize,
+    pub provider: String,
+    pub machine: Option<String>,
+    pub address: String,
+    pub address6: String,
+    pub created_at: Timestamp,
+    pub phase: NodePhase,
+    pub role: NodeRole,
+    pub health: NodeHealth,
+    /// The state in words: "primary, accepts writes", "replica, streaming", "copying from demo-1".
+    pub state: String,
+    /// What the node shall be, in one word.
+    pub target: String,
+    /// The node it follows.
+    pub upstream: Option<String>,
+    pub position: Option<Position>,
+    /// Bytes of log behind the primary.
+    pub lag_bytes: Option<u64>,
+    /// Whether the gate lets clients reach a primary here.
+    pub gate_open: Option<bool>,
+    /// Percent of the cores the node may use.
+    pub cpu_percent: Option<f64>,
+    pub memory_used: Option<u64>,
+    pub memory_limit: Option<u64>,
+    pub disk_used: Option<u64>,
+    pub disk_size: Option<u64>,
+    pub connections: Option<u32>,
+    pub engine_version: Option<String>,
+    pub agent_version: Option<String>,
+    /// Seconds since the engine was started.
+    pub uptime_seconds: Option<u64>,
+    /// Milliseconds since the agent was last heard from.
+    pub report_age_ms: Option<u64>,
+    /// Which operations may be asked for on this node now and, for the rest, why not.
+    pub operations: Vec<Allowed>,
+}

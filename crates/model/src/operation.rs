@@ -1,0 +1,176 @@
+//! An operation: durable work with a list of named steps. Whatever changes a cluster leaves one.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::id::{ClusterId, NodeId, OperationId};
+use crate::time::Timestamp;
+
+/// What an operation does. The names are stored: add, never rename.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OperationKind {
+    CreateCluster,
+    AddNode,
+    RemoveNode,
+    Switchover,
+    Failover,
+    DeleteCluster,
+}
+
+impl OperationKind {
+    pub const ALL: [Self; 6] = [
+        Self::CreateCluster,
+        Self::AddNode,
+        Self::RemoveNode,
+        Self::Switchover,
+        Self::Failover,
+        Self::DeleteCluster,
+    ];
+
+    /// The stored name.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::CreateCluster => "create_cluster",
+            Self::AddNode => "add_node",
+            Self::RemoveNode => "remove_node",
+            Self::Switchover => "switchover",
+            Self::Failover => "failover",
+            Self::DeleteCluster => "delete_cluster",
+        }
+    }
+
+    /// The name for people.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::CreateCluster => "Create cluster",
+            Self::AddNode => "Add node",
+            Self::RemoveNode => "Remove node",
+            Self::Switchover => "Promote",
+            Self::Failover => "Failover",
+            Self::DeleteCluster => "Delete cluster",
+        }
+    }
+}
+
+impl std::fmt::Display for OperationKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OperationStatus {
+    /// Written down, waiting for the operation before it.
+    Queued,
+    Running,
+    Succeeded,
+    Failed,
+    /// Given up for something more urgent, or undone.
+    Cancelled,
+}
+
+impl OperationStatus {
+    #[must_use]
+    pub fn is_ended(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StepState {
+    Pending,
+    Running,
+    Done,
+    Failed,
+    Skipped,
+}
+
+/// One step of an operation, as people see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Step {
+    /// The stored name, for example `await_agents`.
+    pub name: String,
+    /// For people: "Wait for the agents".
+    pub title: String,
+    pub state: StepState,
+    /// What it does or waits for just now, or why it failed.
+    #[serde(default)]
+    pub message: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+}
+
+/// The stored operation, and the operation as the API shows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Operation {
+    pub id: OperationId,
+    pub cluster: ClusterId,
+    /// The cluster's name when the operation began: still readable after a deletion.
+    pub cluster_name: String,
+    pub kind: OperationKind,
+    /// The node it is about, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<NodeId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_name: Option<String>,
+    pub status: OperationStatus,
+    /// A user's name, or `bellwether` for automation.
+    pub started_by: String,
+    /// Why it was started: "asked for", or the sentence of the rule that fired.
+    pub reason: String,
+    /// The rule's number, 0 when a person asked.
+    #[serde(default)]
+    pub rule: u32,
+    pub created_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    pub steps: Vec<Step>,
+    /// How it ended, or what it does now, in words.
+    #[serde(default)]
+    pub message: String,
+    /// What the steps have learned; each kind has its own fields. For a failover and a switchover it
+    /// is the report: evidence, candidate, milliseconds of each phase.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    pub state: serde_json::Value,
+}
+
+impl Operation {
+    /// The step that runs or comes next.
+    #[must_use]
+    pub fn step_at(&self) -> Option<usize> {
+        self.steps.iter().position(|s| matches!(s.state, StepState::Pending | StepState::Running))
+    }
+}
+
+/// A request for an operation on a cluster: `POST /v1/clusters/{id}/operations`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewOperation {
+    pub kind: OperationKind,
+    /// The node it is about (id or name): to remove, or to promote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// For `delete_cluster`: the cluster's name, typed again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirm: Option<String>,
+}
+
+/// Whether an operation may be asked for now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Allowed {
+    pub kind: OperationKind,
+    pub allowed: bool,
+    /// Why not, and what to do about it; empty when allowed.
+    #[serde(default)]
+    pub reason: String,
+}

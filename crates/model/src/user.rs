@@ -1,0 +1,72 @@
+//! People and programs that may use the API.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::id::{TokenId, UserId};
+use crate::time::Timestamp;
+
+/// A user as the API shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct UserView {
+    pub id: UserId,
+    pub name: String,
+    /// The first password was printed by the server: it must be changed before anything else is done
+    /// in the dashboard.
+    pub must_change_password: bool,
+}
+
+/// `POST /v1/sessions`.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewSession {
+    pub user: String,
+    pub password: String,
+}
+
+/// A session: the token is shown this once. Browsers get it as a cookie too.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct Session {
+    pub token: String,
+    pub user: UserView,
+    pub expires_at: Timestamp,
+}
+
+/// `PUT /v1/me/password`.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewPassword {
+    pub current: String,
+    /// 12 characters or more.
+    pub new: String,
+}
+
+/// `POST /v1/tokens`.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewToken {
+    /// What it is for.
+    pub name: String,
+    /// Days until it expires; none: never.
+    #[serde(default)]
+    pub days: Option<u32>,
+}
+
+/// A bearer token as the API lists it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TokenView {
+    pub id: TokenId,
+    pub name: String,
+    pub created_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Option<Timestamp>,
+}
+
+/// A new bearer token: `secret` is shown this once.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct CreatedToken {
+    pub token: TokenView,
+    pub secret: String,
+}

@@ -1,0 +1,1 @@
+//! What should happen next. Pure: no clock, no I/O; time is a field of the view.

@@ -1,0 +1,96 @@
+//! What a node shall be: the whole of it, in one message.
+
+use std::collections::BTreeMap;
+
+use bellwether_model::cluster::NodeSize;
+use bellwether_model::engine::EnginePorts;
+use bellwether_model::group::{JointConfig, Timers};
+use bellwether_model::{ClusterId, NodeId, ReplicationMode, Target, Term};
+use serde::{Deserialize, Serialize};
+
+/// What a node shall be, with everything it needs to become it. Kept on the node's disk (mode 0600,
+/// for its secrets), so that agent and cluster go on without a server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Assignment {
+    /// Counts assignments over the whole life of the server's store; an agent refuses a lower one.
+    pub seq: u64,
+    pub cluster: ClusterId,
+    pub cluster_name: String,
+    pub node: NodeId,
+    pub node_name: String,
+    pub engine: EngineAssignment,
+    pub timers: Timers,
+    pub mode: ReplicationMode,
+    pub group: Group,
+    /// Promise, durably, to take no part in a term below this; cut replication from earlier primaries.
+    pub promise: Term,
+    pub target: Target,
+    /// A planned switchover is under way: endpoints hold new connections, and the primary lets no new
+    /// ones in. It lapses by itself after `timers.hold_ms` counted from when the agent first saw it.
+    pub hold: bool,
+    /// Most bytes a replica may lag and still serve reads.
+    pub read_lag_bytes_max: u64,
+    pub secrets: Secrets,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EngineAssignment {
+    pub name: String,
+    pub version: String,
+    pub ports: EnginePorts,
+    pub size: NodeSize,
+    /// Settings chosen by the user, beside those the driver owns.
+    #[serde(default)]
+    pub parameters: BTreeMap<String, String>,
+}
+
+/// The replication group as the server knows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Group {
+    /// The term in force.
+    pub term: Term,
+    /// The primary of that term, once it is confirmed; none while the primary changes.
+    pub primary: Option<NodeId>,
+    pub config: JointConfig,
+    /// Every node, this one included.
+    pub members: Vec<Member>,
+}
+
+impl Group {
+    /// The member with this id.
+    #[must_use]
+    pub fn member(&self, node: &NodeId) -> Option<&Member> {
+        self.members.iter().find(|member| member.node == *node)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    pub node: NodeId,
+    pub name: String,
+    /// Counts nodes within the cluster; the name of its replication slot comes from it.
+    pub ordinal: u32,
+    pub address: String,
+    pub address6: String,
+    /// Seeded and admitted: its read port may be tried.
+    pub admitted: bool,
+}
+
+/// The cluster's secrets. Never logged: `Debug` shows none of them.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Secrets {
+    /// The application's user, made at bootstrap: (name, password, database).
+    pub user: String,
+    pub user_password: String,
+    pub database: String,
+    pub replication_password: String,
+    pub rewind_password: String,
+    /// Keys the digest of the sentries' messages; hexadecimal, 32 bytes.
+    pub peer_key: String,
+}
+
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secrets(..)")
+    }
+}

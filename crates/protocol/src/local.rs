@@ -1,0 +1,125 @@
+//! What the processes of one agent say among themselves: the sentry listens on a Unix socket, worker
+//! and endpoint connect. One JSON document per line.
+
+use bellwether_model::replication::{Actual, Position};
+use bellwether_model::{NodeId, Term};
+use serde::{Deserialize, Serialize};
+
+use crate::assignment::Assignment;
+use crate::session::Surrender;
+
+/// The sentry's socket.
+pub const SOCKET: &str = "/run/bellwether/sentry.sock";
+
+/// To the sentry.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ToSentry {
+    /// First line of a worker; from then on it gets `Orders` whenever they change.
+    IamWorker,
+    /// First line of the endpoint; from then on it gets `Routes` whenever they change.
+    IamEndpoint,
+    /// Every quarter second, and at once when something changed.
+    Worker(Box<WorkerReport>),
+    /// Answered with one `Status` line, for `bellwether-agent status`.
+    Status,
+}
+
+/// From the sentry.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum FromSentry {
+    Orders(Box<Orders>),
+    Routes(Routes),
+    /// The last report, as it went to the server.
+    Status { report: Box<crate::session::Report>, connected: bool },
+}
+
+/// What the worker shall do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Orders {
+    pub assignment: Assignment,
+    /// Durable promise: the worker cuts replication from primaries of earlier terms and reports a
+    /// stable position with `cut_for` at this term.
+    pub promised: Term,
+    /// Whether the lease lapsed while this node was primary of this term: stop the engine at once.
+    pub fenced: Option<Term>,
+}
+
+/// What the worker found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WorkerReport {
+    pub actual: Actual,
+    /// What it does or waits for just now, in words; empty when converged.
+    pub doing: String,
+    /// Bytes done and bytes in all of a copy under way.
+    pub progress: Option<(u64, u64)>,
+    /// The engine serves as primary of this term and everything that must be so before clients are
+    /// let in is so (after a restart under synchronous replication: enough voters have caught up).
+    pub serving: Option<Term>,
+    /// Durable here: written on a primary, received and flushed on a replica.
+    pub position: Option<Position>,
+    /// Applied here (replicas).
+    pub applied: Option<Position>,
+    /// Replication from primaries of terms below this is cut, and `position` no longer moves.
+    pub cut_for: Term,
+    /// Milliseconds since the last message from the engine of the upstream (replicas).
+    pub upstream_age_ms: Option<u64>,
+    /// Replicas that stream from this node (primary).
+    pub followers: Vec<Follower>,
+    /// The configuration whose engine settings are active, and whose every required voter has passed
+    /// the position the primary had when they became active (primary).
+    pub config_version: u64,
+    /// The role of that term was given up by an orderly stop or a death of the engine.
+    pub surrendered: Option<Surrender>,
+    pub engine: EngineFigures,
+    pub host: HostFigures,
+}
+
+/// A replica as its primary sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Follower {
+    pub node: NodeId,
+    pub flushed: Position,
+    /// Streams, as opposed to catching up from files.
+    pub streaming: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EngineFigures {
+    /// The engine's own word, for example `17.11`.
+    pub version: Option<String>,
+    /// Names the data directory's lineage.
+    pub system_id: Option<String>,
+    /// Seconds since the engine process was started.
+    pub uptime_seconds: Option<u64>,
+    pub connections: Option<u32>,
+    /// Bytes of data on this node.
+    pub data_bytes: Option<u64>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct HostFigures {
+    /// Percent of the cores the node may use.
+    pub cpu_percent: Option<f64>,
+    pub memory_used: Option<u64>,
+    pub memory_limit: Option<u64>,
+    pub disk_used: Option<u64>,
+    pub disk_size: Option<u64>,
+}
+
+/// Where the endpoint leads connections.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Routes {
+    pub read_write_port: u16,
+    pub read_only_port: u16,
+    /// The primary's gate, address and port; none: hold new connections. On the primary itself it is
+    /// a loopback address and the private port.
+    pub primary: Option<(String, u16)>,
+    /// Counts primaries: connections to an earlier one are closed.
+    pub term: Term,
+    /// Read gates of the admitted replicas.
+    pub replicas: Vec<(String, u16)>,
+    /// A new connection waits at most so long for somewhere to go.
+    pub connect_wait_ms: u64,
+}
