@@ -119,6 +119,9 @@ pub struct ClusterStatus {
     pub rule: u32,
     /// The term in force; 0 before the first primary.
     pub term: Term,
+    /// The highest term a promise was ever asked for; above `term` while a primary is being elected.
+    #[serde(default)]
+    pub promised: Term,
     /// The primary of that term.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub primary: Option<NodeId>,
@@ -141,6 +144,7 @@ impl Default for ClusterStatus {
             sentence: "waiting to be created".to_owned(),
             rule: 0,
             term: 0,
+            promised: 0,
             primary: None,
             candidate: None,
             config: JointConfig::default(),

@@ -53,18 +53,23 @@ pub struct JointConfig {
     pub current: GroupConfig,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<GroupConfig>,
+    /// Configurations of earlier terms, kept until the primary has reported that the voters of
+    /// `current` hold everything that was acknowledged under them. They count in elections only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub past: Vec<GroupConfig>,
 }
 
 impl JointConfig {
-    /// The configurations that may be in force.
+    /// The configurations that may be in force now.
     pub fn iter(&self) -> impl Iterator<Item = &GroupConfig> {
         std::iter::once(&self.current).chain(self.next.iter())
     }
 
-    /// Whether these promises elect under every configuration that may be in force.
+    /// Whether these promises elect: under every configuration that may be in force, and every one
+    /// whose acknowledged writes the voters of today may not hold yet.
     #[must_use]
     pub fn elects(&self, promised: &BTreeSet<NodeId>) -> bool {
-        self.iter().all(|config| {
+        self.iter().chain(&self.past).all(|config| {
             !config.voters.is_empty()
                 && config.voters.intersection(promised).count() >= config.promise_quorum()
         })
@@ -82,13 +87,13 @@ impl JointConfig {
     /// Whether nobody but the primary votes: it needs no lease, because nobody can be elected.
     #[must_use]
     pub fn is_solo(&self) -> bool {
-        self.iter().all(|config| config.voters.is_empty())
+        self.iter().chain(&self.past).all(|config| config.voters.is_empty())
     }
 
-    /// Everybody who votes in a configuration that may be in force.
+    /// Everybody whose vote counts in an election.
     #[must_use]
     pub fn voters(&self) -> BTreeSet<NodeId> {
-        self.iter().flat_map(|config| config.voters.iter().cloned()).collect()
+        self.iter().chain(&self.past).flat_map(|config| config.voters.iter().cloned()).collect()
     }
 }
 
@@ -180,7 +185,11 @@ mod tests {
 
     #[test]
     fn a_joint_configuration_needs_both() {
-        let joint = JointConfig { current: config(2, 0), next: Some(config(3, 0)) };
+        let joint = JointConfig {
+            current: config(2, 0),
+            next: Some(config(3, 0)),
+            past: Vec::new(),
+        };
         let two: BTreeSet<_> = ["n0", "n2"].map(NodeId::from).into();
         assert!(!joint.elects(&two), "n0 and n2 are not enough of n0, n1");
         let both: BTreeSet<_> = ["n0", "n1"].map(NodeId::from).into();

@@ -25,6 +25,10 @@ pub struct Assignment {
     /// Promise, durably, to take no part in a term below this; cut replication from earlier primaries.
     pub promise: Term,
     pub target: Target,
+    /// A planned switchover comes: the worker of the primary makes the engine's stop quick
+    /// (`Driver::prepare_handover`) and says so in `WorkerReport::prepared`.
+    #[serde(default)]
+    pub prepare: bool,
     /// A planned switchover is under way: endpoints hold new connections, and the primary lets no new
     /// ones in. It lapses by itself after `timers.hold_ms` counted from when the agent first saw it.
     pub hold: bool,

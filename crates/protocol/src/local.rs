@@ -70,6 +70,9 @@ pub struct WorkerReport {
     /// The configuration whose engine settings are active, and whose every required voter has passed
     /// the position the primary had when they became active (primary).
     pub config_version: u64,
+    /// What `Assignment::prepare` asked for has been done since it was asked.
+    #[serde(default)]
+    pub prepared: bool,
     /// The role of that term was given up by an orderly stop or a death of the engine.
     pub surrendered: Option<Surrender>,
     pub engine: EngineFigures,
