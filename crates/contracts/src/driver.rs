@@ -47,7 +47,10 @@ pub enum DataState {
     /// A copy that was never completed: worthless.
     Partial,
     /// `was_primary`: last ran accepting writes; `clean`: was stopped in an orderly way.
-    Present { was_primary: bool, clean: bool },
+    Present {
+        was_primary: bool,
+        clean: bool,
+    },
 }
 
 /// How a former primary was made fit to follow.

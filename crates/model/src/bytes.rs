@@ -7,14 +7,18 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 /// A number of bytes. Read from a number or from text with a unit, written as a number.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema,
+)]
 #[serde(transparent)]
 #[schema(value_type = u64)]
 pub struct Bytes(pub u64);
 
 /// Why a text is not a size.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("`{0}` is not a size: write a whole number of bytes or a number with KiB, MiB, GiB, TiB, KB, MB, GB or TB")]
+#[error(
+    "`{0}` is not a size: write a whole number of bytes or a number with KiB, MiB, GiB, TiB, KB, MB, GB or TB"
+)]
 pub struct ParseError(String);
 
 const UNITS: &[(&str, u64)] = &[
@@ -114,9 +118,13 @@ mod tests {
 
     #[test]
     fn sizes_are_read_as_people_write_them() {
-        for (text, bytes) in
-            [("1GiB", 1 << 30), ("512 MiB", 512 << 20), ("5GB", 5_000_000_000), ("42", 42), ("1.5g", 3 << 29)]
-        {
+        for (text, bytes) in [
+            ("1GiB", 1 << 30),
+            ("512 MiB", 512 << 20),
+            ("5GB", 5_000_000_000),
+            ("42", 42),
+            ("1.5g", 3 << 29),
+        ] {
             assert_eq!(text.parse(), Ok(Bytes(bytes)), "{text}");
         }
         for text in ["", "GiB", "-1", "1XiB", "99999999999TiB"] {

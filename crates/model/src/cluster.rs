@@ -109,6 +109,18 @@ pub enum ClusterPhase {
     Deleting,
 }
 
+/// How far a planned switchover has come, for the agents.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Handover {
+    #[default]
+    None,
+    /// The primary makes its stop quick; clients notice nothing.
+    Prepare,
+    /// New connections wait.
+    Hold,
+}
+
 /// What was decided and found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ClusterStatus {
@@ -129,6 +141,9 @@ pub struct ClusterStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub candidate: Option<NodeId>,
     pub config: JointConfig,
+    /// What a planned switchover asks of the primary and the endpoints just now.
+    #[serde(default)]
+    pub handover: Handover,
     /// The operation that moves the cluster now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<OperationId>,
@@ -148,6 +163,7 @@ impl Default for ClusterStatus {
             primary: None,
             candidate: None,
             config: JointConfig::default(),
+            handover: Handover::None,
             operation: None,
             last_failover_at: None,
         }

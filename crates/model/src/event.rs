@@ -13,14 +13,29 @@ use crate::operation::Operation;
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Event {
     /// The first message, and again when messages were missed: read the lists anew.
-    Hello { version: String },
-    Cluster { cluster: Box<ClusterView> },
-    ClusterGone { id: ClusterId },
+    Hello {
+        version: String,
+    },
+    Cluster {
+        cluster: Box<ClusterView>,
+    },
+    ClusterGone {
+        id: ClusterId,
+    },
     /// At most a few times a second for each node.
-    Node { node: Box<NodeView> },
-    NodeGone { id: NodeId, cluster: ClusterId },
-    Operation { operation: Box<Operation> },
-    OperationGone { id: OperationId },
+    Node {
+        node: Box<NodeView>,
+    },
+    NodeGone {
+        id: NodeId,
+        cluster: ClusterId,
+    },
+    Operation {
+        operation: Box<Operation>,
+    },
+    OperationGone {
+        id: OperationId,
+    },
 }
 
 /// One page of a list.

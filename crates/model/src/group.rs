@@ -119,9 +119,7 @@ pub struct Timers {
 }
 
 /// A named set of timers.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TimerProfile {
     Fast,
@@ -185,11 +183,8 @@ mod tests {
 
     #[test]
     fn a_joint_configuration_needs_both() {
-        let joint = JointConfig {
-            current: config(2, 0),
-            next: Some(config(3, 0)),
-            past: Vec::new(),
-        };
+        let joint =
+            JointConfig { current: config(2, 0), next: Some(config(3, 0)), past: Vec::new() };
         let two: BTreeSet<_> = ["n0", "n2"].map(NodeId::from).into();
         assert!(!joint.elects(&two), "n0 and n2 are not enough of n0, n1");
         let both: BTreeSet<_> = ["n0", "n1"].map(NodeId::from).into();

@@ -7,7 +7,9 @@ use crate::id::{ClusterId, NodeId, OperationId};
 use crate::time::Timestamp;
 
 /// What an operation does. The names are stored: add, never rename.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum OperationKind {
     CreateCluster,

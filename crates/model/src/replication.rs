@@ -14,7 +14,18 @@ pub type Term = u64;
 
 /// How far a node's log reaches: first by history (PostgreSQL's timeline), then by place in it (LSN).
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    ToSchema,
 )]
 pub struct Position {
     /// Counts forks of the history; a larger one was made by a later promotion.

@@ -1,1 +1,25 @@
 //! What should happen next. Pure: no clock, no I/O; time is a field of the view.
+//!
+//! Two things decide: the **rules** (`rules`), an ordered, numbered table of which the first that holds
+//! decides, and the **election** (`election`), the judgement of the replication group. The same
+//! functions tell the API what is allowed now and why the rest is not (`allowed`), and what an
+//! operation would do (`plan`).
+
+pub mod allowed;
+pub mod assign;
+pub mod check;
+pub mod connect;
+pub mod election;
+pub mod plan;
+pub mod rules;
+pub mod show;
+pub mod view;
+pub mod voters;
+
+pub use allowed::{allowed_on_cluster, allowed_on_node, check_operation};
+pub use check::check_spec;
+pub use connect::connection;
+pub use plan::{plan, plan_creation};
+pub use rules::{Act, Decision, decide};
+pub use show::{cluster_view, node_view};
+pub use view::{NodeFacts, Seen, View};

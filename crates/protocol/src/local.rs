@@ -32,7 +32,10 @@ pub enum FromSentry {
     Orders(Box<Orders>),
     Routes(Routes),
     /// The last report, as it went to the server.
-    Status { report: Box<crate::session::Report>, connected: bool },
+    Status {
+        report: Box<crate::session::Report>,
+        connected: bool,
+    },
 }
 
 /// What the worker shall do.

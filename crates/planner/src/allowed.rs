@@ -1,0 +1,211 @@
+//! Which operations may be asked for now and, for the rest, why not and what to do about it. The API
+//! refuses by it, the CLI and the dashboard show it; nobody repeats it.
+
+use bellwether_model::operation::{Allowed, NewOperation};
+use bellwether_model::{ClusterPhase, NodeId, OperationKind};
+
+use crate::election::{self, Verdict};
+use crate::view::{NodeFacts, View};
+
+/// A switchover begins only to a replica that lags less than this.
+const SWITCHOVER_LAG_BYTES_MAX: u64 = 16 << 20;
+
+/// The operations on the cluster as a whole.
+#[must_use]
+pub fn allowed_on_cluster(view: &View) -> Vec<Allowed> {
+    [OperationKind::AddNode, OperationKind::DeleteCluster]
+        .into_iter()
+        .map(|kind| allowed(kind, refuse_on_cluster(view, kind)))
+        .collect()
+}
+
+/// The operations on one node.
+#[must_use]
+pub fn allowed_on_node(view: &View, node: &NodeId) -> Vec<Allowed> {
+    let Some(facts) = view.node(node) else { return Vec::new() };
+    vec![
+        allowed(OperationKind::Switchover, refuse_switchover(view, facts)),
+        allowed(OperationKind::RemoveNode, refuse_removal(view, facts)),
+    ]
+}
+
+/// Whether this request may begin now.
+///
+/// # Errors
+/// The reason why not, with what to do about it.
+pub fn check_operation(view: &View, request: &NewOperation) -> Result<(), String> {
+    let named = || {
+        let text = request.node.as_deref().filter(|text| !text.is_empty());
+        let text = text.ok_or_else(|| "`node` is missing: name the node".to_owned())?;
+        view.node_named(text).ok_or_else(|| {
+            let names: Vec<_> = view.nodes.iter().map(|facts| facts.node.name.as_str()).collect();
+            format!("there is no node `{text}` here; there are {}", names.join(", "))
+        })
+    };
+    let refusal = match request.kind {
+        OperationKind::Switchover => refuse_switchover(view, named()?),
+        OperationKind::RemoveNode => refuse_removal(view, named()?),
+        OperationKind::AddNode | OperationKind::DeleteCluster => {
+            refuse_on_cluster(view, request.kind)
+        }
+        OperationKind::CreateCluster => Some("the cluster exists already".to_owned()),
+        OperationKind::Failover => Some(
+            "a failover begins by itself when the primary is lost; promote a replica to move the \
+             primary now"
+                .to_owned(),
+        ),
+    };
+    refusal.map_or(Ok(()), Err)
+}
+
+fn allowed(kind: OperationKind, refusal: Option<String>) -> Allowed {
+    Allowed { kind, allowed: refusal.is_none(), reason: refusal.unwrap_or_default() }
+}
+
+fn refuse_busy(view: &View) -> Option<String> {
+    if view.cluster.status.phase == ClusterPhase::Failed {
+        return Some("the creation of the cluster failed; it can only be deleted".to_owned());
+    }
+    let operation = view.operation.as_ref().or(view.queued.first())?;
+    let title = operation.kind.title().to_lowercase();
+    Some(format!("`{title}` is under way; wait until it has ended"))
+}
+
+fn refuse_on_cluster(view: &View, kind: OperationKind) -> Option<String> {
+    if kind == OperationKind::DeleteCluster {
+        let is_deleting = view
+            .operation
+            .iter()
+            .chain(&view.queued)
+            .any(|operation| operation.kind == OperationKind::DeleteCluster);
+        return is_deleting.then(|| "the cluster is being deleted already".to_owned());
+    }
+    refuse_busy(view).or_else(|| match election::judge(view) {
+        Verdict::Healthy => None,
+        _ => Some("the primary is not healthy; a new node is copied from it".to_owned()),
+    })
+}
+
+fn refuse_switchover(view: &View, facts: &NodeFacts) -> Option<String> {
+    let name = &facts.node.name;
+    let status = &view.cluster.status;
+    if status.primary.as_ref() == Some(&facts.node.id) {
+        return Some(format!("{name} is the primary already"));
+    }
+    if let Some(refusal) = refuse_busy(view) {
+        return Some(refusal);
+    }
+    let Some(primary) = view.primary() else {
+        return Some("there is no primary to hand over; a failover is needed first".to_owned());
+    };
+    if election::judge(view) != Verdict::Healthy {
+        return Some(format!("{} is not healthy and cannot hand over", primary.node.name));
+    }
+    refuse_candidate(view, facts, primary)
+}
+
+/// Why this replica cannot take over from that primary now.
+#[must_use]
+pub fn refuse_candidate(view: &View, facts: &NodeFacts, primary: &NodeFacts) -> Option<String> {
+    let name = &facts.node.name;
+    if !facts.is_fresh(view.timers().suspect_ms) {
+        return Some(format!("{name} is not heard from"));
+    }
+    if !facts.streams_from(&primary.node.id) {
+        return Some(format!("{name} does not stream from the primary; wait until it does"));
+    }
+    if !view.cluster.status.config.current.voters.contains(&facts.node.id) {
+        return Some(format!("{name} is not a full member yet; wait a moment"));
+    }
+    let lag = lag_bytes(primary, facts).unwrap_or(u64::MAX);
+    (lag > SWITCHOVER_LAG_BYTES_MAX)
+        .then(|| format!("{name} is {lag} bytes behind; wait until it has caught up"))
+}
+
+fn refuse_removal(view: &View, facts: &NodeFacts) -> Option<String> {
+    let name = &facts.node.name;
+    if let Some(refusal) = refuse_busy(view) {
+        return Some(refusal);
+    }
+    if view.cluster.status.primary.as_ref() == Some(&facts.node.id) {
+        return Some(if view.nodes.len() == 1 {
+            format!("{name} is the only node; delete the cluster instead")
+        } else {
+            format!("{name} is the primary; promote another node first")
+        });
+    }
+    if election::judge(view) != Verdict::Healthy {
+        return Some(format!("the primary is not healthy; {name} may hold the only good copy"));
+    }
+    let acks = view.cluster.spec.replication.acks() as usize;
+    let is_strict = view.cluster.spec.replication.is_strict();
+    let others = view
+        .replicas()
+        .filter(|other| other.node.id != facts.node.id)
+        .filter(|other| view.cluster.status.config.current.voters.contains(&other.node.id))
+        .count();
+    (is_strict && others < acks).then(|| {
+        format!(
+            "replication {} needs {acks} replicas to confirm a write and {others} would be left; \
+             add a node first, or change the replication mode",
+            view.cluster.spec.replication
+        )
+    })
+}
+
+/// Bytes of the primary's log that this node does not have.
+#[must_use]
+pub fn lag_bytes(primary: &NodeFacts, facts: &NodeFacts) -> Option<u64> {
+    let (ahead, behind) = (primary.position()?, facts.position()?);
+    Some(ahead.offset.saturating_sub(behind.offset))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::tests::sketch;
+
+    fn reason(view: &View, node: u32, kind: OperationKind) -> String {
+        let id = crate::view::tests::node_id(node);
+        let all = allowed_on_node(view, &id);
+        all.into_iter().find(|a| a.kind == kind).map(|a| a.reason).expect("listed")
+    }
+
+    #[test]
+    fn a_healthy_replica_can_be_promoted_and_removed_the_primary_cannot() {
+        let view = sketch(3).view();
+        for kind in [OperationKind::Switchover, OperationKind::RemoveNode] {
+            assert_eq!(reason(&view, 2, kind), "");
+        }
+        assert!(reason(&view, 1, OperationKind::Switchover).contains("primary already"));
+        assert!(reason(&view, 1, OperationKind::RemoveNode).contains("promote another"));
+    }
+
+    #[test]
+    fn the_last_confirming_replica_cannot_be_removed() {
+        let mut sketch = sketch(2);
+        sketch.cluster.spec.replication = bellwether_model::ReplicationMode::Strict;
+        assert!(reason(&sketch.view(), 2, OperationKind::RemoveNode).contains("add a node first"));
+    }
+
+    #[test]
+    fn a_replica_that_lags_or_is_silent_is_refused_with_the_reason() {
+        let mut sketch = sketch(3);
+        sketch.silence(3, 9_000);
+        sketch.position(1, 1, 1 << 30);
+        let view = sketch.view();
+        assert!(reason(&view, 3, OperationKind::Switchover).contains("not heard from"));
+        assert!(reason(&view, 2, OperationKind::Switchover).contains("behind"));
+    }
+
+    #[test]
+    fn an_unknown_node_is_named_with_those_there_are() {
+        let request = NewOperation {
+            kind: OperationKind::RemoveNode,
+            node: Some("demo-9".into()),
+            confirm: None,
+        };
+        let refusal = check_operation(&sketch(2).view(), &request).expect_err("refused");
+        assert!(refusal.contains("demo-9") && refusal.contains("demo-1, demo-2"), "{refusal}");
+    }
+}

@@ -1,0 +1,65 @@
+//! What a node is sent: computed from what is stored, so that two servers would send the same.
+
+use bellwether_model::cluster::Handover;
+use bellwether_model::engine::EnginePorts;
+use bellwether_model::node::NodePhase;
+use bellwether_model::{Cluster, Node};
+use bellwether_protocol::assignment::{Assignment, EngineAssignment, Group, Member, Secrets};
+
+/// Most bytes a replica may lag and still serve reads.
+const READ_LAG_BYTES_MAX: u64 = 16 << 20;
+
+/// The assignment of `node`; `seq` is the store's revision it was computed at.
+#[must_use]
+pub fn assignment(
+    seq: u64,
+    cluster: &Cluster,
+    nodes: &[Node],
+    node: &Node,
+    ports: EnginePorts,
+    secrets: Secrets,
+) -> Assignment {
+    let status = &cluster.status;
+    let mut members: Vec<Member> = nodes.iter().map(member).collect();
+    members.sort_by_key(|member| member.ordinal);
+    Assignment {
+        seq,
+        cluster: cluster.id.clone(),
+        cluster_name: cluster.spec.name.clone(),
+        node: node.id.clone(),
+        node_name: node.name.clone(),
+        engine: EngineAssignment {
+            name: cluster.spec.engine.clone(),
+            version: cluster.spec.version.clone(),
+            ports,
+            size: node.size,
+            parameters: Default::default(),
+        },
+        timers: cluster.spec.timers.timers(),
+        mode: cluster.spec.replication,
+        group: Group {
+            term: status.term,
+            // Endpoints may already try the candidate: its gate opens only when it serves.
+            primary: status.primary.clone().or_else(|| status.candidate.clone()),
+            config: status.config.clone(),
+            members,
+        },
+        promise: status.promised,
+        target: node.target.clone(),
+        prepare: status.handover != Handover::None,
+        hold: status.handover == Handover::Hold,
+        read_lag_bytes_max: READ_LAG_BYTES_MAX,
+        secrets,
+    }
+}
+
+fn member(node: &Node) -> Member {
+    Member {
+        node: node.id.clone(),
+        name: node.name.clone(),
+        ordinal: node.ordinal,
+        address: node.address.clone(),
+        address6: node.address6.clone(),
+        admitted: node.phase == NodePhase::Active,
+    }
+}

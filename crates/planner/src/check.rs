@@ -1,0 +1,195 @@
+//! Whether a spec can be carried out: every field that cannot, with what would be right.
+
+use bellwether_model::engine::EngineProfile;
+use bellwether_model::problem::FieldProblem;
+use bellwether_model::provider::ProviderLimits;
+use bellwether_model::{Bytes, ClusterSpec, ReplicationMode, name};
+
+/// The fields of a spec that cannot be carried out by this engine at this provider.
+#[must_use]
+pub fn check_spec(
+    spec: &ClusterSpec,
+    engine: &EngineProfile,
+    limits: &ProviderLimits,
+) -> Vec<FieldProblem> {
+    let checks = [
+        ("name", name::check_cluster_name(&spec.name).err()),
+        ("version", check_version(spec, engine)),
+        ("nodes", check_nodes(spec, engine, limits)),
+        ("replication", check_replication(spec, engine)),
+        ("size.cpus", check_cpus(spec, limits)),
+        (
+            "size.memory",
+            check_bytes(
+                spec.size.memory,
+                engine.memory_min.max(limits.memory_min),
+                limits.memory_max,
+                "memory",
+            ),
+        ),
+        (
+            "size.disk",
+            check_bytes(
+                spec.size.disk,
+                engine.disk_min.max(limits.disk_min),
+                limits.disk_max,
+                "disk",
+            ),
+        ),
+    ];
+    let problem = |(field, message): (&str, Option<String>)| {
+        message.map(|message| FieldProblem { field: field.to_owned(), message })
+    };
+    checks.into_iter().filter_map(problem).collect()
+}
+
+fn check_version(spec: &ClusterSpec, engine: &EngineProfile) -> Option<String> {
+    let is_known = engine.versions.contains(&spec.version);
+    (!is_known).then(|| {
+        let versions = engine.versions.join(", ");
+        format!("{} has no version `{}` here; there are {versions}", engine.title, spec.version)
+    })
+}
+
+fn check_nodes(
+    spec: &ClusterSpec,
+    engine: &EngineProfile,
+    limits: &ProviderLimits,
+) -> Option<String> {
+    let most = engine.topologies.iter().map(|t| t.nodes_max).max().unwrap_or(1);
+    let most = most.min(limits.nodes_max);
+    (spec.nodes == 0 || spec.nodes > most)
+        .then(|| format!("{} nodes cannot be made; choose 1 to {most}", spec.nodes))
+}
+
+fn check_replication(spec: &ClusterSpec, engine: &EngineProfile) -> Option<String> {
+    let mode = spec.replication;
+    let word = mode.to_string();
+    let name = word.split('(').next().unwrap_or_default();
+    if !engine.replication_modes.iter().any(|fact| fact.name == name) {
+        return Some(format!("{} cannot replicate in mode `{mode}`", engine.title));
+    }
+    let replicas = spec.nodes.saturating_sub(1);
+    match mode {
+        ReplicationMode::Async | ReplicationMode::Prefer => None,
+        ReplicationMode::Strict | ReplicationMode::Quorum(_) => {
+            (mode.acks() > replicas).then(|| {
+                let acks = mode.acks();
+                format!(
+                    "`{mode}` needs {acks} replicas to confirm a write and {replicas} are asked \
+                     for; ask for {} nodes or another mode",
+                    acks + 1
+                )
+            })
+        }
+    }
+}
+
+fn check_cpus(spec: &ClusterSpec, limits: &ProviderLimits) -> Option<String> {
+    let cpus = spec.size.cpus;
+    let is_possible = cpus.is_finite() && cpus >= limits.cpus_min && cpus <= limits.cpus_max;
+    (!is_possible).then(|| {
+        format!("{cpus} cores cannot be had; choose {} to {}", limits.cpus_min, limits.cpus_max)
+    })
+}
+
+fn check_bytes(asked: Bytes, least: u64, most: u64, what: &str) -> Option<String> {
+    (asked.0 < least || asked.0 > most).then(|| {
+        let (least, most) = (Bytes(least), Bytes(most));
+        format!("{asked} of {what} cannot be had; choose {least} to {most}")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bellwether_model::engine::{Capabilities, EnginePorts, ReplicationFact, TopologyFact};
+
+    fn engine() -> EngineProfile {
+        let mode = |name: &str| ReplicationFact {
+            name: name.into(),
+            title: String::new(),
+            summary: String::new(),
+        };
+        EngineProfile {
+            name: "postgresql".into(),
+            title: "PostgreSQL".into(),
+            summary: String::new(),
+            versions: vec!["17".into(), "18".into()],
+            topologies: vec![TopologyFact {
+                name: "primary_replicas".into(),
+                title: String::new(),
+                summary: String::new(),
+                nodes_min: 2,
+                nodes_max: 9,
+            }],
+            replication_modes: ["async", "prefer", "strict", "quorum"].map(mode).into(),
+            memory_min: 256 << 20,
+            disk_min: 1 << 30,
+            ports: EnginePorts {
+                gate: 5432,
+                read_write: 5000,
+                read_only: 5001,
+                private: 5431,
+                read_gate: 5433,
+                peer: 5440,
+            },
+            capabilities: Capabilities {
+                synchronous: true,
+                point_in_time: false,
+                multi_primary: false,
+                sharded: false,
+            },
+        }
+    }
+
+    #[test]
+    fn every_impossible_field_is_named() {
+        let limits = ProviderLimits {
+            cpus_min: 0.1,
+            cpus_max: 2.0,
+            memory_min: 1,
+            memory_max: 8 << 30,
+            disk_min: 1,
+            disk_max: 1 << 40,
+            nodes_max: 16,
+        };
+        let good = serde_json::json!({
+            "name": "demo", "engine": "postgresql", "version": "17", "nodes": 3
+        });
+        let table: &[(&str, &str, serde_json::Value)] = &[
+            ("", "nodes", 3.into()),
+            ("name", "name", "Demo".into()),
+            ("version", "version", "9".into()),
+            ("nodes", "nodes", 0.into()),
+            ("nodes", "nodes", 10.into()),
+            ("replication", "replication", "quorum(3)".into()),
+            (
+                "size.cpus",
+                "size",
+                serde_json::json!({"cpus": 64, "memory": "1GiB", "disk": "5GiB"}),
+            ),
+            (
+                "size.cpus",
+                "size",
+                serde_json::json!({"cpus": -1, "memory": "1GiB", "disk": "5GiB"}),
+            ),
+            (
+                "size.memory",
+                "size",
+                serde_json::json!({"cpus": 1, "memory": "1MiB", "disk": "5GiB"}),
+            ),
+            ("size.disk", "size", serde_json::json!({"cpus": 1, "memory": "1GiB", "disk": "5TiB"})),
+        ];
+        for (problem, field, value) in table {
+            let mut json = good.clone();
+            json[field] = value.clone();
+            let spec: ClusterSpec = serde_json::from_value(json).expect("a spec");
+            let fields: Vec<_> =
+                check_spec(&spec, &engine(), &limits).into_iter().map(|p| p.field).collect();
+            let expected: Vec<&str> =
+                Some(*problem).filter(|p| !p.is_empty()).into_iter().collect();
+            assert_eq!(fields, expected, "{field} = {value}");
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! The judgement of a replication group: is the primary lost, may another be elected, and which.
+//!
+//! Evidence is of three kinds that fail independently: the primary's own reports, the age of its lease
+//! requests at the voters, and the age of its engine's messages at the replicas. A primary is called
+//! lost only when all that can be heard agree.
+
+use std::collections::BTreeSet;
+
+use bellwether_model::replication::Position;
+use bellwether_model::{Actual, NodeId, Term};
+
+use crate::view::{NodeFacts, View};
+
+/// In asynchronous replication, more bytes than this behind the last known position of the primary
+/// stop an automatic failover: a person decides about a loss that large.
+pub const LOSS_BYTES_MAX: u64 = 16 << 20;
+
+/// What is known of the primary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// There is none to judge.
+    NoPrimary,
+    Healthy,
+    /// Its agent is heard and says that the engine has died; it has surrendered its term.
+    EngineDead,
+    /// The provider says that its machine does not run.
+    MachineStopped,
+    /// Nobody hears it.
+    NodeLost,
+    /// Its agent is silent, its engine still speaks to replicas.
+    AgentLost,
+    /// Voters hear it, the server does not: it keeps its authority.
+    LinkLost,
+    /// It is silent and no voter can be heard: the server itself may be cut off.
+    Blind,
+}
+
+/// Judges the primary.
+#[must_use]
+pub fn judge(view: &View) -> Verdict {
+    let status = &view.cluster.status;
+    let Some(primary) = view.primary() else { return Verdict::NoPrimary };
+    let suspect = view.timers().suspect_ms;
+    if primary.machine_stopped {
+        return Verdict::MachineStopped;
+    }
+    if primary.surrender(status.term).is_some() {
+        return Verdict::EngineDead;
+    }
+    if primary.age_ms() <= suspect {
+        return Verdict::Healthy;
+    }
+    let voters = status.config.voters();
+    let heard: Vec<&NodeFacts> = view
+        .nodes
+        .iter()
+        .filter(|facts| voters.contains(&facts.node.id) && facts.is_fresh(suspect))
+        .collect();
+    if heard.is_empty() {
+        return Verdict::Blind;
+    }
+    let asked: BTreeSet<NodeId> = heard
+        .iter()
+        .filter(|facts| hears_lease_requests(facts, suspect))
+        .map(|facts| facts.node.id.clone())
+        .collect();
+    if status.config.authorises(&asked) {
+        return Verdict::LinkLost;
+    }
+    let engine_speaks = heard.iter().any(|facts| hears_engine(facts, &primary.node.id, suspect));
+    if engine_speaks { Verdict::AgentLost } else { Verdict::NodeLost }
+}
+
+fn hears_lease_requests(facts: &NodeFacts, suspect_ms: u64) -> bool {
+    let age = facts.report().and_then(|report| report.lease_request_age_ms);
+    age.is_some_and(|age| age.saturating_add(facts.age_ms()) <= suspect_ms)
+}
+
+fn hears_engine(facts: &NodeFacts, primary: &NodeId, suspect_ms: u64) -> bool {
+    let age = facts.worker().and_then(|worker| worker.upstream_age_ms);
+    facts.streams_from(primary)
+        && age.is_some_and(|age| age.saturating_add(facts.age_ms()) <= suspect_ms)
+}
+
+/// Whether an election can be tried now: enough voters are heard to promise.
+#[must_use]
+pub fn can_elect(view: &View) -> bool {
+    let reachable: BTreeSet<NodeId> = view
+        .nodes
+        .iter()
+        .filter(|facts| facts.is_fresh(view.timers().suspect_ms))
+        .map(|facts| facts.node.id.clone())
+        .collect();
+    view.cluster.status.config.elects(&reachable)
+}
+
+/// The nodes whose promise of this term is durable and whose position no longer moves.
+#[must_use]
+pub fn promised(view: &View, term: Term) -> BTreeSet<NodeId> {
+    view.nodes
+        .iter()
+        .filter(|facts| facts.is_fresh(view.timers().suspect_ms) && has_promised(facts, term))
+        .map(|facts| facts.node.id.clone())
+        .collect()
+}
+
+/// Whether this node's promise of this term is durable, replication is cut and the position stands.
+#[must_use]
+pub fn has_promised(facts: &NodeFacts, term: Term) -> bool {
+    let is_cut = facts.worker().is_some_and(|worker| {
+        worker.cut_for >= term
+            && worker.position.is_some()
+            && matches!(worker.actual, Actual::Replica { .. })
+    });
+    facts.promised() >= term && is_cut
+}
+
+/// The node to promote: the most advanced of those that promised; the lower ordinal among equals.
+/// Never a node that is not a member in full.
+#[must_use]
+pub fn choose_candidate(view: &View, promised: &BTreeSet<NodeId>) -> Option<(NodeId, Position)> {
+    view.active()
+        .filter(|facts| promised.contains(&facts.node.id))
+        .filter_map(|facts| facts.position().map(|position| (facts, position)))
+        .max_by(|(a, at_a), (b, at_b)| at_a.cmp(at_b).then(b.node.ordinal.cmp(&a.node.ordinal)))
+        .map(|(facts, position)| (facts.node.id.clone(), position))
+}
+
+/// Bytes of the former primary's log that the candidate lacks, as far as it is known: an upper bound
+/// of the loss in asynchronous replication.
+#[must_use]
+pub fn loss_bytes(former: Option<Position>, candidate: Position) -> u64 {
+    match former {
+        Some(former) if former > candidate => former.offset.saturating_sub(candidate.offset),
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::tests::{Sketch, sketch};
+
+    #[test]
+    fn a_primary_that_reports_is_healthy() {
+        assert_eq!(judge(&sketch(3).view()), Verdict::Healthy);
+    }
+
+    #[test]
+    fn every_row_of_the_table_of_evidence() {
+        let table: &[(&str, fn(&mut Sketch), Verdict)] = &[
+            ("everybody old", |s| s.silence(1, 2_000), Verdict::NodeLost),
+            (
+                "voters are still asked",
+                |s| {
+                    s.silence(1, 2_000);
+                    s.lease_request_age(2, 100);
+                },
+                Verdict::LinkLost,
+            ),
+            (
+                "only the engine speaks",
+                |s| {
+                    s.silence(1, 2_000);
+                    s.upstream_age(2, 100);
+                },
+                Verdict::AgentLost,
+            ),
+            (
+                "nobody is heard",
+                |s| {
+                    for ordinal in 1..=3 {
+                        s.silence(ordinal, 2_000);
+                    }
+                },
+                Verdict::Blind,
+            ),
+            ("it surrendered", |s| s.surrender(1, 1), Verdict::EngineDead),
+            ("its machine is off", |s| s.machine_stopped(1), Verdict::MachineStopped),
+        ];
+        for (words, change, verdict) in table {
+            let mut sketch = sketch(3);
+            sketch.age_evidence(5_000);
+            change(&mut sketch);
+            assert_eq!(judge(&sketch.view()), *verdict, "{words}");
+        }
+    }
+
+    #[test]
+    fn the_most_advanced_is_promoted_and_a_lower_ordinal_among_equals() {
+        let mut sketch = sketch(3);
+        sketch.position(2, 1, 100);
+        sketch.position(3, 1, 200);
+        let everybody: BTreeSet<_> = [2, 3].map(|n| sketch.id(n)).into();
+        let chosen = choose_candidate(&sketch.view(), &everybody);
+        assert_eq!(chosen.map(|(id, _)| id), Some(sketch.id(3)));
+
+        sketch.position(2, 2, 50);
+        let chosen = choose_candidate(&sketch.view(), &everybody);
+        assert_eq!(chosen.map(|(id, _)| id), Some(sketch.id(2)), "a later timeline wins");
+
+        sketch.position(3, 2, 50);
+        let chosen = choose_candidate(&sketch.view(), &everybody);
+        assert_eq!(chosen.map(|(id, _)| id), Some(sketch.id(2)));
+    }
+
+    #[test]
+    fn a_node_without_a_promise_is_never_chosen() {
+        let mut sketch = sketch(3);
+        sketch.position(2, 1, 100);
+        sketch.position(3, 1, 200);
+        let only: BTreeSet<_> = [sketch.id(2)].into();
+        assert_eq!(choose_candidate(&sketch.view(), &only).map(|(id, _)| id), Some(sketch.id(2)));
+        assert_eq!(choose_candidate(&sketch.view(), &BTreeSet::new()), None);
+    }
+
+    #[test]
+    fn a_promise_counts_only_once_replication_is_cut() {
+        let mut sketch = sketch(3);
+        sketch.promise(2, 2, 1);
+        assert!(promised(&sketch.view(), 2).is_empty());
+        sketch.promise(2, 2, 2);
+        assert_eq!(promised(&sketch.view(), 2), [sketch.id(2)].into());
+    }
+}

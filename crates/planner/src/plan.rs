@@ -1,0 +1,176 @@
+//! What an operation would do: its steps, its cost, and what would refuse it.
+
+use bellwether_model::operation::NewOperation;
+use bellwether_model::plan::{Plan, PlannedStep};
+use bellwether_model::{ClusterSpec, OperationKind};
+
+use crate::allowed::check_operation;
+use crate::view::{NodeFacts, View};
+
+/// Milliseconds writes wait in a planned switchover, before this cluster has figures of its own.
+const SWITCHOVER_PAUSE_MS: u64 = 300;
+
+/// The steps of an operation: stored name and title, in order.
+#[must_use]
+pub fn steps(kind: OperationKind) -> &'static [(&'static str, &'static str)] {
+    match kind {
+        OperationKind::CreateCluster => &[
+            ("reserve_network", "Reserve a network"),
+            ("reserve_nodes", "Reserve the nodes"),
+            ("acquire_machines", "Make the machines"),
+            ("await_agents", "Wait for the agents"),
+            ("bootstrap_primary", "Create the database"),
+            ("await_primary", "Wait for the primary"),
+            ("seed_replicas", "Copy the data to the replicas"),
+            ("await_replicas", "Wait for the replicas"),
+            ("open_endpoints", "Open the endpoints"),
+        ],
+        OperationKind::AddNode => &[
+            ("reserve_node", "Reserve a node"),
+            ("acquire_machine", "Make the machine"),
+            ("await_agent", "Wait for the agent"),
+            ("seed", "Copy the data"),
+            ("await_catch_up", "Wait until it has caught up"),
+            ("admit", "Admit it to the endpoints"),
+        ],
+        OperationKind::RemoveNode => &[
+            ("check_quorum", "Check that the rest can do without"),
+            ("withdraw", "Withdraw it from votes and endpoints"),
+            ("release_machine", "Delete the machine and its disk"),
+            ("forget", "Forget the node"),
+        ],
+        OperationKind::Switchover => &[
+            ("check_candidate", "Check the replica"),
+            ("prepare", "Prepare the primary for a quick stop"),
+            ("hold_writes", "Hold new connections"),
+            ("surrender", "Let the primary give up its role"),
+            ("advance_term", "Begin the new term"),
+            ("await_primary", "Wait for the new primary"),
+            ("repoint", "Let the others follow it"),
+        ],
+        OperationKind::Failover => &[
+            ("confirm_loss", "Confirm the loss"),
+            ("collect_promises", "Collect promises"),
+            ("await_fence", "Wait until the former primary is fenced"),
+            ("choose_candidate", "Choose the most advanced replica"),
+            ("advance_term", "Begin the new term"),
+            ("await_primary", "Wait for the new primary"),
+            ("repoint", "Let the others follow it"),
+            ("write_report", "Write the report"),
+        ],
+        OperationKind::DeleteCluster => &[
+            ("withdraw", "Close the endpoints"),
+            ("release_machines", "Delete the machines and their disks"),
+            ("release_network", "Delete the network"),
+            ("verify_empty", "Verify that nothing is left"),
+            ("forget", "Forget the cluster"),
+        ],
+    }
+}
+
+fn planned_steps(kind: OperationKind) -> Vec<PlannedStep> {
+    let step = |(name, title): &(&str, &str)| PlannedStep {
+        name: (*name).to_owned(),
+        title: (*title).to_owned(),
+    };
+    steps(kind).iter().map(step).collect()
+}
+
+/// The plan of creating a cluster that passed `check_spec`.
+#[must_use]
+pub fn plan_creation(spec: &ClusterSpec) -> Plan {
+    let nodes = if spec.nodes == 1 { "1 node".to_owned() } else { format!("{} nodes", spec.nodes) };
+    Plan {
+        kind: OperationKind::CreateCluster,
+        summary: format!(
+            "Creates {} with {nodes} of {} {} on {}, each with {} cores, {} of memory and a disk of \
+             {}; replication {}.",
+            spec.name,
+            spec.engine,
+            spec.version,
+            spec.provider,
+            spec.size.cpus,
+            spec.size.memory,
+            spec.size.disk,
+            spec.replication,
+        ),
+        steps: planned_steps(OperationKind::CreateCluster),
+        write_pause_ms: 0,
+        bytes_copied: 0,
+        redundancy_min: 0,
+        erases: Vec::new(),
+        refusals: Vec::new(),
+    }
+}
+
+/// The plan of an operation on a cluster that exists.
+#[must_use]
+pub fn plan(view: &View, request: &NewOperation) -> Plan {
+    let node = request.node.as_deref().and_then(|text| view.node_named(text));
+    let name = &view.cluster.spec.name;
+    let node_name = node.map_or("a node", |facts| facts.node.name.as_str());
+    let copies = view.replicas().filter(|facts| is_copy(view, facts)).count() as u32;
+    let data_bytes = view
+        .primary()
+        .and_then(NodeFacts::worker)
+        .and_then(|worker| worker.engine.data_bytes)
+        .unwrap_or(0);
+    let primary_name = view.primary().map_or("the primary", |facts| facts.node.name.as_str());
+    let erases_all = || {
+        let disk = |facts: &NodeFacts| format!("{}: its machine and its disk", facts.node.name);
+        view.nodes.iter().map(disk).collect::<Vec<_>>()
+    };
+    let (summary, write_pause_ms, bytes_copied, redundancy_min, erases) = match request.kind {
+        OperationKind::CreateCluster => (format!("Creates {name}."), 0, 0, 0, vec![]),
+        OperationKind::AddNode => (
+            format!("Adds a replica to {name}, copied from {primary_name}."),
+            0,
+            data_bytes,
+            copies,
+            vec![],
+        ),
+        OperationKind::RemoveNode => (
+            format!("Removes {node_name} from {name} with its machine and its disk."),
+            0,
+            0,
+            copies.saturating_sub(u32::from(node.is_some_and(|facts| is_copy(view, facts)))),
+            vec![format!("{node_name}: its machine and its disk")],
+        ),
+        OperationKind::Switchover => (
+            format!(
+                "Makes {node_name} the primary of {name}; {primary_name} follows it. New connections \
+                 wait meanwhile, connections to the present primary are closed."
+            ),
+            SWITCHOVER_PAUSE_MS,
+            0,
+            copies,
+            vec![],
+        ),
+        OperationKind::Failover => (
+            format!("Replaces the lost primary of {name} by its most advanced replica."),
+            view.timers().lease_ms,
+            0,
+            copies.saturating_sub(1),
+            vec![],
+        ),
+        OperationKind::DeleteCluster => {
+            let summary = format!("Deletes {name}: every node with all of its data.");
+            (summary, 0, 0, 0, erases_all())
+        }
+    };
+    Plan {
+        kind: request.kind,
+        summary,
+        steps: planned_steps(request.kind),
+        write_pause_ms,
+        bytes_copied,
+        redundancy_min,
+        erases,
+        refusals: check_operation(view, request).err().into_iter().collect(),
+    }
+}
+
+fn is_copy(view: &View, facts: &NodeFacts) -> bool {
+    let status = &view.cluster.status;
+    status.primary.as_ref().is_some_and(|primary| facts.streams_from(primary))
+}

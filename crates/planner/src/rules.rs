@@ -1,0 +1,313 @@
+//! The rules: ordered and numbered; the first that holds decides. The number is stored with what it
+//! started. 1xx hold still, 2xx safety, 3xx requests, 4xx shape; gaps are for later.
+
+use bellwether_model::node::NodePhase;
+use bellwether_model::{JointConfig, NodeId, OperationKind, Target};
+
+use crate::election::{self, Verdict};
+use crate::view::View;
+use crate::voters;
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Act {
+    /// Nothing can be done now.
+    Hold,
+    /// Nothing needs to be done.
+    Nothing,
+    /// Go on with the operation that runs.
+    Continue,
+    /// Start the oldest operation that waits.
+    StartQueued,
+    /// Start an operation; a running one that is less urgent steps back.
+    Start { kind: OperationKind, node: Option<NodeId> },
+    /// Save this configuration of the group.
+    Configure(JointConfig),
+    /// Assign this to that node.
+    Assign { node: NodeId, target: Target },
+    /// Start the node's machine, which is off.
+    StartMachine { node: NodeId },
+}
+
+/// What was decided, by which rule, and why, in a sentence.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    pub rule: u32,
+    pub why: &'static str,
+    pub act: Act,
+}
+
+/// One row of the table.
+pub struct Rule {
+    pub number: u32,
+    pub why: &'static str,
+    /// What to do when the rule holds.
+    pub then: fn(&View) -> Option<Act>,
+}
+
+/// Milliseconds automation waits after an operation of its own has failed.
+const RETRY_AFTER_MS: u64 = 30_000;
+
+/// Milliseconds an agent whose engine is alive may be silent: its supervisor restarts it.
+const AGENT_GRACE_MS: u64 = 5_000;
+
+/// Milliseconds after a failover during which only the plainest evidence starts another.
+const STABLE_MIN_MS: u64 = 30_000;
+
+macro_rules! rules {
+    ($($number:literal $why:literal $then:path;)*) => {
+        /// Every rule, in order.
+        pub static RULES: &[Rule] = &[$(Rule { number: $number, why: $why, then: $then }),*];
+    };
+}
+
+rules! {
+    101 "the cluster is being deleted" is_being_deleted;
+    103 "the cluster is being created" is_being_created;
+    105 "its creation failed; it can only be deleted" has_failed;
+    201 "a change of primary is under way" is_changing_primary;
+    203 "the server has just started and listens before it judges" is_settling;
+    205 "the primary is lost and a replica can take over" can_fail_over;
+    207 "an election was begun and not finished" has_unfinished_election;
+    209 "the primary is lost and fewer replicas answer than an election needs" is_headless;
+    211 "the voters or the writes they must confirm have changed" needs_configuration;
+    213 "a machine is off" has_stopped_machine;
+    301 "an operation is under way" has_operation;
+    303 "an operation was asked for" has_request;
+    401 "a node is not assigned what the group needs" needs_assignment;
+    403 "there are fewer nodes than asked for" has_too_few;
+    405 "there are more nodes than asked for" has_too_many;
+    999 "the cluster is as it was asked for" is_as_wanted;
+}
+
+/// Decides. Some rule always holds.
+#[must_use]
+pub fn decide(view: &View) -> Decision {
+    RULES
+        .iter()
+        .find_map(|rule| {
+            let act = (rule.then)(view)?;
+            Some(Decision { rule: rule.number, why: rule.why, act })
+        })
+        .expect("the last rule always holds")
+}
+
+fn running(view: &View, kinds: &[OperationKind]) -> bool {
+    view.operation.as_ref().is_some_and(|operation| kinds.contains(&operation.kind))
+}
+
+fn queued(view: &View, kind: OperationKind) -> bool {
+    view.queued.iter().any(|operation| operation.kind == kind)
+}
+
+fn is_being_deleted(view: &View) -> Option<Act> {
+    if running(view, &[OperationKind::DeleteCluster]) {
+        return Some(Act::Continue);
+    }
+    queued(view, OperationKind::DeleteCluster)
+        .then_some(Act::Start { kind: OperationKind::DeleteCluster, node: None })
+}
+
+fn is_being_created(view: &View) -> Option<Act> {
+    if running(view, &[OperationKind::CreateCluster]) {
+        return Some(Act::Continue);
+    }
+    queued(view, OperationKind::CreateCluster).then_some(Act::StartQueued)
+}
+
+fn has_failed(view: &View) -> Option<Act> {
+    (view.cluster.status.phase == bellwether_model::ClusterPhase::Failed).then_some(Act::Hold)
+}
+
+fn is_changing_primary(view: &View) -> Option<Act> {
+    running(view, &[OperationKind::Failover, OperationKind::Switchover]).then_some(Act::Continue)
+}
+
+fn is_settling(view: &View) -> Option<Act> {
+    let is_heard = view.primary().is_some_and(|p| p.is_fresh(view.timers().suspect_ms));
+    (!view.is_settled() && !is_heard).then_some(Act::Hold)
+}
+
+fn can_fail_over(view: &View) -> Option<Act> {
+    let is_recent = view.last_failover_age_ms.is_some_and(|age| age < STABLE_MIN_MS);
+    let is_lost = match election::judge(view) {
+        Verdict::EngineDead | Verdict::MachineStopped | Verdict::NodeLost => true,
+        Verdict::AgentLost => {
+            !is_recent && view.primary().is_some_and(|p| p.age_ms() > AGENT_GRACE_MS)
+        }
+        Verdict::Healthy | Verdict::LinkLost | Verdict::Blind | Verdict::NoPrimary => false,
+    };
+    (is_lost && election::can_elect(view))
+        .then_some(Act::Start { kind: OperationKind::Failover, node: None })
+}
+
+fn has_unfinished_election(view: &View) -> Option<Act> {
+    let status = &view.cluster.status;
+    let is_unfinished =
+        status.term > 0 && (status.promised > status.term || status.primary.is_none());
+    let may_try = view.last_failure_age_ms.is_none_or(|age| age > 2_000);
+    (is_unfinished && may_try).then_some(Act::Start { kind: OperationKind::Failover, node: None })
+}
+
+fn is_headless(view: &View) -> Option<Act> {
+    let is_lost = matches!(
+        election::judge(view),
+        Verdict::EngineDead | Verdict::MachineStopped | Verdict::NodeLost
+    );
+    let primary = view.primary()?;
+    if !is_lost || view.cluster.status.config.is_solo() {
+        return None;
+    }
+    if primary.machine_stopped {
+        return Some(Act::StartMachine { node: primary.node.id.clone() });
+    }
+    // Its engine died and nobody can be elected: it is still the best copy, under a new term.
+    primary
+        .surrender(view.cluster.status.term)
+        .filter(|_| primary.is_fresh(view.timers().suspect_ms))
+        .map_or(Some(Act::Hold), |_| {
+            Some(Act::Start { kind: OperationKind::Failover, node: Some(primary.node.id.clone()) })
+        })
+}
+
+fn needs_configuration(view: &View) -> Option<Act> {
+    voters::next_config(view).map(Act::Configure)
+}
+
+fn has_stopped_machine(view: &View) -> Option<Act> {
+    view.nodes
+        .iter()
+        .find(|facts| facts.machine_stopped && facts.node.phase != NodePhase::Removing)
+        .map(|facts| Act::StartMachine { node: facts.node.id.clone() })
+}
+
+fn has_operation(view: &View) -> Option<Act> {
+    view.operation.as_ref().map(|_| Act::Continue)
+}
+
+fn has_request(view: &View) -> Option<Act> {
+    (!view.queued.is_empty()).then_some(Act::StartQueued)
+}
+
+fn needs_assignment(view: &View) -> Option<Act> {
+    let status = &view.cluster.status;
+    let primary = status.primary.as_ref()?;
+    view.active().find_map(|facts| {
+        let wanted = if facts.node.id == *primary {
+            match facts.node.target {
+                Target::Primary { term, .. } if term == status.term => return None,
+                _ => Target::Primary { term: status.term, create: false },
+            }
+        } else {
+            Target::Replica { upstream: primary.clone(), term: status.term }
+        };
+        (facts.node.target != wanted)
+            .then(|| Act::Assign { node: facts.node.id.clone(), target: wanted })
+    })
+}
+
+fn may_start_own(view: &View) -> bool {
+    view.last_failure_age_ms.is_none_or(|age| age > RETRY_AFTER_MS)
+}
+
+fn has_too_few(view: &View) -> Option<Act> {
+    let is_short = (view.nodes.len() as u32) < view.cluster.spec.nodes;
+    (is_short && may_start_own(view) && view.primary().is_some())
+        .then_some(Act::Start { kind: OperationKind::AddNode, node: None })
+}
+
+fn has_too_many(view: &View) -> Option<Act> {
+    let has_more = view.nodes.len() as u32 > view.cluster.spec.nodes;
+    let last = view.replicas().last().map(|facts| facts.node.id.clone())?;
+    (has_more && may_start_own(view))
+        .then_some(Act::Start { kind: OperationKind::RemoveNode, node: Some(last) })
+}
+
+fn is_as_wanted(_: &View) -> Option<Act> {
+    Some(Act::Nothing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::tests::{Sketch, sketch};
+
+    type Change = fn(&mut Sketch);
+
+    #[test]
+    fn rules_are_numbered_upwards() {
+        assert!(RULES.windows(2).all(|pair| pair[0].number < pair[1].number));
+    }
+
+    #[test]
+    fn every_rule_that_a_view_alone_can_show() {
+        let lose_primary: Change = |s| {
+            s.age_evidence(5_000);
+            s.silence(1, 4_000);
+        };
+        let table: &[(u32, &str, Change)] = &[
+            (999, "all well", |_| {}),
+            (205, "primary silent", lose_primary),
+            (205, "engine dead", |s| s.surrender(1, 1)),
+            (205, "machine off", |s| s.machine_stopped(1)),
+            (207, "promised and nobody promoted", |s| s.cluster.status.promised = 2),
+            (209, "primary silent, one of two voters too", |s| {
+                s.age_evidence(5_000);
+                s.silence(1, 4_000);
+                s.silence(3, 4_000);
+            }),
+            (211, "a voter is gone", |s| s.silence(3, 9_000)),
+            (213, "a replica's machine is off", |s| s.machine_stopped(3)),
+            (401, "a replica follows an earlier term", |s| {
+                s.node(3).target = Target::Replica { upstream: s.id(2), term: 1 };
+            }),
+            (403, "fewer nodes", |s| s.cluster.spec.nodes = 4),
+            (405, "more nodes", |s| s.cluster.spec.nodes = 2),
+        ];
+        for (rule, words, change) in table {
+            let mut sketch = sketch(3);
+            change(&mut sketch);
+            assert_eq!(decide(&sketch.view()).rule, *rule, "{words}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_has_just_started_fails_nobody_over() {
+        let mut sketch = sketch(3);
+        sketch.silence(1, u64::MAX);
+        sketch.age_evidence(9_000);
+        let mut view = sketch.view();
+        view.server_age_ms = 100;
+        assert_eq!(decide(&view).rule, 203);
+    }
+
+    #[test]
+    fn a_primary_cut_from_the_server_only_keeps_its_role() {
+        let mut sketch = sketch(3);
+        sketch.silence(1, 60_000);
+        let act = decide(&sketch.view()).act;
+        assert!(matches!(act, Act::Nothing), "{act:?}");
+    }
+
+    #[test]
+    fn a_single_node_is_never_failed_over() {
+        let mut sketch = sketch(1);
+        sketch.silence(1, 60_000);
+        assert_eq!(decide(&sketch.view()).rule, 999);
+        sketch.machine_stopped(1);
+        assert_eq!(decide(&sketch.view()).rule, 213);
+    }
+
+    #[test]
+    fn an_engine_that_died_alone_is_promoted_again_under_a_new_term() {
+        let mut sketch = sketch(3);
+        sketch.surrender(1, 1);
+        sketch.silence(2, 9_000);
+        sketch.silence(3, 9_000);
+        let id = sketch.id(1);
+        let decision = decide(&sketch.view());
+        assert_eq!(decision.rule, 209);
+        let again = Act::Start { kind: OperationKind::Failover, node: Some(id) };
+        assert_eq!(decision.act, again);
+    }
+}

@@ -1,0 +1,270 @@
+//! Clusters and nodes as people see them: one word, one sentence, never more certain than what is
+//! known.
+
+use bellwether_model::node::{NodeHealth, NodePhase, NodeRole};
+use bellwether_model::{
+    Actual, ClusterPhase, ClusterView, NodeId, NodeView, OperationKind, Target,
+};
+
+use crate::allowed::{allowed_on_cluster, allowed_on_node, lag_bytes};
+use crate::election::{self, Verdict};
+use crate::view::{NodeFacts, View};
+
+/// Milliseconds without a report after which figures are not shown as if they were of now.
+const STALE_MS: u64 = 5_000;
+
+/// The cluster as the API shows it.
+#[must_use]
+pub fn cluster_view(view: &View) -> ClusterView {
+    let cluster = &view.cluster;
+    let (phase, sentence) = phase(view);
+    let healthy = view.nodes.iter().filter(|n| health(view, n) == NodeHealth::Healthy).count();
+    ClusterView {
+        id: cluster.id.clone(),
+        name: cluster.spec.name.clone(),
+        generation: cluster.generation,
+        created_at: cluster.created_at,
+        spec: cluster.spec.clone(),
+        phase,
+        sentence,
+        term: cluster.status.term,
+        primary: cluster.status.primary.clone(),
+        primary_name: view.primary().map(|facts| facts.node.name.clone()),
+        nodes_total: view.nodes.len() as u32,
+        nodes_healthy: healthy as u32,
+        operation: view.operation.as_ref().or(view.queued.first()).map(|o| o.id.clone()),
+        operations: allowed_on_cluster(view),
+    }
+}
+
+/// The state of the cluster in one word and one sentence.
+#[must_use]
+pub fn phase(view: &View) -> (ClusterPhase, String) {
+    let status = &view.cluster.status;
+    let running = view.operation.as_ref().or(view.queued.first()).map(|o| o.kind);
+    match (status.phase, running) {
+        (_, Some(OperationKind::DeleteCluster)) => {
+            return (ClusterPhase::Deleting, "being deleted".to_owned());
+        }
+        (ClusterPhase::Failed, _) => return (ClusterPhase::Failed, status.sentence.clone()),
+        (_, Some(OperationKind::CreateCluster)) => {
+            return (ClusterPhase::Creating, "being created".to_owned());
+        }
+        (_, Some(OperationKind::Failover)) => {
+            return (ClusterPhase::FailingOver, "the primary is being replaced".to_owned());
+        }
+        (_, Some(OperationKind::Switchover)) => {
+            return (ClusterPhase::FailingOver, "the primary is being moved".to_owned());
+        }
+        _ => {}
+    }
+    let name = view.primary().map_or("the primary", |facts| facts.node.name.as_str());
+    match election::judge(view) {
+        Verdict::NoPrimary => {
+            (ClusterPhase::Unavailable, "there is no primary; an election is needed".to_owned())
+        }
+        Verdict::Healthy => serving_phase(view),
+        Verdict::LinkLost => (
+            ClusterPhase::Degraded,
+            format!("{name} serves, but the server cannot hear it; replicas can"),
+        ),
+        Verdict::Blind => {
+            (ClusterPhase::Unknown, format!("nothing is heard of {name}; it may well serve"))
+        }
+        Verdict::EngineDead | Verdict::MachineStopped | Verdict::NodeLost | Verdict::AgentLost => {
+            (ClusterPhase::Unavailable, format!("{name} is lost"))
+        }
+    }
+}
+
+fn serving_phase(view: &View) -> (ClusterPhase, String) {
+    let status = &view.cluster.status;
+    let Some(primary) = view.primary() else {
+        return (ClusterPhase::Unavailable, "there is no primary".to_owned());
+    };
+    let name = &primary.node.name;
+    let is_open = primary.report().is_some_and(|report| report.gate.open);
+    if !primary.serves(status.term) || !is_open {
+        let doing = primary.worker().map_or("", |worker| worker.doing.as_str());
+        let doing = if doing.is_empty() { "its gate is closed" } else { doing };
+        return (ClusterPhase::Unavailable, format!("{name} does not accept writes: {doing}"));
+    }
+    let replicas = view.nodes.len().saturating_sub(1);
+    let healthy =
+        view.replicas().filter(|facts| health(view, facts) == NodeHealth::Healthy).count();
+    let wanted = (view.cluster.spec.nodes as usize).saturating_sub(1).max(replicas);
+    if healthy < wanted {
+        let sentence = format!("{name} accepts writes; {healthy} of {wanted} replicas follow");
+        return (ClusterPhase::Degraded, sentence);
+    }
+    let sentence = match wanted {
+        0 => format!("{name} accepts writes; there is no replica"),
+        1 => format!("{name} accepts writes, 1 replica follows"),
+        many => format!("{name} accepts writes, {many} replicas follow"),
+    };
+    (ClusterPhase::Healthy, sentence)
+}
+
+/// A node as the API shows it.
+#[must_use]
+pub fn node_view(view: &View, id: &NodeId) -> Option<NodeView> {
+    let facts = view.node(id)?;
+    let node = &facts.node;
+    let is_known = facts.age_ms() <= STALE_MS;
+    let worker = facts.worker().filter(|_| is_known);
+    let primary = view.primary();
+    let is_primary = role(view, facts) == NodeRole::Primary;
+    Some(NodeView {
+        id: node.id.clone(),
+        cluster: node.cluster.clone(),
+        name: node.name.clone(),
+        ordinal: node.ordinal,
+        size: node.size,
+        provider: view.cluster.spec.provider.clone(),
+        machine: node.machine.clone(),
+        address: node.address.clone(),
+        address6: node.address6.clone(),
+        created_at: node.created_at,
+        phase: node.phase,
+        role: role(view, facts),
+        health: health(view, facts),
+        state: state(view, facts),
+        target: node.target.word().to_owned(),
+        upstream: upstream(view, facts),
+        position: worker.and_then(|worker| worker.position),
+        lag_bytes: primary
+            .filter(|_| is_known && !is_primary)
+            .and_then(|primary| lag_bytes(primary, facts)),
+        gate_open: facts.report().filter(|_| is_known).map(|report| report.gate.open),
+        cpu_percent: worker.and_then(|worker| worker.host.cpu_percent),
+        memory_used: worker.and_then(|worker| worker.host.memory_used),
+        memory_limit: worker.and_then(|worker| worker.host.memory_limit),
+        disk_used: worker.and_then(|worker| worker.host.disk_used),
+        disk_size: worker.and_then(|worker| worker.host.disk_size),
+        connections: worker.and_then(|worker| worker.engine.connections),
+        engine_version: facts.worker().and_then(|worker| worker.engine.version.clone()),
+        agent_version: facts.seen.as_ref().map(|seen| seen.agent_version.clone()),
+        uptime_seconds: worker.and_then(|worker| worker.engine.uptime_seconds),
+        report_age_ms: facts.seen.as_ref().filter(|s| s.report.is_some()).map(|seen| seen.age_ms),
+        operations: allowed_on_node(view, id),
+    })
+}
+
+fn role(view: &View, facts: &NodeFacts) -> NodeRole {
+    if facts.age_ms() > STALE_MS {
+        return NodeRole::None;
+    }
+    match facts.actual() {
+        Actual::Primary { term } if *term == view.cluster.status.term => NodeRole::Primary,
+        Actual::Replica { .. } => NodeRole::Replica,
+        _ => NodeRole::None,
+    }
+}
+
+fn upstream(view: &View, facts: &NodeFacts) -> Option<String> {
+    match facts.actual() {
+        Actual::Replica { upstream: Some(from), .. } | Actual::Seeding { upstream: from } => {
+            view.node(from).map(|facts| facts.node.name.clone())
+        }
+        _ => None,
+    }
+}
+
+/// The health of a node in one word.
+#[must_use]
+pub fn health(view: &View, facts: &NodeFacts) -> NodeHealth {
+    let node = &facts.node;
+    let is_fresh = facts.is_fresh(view.timers().suspect_ms.max(2_000));
+    match node.phase {
+        NodePhase::Provisioning | NodePhase::Joining | NodePhase::Removing => {
+            return NodeHealth::Working;
+        }
+        NodePhase::Seeding | NodePhase::Active if !is_fresh => return NodeHealth::Silent,
+        NodePhase::Seeding | NodePhase::Active => {}
+    }
+    let status = &view.cluster.status;
+    match (facts.actual(), &node.target) {
+        (Actual::Failed { .. }, _) => NodeHealth::Failed,
+        (Actual::Primary { term }, Target::Primary { .. }) if *term == status.term => {
+            let is_open = facts.report().is_some_and(|report| report.gate.open);
+            if is_open { NodeHealth::Healthy } else { NodeHealth::Degraded }
+        }
+        (Actual::Replica { streaming: true, .. }, Target::Replica { upstream, .. })
+            if facts.streams_from(upstream) =>
+        {
+            NodeHealth::Healthy
+        }
+        (Actual::Replica { .. }, Target::Replica { .. }) => NodeHealth::Degraded,
+        _ => NodeHealth::Working,
+    }
+}
+
+/// The state of a node in words.
+fn state(view: &View, facts: &NodeFacts) -> String {
+    match facts.node.phase {
+        NodePhase::Provisioning => return "its machine is being made".to_owned(),
+        NodePhase::Joining => return "waiting for its agent".to_owned(),
+        NodePhase::Removing => return "being removed".to_owned(),
+        NodePhase::Seeding | NodePhase::Active => {}
+    }
+    if facts.machine_stopped {
+        return "its machine is off".to_owned();
+    }
+    if health(view, facts) == NodeHealth::Silent {
+        return match facts.seen.as_ref().filter(|seen| seen.report.is_some()) {
+            Some(seen) => format!("not heard from for {} s", seen.age_ms / 1000),
+            None => "not heard from".to_owned(),
+        };
+    }
+    let from = upstream(view, facts).unwrap_or_else(|| "nobody".to_owned());
+    let doing = facts.worker().map_or("", |worker| worker.doing.as_str());
+    let with_doing = |words: &str| match doing {
+        "" => words.to_owned(),
+        doing => format!("{words}: {doing}"),
+    };
+    match facts.actual() {
+        Actual::Primary { .. } if facts.report().is_some_and(|report| report.gate.open) => {
+            "accepts writes".to_owned()
+        }
+        Actual::Primary { .. } => with_doing("its gate is closed"),
+        Actual::Replica { streaming: true, .. } => format!("follows {from}"),
+        Actual::Replica { .. } => with_doing("does not stream"),
+        Actual::Seeding { .. } => match facts.worker().and_then(|worker| worker.progress) {
+            Some((done, all)) if all > 0 => format!("copying from {from}, {} %", done * 100 / all),
+            _ => format!("copying from {from}"),
+        },
+        Actual::Stopped { .. } => with_doing("stopped"),
+        Actual::Absent => with_doing("no data yet"),
+        Actual::Failed { reason } => format!("failed: {reason}"),
+        Actual::Unknown => "looking".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::tests::sketch;
+
+    #[test]
+    fn a_cluster_is_called_healthy_only_when_everything_is_known_to_be() {
+        let mut sketch = sketch(3);
+        assert_eq!(phase(&sketch.view()).0, ClusterPhase::Healthy);
+        sketch.silence(3, 9_000);
+        assert_eq!(phase(&sketch.view()).0, ClusterPhase::Degraded);
+        sketch.age_evidence(9_000);
+        sketch.silence(1, 9_000);
+        assert_eq!(phase(&sketch.view()).0, ClusterPhase::Unavailable);
+        sketch.silence(2, 9_000);
+        assert_eq!(phase(&sketch.view()).0, ClusterPhase::Unknown);
+    }
+
+    #[test]
+    fn a_silent_node_is_shown_without_role_and_figures() {
+        let mut sketch = sketch(2);
+        sketch.silence(2, 42_000);
+        let view = sketch.view();
+        let shown = node_view(&view, &sketch.id(2)).expect("there");
+        assert_eq!((shown.role, shown.health), (NodeRole::None, NodeHealth::Silent));
+        assert_eq!((shown.lag_bytes, shown.state.as_str()), (None, "not heard from for 42 s"));
+    }
+}

@@ -1,0 +1,194 @@
+//! A cluster sketched for tests: healthy unless a test spoils something.
+
+use std::sync::Arc;
+
+use bellwether_model::cluster::{ClusterPhase, ClusterStatus};
+use bellwether_model::node::NodePhase;
+use bellwether_model::replication::Position;
+use bellwether_model::*;
+use bellwether_protocol::Report;
+use bellwether_protocol::local::{EngineFigures, Follower, HostFigures, WorkerReport};
+use bellwether_protocol::session::{GateReport, Surrender};
+
+use super::*;
+
+pub(crate) struct Sketch {
+    pub(crate) cluster: Cluster,
+    nodes: Vec<(Node, Seen, Report, bool)>,
+}
+
+pub(crate) fn node_id(ordinal: u32) -> NodeId {
+    NodeId::from(format!("node-{ordinal}"))
+}
+
+/// A healthy asynchronous cluster of so many nodes, the first its primary under term 1.
+pub(crate) fn sketch(count: u32) -> Sketch {
+    let voters = (2..=count).map(node_id).collect();
+    let spec: ClusterSpec = serde_json::from_value(serde_json::json!({
+        "name": "demo", "engine": "postgresql", "version": "17", "nodes": count
+    }))
+    .expect("a spec");
+    let status = ClusterStatus {
+        phase: ClusterPhase::Healthy,
+        term: 1,
+        promised: 1,
+        primary: Some(node_id(1)),
+        config: JointConfig {
+            current: GroupConfig { version: 1, voters, acks: 0, strict: false },
+            ..JointConfig::default()
+        },
+        ..ClusterStatus::default()
+    };
+    let cluster = Cluster {
+        id: ClusterId::from("cluster"),
+        generation: 1,
+        created_at: Timestamp::from_millis(0),
+        spec,
+        status,
+        network: None,
+        next_ordinal: count + 1,
+    };
+    let nodes = (1..=count).map(|ordinal| sketch_node(&cluster, ordinal, count)).collect();
+    Sketch { cluster, nodes }
+}
+
+fn sketch_node(cluster: &Cluster, ordinal: u32, count: u32) -> (Node, Seen, Report, bool) {
+    let is_primary = ordinal == 1;
+    let target = if is_primary {
+        Target::Primary { term: 1, create: true }
+    } else {
+        Target::Replica { upstream: node_id(1), term: 1 }
+    };
+    let node = Node {
+        id: node_id(ordinal),
+        cluster: cluster.id.clone(),
+        ordinal,
+        name: format!("demo-{ordinal}"),
+        size: cluster.spec.size,
+        created_at: Timestamp::from_millis(0),
+        phase: NodePhase::Active,
+        address: format!("10.87.1.{}", 10 + ordinal),
+        address6: format!("fd42::{ordinal}"),
+        machine: Some(format!("machine-{ordinal}")),
+        fingerprint: None,
+        joined_at: None,
+        target,
+    };
+    let follower = |ordinal| Follower {
+        node: node_id(ordinal),
+        flushed: Position { timeline: 1, offset: 1000 },
+        streaming: true,
+    };
+    let worker = WorkerReport {
+        actual: if is_primary {
+            Actual::Primary { term: 1 }
+        } else {
+            Actual::Replica { upstream: Some(node_id(1)), streaming: true }
+        },
+        doing: String::new(),
+        progress: None,
+        serving: is_primary.then_some(1),
+        position: Some(Position { timeline: 1, offset: 1000 }),
+        applied: None,
+        cut_for: 0,
+        upstream_age_ms: (!is_primary).then_some(100),
+        followers: if is_primary { (2..=count).map(follower).collect() } else { Vec::new() },
+        config_version: 1,
+        prepared: false,
+        surrendered: None,
+        engine: EngineFigures::default(),
+        host: HostFigures::default(),
+    };
+    let report = Report {
+        number: 1,
+        lease_request: is_primary.then_some(1),
+        assignment_seq: 1,
+        promised: 1,
+        last_ack_age_ms: None,
+        lease_request_age_ms: (!is_primary).then_some(100),
+        gate: GateReport { open: is_primary, term: 1, remaining_ms: Some(2_500) },
+        surrendered: None,
+        worker_age_ms: Some(50),
+        worker: Some(worker),
+    };
+    let seen = Seen { age_ms: 100, connected: true, agent_version: "0.1.0".into(), report: None };
+    (node, seen, report, false)
+}
+
+impl Sketch {
+    pub(crate) fn id(&self, ordinal: u32) -> NodeId {
+        node_id(ordinal)
+    }
+
+    pub(crate) fn view(&self) -> View {
+        let nodes = self.nodes.iter().map(|(node, seen, report, machine_stopped)| NodeFacts {
+            node: node.clone(),
+            seen: Some(Seen { report: Some(Arc::new(report.clone())), ..seen.clone() }),
+            machine_stopped: *machine_stopped,
+        });
+        View {
+            cluster: self.cluster.clone(),
+            nodes: nodes.collect(),
+            operation: None,
+            queued: Vec::new(),
+            server_age_ms: 60_000,
+            last_failover_age_ms: None,
+            last_failure_age_ms: None,
+        }
+    }
+
+    pub(crate) fn node(&mut self, ordinal: u32) -> &mut Node {
+        &mut self.nodes[ordinal as usize - 1].0
+    }
+
+    fn report(&mut self, ordinal: u32) -> &mut Report {
+        &mut self.nodes[ordinal as usize - 1].2
+    }
+
+    pub(crate) fn worker(&mut self, ordinal: u32) -> &mut WorkerReport {
+        self.report(ordinal).worker.as_mut().expect("a worker")
+    }
+
+    pub(crate) fn silence(&mut self, ordinal: u32, age_ms: u64) {
+        let seen = &mut self.nodes[ordinal as usize - 1].1;
+        seen.age_ms = age_ms;
+        seen.connected = false;
+    }
+
+    pub(crate) fn machine_stopped(&mut self, ordinal: u32) {
+        self.nodes[ordinal as usize - 1].3 = true;
+    }
+
+    /// Makes everything that the replicas hear of the primary this old.
+    pub(crate) fn age_evidence(&mut self, age_ms: u64) {
+        for ordinal in 2..=self.nodes.len() as u32 {
+            self.lease_request_age(ordinal, age_ms);
+            self.upstream_age(ordinal, age_ms);
+        }
+    }
+
+    pub(crate) fn lease_request_age(&mut self, ordinal: u32, age_ms: u64) {
+        self.report(ordinal).lease_request_age_ms = Some(age_ms);
+    }
+
+    pub(crate) fn upstream_age(&mut self, ordinal: u32, age_ms: u64) {
+        self.worker(ordinal).upstream_age_ms = Some(age_ms);
+    }
+
+    pub(crate) fn surrender(&mut self, ordinal: u32, term: Term) {
+        self.report(ordinal).surrendered = Some(Surrender { term, position: None, clean: false });
+    }
+
+    pub(crate) fn position(&mut self, ordinal: u32, timeline: u64, offset: u64) {
+        self.worker(ordinal).position = Some(Position { timeline, offset });
+    }
+
+    pub(crate) fn promise(&mut self, ordinal: u32, promised: Term, cut_for: Term) {
+        self.report(ordinal).promised = promised;
+        self.worker(ordinal).cut_for = cut_for;
+    }
+
+    pub(crate) fn config_version(&mut self, ordinal: u32, version: u64) {
+        self.worker(ordinal).config_version = version;
+    }
+}

@@ -1,0 +1,149 @@
+//! Who votes and how many must confirm a write: the configuration that the group should have, and the
+//! small steps from the one it has.
+//!
+//! A change is joint: while `next` is there, elections and leases must satisfy both. It takes effect
+//! when the primary has said that its settings are active and every newly required voter has passed
+//! the position that the primary had then.
+
+use std::collections::BTreeSet;
+
+use bellwether_model::node::NodePhase;
+use bellwether_model::{GroupConfig, JointConfig, NodeId, ReplicationMode};
+
+use crate::view::{NodeFacts, View};
+
+/// The next step of the configuration, none when it is as it should be.
+#[must_use]
+pub fn next_config(view: &View) -> Option<JointConfig> {
+    let status = &view.cluster.status;
+    let joint = &status.config;
+    let primary = view.primary()?;
+    if status.promised != status.term {
+        return None;
+    }
+    let active_version = primary
+        .worker()
+        .filter(|_| primary.is_fresh(view.timers().suspect_ms))
+        .map(|worker| worker.config_version)?;
+    if let Some(next) = &joint.next {
+        return (active_version >= next.version).then(|| JointConfig {
+            current: next.clone(),
+            next: None,
+            past: Vec::new(),
+        });
+    }
+    if !joint.past.is_empty() && active_version >= joint.current.version {
+        return Some(JointConfig { current: joint.current.clone(), next: None, past: Vec::new() });
+    }
+    let wanted = wanted_config(view, primary);
+    let is_same = wanted.voters == joint.current.voters
+        && wanted.acks == joint.current.acks
+        && wanted.strict == joint.current.strict;
+    (!is_same).then(|| JointConfig {
+        current: joint.current.clone(),
+        next: Some(GroupConfig { version: joint.current.version + 1, ..wanted }),
+        past: joint.past.clone(),
+    })
+}
+
+/// The configuration for who can be seen now.
+fn wanted_config(view: &View, primary: &NodeFacts) -> GroupConfig {
+    let voters: BTreeSet<NodeId> = view
+        .nodes
+        .iter()
+        .filter(|facts| facts.node.id != primary.node.id && votes(view, facts, &primary.node.id))
+        .map(|facts| facts.node.id.clone())
+        .collect();
+    let mode = view.cluster.spec.replication;
+    config_for(mode, voters)
+}
+
+/// The configuration of a mode with these voters; the version is the caller's.
+#[must_use]
+pub fn config_for(mode: ReplicationMode, voters: BTreeSet<NodeId>) -> GroupConfig {
+    let acks = match mode {
+        ReplicationMode::Prefer if voters.is_empty() => 0,
+        mode => mode.acks(),
+    };
+    GroupConfig { version: 0, voters, acks, strict: mode.is_strict() }
+}
+
+/// A node gets its vote when it streams, and keeps it while it was seen to within the grace.
+fn votes(view: &View, facts: &NodeFacts, primary: &NodeId) -> bool {
+    let is_member = facts.node.phase == NodePhase::Active;
+    let has_vote = view.cluster.status.config.current.voters.contains(&facts.node.id);
+    let timers = view.timers();
+    let streams = facts.is_fresh(timers.suspect_ms) && facts.streams_from(primary);
+    let is_in_grace = has_vote && facts.age_ms() <= timers.voter_grace_ms;
+    // A voter that is heard but does not stream keeps its vote while the primary still counts it in.
+    let primary_sees_it = has_vote
+        && view.node(primary).and_then(NodeFacts::worker).is_some_and(|worker| {
+            worker.followers.iter().any(|follower| follower.node == facts.node.id)
+        });
+    is_member && (streams || (is_in_grace && primary_sees_it))
+}
+
+/// The configuration of a new term: the voters of before without the new primary, under the quorums
+/// of before until the new primary says that they hold everything.
+#[must_use]
+pub fn config_for_new_term(view: &View, candidate: &NodeId, lost: Option<&NodeId>) -> JointConfig {
+    let joint = &view.cluster.status.config;
+    let timers = view.timers();
+    let voters: BTreeSet<NodeId> = view
+        .active()
+        .filter(|facts| facts.node.id != *candidate && Some(&facts.node.id) != lost)
+        .filter(|facts| facts.is_fresh(timers.voter_grace_ms))
+        .map(|facts| facts.node.id.clone())
+        .collect();
+    let version = joint.iter().map(|config| config.version).max().unwrap_or(0) + 1;
+    let past = joint.iter().chain(&joint.past).filter(|c| !c.voters.is_empty()).cloned().collect();
+    let current = GroupConfig { version, ..config_for(view.cluster.spec.replication, voters) };
+    JointConfig { current, next: None, past }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::tests::sketch;
+
+    #[test]
+    fn a_configuration_that_fits_stays() {
+        assert_eq!(next_config(&sketch(3).view()), None);
+    }
+
+    #[test]
+    fn a_silent_voter_loses_its_vote_after_the_grace_in_two_steps() {
+        let mut sketch = sketch(3);
+        sketch.silence(3, 2_000);
+        assert_eq!(next_config(&sketch.view()), None, "still in its grace");
+        sketch.silence(3, 3_000);
+        let joint = next_config(&sketch.view()).expect("a step");
+        let next = joint.next.clone().expect("joint first");
+        assert_eq!(next.voters, [sketch.id(2)].into());
+        assert_eq!(joint.current.voters.len(), 2);
+
+        sketch.cluster.status.config = joint;
+        assert_eq!(next_config(&sketch.view()), None, "waits for the primary");
+        sketch.config_version(1, next.version);
+        let done = next_config(&sketch.view()).expect("a step");
+        assert_eq!((done.current, done.next), (next, None));
+    }
+
+    #[test]
+    fn prefer_goes_on_without_voters_and_strict_does_not() {
+        let none = BTreeSet::new();
+        assert_eq!(config_for(ReplicationMode::Prefer, none.clone()).acks, 0);
+        let strict = config_for(ReplicationMode::Strict, none);
+        assert_eq!((strict.acks, strict.strict), (1, true));
+    }
+
+    #[test]
+    fn a_new_term_keeps_the_quorums_of_before() {
+        let mut sketch = sketch(3);
+        sketch.silence(1, 9_000);
+        let joint = config_for_new_term(&sketch.view(), &sketch.id(2), Some(&sketch.id(1)));
+        assert_eq!(joint.current.voters, [sketch.id(3)].into());
+        assert_eq!(joint.past.len(), 1);
+        assert!(!joint.elects(&[sketch.id(3)].into()), "the former quorum counts until armed");
+    }
+}
