@@ -1,1 +1,20 @@
-//! The loops.
+//! The loops of the server: one per cluster, which looks, decides and takes one small step; the sessions
+//! with agents; the certificate authority; the collection of what nobody owns.
+//!
+//! Nothing here is told what changed: a change and the clock wake the same pass, which looks at
+//! everything anew. Steps act only through the [`world::World`] they are handed.
+
+pub mod authority;
+pub mod background;
+pub mod leases;
+pub mod machines;
+pub mod operations;
+pub mod orphans;
+pub mod pass;
+pub mod reconcile;
+pub mod runner;
+pub mod sessions;
+pub mod world;
+
+pub use authority::Authority;
+pub use world::World;

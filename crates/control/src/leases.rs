@@ -1,0 +1,54 @@
+//! The server's acknowledgements of lease requests: which it may give, and when it last gave one.
+//!
+//! An acknowledgement is given under the same lock under which an election reads when the last was
+//! given, so that none can slip in between the durable word "an election has begun" and that reading.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use bellwether_model::{Cluster, ClusterId, NodeId, Term};
+use bellwether_store::Store;
+
+/// When the server last acknowledged a lease, for each cluster.
+#[derive(Default)]
+pub struct Leases {
+    last: Mutex<HashMap<ClusterId, Instant>>,
+}
+
+impl Leases {
+    /// Acknowledges a lease request if that node may be primary of that term now.
+    pub fn acknowledge(
+        &self,
+        store: &Store,
+        cluster: &ClusterId,
+        node: &NodeId,
+        term: Term,
+    ) -> bool {
+        let mut last = self.last.lock().expect("nothing panics while it is held");
+        let may = store
+            .find::<Cluster>(cluster.as_str())
+            .is_some_and(|cluster| may_hold_lease(&cluster.object, node, term));
+        if may {
+            last.insert(cluster.clone(), Instant::now());
+        }
+        may
+    }
+
+    /// Time since the last acknowledgement; none when this server never gave one.
+    pub fn last_age(&self, cluster: &ClusterId) -> Option<Duration> {
+        let last = self.last.lock().expect("nothing panics while it is held");
+        last.get(cluster).map(Instant::elapsed)
+    }
+
+    pub fn forget(&self, cluster: &ClusterId) {
+        self.last.lock().expect("nothing panics while it is held").remove(cluster);
+    }
+}
+
+fn may_hold_lease(cluster: &Cluster, node: &NodeId, term: Term) -> bool {
+    let status = &cluster.status;
+    let is_election = status.promised != status.term;
+    let holder = status.primary.as_ref().or(status.candidate.as_ref());
+    !is_election && term == status.term && holder == Some(node)
+}

@@ -1,0 +1,109 @@
+//! Delete a cluster: machines, disks, network, secrets, and at last the cluster itself.
+
+use std::sync::Arc;
+
+use bellwether_contracts::Failure;
+use bellwether_contracts::provider::Owned;
+use bellwether_model::node::NodePhase;
+use bellwether_model::{ClusterId, NodeId, Operation};
+use bellwether_store::clusters::NameClaim;
+use bellwether_store::secrets::Secret;
+
+use super::{nodes, unknown_step};
+use crate::pass::{Outcome, Pass};
+use crate::world::World;
+
+pub fn step(world: &Arc<World>, pass: &mut Pass, _: &mut Operation, name: &str) -> Outcome {
+    match name {
+        "withdraw" => withdraw(pass),
+        "release_machines" => release_machines(world, pass),
+        "release_network" => release_network(world, pass),
+        "verify_empty" => verify_empty(world, pass),
+        "forget" => forget(world, pass),
+        _ => unknown_step(name),
+    }
+}
+
+fn node_ids(pass: &Pass) -> Vec<NodeId> {
+    pass.nodes.iter().map(|node| node.object.id.clone()).collect()
+}
+
+fn withdraw(pass: &mut Pass) -> Outcome {
+    for id in node_ids(pass) {
+        pass.set_phase(&id, NodePhase::Removing);
+    }
+    Outcome::Next
+}
+
+fn release_machines(world: &Arc<World>, pass: &mut Pass) -> Outcome {
+    let ids = node_ids(pass);
+    let total = ids.len();
+    let mut waits = Vec::new();
+    for id in ids {
+        match nodes::release(world, pass, &id) {
+            Outcome::Wait(words) => waits.push(words),
+            _ => nodes::forget(pass, &id),
+        }
+    }
+    match waits.first() {
+        None => Outcome::Next,
+        Some(words) => Outcome::wait(format!("{words} ({} of {total} left)", waits.len())),
+    }
+}
+
+/// Deletes the cluster's network at the provider.
+pub(super) fn release_network(world: &Arc<World>, pass: &Pass) -> Outcome {
+    let cluster = &pass.cluster.object;
+    let provider = match world.provider(&cluster.spec.provider) {
+        Ok(provider) => provider,
+        Err(failure) => return nodes::failed(&failure, "the provider"),
+    };
+    let id = cluster.id.clone();
+    let work = || async move { provider.delete_network(&id).await.map(|()| String::new()) };
+    match world.in_background(&cluster.id, "release-network", work) {
+        None => Outcome::wait("deleting the network"),
+        Some(Ok(_)) => Outcome::Next,
+        Some(Err(failure)) => Outcome::wait(format!("{failure}; trying again")),
+    }
+}
+
+fn is_of(owned: &Owned, id: &ClusterId) -> bool {
+    match owned {
+        Owned::Machine { cluster, .. } | Owned::Disk { cluster, .. } => cluster == id,
+        Owned::Network { cluster } => cluster == id,
+    }
+}
+
+fn verify_empty(world: &Arc<World>, pass: &Pass) -> Outcome {
+    let cluster = &pass.cluster.object;
+    let provider = match world.provider(&cluster.spec.provider) {
+        Ok(provider) => provider,
+        Err(failure) => return nodes::failed(&failure, "the provider"),
+    };
+    let id = cluster.id.clone();
+    let work = || async move {
+        let left = provider.list_owned().await?.iter().filter(|owned| is_of(owned, &id)).count();
+        if left == 0 {
+            return Ok(String::new());
+        }
+        Err(Failure::transient(format!("the provider still has {left} things of the cluster")))
+    };
+    match world.in_background(&cluster.id, "verify-empty", work) {
+        None => Outcome::wait("looking what is left at the provider"),
+        Some(Ok(_)) => Outcome::Next,
+        Some(Err(failure)) => Outcome::wait(format!("{failure}; looking again")),
+    }
+}
+
+fn forget(world: &Arc<World>, pass: &mut Pass) -> Outcome {
+    let cluster = pass.cluster.object.clone();
+    let secrets: Vec<String> = Secret::keys_of_cluster(&world.store, &cluster.id);
+    pass.extra.push(Box::new(move |mut txn| {
+        for key in &secrets {
+            txn = txn.delete::<Secret>(key, None);
+        }
+        txn.delete::<NameClaim>(&cluster.spec.name, None)
+    }));
+    pass.forget_cluster = true;
+    Outcome::Next
+}

@@ -1,0 +1,52 @@
+//! The operations, one file each. A step may run again at any time and returns at once; it changes
+//! what is assigned and reads what is reported, and never talks to an agent.
+
+pub mod add_node;
+pub mod create_cluster;
+pub mod delete_cluster;
+pub mod failover;
+pub mod nodes;
+pub mod remove_node;
+pub mod switchover;
+pub mod term;
+
+use std::sync::Arc;
+
+use bellwether_model::{Operation, OperationKind, Timestamp};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::pass::{Outcome, Pass};
+use crate::world::World;
+
+/// Runs the step of that name once.
+pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str) -> Outcome {
+    match op.kind {
+        OperationKind::CreateCluster => create_cluster::step(world, pass, op, name),
+        OperationKind::AddNode => add_node::step(world, pass, op, name),
+        OperationKind::RemoveNode => remove_node::step(world, pass, op, name),
+        OperationKind::Switchover => switchover::step(world, pass, op, name),
+        OperationKind::Failover => failover::step(world, pass, op, name),
+        OperationKind::DeleteCluster => delete_cluster::step(world, pass, op, name),
+    }
+}
+
+/// What the steps of an operation have learned; the default before the first.
+pub(crate) fn read_state<T: DeserializeOwned + Default>(op: &Operation) -> T {
+    serde_json::from_value(op.state.clone()).unwrap_or_default()
+}
+
+pub(crate) fn write_state<T: Serialize>(op: &mut Operation, state: &T) {
+    op.state = serde_json::to_value(state).expect("a state is plain data");
+}
+
+/// Milliseconds since the running step began.
+pub(crate) fn step_age_ms(op: &Operation) -> u64 {
+    let started = op.step_at().and_then(|index| op.steps[index].started_at);
+    started.map_or(0, |started| Timestamp::now().millis_since(started))
+}
+
+/// The answer to a step of a name this version does not know: written by another version.
+pub(crate) fn unknown_step(name: &str) -> Outcome {
+    Outcome::Fail(format!("this version of the server has no step `{name}`"))
+}

@@ -1,0 +1,245 @@
+//! What creating a cluster and adding a node have in common: a node from its reservation to the
+//! admission of its replica.
+
+use std::sync::Arc;
+
+use bellwether_contracts::{Class, Failure};
+use bellwether_contracts::provider::MachineRequest;
+use bellwether_model::node::NodePhase;
+use bellwether_model::{Actual, Cluster, JoinTokenId, Node, NodeId, Target, Timestamp};
+use bellwether_planner::NodeFacts;
+use bellwether_protocol::join::AgentConfig;
+use bellwether_store::join_tokens::JoinToken;
+use bellwether_store::secrets::Secret;
+
+use crate::pass::{Outcome, Pass};
+use crate::world::World;
+
+/// A replica is admitted when it lags less than this.
+const ADMIT_LAG_BYTES_MAX: u64 = 16 << 20;
+
+/// The first host number of nodes in their network; lower ones are the provider's.
+const FIRST_HOST: u32 = 10;
+
+/// The name of the secret that keeps a node's join token until it has joined.
+pub fn join_secret(node: &NodeId) -> String {
+    format!("join-token/{node}")
+}
+
+/// Writes down a new node with the next ordinal and its addresses.
+///
+/// # Errors
+/// When the network has no room for it.
+pub fn reserve(pass: &mut Pass) -> Result<Node, String> {
+    let cluster: &mut Cluster = &mut pass.cluster.object;
+    let network = cluster.network.as_ref().ok_or("the cluster has no network yet")?;
+    let ordinal = cluster.next_ordinal.max(1);
+    // Ordinals are never reused, addresses are: the first that no node of the cluster has.
+    let taken: Vec<&str> = pass.nodes.iter().map(|node| node.object.address.as_str()).collect();
+    let address = |host: u32| network_address(&network.subnet, FIRST_HOST + host);
+    let host = (ordinal..250)
+        .chain(1..240)
+        .find(|host| {
+            FIRST_HOST + host < 250
+                && address(*host).is_some_and(|address| !taken.contains(&address.as_str()))
+        })
+        .ok_or("the cluster's network has no address left")?;
+    let id = NodeId::generate();
+    let node = Node {
+        id: id.clone(),
+        cluster: cluster.id.clone(),
+        ordinal,
+        name: format!("{}-{ordinal}", cluster.spec.name),
+        size: cluster.spec.size,
+        created_at: Timestamp::now(),
+        phase: NodePhase::Provisioning,
+        address: address(host).ok_or("the cluster's network is not IPv4")?,
+        address6: network_address6(&network.subnet6, FIRST_HOST + host),
+        machine: None,
+        fingerprint: None,
+        joined_at: None,
+        target: Target::Stopped,
+    };
+    cluster.next_ordinal = ordinal + 1;
+    Ok(node)
+}
+
+fn network_address(subnet: &str, host: u32) -> Option<String> {
+    let base: std::net::Ipv4Addr = subnet.split('/').next()?.parse().ok()?;
+    Some(std::net::Ipv4Addr::from(u32::from(base) + host).to_string())
+}
+
+fn network_address6(subnet: &str, host: u32) -> String {
+    let base = subnet.split('/').next().and_then(|base| base.parse::<std::net::Ipv6Addr>().ok());
+    base.map_or_else(String::new, |base| {
+        std::net::Ipv6Addr::from(u128::from(base) + u128::from(host)).to_string()
+    })
+}
+
+/// Makes and seals the node's join token.
+pub fn issue_join_token(world: &World, pass: &mut Pass, node: &Node) {
+    let token = random_hex(32);
+    let name = join_secret(&node.id);
+    let secret = Secret::seal(&world.store, &node.cluster, &name, token.as_bytes());
+    let record = JoinToken {
+        id: JoinTokenId::generate(),
+        secret_hash: bellwether_store::tokens::hash(&token),
+        cluster: node.cluster.clone(),
+        node: node.id.clone(),
+        expires_at: Timestamp::from_millis(Timestamp::now().as_millis() + 24 * 3_600_000),
+        used_at: None,
+    };
+    pass.put_secret(secret);
+    pass.extra.push(Box::new(move |txn| txn.put(&record)));
+}
+
+/// So many random bytes from the system, hexadecimal.
+#[must_use]
+pub fn random_hex(bytes: usize) -> String {
+    let mut random = vec![0u8; bytes];
+    ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut random)
+        .expect("the system gives random bytes");
+    random.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Makes the node's machine; `Next` once it runs.
+pub fn acquire(world: &Arc<World>, pass: &mut Pass, id: &NodeId) -> Outcome {
+    let Some(node) = pass.nodes.iter().map(|n| &n.object).find(|n| n.id == *id).cloned() else {
+        return Outcome::fail("the node is gone");
+    };
+    if node.machine.is_some() {
+        return Outcome::Next;
+    }
+    let cluster = pass.cluster.object.clone();
+    let work = || make_machine(world.clone(), cluster.clone(), node.clone());
+    match world.in_background(&cluster.id, &format!("machine/{id}"), work) {
+        None => Outcome::wait(format!("making the machine of {}", node.name)),
+        Some(Ok(machine)) => {
+            if let Some(node) = pass.node_mut(id) {
+                node.machine = Some(machine);
+                node.phase = NodePhase::Joining;
+            }
+            Outcome::Next
+        }
+        Some(Err(failure)) => failed(&failure, &format!("the machine of {}", node.name)),
+    }
+}
+
+/// A transient failure is waited out; any other ends the operation.
+pub fn failed(failure: &Failure, what: &str) -> Outcome {
+    match failure.class {
+        Class::Transient => Outcome::wait(format!("{what}: {failure}; trying again")),
+        Class::Permanent | Class::NeedsPerson => Outcome::fail(format!("{what}: {failure}")),
+    }
+}
+
+async fn make_machine(world: Arc<World>, cluster: Cluster, node: Node) -> Result<String, Failure> {
+    let provider = world.provider(&cluster.spec.provider)?;
+    let network = cluster
+        .network
+        .clone()
+        .ok_or_else(|| Failure::permanent("the cluster has no network"))?;
+    let name = join_secret(&node.id);
+    let token = Secret::open(&world.store, &cluster.id, &name)
+        .ok_or_else(|| Failure::permanent("the node's join token is gone"))?;
+    let config = AgentConfig {
+        servers: vec![format!("https://{}:{}", network.gateway, world.agent_port)],
+        ca_certificate: world.authority.certificate.clone(),
+        token: String::from_utf8_lossy(&token).into_owned(),
+    };
+    let agent_config = serde_json::to_string(&config).expect("plain data");
+    let request = MachineRequest {
+        cluster: cluster.id.clone(),
+        cluster_name: cluster.spec.name.clone(),
+        node: node.id.clone(),
+        node_name: node.name.clone(),
+        network,
+        address: node.address.clone(),
+        address6: node.address6.clone(),
+        size: node.size,
+        engine: cluster.spec.engine.clone(),
+        version: cluster.spec.version.clone(),
+        agent_config,
+    };
+    provider.ensure_machine(&request).await
+}
+
+/// Whether the node's agent has joined and is connected.
+#[must_use]
+pub fn has_agent(facts: &NodeFacts) -> bool {
+    facts.node.fingerprint.is_some() && facts.report().is_some()
+}
+
+/// Assigns a node to be a copy of the present primary.
+pub fn seed(pass: &mut Pass, id: &NodeId) -> Outcome {
+    let status = pass.cluster.object.status.clone();
+    let Some(primary) = status.primary else {
+        return Outcome::wait("there is no primary to copy from just now");
+    };
+    pass.assign(id, Target::Replica { upstream: primary, term: status.term });
+    pass.set_phase(id, NodePhase::Seeding);
+    Outcome::Next
+}
+
+/// Waits until the node streams from the primary and has nearly caught up; follows the primary when
+/// it changes meanwhile.
+pub fn await_catch_up(pass: &mut Pass, id: &NodeId) -> Outcome {
+    let status = pass.cluster.object.status.clone();
+    let (Some(primary), Some(facts)) = (status.primary, pass.view.node(id).cloned()) else {
+        return Outcome::wait("there is no primary to follow just now");
+    };
+    if !facts.is_assigned_to_follow(&primary, status.term) {
+        pass.assign(id, Target::Replica { upstream: primary, term: status.term });
+        return Outcome::wait("the primary has changed; following the new one");
+    }
+    let lag = pass
+        .view
+        .node(&primary)
+        .and_then(|primary| bellwether_planner::allowed::lag_bytes(primary, &facts));
+    if facts.streams_from(&primary) && lag.is_some_and(|lag| lag <= ADMIT_LAG_BYTES_MAX) {
+        return Outcome::Next;
+    }
+    Outcome::wait(waiting_words(&facts, lag))
+}
+
+fn waiting_words(facts: &NodeFacts, lag: Option<u64>) -> String {
+    let name = &facts.node.name;
+    let worker = facts.worker();
+    match (facts.actual(), worker.and_then(|worker| worker.progress), lag) {
+        (Actual::Seeding { .. }, Some((done, all)), _) if all > 0 => {
+            format!("{name} is copying, {} %", done * 100 / all)
+        }
+        (Actual::Seeding { .. }, ..) => format!("{name} is copying"),
+        (Actual::Failed { reason }, ..) => format!("{name}: {reason}; trying again"),
+        (Actual::Replica { .. }, _, Some(lag)) => format!("{name} is {lag} bytes behind"),
+        (actual, ..) => match worker.map_or("", |worker| worker.doing.as_str()) {
+            "" => format!("{name} is {}", actual.word()),
+            doing => format!("{name}: {doing}"),
+        },
+    }
+}
+
+/// Deletes the node's machine; `Next` once the provider has verified that nothing is left.
+pub fn release(world: &Arc<World>, pass: &Pass, id: &NodeId) -> Outcome {
+    let cluster = &pass.cluster.object;
+    let (provider_name, node) = (cluster.spec.provider.clone(), id.clone());
+    let provider = match world.provider(&provider_name) {
+        Ok(provider) => provider,
+        Err(failure) => return failed(&failure, "deleting a machine"),
+    };
+    let work = || async move { provider.delete_machine(&node).await.map(|()| String::new()) };
+    match world.in_background(&cluster.id, &format!("release/{id}"), work) {
+        None => Outcome::wait("deleting the machine"),
+        Some(Ok(_)) => Outcome::Next,
+        // A machine that cannot be deleted now is tried again: giving up would leave it behind.
+        Some(Err(failure)) => Outcome::wait(format!("{failure}; trying again")),
+    }
+}
+
+/// Forgets a node: its secrets, its token and the node itself, and so its agent's access.
+pub fn forget(pass: &mut Pass, id: &NodeId) {
+    let cluster = pass.cluster.object.id.clone();
+    let key = Secret::key_of(&cluster, &join_secret(id));
+    pass.extra.push(Box::new(move |txn| txn.delete::<Secret>(&key, None)));
+    pass.forget_node(id);
+}

@@ -1,0 +1,102 @@
+//! Everything the loops and their steps may touch.
+
+use std::collections::{BTreeMap, HashMap};
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+
+use bellwether_contracts::{Failure, Provider};
+use bellwether_model::engine::EngineProfile;
+use bellwether_model::{ClusterId, NodeId};
+use bellwether_store::Store;
+use tokio::sync::Notify;
+
+use crate::authority::Authority;
+use crate::background::Background;
+use crate::leases::Leases;
+
+/// Handed to every step; the mains and the tests put their own things in.
+pub struct World {
+    pub store: Store,
+    pub providers: BTreeMap<String, Arc<dyn Provider>>,
+    pub engines: Vec<EngineProfile>,
+    pub authority: Authority,
+    pub leases: Leases,
+    pub background: Background,
+    /// The port agents dial, on the address of their network's gateway.
+    pub agent_port: u16,
+    wakers: Mutex<HashMap<ClusterId, Arc<Notify>>>,
+    probes: tokio::sync::broadcast::Sender<NodeId>,
+}
+
+impl World {
+    #[must_use]
+    pub fn new(
+        store: Store,
+        providers: Vec<Arc<dyn Provider>>,
+        engines: Vec<EngineProfile>,
+        authority: Authority,
+        agent_port: u16,
+    ) -> Arc<Self> {
+        let providers = providers.into_iter().map(|p| (p.name().to_owned(), p)).collect();
+        Arc::new(Self {
+            store,
+            providers,
+            engines,
+            authority,
+            leases: Leases::default(),
+            background: Background::default(),
+            agent_port,
+            wakers: Mutex::default(),
+            probes: tokio::sync::broadcast::channel(256).0,
+        })
+    }
+
+    /// The provider of that name.
+    ///
+    /// # Errors
+    /// A failure a person has to mend: this server was started without it.
+    pub fn provider(&self, name: &str) -> Result<Arc<dyn Provider>, Failure> {
+        self.providers.get(name).cloned().ok_or_else(|| {
+            Failure::needs_person(format!("this server has no provider `{name}`"))
+        })
+    }
+
+    #[must_use]
+    pub fn engine(&self, name: &str) -> Option<&EngineProfile> {
+        self.engines.iter().find(|profile| profile.name == name)
+    }
+
+    /// What wakes the loop of that cluster.
+    pub fn waker(&self, cluster: &ClusterId) -> Arc<Notify> {
+        let mut wakers = self.wakers.lock().expect("nothing panics while it is held");
+        wakers.entry(cluster.clone()).or_default().clone()
+    }
+
+    pub(crate) fn forget_waker(&self, cluster: &ClusterId) {
+        self.wakers.lock().expect("nothing panics while it is held").remove(cluster);
+    }
+
+    /// Asks the agent of that node for a report now.
+    pub fn probe(&self, node: &NodeId) {
+        // Nobody listens when no agent is connected: there is nobody to ask.
+        let _ = self.probes.send(node.clone());
+    }
+
+    pub(crate) fn listen_for_probes(&self) -> tokio::sync::broadcast::Receiver<NodeId> {
+        self.probes.subscribe()
+    }
+
+    /// Runs provider work beside the loop; its result once it has ended.
+    pub fn in_background<F>(
+        &self,
+        cluster: &ClusterId,
+        key: &str,
+        work: impl FnOnce() -> F,
+    ) -> Option<Result<String, Failure>>
+    where
+        F: Future<Output = Result<String, Failure>> + Send + 'static,
+    {
+        let waker = self.waker(cluster);
+        self.background.run(&format!("{cluster}/{key}"), move || waker.notify_one(), work)
+    }
+}
