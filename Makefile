@@ -76,7 +76,7 @@ browser: build ## the dashboard in a real browser against the real server
 	@scripts/ensure-images
 	@scripts/ensure-node
 	@export BELLWETHER_CHROMIUM=$$(scripts/ensure-browser | tail -n 1); \
-	  cd dashboard && npx playwright test
+	  cd dashboard && npx --no-install playwright test
 
 clean-nodes: ## remove every container, disk, volume and network we made (OWNER=x: only x's)
 	@scripts/clean-nodes $(OWNER)
