@@ -1,0 +1,91 @@
+# What people and CI do with this repository. `make help` lists it.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+CARGO_TARGET_DIR ?= target
+export CARGO_TARGET_DIR := $(abspath $(CARGO_TARGET_DIR))
+export BELLWETHER_BIN ?= $(CARGO_TARGET_DIR)/release/bellwether
+export BELLWETHER_AGENT_BIN ?= $(CARGO_TARGET_DIR)/release/bellwether-agent
+
+# cargo-nextest where it is installed, cargo's own runner otherwise.
+nextest := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
+run_tests := $(if $(nextest),nextest run --no-tests=pass,test)
+# Tests on real engines measure time, so they do not share the machine with each other.
+one_by_one := $(if $(nextest),--test-threads=1,-- --test-threads=1)
+
+dashboard_sources = $(shell [[ ! -d dashboard ]] || find dashboard -path dashboard/node_modules -prune -o \
+  -path dashboard/dist -prune -o -type f \( -path 'dashboard/src/*' -o -path 'dashboard/public/*' \
+  -o -path 'dashboard/*.json' -o -path 'dashboard/*.ts' -o -path 'dashboard/*.html' \) -print)
+
+.PHONY: help run stop setup build dashboard openapi test ci format lint tidy unit e2e browser \
+  clean-nodes bench-create bench-failover bench-endpoint
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## set up, build, start the server and a demo cluster, print the addresses
+	@scripts/run
+
+stop: ## stop the server that `make run` started; the databases go on
+	@scripts/stop
+
+setup: ## install what is missing: compilers, Docker, the node image, dashboard packages
+	@scripts/ensure-rust
+	@scripts/ensure-docker
+	@scripts/ensure-images
+	@scripts/ensure-node
+
+build: dashboard ## compile the server, the command line and the agent for use
+	@cargo build --release --package bellwether --package bellwether-agent
+
+dashboard: dashboard/dist/index.html ## build the dashboard, which the server carries inside it
+
+dashboard/dist/index.html: $(dashboard_sources)
+	@scripts/ensure-node
+	@cd dashboard && npm run build
+	@touch $@
+
+openapi: ## write openapi/v1.json and the dashboard's client from the code
+	@cargo xtask openapi
+
+test: setup ci ## set up, then everything CI runs
+
+ci: format lint tidy unit e2e browser ## all checks and tests, cheapest first
+
+format: ## is everything formatted?
+	@cargo fmt --all --check
+
+lint: dashboard ## clippy, warnings refused
+	@cargo clippy --workspace --all-targets -- --deny warnings
+
+tidy: ## file lengths, import directions, drift of generated files
+	@cargo $(run_tests) --package xtask
+
+unit: dashboard ## tests that need nothing but the code
+	@cargo $(run_tests) --workspace --exclude e2e --exclude xtask
+
+e2e: build ## one test for each promise, on real engines in containers
+	@scripts/ensure-images
+	@cargo $(run_tests) --release --package e2e $(one_by_one)
+
+browser: build ## the dashboard in a real browser against the real server
+	@scripts/ensure-images
+	@scripts/ensure-node
+	@export BELLWETHER_CHROMIUM=$$(scripts/ensure-browser | tail -n 1); \
+	  cd dashboard && npx --no-install playwright test
+
+clean-nodes: ## remove every container, disk, volume and network we made (OWNER=x: only x's)
+	@scripts/clean-nodes $(OWNER)
+
+bench-create: build ## how long creating clusters takes
+	@scripts/ensure-images && scripts/ensure-postgresql-client && bench/create
+
+bench-failover: build ## how long writes stop when a primary dies
+	@scripts/ensure-images && scripts/ensure-postgresql-client && bench/failover
+
+bench-endpoint: build ## what the stable address costs per query
+	@scripts/ensure-images && scripts/ensure-postgresql-client && bench/endpoint
