@@ -8,6 +8,7 @@ pub mod authority;
 pub mod background;
 pub mod leases;
 pub mod machines;
+mod nodes_of;
 pub mod operations;
 pub mod orphans;
 pub mod pass;

@@ -50,7 +50,8 @@ impl Pass {
     #[must_use]
     pub fn read(store: &Store, cluster: &Stored<Cluster>) -> Option<Self> {
         let view = bellwether_store::views::view(store, &cluster.object.id)?;
-        let nodes: Vec<Stored<Node>> = bellwether_store::nodes::of_cluster(store, &cluster.object.id);
+        let nodes: Vec<Stored<Node>> =
+            bellwether_store::nodes::of_cluster(store, &cluster.object.id);
         Some(Self {
             view,
             cluster: cluster.clone(),

@@ -56,9 +56,10 @@ impl World {
     /// # Errors
     /// A failure a person has to mend: this server was started without it.
     pub fn provider(&self, name: &str) -> Result<Arc<dyn Provider>, Failure> {
-        self.providers.get(name).cloned().ok_or_else(|| {
-            Failure::needs_person(format!("this server has no provider `{name}`"))
-        })
+        self.providers
+            .get(name)
+            .cloned()
+            .ok_or_else(|| Failure::needs_person(format!("this server has no provider `{name}`")))
     }
 
     #[must_use]

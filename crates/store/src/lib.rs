@@ -1,1 +1,196 @@
-//! The store.
+//! The one meeting place: small typed objects with revisions, a feed of their changes, sealed secrets,
+//! and the board of what agents reported last.
+//!
+//! Control-plane state is one table of `(kind, key, revision, body)`. Everything is kept in memory too:
+//! reads never touch the disk, writes are durable before they are visible. History that grows (the
+//! audit log) is append-only, beside that table. Secrets are sealed before they reach it.
+
+mod audit;
+mod cache;
+pub mod clusters;
+mod error;
+pub mod idempotency;
+pub mod join_tokens;
+pub mod live;
+pub mod nodes;
+pub mod operations;
+pub mod seal;
+pub mod secrets;
+pub mod settings;
+mod sqlite;
+pub mod tokens;
+mod txn;
+pub mod users;
+pub mod views;
+
+use std::path::PathBuf;
+use std::sync::{Arc, RwLock};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::{broadcast, oneshot};
+
+pub use audit::AuditEntry;
+pub use error::Error;
+pub use live::{Live, Seen};
+pub use seal::Sealed;
+pub use txn::Txn;
+
+use cache::Cache;
+
+/// Something that is stored: a kind, and a key within it.
+pub trait Object: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
+    /// Stored: never renamed.
+    const KIND: &'static str;
+
+    fn key(&self) -> String;
+}
+
+/// An object and the revision it was saved at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored<T> {
+    pub revision: u64,
+    pub object: T,
+}
+
+/// One object was saved or deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    pub revision: u64,
+    pub kind: String,
+    pub key: String,
+    pub deleted: bool,
+}
+
+/// Where the store lives.
+pub struct Options {
+    /// Holds the database, the key of the seals and the lock; made when missing.
+    pub directory: PathBuf,
+}
+
+/// A cheap handle of the store.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    cache: Arc<RwLock<Cache>>,
+    changes: broadcast::Sender<Change>,
+    writer: std::sync::mpsc::Sender<sqlite::Job>,
+    key: seal::Key,
+    live: Live,
+    reader: sqlite::AuditReader,
+    /// Held as long as the store is open: one server to a directory.
+    _lock: std::fs::File,
+}
+
+impl Store {
+    /// Opens the store, or makes it.
+    ///
+    /// # Errors
+    /// When the directory cannot be used, another server uses it, or the database is damaged.
+    pub fn open(options: Options) -> Result<Self, Error> {
+        let directory = options.directory;
+        sqlite::prepare_directory(&directory)?;
+        let lock = sqlite::lock(&directory)?;
+        let key = seal::Key::open(&directory)?;
+        let path = directory.join("bellwether.db");
+        let connection = sqlite::open(&path)?;
+        let cache = Arc::new(RwLock::new(sqlite::load(&connection)?));
+        let (changes, _) = broadcast::channel(4096);
+        let writer = sqlite::start_writer(connection, cache.clone(), changes.clone());
+        let reader = sqlite::AuditReader::new(path);
+        let live = Live::default();
+        let inner = Inner { cache, changes, writer, key, live, reader, _lock: lock };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The object of that key, where there is one.
+    #[must_use]
+    pub fn find<T: Object>(&self, key: &str) -> Option<Stored<T>> {
+        self.inner.cache.read().expect("nothing panics while it is held").find(key)
+    }
+
+    /// The object of that key.
+    ///
+    /// # Errors
+    /// `NotFound` names the kind and the key.
+    pub fn get<T: Object>(&self, key: &str) -> Result<Stored<T>, Error> {
+        self.find(key).ok_or_else(|| Error::NotFound { kind: T::KIND.into(), key: key.into() })
+    }
+
+    /// Every object of a kind, by key.
+    #[must_use]
+    pub fn list<T: Object>(&self) -> Vec<Stored<T>> {
+        self.inner.cache.read().expect("nothing panics while it is held").list()
+    }
+
+    /// Saves all of it or nothing; durable and visible when it returns. The revision of the store.
+    ///
+    /// # Errors
+    /// `Conflict` names the first object that is not as the transaction expects it.
+    pub async fn commit(&self, txn: Txn) -> Result<u64, Error> {
+        if txn.is_empty() {
+            return Ok(self.revision());
+        }
+        self.send(|answer| sqlite::Job::Commit { txn, answer }).await?
+    }
+
+    /// Counts commits; never decreases.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.inner.cache.read().expect("nothing panics while it is held").revision
+    }
+
+    /// Every change from now on, in order. Who lags is told so and looks at everything anew.
+    #[must_use]
+    pub fn watch(&self) -> broadcast::Receiver<Change> {
+        self.inner.changes.subscribe()
+    }
+
+    /// Seals a secret for a purpose: it opens only for the same.
+    #[must_use]
+    pub fn seal(&self, context: &str, secret: &[u8]) -> Sealed {
+        self.inner.key.seal(context, secret)
+    }
+
+    /// Opens a sealed secret.
+    ///
+    /// # Errors
+    /// When it was sealed for another purpose, with another key, or was changed.
+    pub fn unseal(&self, context: &str, sealed: &Sealed) -> Result<Vec<u8>, Error> {
+        self.inner.key.open_sealed(context, sealed)
+    }
+
+    /// What agents reported last; in memory only.
+    #[must_use]
+    pub fn live(&self) -> &Live {
+        &self.inner.live
+    }
+
+    /// Appends to the audit log; durable when it returns.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub async fn append_audit(&self, entry: AuditEntry) -> Result<(), Error> {
+        self.send(|answer| sqlite::Job::Audit { entry, answer }).await?
+    }
+
+    /// The newest entries of the audit log, before that id when one is given.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn list_audit(&self, limit: usize, before: Option<i64>) -> Result<Vec<AuditEntry>, Error> {
+        self.inner.reader.list(limit, before)
+    }
+
+    async fn send<R>(
+        &self,
+        job: impl FnOnce(oneshot::Sender<R>) -> sqlite::Job,
+    ) -> Result<R, Error> {
+        let (answer, result) = oneshot::channel();
+        self.inner.writer.send(job(answer)).map_err(|_| Error::Closed)?;
+        result.await.map_err(|_| Error::Closed)
+    }
+}

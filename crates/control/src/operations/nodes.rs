@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use bellwether_contracts::{Class, Failure};
 use bellwether_contracts::provider::MachineRequest;
+use bellwether_contracts::{Class, Failure};
 use bellwether_model::node::NodePhase;
 use bellwether_model::{Actual, Cluster, JoinTokenId, Node, NodeId, Target, Timestamp};
 use bellwether_planner::NodeFacts;
@@ -135,10 +135,8 @@ pub fn failed(failure: &Failure, what: &str) -> Outcome {
 
 async fn make_machine(world: Arc<World>, cluster: Cluster, node: Node) -> Result<String, Failure> {
     let provider = world.provider(&cluster.spec.provider)?;
-    let network = cluster
-        .network
-        .clone()
-        .ok_or_else(|| Failure::permanent("the cluster has no network"))?;
+    let network =
+        cluster.network.clone().ok_or_else(|| Failure::permanent("the cluster has no network"))?;
     let name = join_secret(&node.id);
     let token = Secret::open(&world.store, &cluster.id, &name)
         .ok_or_else(|| Failure::permanent("the node's join token is gone"))?;

@@ -1,0 +1,175 @@
+//! `bellwether server`: wires store, authority, providers, loops, API and dashboard together. No
+//! decisions live here.
+
+mod dashboard;
+mod listen;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use bellwether_control::{Authority, World, machines, orphans, reconcile, sessions};
+use bellwether_providers::DockerOptions;
+use bellwether_store::{Options, Store};
+use clap::Args;
+use tracing::{info, warn};
+
+/// Where the first password is kept until it was changed.
+const FIRST_PASSWORD_FILE: &str = "first-password";
+
+#[derive(Args, Clone, Debug)]
+pub struct ServerArgs {
+    /// Directory for everything the server keeps [default: the user's data directory]
+    #[arg(long, env = "BELLWETHER_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Address for agents, the API and the dashboard, over TLS
+    #[arg(long, env = "BELLWETHER_LISTEN", default_value = "[::]:7443", value_name = "ADDRESS")]
+    listen: SocketAddr,
+    /// Loopback address for the API and the dashboard, without TLS
+    #[arg(long, env = "BELLWETHER_LOCAL", default_value = "127.0.0.1:7480", value_name = "ADDRESS")]
+    local: SocketAddr,
+    /// The agent's program [default: bellwether-agent beside this program]
+    #[arg(long, env = "BELLWETHER_AGENT_BIN", value_name = "FILE")]
+    agent_binary: Option<PathBuf>,
+    /// How log lines are written
+    #[arg(long, default_value = "text", value_parser = ["text", "json"])]
+    log_format: String,
+}
+
+/// Runs the server until it is asked to end.
+///
+/// # Errors
+/// When something it needs is missing or taken; the message says what.
+pub fn run(args: ServerArgs) -> anyhow::Result<()> {
+    start_log(&args.log_format);
+    if !args.local.ip().is_loopback() {
+        bail!("--local {} is not a loopback address; use 127.0.0.1 or [::1]", args.local);
+    }
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("start the runtime")?
+        .block_on(serve(args))
+}
+
+fn start_log(format: &str) {
+    let builder = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::INFO)
+        .with_writer(std::io::stderr)
+        .with_target(false);
+    if format == "json" { builder.json().init() } else { builder.with_ansi(false).init() }
+}
+
+async fn serve(args: ServerArgs) -> anyhow::Result<()> {
+    let data = args.data.clone().map_or_else(default_data, Ok)?;
+    let agent_binary = find_agent(args.agent_binary.clone())?;
+    let store = Store::open(Options { directory: data.clone() })
+        .with_context(|| format!("open the store in {}", data.display()))?;
+    let authority = Authority::open(&store).await.context("open the authority")?;
+    // Bound before anything is begun, so that a taken port changes nothing.
+    let tls = listen::bind(args.listen).context("listen for agents (--listen)")?;
+    let local = listen::bind(args.local).context("listen on loopback (--local)")?;
+    let agent_port = tls.local_addr()?.port();
+    let providers = bellwether_providers::all(DockerOptions {
+        owner: authority.instance.clone(),
+        agent_binary,
+        disks: data.join("disks"),
+        ..DockerOptions::default()
+    });
+    let engines = bellwether_engines::profiles();
+    write_first_password(&store, &data).await?;
+    let world = World::new(store.clone(), providers.clone(), engines.clone(), authority, agent_port);
+    let api = bellwether_api::router(bellwether_api::Api {
+        store,
+        engines,
+        providers,
+        authority_certificate: world.authority.certificate.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    });
+    let people = api.fallback(dashboard::serve);
+    let everybody = people.clone().merge(sessions::router(world.clone()));
+    for task in [
+        tokio::spawn(reconcile::run(world.clone())),
+        tokio::spawn(machines::run(world.clone())),
+        tokio::spawn(orphans::run(world.clone())),
+    ] {
+        tokio::spawn(watch_task(task));
+    }
+    let local_address = local.local_addr()?;
+    info!("the dashboard is at http://{local_address}; agents dial port {agent_port}");
+    tokio::select! {
+        result = listen::serve_tls(tls, everybody, world.clone()) => result.context("serve agents"),
+        result = listen::serve_local(local, people) => result.context("serve on loopback"),
+        signal = stop_signal() => {
+            info!("stopping: {signal}; clusters go on without the server");
+            Ok(())
+        }
+    }
+}
+
+/// A loop that ends has broken: a server that only seems to work is worse than none.
+async fn watch_task(task: tokio::task::JoinHandle<()>) {
+    let result = task.await;
+    tracing::error!("a control loop has ended: {result:?}; the server stops");
+    std::process::exit(70);
+}
+
+async fn stop_signal() -> &'static str {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    }
+}
+
+fn default_data() -> anyhow::Result<PathBuf> {
+    let base = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).or_else(|| {
+        std::env::var_os("HOME").map(|home| Path::new(&home).join(".local").join("share"))
+    });
+    Ok(base.context("--data is needed: neither XDG_DATA_HOME nor HOME is set")?.join("bellwether"))
+}
+
+fn find_agent(given: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+    let beside = || {
+        let own = std::env::current_exe().context("find this program")?;
+        Ok::<_, anyhow::Error>(own.with_file_name("bellwether-agent"))
+    };
+    let path = given.map_or_else(beside, Ok)?;
+    if !path.is_file() {
+        bail!("the agent's program is not at {}; name it with --agent-binary", path.display());
+    }
+    Ok(path)
+}
+
+/// At the first start: the administrator and the password, shown once and kept in a file for its owner.
+async fn write_first_password(store: &Store, data: &Path) -> anyhow::Result<()> {
+    let password = bellwether_api::ensure_first_administrator(store).await?;
+    let Some(password) = password else { return Ok(()) };
+    let path = data.join(FIRST_PASSWORD_FILE);
+    let written = {
+        use std::io::Write as _;
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        options.open(&path).and_then(|mut file| writeln!(file, "{password}"))
+    };
+    if let Err(error) = written {
+        warn!("the first password could not be written to {}: {error}", path.display());
+    }
+    println!("The first administrator is `admin` with the password {password}");
+    println!("It is also in {} until you delete it; change it after signing in.", path.display());
+    Ok(())
+}
+
+/// The address a connection came in on, with IPv4 in its own form.
+fn canonical(address: SocketAddr) -> IpAddr {
+    address.ip().to_canonical()
+}
+
+type SharedWorld = Arc<World>;

@@ -1,0 +1,49 @@
+//! Asks the provider about machines whose agents are silent: one that certainly does not run is a
+//! fenced one, and has to be started again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bellwether_contracts::provider::MachineState;
+use bellwether_model::{Cluster, Node};
+use tracing::debug;
+
+use crate::world::World;
+
+/// Between two looks at silent nodes.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// An agent that was heard within this time is not asked about.
+const SILENT_AFTER: Duration = Duration::from_millis(1_000);
+
+/// Looks for ever.
+pub async fn run(world: Arc<World>) {
+    let mut ticks = tokio::time::interval(LOOK_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        for node in world.store.list::<Node>() {
+            look(&world, &node.object).await;
+        }
+    }
+}
+
+async fn look(world: &Arc<World>, node: &Node) {
+    let live = world.store.live();
+    let is_heard =
+        live.get(&node.id).is_some_and(|seen| seen.connected && seen.at.elapsed() < SILENT_AFTER);
+    if is_heard || node.machine.is_none() {
+        live.set_machine_stopped(&node.id, false);
+        return;
+    }
+    let cluster = world.store.find::<Cluster>(node.cluster.as_str());
+    let provider = cluster.and_then(|c| world.provider(&c.object.spec.provider).ok());
+    let Some(provider) = provider else { return };
+    match provider.find_machine(&node.id).await {
+        Ok(Some(machine)) => {
+            live.set_machine_stopped(&node.id, machine.state == MachineState::Stopped);
+        }
+        Ok(None) => {}
+        Err(failure) => debug!(node = %node.name, "its machine could not be asked for: {failure}"),
+    }
+}

@@ -1,0 +1,297 @@
+//! Replace a lost primary by its most advanced replica.
+//!
+//! The next term is durable before anybody is asked to promise it; promises are durable before a
+//! candidate is chosen; the former primary's authority is over before the term begins. What was seen,
+//! decided and measured stays in the operation as its report.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use bellwether_model::replication::Position;
+use bellwether_model::{Actual, NodeId, Operation, Target, Term, Timestamp};
+use bellwether_planner::election::{self, LOSS_BYTES_MAX, Verdict};
+use serde::{Deserialize, Serialize};
+
+use super::{read_state, step_age_ms, term, unknown_step, write_state};
+use crate::pass::{Outcome, Pass};
+use crate::world::World;
+
+/// Milliseconds to wait for further promises once there are enough: more voters, less loss.
+const MORE_PROMISES_MS: u64 = 300;
+
+/// Milliseconds without enough promises after which the former primary, if it is heard, is taken.
+const RECONFIRM_AFTER_MS: u64 = 3_000;
+
+/// Milliseconds a step may take before the failover is begun anew.
+const STEP_MS_MAX: u64 = 15_000;
+
+/// The report of a failover.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Report {
+    /// What was judged of the primary.
+    pub evidence: String,
+    /// The primary that was lost.
+    pub former: Option<NodeId>,
+    pub former_name: Option<String>,
+    /// Where the former primary's log was last known to end.
+    pub former_position: Option<Position>,
+    /// The new term.
+    pub term: Term,
+    pub probed_at: Option<Timestamp>,
+    /// Who promised the new term.
+    pub promised: BTreeSet<NodeId>,
+    /// Why the former primary could no longer accept writes.
+    pub fence: String,
+    pub candidate: Option<NodeId>,
+    pub candidate_name: Option<String>,
+    pub candidate_position: Option<Position>,
+    /// At most so many bytes of the former primary's log are lost; 0 is none.
+    pub loss_bytes_max: Option<u64>,
+    /// Milliseconds from the beginning of the failover to each end.
+    pub promised_ms: Option<u64>,
+    pub fenced_ms: Option<u64>,
+    pub serving_ms: Option<u64>,
+}
+
+pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str) -> Outcome {
+    let mut report: Report = read_state(op);
+    let outcome = match name {
+        "confirm_loss" => confirm_loss(world, pass, op, &mut report),
+        "collect_promises" => collect_promises(pass, op, &mut report),
+        "await_fence" => await_fence(world, pass, op, &mut report),
+        "choose_candidate" => choose_candidate(pass, &mut report),
+        "advance_term" => advance_term(pass, op, &mut report),
+        "await_primary" => await_primary(pass, op, &mut report),
+        "repoint" => Outcome::Next,
+        "write_report" => write_report(op, &report),
+        _ => unknown_step(name),
+    };
+    write_state(op, &report);
+    match outcome {
+        Outcome::Wait(words) if step_age_ms(op) > STEP_MS_MAX => Outcome::Fail(words),
+        other => other,
+    }
+}
+
+fn confirm_loss(
+    world: &Arc<World>,
+    pass: &mut Pass,
+    op: &mut Operation,
+    report: &mut Report,
+) -> Outcome {
+    let status = &pass.cluster.object.status;
+    let is_unfinished = status.promised > status.term || status.primary.is_none();
+    let verdict = election::judge(&pass.view);
+    if !is_unfinished {
+        match verdict {
+            Verdict::Healthy | Verdict::LinkLost => {
+                return Outcome::Cancel("the primary is heard again".to_owned());
+            }
+            Verdict::Blind => return Outcome::wait("no voter is heard"),
+            // Silence is asked about once more; a death certificate is not.
+            Verdict::NodeLost | Verdict::AgentLost if !is_probed(world, pass, report) => {
+                return Outcome::wait("asking the voters once more");
+            }
+            _ => {}
+        }
+    }
+    report.evidence = words(verdict).to_owned();
+    let former = pass.view.primary().map(|facts| (facts.node.clone(), facts.position()));
+    if let Some((node, position)) = former {
+        report.former = Some(node.id.clone());
+        report.former_name = Some(node.name.clone());
+        report.former_position = position;
+        let term = pass.cluster.object.status.term;
+        pass.assign(&node.id, Target::Demoted { term });
+    }
+    // A person, or the rule that found nobody else, named the node to take.
+    report.candidate.clone_from(&op.node);
+    report.term = term::call_election(pass);
+    Outcome::Next
+}
+
+fn words(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::NoPrimary => "there was no primary",
+        Verdict::Healthy => "the primary was heard again after an election had begun",
+        Verdict::EngineDead => "its agent said that the engine had died",
+        Verdict::MachineStopped => "the provider said that its machine did not run",
+        Verdict::NodeLost => {
+            "the server heard nothing of it, nor did the voters of its lease requests, nor the \
+             replicas of its engine"
+        }
+        Verdict::AgentLost => "its agent was silent; its engine still spoke to replicas",
+        Verdict::LinkLost => "only the server could not hear it",
+        Verdict::Blind => "nobody could be heard",
+    }
+}
+
+/// Asks every voter for a fresh report; whether all that can answer have.
+fn is_probed(world: &Arc<World>, pass: &Pass, report: &mut Report) -> bool {
+    let voters = pass.cluster.object.status.config.voters();
+    let Some(asked) = report.probed_at else {
+        report.probed_at = Some(Timestamp::now());
+        voters.iter().for_each(|node| world.probe(node));
+        return false;
+    };
+    let since = Timestamp::now().millis_since(asked);
+    let answered: BTreeSet<NodeId> = pass
+        .view
+        .nodes
+        .iter()
+        .filter(|facts| facts.age_ms() < since)
+        .map(|facts| facts.node.id.clone())
+        .collect();
+    pass.cluster.object.status.config.elects(&answered) || since > pass.view.timers().heartbeat_ms
+}
+
+fn collect_promises(pass: &mut Pass, op: &Operation, report: &mut Report) -> Outcome {
+    let promised = election::promised(&pass.view, report.term);
+    let config = &pass.cluster.object.status.config;
+    let timers = pass.view.timers();
+    let heard = pass.view.active().filter(|facts| facts.is_fresh(timers.suspect_ms));
+    let is_everybody = heard
+        .filter(|facts| Some(&facts.node.id) != report.former.as_ref())
+        .all(|facts| promised.contains(&facts.node.id));
+    if config.elects(&promised) && (is_everybody || step_age_ms(op) > MORE_PROMISES_MS) {
+        report.promised = promised;
+        report.candidate = None;
+        report.promised_ms = Some(age_ms(op));
+        return Outcome::Next;
+    }
+    // Its data is complete, whoever is missing: the server has given the role to nobody else since.
+    let former = report.former.clone().and_then(|id| pass.view.node(&id).cloned());
+    let may_return = former.as_ref().is_some_and(|facts| {
+        facts.is_fresh(timers.suspect_ms)
+            && facts.promised() >= report.term
+            && matches!(
+                facts.actual(),
+                Actual::Stopped { was_primary: true } | Actual::Primary { .. }
+            )
+    });
+    let is_named = report.candidate.is_some() && report.candidate == report.former;
+    if may_return && (is_named || step_age_ms(op) > RECONFIRM_AFTER_MS) {
+        report.candidate.clone_from(&report.former);
+        report.promised = promised;
+        return Outcome::Next;
+    }
+    let needed = config.iter().map(|config| config.promise_quorum()).max().unwrap_or(1);
+    Outcome::wait(format!("{} of {needed} promises", promised.len()))
+}
+
+fn age_ms(op: &Operation) -> u64 {
+    op.started_at.map_or(0, |started| Timestamp::now().millis_since(started))
+}
+
+fn await_fence(
+    world: &Arc<World>,
+    pass: &mut Pass,
+    op: &Operation,
+    report: &mut Report,
+) -> Outcome {
+    let former = report.former.as_ref().and_then(|id| pass.view.node(id));
+    let term = pass.cluster.object.status.term;
+    if report.candidate.is_some() && report.candidate == report.former {
+        report.fence = "the former primary itself goes on".to_owned();
+        return Outcome::Next;
+    }
+    let fence = if former.is_some_and(|facts| facts.surrender(term).is_some()) {
+        "it surrendered its term"
+    } else if former.is_some_and(|facts| facts.machine_stopped) {
+        "its machine does not run"
+    } else {
+        let timers = pass.view.timers();
+        let age = authority_age_ms(world, pass, report);
+        let needed = timers.lease_ms + timers.drift_ms;
+        if age <= needed {
+            return Outcome::wait(format!("its lease ends within {} ms", needed - age));
+        }
+        "its lease has ended"
+    };
+    report.fence = fence.to_owned();
+    report.fenced_ms = Some(age_ms(op));
+    Outcome::Next
+}
+
+/// Milliseconds since anybody that counts last acknowledged a lease; a lower bound.
+fn authority_age_ms(world: &Arc<World>, pass: &Pass, report: &Report) -> u64 {
+    let server = world
+        .leases
+        .last_age(&pass.cluster.object.id)
+        .map_or(pass.view.server_age_ms, |age| age.as_millis() as u64);
+    let voter = |id: &NodeId| {
+        let facts = pass.view.node(id)?;
+        let age = facts.report()?.last_ack_age_ms?;
+        Some(age.saturating_add(facts.age_ms()))
+    };
+    report.promised.iter().filter_map(voter).fold(server, u64::min)
+}
+
+fn choose_candidate(pass: &mut Pass, report: &mut Report) -> Outcome {
+    if report.candidate.is_some() && report.candidate == report.former {
+        report.candidate_name.clone_from(&report.former_name);
+        report.loss_bytes_max = Some(0);
+        return Outcome::Next;
+    }
+    let Some((candidate, position)) = election::choose_candidate(&pass.view, &report.promised)
+    else {
+        return Outcome::wait("no replica that promised can be promoted");
+    };
+    let loss = election::loss_bytes(report.former_position, position);
+    let is_async = pass.cluster.object.status.config.current.acks == 0;
+    if is_async && loss > LOSS_BYTES_MAX {
+        return Outcome::fail(format!(
+            "the most advanced replica lacks {loss} bytes of the former primary's log, more than \
+             the {LOSS_BYTES_MAX} that may be lost without a person's word; start the former \
+             primary again"
+        ));
+    }
+    report.candidate_name = pass.view.node(&candidate).map(|facts| facts.node.name.clone());
+    report.candidate = Some(candidate);
+    report.candidate_position = Some(position);
+    report.loss_bytes_max = Some(if is_async { loss } else { 0 });
+    Outcome::Next
+}
+
+fn advance_term(pass: &mut Pass, op: &mut Operation, report: &mut Report) -> Outcome {
+    let Some(candidate) = report.candidate.clone() else {
+        return Outcome::fail("there is no candidate");
+    };
+    if pass.cluster.object.status.term < report.term {
+        term::begin(pass, report.term, &candidate, report.former.as_ref());
+    }
+    op.node = Some(candidate);
+    op.node_name.clone_from(&report.candidate_name);
+    Outcome::Next
+}
+
+fn await_primary(pass: &mut Pass, op: &Operation, report: &mut Report) -> Outcome {
+    if term::candidate_serves(pass) {
+        term::confirm(pass);
+        pass.cluster.object.status.last_failover_at = Some(Timestamp::now());
+        report.serving_ms = Some(age_ms(op));
+        return Outcome::Next;
+    }
+    if step_age_ms(op) > 1_000 && term::candidate_is_lost(pass) {
+        return Outcome::fail("the candidate was lost before it served; another is elected");
+    }
+    let name = report.candidate_name.as_deref().unwrap_or("the candidate");
+    Outcome::wait(format!("waiting for {name} to serve"))
+}
+
+fn write_report(op: &mut Operation, report: &Report) -> Outcome {
+    let name = report.candidate_name.as_deref().unwrap_or("a replica");
+    let loss = match report.loss_bytes_max {
+        Some(0) => "no acknowledged write is known to be lost".to_owned(),
+        Some(bytes) => format!("at most {bytes} bytes of log are lost"),
+        None => "the loss is not known".to_owned(),
+    };
+    op.message = format!(
+        "{name} took over under term {} in {} ms: {}; {loss}",
+        report.term,
+        report.serving_ms.unwrap_or_default(),
+        report.fence,
+    );
+    Outcome::Next
+}

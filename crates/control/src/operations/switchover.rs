@@ -1,0 +1,205 @@
+//! Move the primary to a replica, as planned: the primary surrenders, the replica takes over with
+//! everything, the former primary follows it.
+//!
+//! Before the surrender every failure leaves the primary as it was. After it there is only forward:
+//! to the candidate, to another replica that holds everything, or back to the former primary under
+//! the new term.
+
+use std::sync::Arc;
+
+use bellwether_model::cluster::Handover;
+use bellwether_model::replication::Position;
+use bellwether_model::{NodeId, Operation, Target, Term, Timestamp};
+use bellwether_planner::election::{self, Verdict};
+use bellwether_planner::{NodeFacts, allowed};
+use serde::{Deserialize, Serialize};
+
+use super::{read_state, step_age_ms, term, unknown_step, write_state};
+use crate::pass::{Outcome, Pass};
+use crate::world::World;
+
+/// Milliseconds the preparation (a checkpoint) may take.
+const PREPARE_MS_MAX: u64 = 5 * 60_000;
+
+/// Milliseconds the primary may take to stop, after which others decide (a failover).
+const SURRENDER_MS_MAX: u64 = 30_000;
+
+/// Milliseconds the candidate has to receive the last of the log.
+const CATCH_UP_MS_MAX: u64 = 3_000;
+
+/// The report of a switchover.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Report {
+    pub former: Option<NodeId>,
+    pub former_name: Option<String>,
+    pub candidate_name: Option<String>,
+    /// Where the former primary's log ended.
+    pub final_position: Option<Position>,
+    pub term: Term,
+    pub held_at: Option<Timestamp>,
+    /// Milliseconds from the hold to each end.
+    pub surrendered_ms: Option<u64>,
+    pub serving_ms: Option<u64>,
+}
+
+pub fn step(_: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str) -> Outcome {
+    let mut report: Report = read_state(op);
+    let Some(candidate) = op.node.clone() else { return Outcome::fail("no replica was named") };
+    let outcome = match name {
+        "check_candidate" => check_candidate(pass, op, &candidate, &mut report),
+        "prepare" => prepare(pass, op, &candidate),
+        "hold_writes" => hold_writes(pass, &mut report),
+        "surrender" => surrender(pass, op, &mut report),
+        "advance_term" => advance_term(pass, op, candidate, &mut report),
+        "await_primary" => await_primary(pass, op, &mut report),
+        "repoint" => repoint(pass, op, &report),
+        _ => unknown_step(name),
+    };
+    if matches!(outcome, Outcome::Fail(_) | Outcome::Cancel(_)) {
+        pass.cluster.object.status.handover = Handover::None;
+    }
+    write_state(op, &report);
+    outcome
+}
+
+fn check_candidate(
+    pass: &mut Pass,
+    op: &mut Operation,
+    candidate: &NodeId,
+    report: &mut Report,
+) -> Outcome {
+    if let Err(why) = check(pass, candidate) {
+        return Outcome::Fail(why);
+    }
+    report.former.clone_from(&pass.cluster.object.status.primary);
+    report.former_name = pass.view.primary().map(|facts| facts.node.name.clone());
+    report.candidate_name = pass.view.node(candidate).map(|facts| facts.node.name.clone());
+    op.node_name.clone_from(&report.candidate_name);
+    pass.cluster.object.status.handover = Handover::Prepare;
+    Outcome::Next
+}
+
+fn check(pass: &Pass, candidate: &NodeId) -> Result<(), String> {
+    let facts = pass.view.node(candidate).ok_or("the replica is gone")?;
+    let primary = pass.view.primary().ok_or("there is no primary to hand over")?;
+    if election::judge(&pass.view) != Verdict::Healthy {
+        return Err(format!("{} is not healthy and cannot hand over", primary.node.name));
+    }
+    allowed::refuse_candidate(&pass.view, facts, primary).map_or(Ok(()), Err)
+}
+
+fn prepare(pass: &mut Pass, op: &Operation, candidate: &NodeId) -> Outcome {
+    if let Err(why) = check(pass, candidate) {
+        return Outcome::Fail(why);
+    }
+    let worker = pass.view.primary().and_then(NodeFacts::worker);
+    if worker.is_some_and(|worker| worker.prepared) {
+        pass.cluster.object.status.handover = Handover::Hold;
+        return Outcome::Next;
+    }
+    if step_age_ms(op) > PREPARE_MS_MAX {
+        return Outcome::fail("the primary could not prepare within 5 minutes");
+    }
+    Outcome::wait("the primary writes a checkpoint")
+}
+
+fn hold_writes(pass: &mut Pass, report: &mut Report) -> Outcome {
+    report.held_at = Some(Timestamp::now());
+    let term = pass.cluster.object.status.term;
+    match report.former.clone() {
+        Some(former) => pass.assign(&former, Target::Demoted { term }),
+        None => return Outcome::fail("there is no primary to hand over"),
+    }
+    Outcome::Next
+}
+
+fn held_ms(report: &Report) -> u64 {
+    report.held_at.map_or(0, |held| Timestamp::now().millis_since(held))
+}
+
+fn surrender(pass: &mut Pass, op: &Operation, report: &mut Report) -> Outcome {
+    let term = pass.cluster.object.status.term;
+    let former = report.former.as_ref().and_then(|id| pass.view.node(id)).cloned();
+    let Some(former) = former else { return Outcome::fail("the primary is gone") };
+    if let Some(given) = former.surrender(term) {
+        if !given.clean {
+            return Outcome::fail("the primary's engine died; a failover decides");
+        }
+        report.final_position = given.position;
+        report.surrendered_ms = Some(held_ms(report));
+        return Outcome::Next;
+    }
+    let is_lost = !matches!(election::judge(&pass.view), Verdict::Healthy | Verdict::LinkLost);
+    if is_lost || step_age_ms(op) > SURRENDER_MS_MAX {
+        // Whatever became of it, the rules see it: healthy it serves on, lost it is replaced.
+        pass.assign(&former.node.id, Target::Primary { term, create: false });
+        return Outcome::fail("the primary did not surrender; it keeps its role");
+    }
+    Outcome::wait(format!("{} is stopping its engine", former.node.name))
+}
+
+fn advance_term(
+    pass: &mut Pass,
+    op: &mut Operation,
+    candidate: NodeId,
+    report: &mut Report,
+) -> Outcome {
+    if pass.cluster.object.status.candidate.is_some() {
+        return Outcome::Next;
+    }
+    let holds_everything = |facts: &NodeFacts| {
+        let last = report.final_position;
+        facts.position().zip(last).is_some_and(|(at, last)| at >= last)
+    };
+    let suspect = pass.view.timers().suspect_ms;
+    let is_ready = |facts: &&NodeFacts| facts.is_fresh(suspect) && holds_everything(facts);
+    let chosen = if pass.view.node(&candidate).as_ref().is_some_and(is_ready) {
+        candidate
+    } else if step_age_ms(op) < CATCH_UP_MS_MAX {
+        return Outcome::wait("the replica receives the last of the log");
+    } else {
+        // Forward only: whoever holds everything; at last the former primary itself.
+        let other = pass.view.replicas().find(is_ready).map(|facts| facts.node.id.clone());
+        match other.or_else(|| report.former.clone()) {
+            Some(other) => other,
+            None => return Outcome::fail("nobody holds everything"),
+        }
+    };
+    report.term = term::call_election(pass);
+    term::begin(pass, report.term, &chosen, None);
+    report.candidate_name = pass.view.node(&chosen).map(|facts| facts.node.name.clone());
+    op.node = Some(chosen);
+    op.node_name.clone_from(&report.candidate_name);
+    Outcome::Next
+}
+
+fn await_primary(pass: &mut Pass, op: &Operation, report: &mut Report) -> Outcome {
+    if term::candidate_serves(pass) {
+        term::confirm(pass);
+        report.serving_ms = Some(held_ms(report));
+        return Outcome::Next;
+    }
+    if step_age_ms(op) > 1_000 && term::candidate_is_lost(pass) {
+        return Outcome::fail("the replica was lost before it served; another is elected");
+    }
+    let name = report.candidate_name.as_deref().unwrap_or("the replica");
+    Outcome::wait(format!("waiting for {name} to serve"))
+}
+
+/// Waits until the former primary follows; what keeps it from that is no failure of the switchover.
+fn repoint(pass: &Pass, op: &mut Operation, report: &Report) -> Outcome {
+    let primary = pass.cluster.object.status.primary.as_ref();
+    let former = report.former.as_ref().and_then(|id| pass.view.node(id));
+    let follows = former
+        .zip(primary)
+        .is_some_and(|(facts, primary)| facts.streams_from(primary) || facts.node.id == *primary);
+    if !follows && step_age_ms(op) < 60_000 {
+        return Outcome::wait("waiting for the former primary to follow");
+    }
+    let name = report.candidate_name.as_deref().unwrap_or("the replica");
+    let held = report.serving_ms.unwrap_or_default();
+    op.message =
+        format!("{name} is the primary under term {}; writes waited {held} ms", report.term);
+    Outcome::Next
+}

@@ -1,0 +1,223 @@
+//! The loop of each cluster: woken by change or by the clock, it looks at everything, decides, and
+//! takes one small step.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bellwether_model::{
+    Cluster, ClusterId, Node, NodeId, Operation, OperationId, OperationKind, OperationStatus,
+    Timestamp,
+};
+use bellwether_planner::{Act, Decision, decide};
+use bellwether_store::{Stored, Txn};
+use tokio::sync::broadcast::error::RecvError;
+use tracing::{error, info, warn};
+
+use crate::nodes_of;
+use crate::runner::{self, Progress};
+use crate::world::World;
+
+/// Between two passes when nothing woke the loop: silence has to be noticed too.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Starts the loops of all clusters, of those that come, and ends those of clusters that go.
+pub async fn run(world: Arc<World>) {
+    let mut changes = world.store.watch();
+    let mut reports = world.store.live().watch();
+    let mut loops: HashMap<ClusterId, tokio::task::JoinHandle<()>> = HashMap::new();
+    loop {
+        loops.retain(|_, handle| !handle.is_finished());
+        for cluster in world.store.list::<Cluster>() {
+            let id = cluster.object.id;
+            loops.entry(id.clone()).or_insert_with(|| tokio::spawn(keep(world.clone(), id)));
+        }
+        tokio::select! {
+            change = changes.recv() => match change {
+                Ok(change) => wake_for_change(&world, &change.kind, &change.key),
+                Err(RecvError::Lagged(_)) => loops.keys().for_each(|id| world.waker(id).notify_one()),
+                Err(RecvError::Closed) => return,
+            },
+            node = reports.recv() => if let Ok(node) = node {
+                wake_for_node(&world, &node);
+            },
+        }
+    }
+}
+
+fn wake_for_change(world: &World, kind: &str, key: &str) {
+    use bellwether_store::Object;
+    if kind == Cluster::KIND {
+        world.waker(&ClusterId::from(key)).notify_one();
+    } else if kind == Node::KIND {
+        wake_for_node(world, &NodeId::from(key));
+    } else if kind == Operation::KIND
+        && let Some(operation) = world.store.find::<Operation>(key)
+    {
+        world.waker(&operation.object.cluster).notify_one();
+    }
+}
+
+fn wake_for_node(world: &World, node: &NodeId) {
+    if let Some(node) = world.store.find::<Node>(node.as_str()) {
+        world.waker(&node.object.cluster).notify_one();
+    }
+}
+
+/// The loop of one cluster, until the cluster is gone.
+async fn keep(world: Arc<World>, id: ClusterId) {
+    let waker = world.waker(&id);
+    let mut said = (0, String::new());
+    while let Some(cluster) = world.store.find::<Cluster>(id.as_str()) {
+        match pass(&world, &cluster, &mut said).await {
+            Ok(Progress::Moved) => continue,
+            Ok(Progress::Waits) => {}
+            // Somebody changed the same objects meanwhile: look again.
+            Err(bellwether_store::Error::Conflict { .. }) => continue,
+            Err(failure) => {
+                error!(cluster = %cluster.object.spec.name, "the store refused: {failure}");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+        let _ = tokio::time::timeout(TICK, waker.notified()).await;
+    }
+    world.forget_waker(&id);
+}
+
+/// One pass: look, decide, act.
+async fn pass(
+    world: &Arc<World>,
+    cluster: &Stored<Cluster>,
+    said: &mut (u32, String),
+) -> Result<Progress, bellwether_store::Error> {
+    let Some(view) = bellwether_store::views::view(&world.store, &cluster.object.id) else {
+        return Ok(Progress::Waits);
+    };
+    let decision = decide(&view);
+    say(cluster, &decision, said);
+    match decision.act.clone() {
+        Act::Hold | Act::Nothing => Ok(Progress::Waits),
+        Act::Continue => match running(world, &view.operation) {
+            Some(operation) => runner::advance(world, cluster, operation).await,
+            None => Ok(Progress::Waits),
+        },
+        Act::StartQueued => {
+            let oldest = view.queued.first().map(|operation| operation.id.clone());
+            begin(world, cluster, oldest).await
+        }
+        Act::Start { kind, node } => start(world, cluster, &view, &decision, kind, node).await,
+        Act::Configure(config) => {
+            let mut cluster = cluster.clone();
+            cluster.object.status.config = config;
+            world.store.commit(Txn::new().update(&cluster)).await?;
+            Ok(Progress::Moved)
+        }
+        Act::Assign { node, target } => {
+            let Some(mut node) = world.store.find::<Node>(node.as_str()) else {
+                return Ok(Progress::Waits);
+            };
+            node.object.target = target;
+            world.store.commit(Txn::new().update(&node)).await?;
+            Ok(Progress::Moved)
+        }
+        Act::StartMachine { node } => {
+            start_machine(world, cluster, &node);
+            Ok(Progress::Waits)
+        }
+    }
+}
+
+/// One line for each change of mind.
+fn say(cluster: &Stored<Cluster>, decision: &Decision, said: &mut (u32, String)) {
+    let is_news = decision.rule != said.0;
+    if is_news && !matches!(decision.act, Act::Continue) {
+        info!(cluster = %cluster.object.spec.name, rule = decision.rule, "{}", decision.why);
+    }
+    said.0 = decision.rule;
+}
+
+fn running(world: &World, operation: &Option<Operation>) -> Option<Stored<Operation>> {
+    operation.as_ref().and_then(|operation| world.store.find(operation.id.as_str()))
+}
+
+async fn begin(
+    world: &Arc<World>,
+    cluster: &Stored<Cluster>,
+    id: Option<OperationId>,
+) -> Result<Progress, bellwether_store::Error> {
+    let operation = id.and_then(|id| world.store.find::<Operation>(id.as_str()));
+    let Some(operation) = operation else { return Ok(Progress::Waits) };
+    runner::begin(world, cluster, operation).await?;
+    Ok(Progress::Moved)
+}
+
+/// Starts an operation now; one that runs steps back and goes on afterwards where it was.
+async fn start(
+    world: &Arc<World>,
+    cluster: &Stored<Cluster>,
+    view: &bellwether_planner::View,
+    decision: &Decision,
+    kind: OperationKind,
+    node: Option<NodeId>,
+) -> Result<Progress, bellwether_store::Error> {
+    let mut txn = Txn::new();
+    if let Some(mut other) = running(world, &view.operation) {
+        other.object.status = OperationStatus::Queued;
+        other.object.message = format!("steps back: {}", decision.why);
+        let mut cluster = cluster.clone();
+        cluster.object.status.operation = None;
+        txn = txn.update(&other).update(&cluster);
+    }
+    // A request for the same waits already: it is that one which begins.
+    if let Some(same) = view.queued.iter().find(|operation| operation.kind == kind) {
+        let id = Some(same.id.clone());
+        world.store.commit(txn).await?;
+        let Some(cluster) = world.store.find::<Cluster>(cluster.object.id.as_str()) else {
+            return Ok(Progress::Waits);
+        };
+        return begin(world, &cluster, id).await;
+    }
+    let name = node.as_ref().and_then(|id| view.node(id)).map(|facts| facts.node.name.clone());
+    let mut operation = Operation {
+        id: OperationId::generate(),
+        cluster: cluster.object.id.clone(),
+        cluster_name: cluster.object.spec.name.clone(),
+        kind,
+        node,
+        node_name: name,
+        status: OperationStatus::Queued,
+        started_by: "bellwether".to_owned(),
+        reason: decision.why.to_owned(),
+        rule: decision.rule,
+        created_at: Timestamp::now(),
+        started_at: None,
+        ended_at: None,
+        steps: Vec::new(),
+        message: String::new(),
+        state: serde_json::Value::Null,
+    };
+    operation.steps = runner::first_steps(&operation);
+    let id = operation.id.clone();
+    world.store.commit(txn.insert(&operation)).await?;
+    let Some(cluster) = world.store.find::<Cluster>(cluster.object.id.as_str()) else {
+        return Ok(Progress::Waits);
+    };
+    begin(world, &cluster, Some(id)).await
+}
+
+fn start_machine(world: &Arc<World>, cluster: &Stored<Cluster>, node: &NodeId) {
+    let Ok(provider) = world.provider(&cluster.object.spec.provider) else { return };
+    let name = nodes_of::name(world, node);
+    let id = node.clone();
+    let store = world.store.clone();
+    let work = || async move {
+        provider.start_machine(&id).await?;
+        store.live().set_machine_stopped(&id, false);
+        Ok(String::new())
+    };
+    match world.in_background(&cluster.object.id, &format!("start/{node}"), work) {
+        Some(Err(failure)) => warn!(node = %name, "its machine could not be started: {failure}"),
+        Some(Ok(_)) => info!(node = %name, "its machine was off and has been started"),
+        None => {}
+    }
+}

@@ -1,0 +1,343 @@
+//! The server's side of the agents: how they join, and the session each keeps open.
+//!
+//! A session is who its client certificate says. It is sent the node's whole assignment whenever that
+//! changes, and its reports are published for everybody who looks.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Json;
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::{Extension, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use bellwether_model::{Cluster, Node, NodeId, Timestamp};
+use bellwether_planner::assign;
+use bellwether_protocol::assignment::Secrets;
+use bellwether_protocol::join::{self, JoinAnswer, JoinRequest};
+use bellwether_protocol::session::{self, MESSAGE_BYTES_MAX};
+use bellwether_protocol::{Assignment, FromAgent, FromServer, Hello, Report};
+use bellwether_store::join_tokens::JoinToken;
+use bellwether_store::live::Seen;
+use bellwether_store::secrets::{self, Secret};
+use bellwether_store::{Object, Stored, Txn};
+use tracing::{debug, info, warn};
+
+use crate::operations::nodes::join_secret;
+use crate::world::World;
+
+/// A session that sends nothing for so long is given up.
+const SILENCE_MAX: Duration = Duration::from_secs(15);
+
+/// The fingerprint of the certificate that the client of a TLS connection showed, put into each
+/// request of that connection by whoever accepts it.
+#[derive(Clone, Debug)]
+pub struct PeerFingerprint(pub String);
+
+/// The agents' routes.
+pub fn router(world: Arc<World>) -> axum::Router {
+    axum::Router::new()
+        .route(join::PATH, post(accept_join))
+        .route(session::PATH, get(accept_session))
+        .layer(axum::extract::DefaultBodyLimit::max(16 * 1024))
+        .with_state(world)
+}
+
+fn refuse(status: StatusCode, code: &str, detail: &str) -> Response {
+    let body = serde_json::json!({
+        "type": format!("/docs/errors/{code}"),
+        "status": status.as_u16(),
+        "code": code,
+        "title": "the agent is refused",
+        "detail": detail,
+        "request_id": "",
+    });
+    let kind = [("content-type", "application/problem+json")];
+    (status, kind, body.to_string()).into_response()
+}
+
+async fn accept_join(
+    State(world): State<Arc<World>>,
+    request: Result<Json<JoinRequest>, axum::extract::rejection::JsonRejection>,
+) -> Response {
+    let request = match request {
+        Ok(Json(request)) => request,
+        Err(error) => return refuse(error.status(), "bad-request", &error.body_text()),
+    };
+    match admit(&world, &request).await {
+        Ok(answer) => Json(answer).into_response(),
+        Err((status, code, detail)) => {
+            warn!("an agent could not join: {detail}");
+            refuse(status, code, &detail)
+        }
+    }
+}
+
+type Refusal = (StatusCode, &'static str, String);
+
+async fn admit(world: &World, request: &JoinRequest) -> Result<JoinAnswer, Refusal> {
+    let invalid =
+        |detail: &str| (StatusCode::UNAUTHORIZED, "join-token-invalid", detail.to_owned());
+    let internal = |error: &dyn std::fmt::Display| {
+        (StatusCode::INTERNAL_SERVER_ERROR, "internal", error.to_string())
+    };
+    let hash = bellwether_store::tokens::hash(&request.token);
+    let mut token = world
+        .store
+        .find::<JoinToken>(&hash)
+        .ok_or_else(|| invalid("the join token is not known here"))?;
+    if token.object.used_at.is_some() {
+        return Err(invalid("the join token was used already; each is good for one agent"));
+    }
+    if token.object.expires_at < Timestamp::now() {
+        return Err(invalid("the join token has expired"));
+    }
+    let mut node = world
+        .store
+        .find::<Node>(token.object.node.as_str())
+        .ok_or_else(|| invalid("the node of this join token is gone"))?;
+    let bad_key = |error: crate::authority::Error| match error {
+        crate::authority::Error::PublicKey(field) => {
+            let detail = format!("`{field}` is not the base64 of an ECDSA P-256 public key");
+            (StatusCode::UNPROCESSABLE_ENTITY, "invalid-field", detail)
+        }
+        other => internal(&other),
+    };
+    let object = &node.object;
+    let (agent_certificate, fingerprint) =
+        world.authority.sign_agent(&request.agent_key, object.id.as_str()).map_err(bad_key)?;
+    let names = vec![
+        object.name.clone(),
+        object.address.clone(),
+        object.address6.clone(),
+        "localhost".into(),
+    ];
+    let names = names.into_iter().filter(|name| !name.is_empty()).collect();
+    let engine_certificate =
+        world.authority.sign_engine(&request.engine_key, names).map_err(bad_key)?;
+    token.object.used_at = Some(Timestamp::now());
+    node.object.fingerprint = Some(fingerprint);
+    node.object.joined_at = Some(Timestamp::now());
+    let sealed = Secret::key_of(&node.object.cluster, &join_secret(&node.object.id));
+    let txn = Txn::new().update(&token).update(&node).delete::<Secret>(&sealed, None);
+    world.store.commit(txn).await.map_err(|error| internal(&error))?;
+    info!(node = %node.object.name, "its agent has joined");
+    Ok(JoinAnswer {
+        cluster: node.object.cluster.clone(),
+        node: node.object.id.clone(),
+        node_name: node.object.name.clone(),
+        ca_certificate: world.authority.certificate.clone(),
+        agent_certificate,
+        engine_certificate,
+    })
+}
+
+async fn accept_session(
+    State(world): State<Arc<World>>,
+    peer: Option<Extension<PeerFingerprint>>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let Some(Extension(PeerFingerprint(fingerprint))) = peer else {
+        let detail = "a session needs the agent's client certificate";
+        return refuse(StatusCode::UNAUTHORIZED, "unauthenticated", detail);
+    };
+    let nodes = world.store.list::<Node>();
+    let node = nodes.into_iter().find(|n| n.object.fingerprint.as_ref() == Some(&fingerprint));
+    let Some(node) = node else {
+        let detail = "no node has this certificate; it was removed, or it is another server's";
+        return refuse(StatusCode::FORBIDDEN, "forbidden", detail);
+    };
+    upgrade
+        .max_message_size(MESSAGE_BYTES_MAX)
+        .read_buffer_size(8 * 1024)
+        .write_buffer_size(8 * 1024)
+        .on_upgrade(move |socket| Session::new(world, node.object).run(socket))
+}
+
+/// One agent's session.
+struct Session {
+    world: Arc<World>,
+    node: NodeId,
+    name: String,
+    cluster: bellwether_model::ClusterId,
+    hello: Option<Hello>,
+    sent: Option<Assignment>,
+}
+
+impl Session {
+    fn new(world: Arc<World>, node: Node) -> Self {
+        let (id, name, cluster) = (node.id, node.name, node.cluster);
+        Self { world, node: id, name, cluster, hello: None, sent: None }
+    }
+
+    async fn run(mut self, mut socket: WebSocket) {
+        let mut changes = self.world.store.watch();
+        let mut probes = self.world.listen_for_probes();
+        loop {
+            let silence = tokio::time::sleep(SILENCE_MAX);
+            let go_on = tokio::select! {
+                message = socket.recv() => match message {
+                    Some(Ok(Message::Text(text))) => self.receive(&mut socket, text.as_str()).await,
+                    Some(Ok(Message::Close(_)) | Err(_)) | None => false,
+                    Some(Ok(_)) => true,
+                },
+                change = changes.recv() => match change {
+                    Ok(change) if !self.concerns(&change.kind, &change.key) => true,
+                    Err(tokio::sync::broadcast::error::RecvError::Closed) => false,
+                    _ => self.send_assignment(&mut socket).await,
+                },
+                probe = probes.recv() => match probe {
+                    Ok(node) if node == self.node => {
+                        send(&mut socket, &FromServer::Probe).await
+                    }
+                    _ => true,
+                },
+                () = silence => false,
+            };
+            if !go_on {
+                break;
+            }
+        }
+        if let Some(hello) = &self.hello
+            && self.is_latest(&hello.incarnation)
+        {
+            self.world.store.live().disconnected(&self.node);
+            info!(node = %self.name, "its agent's session has ended");
+        }
+    }
+
+    /// Whether no later session of this node has taken over.
+    fn is_latest(&self, incarnation: &str) -> bool {
+        let seen = self.world.store.live().get(&self.node);
+        seen.is_none_or(|seen| seen.incarnation == incarnation)
+    }
+
+    fn concerns(&self, kind: &str, key: &str) -> bool {
+        (kind == Cluster::KIND && key == self.cluster.as_str())
+            || (kind == Node::KIND
+                && (key == self.node.as_str()
+                    || self
+                        .world
+                        .store
+                        .find::<Node>(key)
+                        .is_none_or(|node| node.object.cluster == self.cluster)))
+    }
+
+    async fn receive(&mut self, socket: &mut WebSocket, text: &str) -> bool {
+        match serde_json::from_str::<FromAgent>(text) {
+            Ok(FromAgent::Hello(hello)) => self.greet(socket, hello).await,
+            Ok(FromAgent::Report(report)) => self.hear(socket, *report).await,
+            Err(error) => {
+                let reason = format!("a message that is not of this protocol: {error}");
+                warn!(node = %self.name, "{reason}");
+                send(socket, &FromServer::Refused { reason }).await;
+                false
+            }
+        }
+    }
+
+    async fn greet(&mut self, socket: &mut WebSocket, hello: Hello) -> bool {
+        let reason = if hello.protocol != bellwether_protocol::VERSION {
+            let ours = bellwether_protocol::VERSION;
+            Some(format!("protocol {} is not known, this server speaks {ours}", hello.protocol))
+        } else if hello.node != self.node || hello.cluster != self.cluster {
+            Some("the agent's node is not the one its certificate was made for".to_owned())
+        } else if hello.assignment_seq > self.world.store.revision() {
+            Some("the agent has a later assignment than this server's store ever gave".to_owned())
+        } else {
+            None
+        };
+        if let Some(reason) = reason {
+            warn!(node = %self.name, "its agent is refused: {reason}");
+            send(socket, &FromServer::Refused { reason }).await;
+            return false;
+        }
+        info!(node = %self.name, version = %hello.agent_version, "its agent is connected");
+        self.hello = Some(hello);
+        self.send_assignment(socket).await
+    }
+
+    async fn hear(&mut self, socket: &mut WebSocket, report: Report) -> bool {
+        let Some(hello) = &self.hello else {
+            debug!(node = %self.name, "a report before the greeting");
+            return false;
+        };
+        if let Some(term) = report.lease_request {
+            let world = &self.world;
+            if world.leases.acknowledge(&world.store, &self.cluster, &self.node, term) {
+                let ack = FromServer::LeaseAck { report: report.number, term };
+                if !send(socket, &ack).await {
+                    return false;
+                }
+            }
+        }
+        let seen = Seen {
+            at: Instant::now(),
+            connected: true,
+            agent_version: hello.agent_version.clone(),
+            incarnation: hello.incarnation.clone(),
+            report: Some(Arc::new(report)),
+        };
+        self.world.store.live().publish(&self.node, seen);
+        true
+    }
+
+    /// Sends the assignment if it differs from the one sent last.
+    async fn send_assignment(&mut self, socket: &mut WebSocket) -> bool {
+        if self.hello.is_none() {
+            return true;
+        }
+        let Some(assignment) = assignment(&self.world, &self.node) else {
+            // The node is gone, and with it the right to speak.
+            let reason = "the node was removed".to_owned();
+            send(socket, &FromServer::Refused { reason }).await;
+            return false;
+        };
+        let is_same = self
+            .sent
+            .as_ref()
+            .is_some_and(|sent| Assignment { seq: assignment.seq, ..sent.clone() } == assignment);
+        if is_same {
+            return true;
+        }
+        self.sent = Some(assignment.clone());
+        send(socket, &FromServer::Assignment(Box::new(assignment))).await
+    }
+}
+
+async fn send(socket: &mut WebSocket, message: &FromServer) -> bool {
+    let text = serde_json::to_string(message).expect("plain data");
+    socket.send(Message::Text(text.into())).await.is_ok()
+}
+
+/// The node's assignment as the store has it now.
+#[must_use]
+pub fn assignment(world: &World, node: &NodeId) -> Option<Assignment> {
+    // The revision first: what is read afterwards is at least as new.
+    let seq = world.store.revision();
+    let node: Stored<Node> = world.store.find(node.as_str())?;
+    let cluster: Stored<Cluster> = world.store.find(node.object.cluster.as_str())?;
+    let nodes = bellwether_store::nodes::of_cluster(&world.store, &cluster.object.id);
+    let nodes: Vec<Node> = nodes.into_iter().map(|node| node.object).collect();
+    let ports = world.engine(&cluster.object.spec.engine)?.ports;
+    let secret = |name: &str| {
+        let secret = Secret::open(&world.store, &cluster.object.id, name)?;
+        String::from_utf8(secret).ok()
+    };
+    let secrets = Secrets {
+        user: USER.to_owned(),
+        user_password: secret(secrets::USER_PASSWORD)?,
+        database: DATABASE.to_owned(),
+        replication_password: secret(secrets::REPLICATION_PASSWORD)?,
+        rewind_password: secret(secrets::REWIND_PASSWORD)?,
+        peer_key: secret(secrets::PEER_KEY)?,
+    };
+    Some(assign::assignment(seq, &cluster.object, &nodes, &node.object, ports, secrets))
+}
+
+/// The application's user of every cluster.
+pub const USER: &str = "app";
+
+/// The application's database of every cluster.
+pub const DATABASE: &str = "app";

@@ -1,0 +1,98 @@
+//! What agents reported last: in memory, never stored. Written by the sessions and by whoever asks
+//! providers about machines; read by everybody.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, RwLock};
+use std::time::Instant;
+
+use bellwether_model::NodeId;
+use bellwether_protocol::Report;
+use tokio::sync::broadcast;
+
+/// An agent's last word.
+#[derive(Clone)]
+pub struct Seen {
+    pub at: Instant,
+    /// Whether the session it came over still stands.
+    pub connected: bool,
+    pub agent_version: String,
+    /// Names the run of the sentry that sent it.
+    pub incarnation: String,
+    pub report: Option<Arc<Report>>,
+}
+
+/// The board.
+pub struct Live {
+    started: Instant,
+    seen: RwLock<HashMap<NodeId, Seen>>,
+    stopped: RwLock<HashSet<NodeId>>,
+    changes: broadcast::Sender<NodeId>,
+}
+
+impl Default for Live {
+    fn default() -> Self {
+        Self {
+            started: Instant::now(),
+            seen: RwLock::default(),
+            stopped: RwLock::default(),
+            changes: broadcast::channel(1024).0,
+        }
+    }
+}
+
+impl Live {
+    /// When this server began to listen.
+    pub fn started(&self) -> Instant {
+        self.started
+    }
+
+    pub fn publish(&self, node: &NodeId, seen: Seen) {
+        self.seen.write().expect("nothing panics while it is held").insert(node.clone(), seen);
+        self.tell(node);
+    }
+
+    /// The session has ended; the last report stays, with its age.
+    pub fn disconnected(&self, node: &NodeId) {
+        if let Some(seen) =
+            self.seen.write().expect("nothing panics while it is held").get_mut(node)
+        {
+            seen.connected = false;
+        }
+        self.tell(node);
+    }
+
+    pub fn get(&self, node: &NodeId) -> Option<Seen> {
+        self.seen.read().expect("nothing panics while it is held").get(node).cloned()
+    }
+
+    pub fn forget(&self, node: &NodeId) {
+        self.seen.write().expect("nothing panics while it is held").remove(node);
+        self.stopped.write().expect("nothing panics while it is held").remove(node);
+        self.tell(node);
+    }
+
+    /// The nodes about which something changed, from now on.
+    pub fn watch(&self) -> broadcast::Receiver<NodeId> {
+        self.changes.subscribe()
+    }
+
+    /// The provider's word on whether the node's machine certainly does not run.
+    pub fn set_machine_stopped(&self, node: &NodeId, is_stopped: bool) {
+        let mut stopped = self.stopped.write().expect("nothing panics while it is held");
+        let has_changed =
+            if is_stopped { stopped.insert(node.clone()) } else { stopped.remove(node) };
+        drop(stopped);
+        if has_changed {
+            self.tell(node);
+        }
+    }
+
+    pub fn machine_stopped(&self, node: &NodeId) -> bool {
+        self.stopped.read().expect("nothing panics while it is held").contains(node)
+    }
+
+    fn tell(&self, node: &NodeId) {
+        // Nobody watches: nobody needs to know.
+        let _ = self.changes.send(node.clone());
+    }
+}

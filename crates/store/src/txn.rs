@@ -1,0 +1,69 @@
+//! A transaction: what is expected, and what shall be.
+
+use crate::{Object, Stored};
+
+/// What is expected of an object before the transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expect {
+    Absent,
+    Revision(u64),
+    Anything,
+}
+
+pub(crate) struct Write {
+    pub(crate) kind: &'static str,
+    pub(crate) key: String,
+    pub(crate) expect: Expect,
+    /// None deletes.
+    pub(crate) body: Option<serde_json::Value>,
+}
+
+/// All or nothing.
+#[derive(Default)]
+pub struct Txn {
+    pub(crate) writes: Vec<Write>,
+}
+
+impl Txn {
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.writes.is_empty()
+    }
+
+    /// Saves a new object; there must be none of its key.
+    #[must_use]
+    pub fn insert<T: Object>(self, object: &T) -> Self {
+        self.write(object, Expect::Absent)
+    }
+
+    /// Saves an object that was read; it must not have changed since.
+    #[must_use]
+    pub fn update<T: Object>(self, stored: &Stored<T>) -> Self {
+        self.write(&stored.object, Expect::Revision(stored.revision))
+    }
+
+    /// Saves an object whatever is there.
+    #[must_use]
+    pub fn put<T: Object>(self, object: &T) -> Self {
+        self.write(object, Expect::Anything)
+    }
+
+    /// Deletes an object, of that revision where one is given.
+    #[must_use]
+    pub fn delete<T: Object>(mut self, key: &str, revision: Option<u64>) -> Self {
+        let expect = revision.map_or(Expect::Anything, Expect::Revision);
+        self.writes.push(Write { kind: T::KIND, key: key.to_owned(), expect, body: None });
+        self
+    }
+
+    fn write<T: Object>(mut self, object: &T, expect: Expect) -> Self {
+        let body = serde_json::to_value(object).expect("stored objects are plain data");
+        self.writes.push(Write { kind: T::KIND, key: object.key(), expect, body: Some(body) });
+        self
+    }
+}
