@@ -67,6 +67,8 @@ async fn serve(args: ServerArgs) -> anyhow::Result<()> {
     let store = Store::open(Options { directory: data.clone() })
         .with_context(|| format!("open the store in {}", data.display()))?;
     let authority = Authority::open(&store).await.context("open the authority")?;
+    // For scripts that clean up after this server: the mark that everything it makes carries.
+    std::fs::write(data.join("instance"), &authority.instance).context("write the instance")?;
     // Bound before anything is begun, so that a taken port changes nothing.
     let tls = listen::bind(args.listen).context("listen for agents (--listen)")?;
     let local = listen::bind(args.local).context("listen on loopback (--local)")?;

@@ -1,0 +1,53 @@
+//! What Docker said, classified once.
+
+use bellwether_contracts::Failure;
+use bollard::errors::Error;
+
+/// What can be done about it.
+pub(super) fn of(error: &Error) -> Failure {
+    match error {
+        Error::DockerResponseServerError { status_code, message } => match *status_code {
+            404 if message.to_lowercase().contains("image") => {
+                Failure::needs_person(format!("{message}: `scripts/ensure-images` makes the image"))
+            }
+            500..=599 if is_full(message) => {
+                Failure::needs_person(format!("the disk of this machine is full: {message}"))
+            }
+            500..=599 => Failure::transient(format!("docker: {message}")),
+            _ => Failure::permanent(format!("docker: {message}")),
+        },
+        Error::SocketNotFoundError(_) => not_running(),
+        Error::HyperLegacyError { .. } | Error::IOError { .. } | Error::HyperResponseError { .. } => {
+            let text = format!("{error:?}");
+            if text.contains("PermissionDenied") {
+                return Failure::needs_person(
+                    "this user may not use Docker; run the server as root or add the user to the \
+                     group `docker`",
+                );
+            }
+            not_running()
+        }
+        Error::RequestTimeoutError => Failure::transient("docker did not answer in time"),
+        other => Failure::permanent(format!("docker: {other}")),
+    }
+}
+
+fn not_running() -> Failure {
+    Failure::needs_person(
+        "Docker is not installed or does not run; `scripts/ensure-docker` installs and starts it",
+    )
+}
+
+fn is_full(message: &str) -> bool {
+    message.contains("no space left")
+}
+
+/// Whether Docker said that there is no such thing.
+pub(super) fn is_gone(error: &Error) -> bool {
+    matches!(error, Error::DockerResponseServerError { status_code: 404, .. })
+}
+
+/// Whether Docker said that it is so already.
+pub(super) fn is_so_already(error: &Error) -> bool {
+    matches!(error, Error::DockerResponseServerError { status_code: 304 | 409, .. })
+}

@@ -1,0 +1,15 @@
+//! For tests and benches: a real server with real clusters, and a writer whose history is checked.
+
+pub mod api;
+pub mod docker;
+pub mod history;
+pub mod server;
+pub mod sql;
+pub mod tls;
+pub mod wait;
+pub mod writer;
+
+pub use api::Api;
+pub use history::History;
+pub use server::Server;
+pub use writer::Writer;

@@ -1,0 +1,146 @@
+//! A real server of a test's own: own data directory, own ports, own mark on what it makes.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+
+use crate::api::Api;
+use crate::docker::docker;
+use crate::wait::until;
+
+/// Killed, and all that it made removed, when dropped.
+pub struct Server {
+    directory: tempfile::TempDir,
+    ports: (u16, u16),
+    process: Option<Child>,
+}
+
+fn program(variable: &str) -> anyhow::Result<PathBuf> {
+    let path = std::env::var_os(variable)
+        .with_context(|| format!("{variable} must name the program under test; `make` sets it"))?;
+    Ok(path.into())
+}
+
+fn free_port() -> anyhow::Result<u16> {
+    Ok(TcpListener::bind("[::]:0")?.local_addr()?.port())
+}
+
+impl Server {
+    /// Starts a server with nothing in it.
+    ///
+    /// # Errors
+    /// When a program is missing or the server does not come up.
+    pub async fn start() -> anyhow::Result<(Self, Api)> {
+        let directory = tempfile::Builder::new().prefix("bellwether-test-").tempdir()?;
+        let ports = (free_port()?, free_port()?);
+        let mut server = Self { directory, ports, process: None };
+        let api = server.restart().await?;
+        Ok((server, api))
+    }
+
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ports.1)
+    }
+
+    /// The TLS port, where agents dial.
+    #[must_use]
+    pub fn agent_port(&self) -> u16 {
+        self.ports.0
+    }
+
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// The server's log so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+    }
+
+    /// Starts the server's process again over the same data.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn restart(&mut self) -> anyhow::Result<Api> {
+        self.kill();
+        let data = self.directory.path().join("data");
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.directory.path().join("log"))?;
+        let process = Command::new(program("BELLWETHER_BIN")?)
+            .arg("server")
+            .arg("--data")
+            .arg(&data)
+            .args(["--listen", &format!("[::]:{}", self.ports.0)])
+            .args(["--local", &format!("127.0.0.1:{}", self.ports.1)])
+            .arg("--agent-binary")
+            .arg(program("BELLWETHER_AGENT_BIN")?)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .context("start the server")?;
+        self.process = Some(process);
+        let url = self.url();
+        until("the server answers", Duration::from_secs(20), || async {
+            let password = std::fs::read_to_string(data.join("first-password"))?;
+            Api::sign_in(&url, "admin", password.trim()).await
+        })
+        .await
+        .with_context(|| format!("the server's log:\n{}", self.log()))
+    }
+
+    /// Kills the server's process at once (SIGKILL).
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+
+    /// Fails if the log has an ERROR: something a person would have had to mend.
+    ///
+    /// # Errors
+    /// With the lines.
+    pub fn check_log(&self) -> anyhow::Result<()> {
+        let log = self.log();
+        let errors: Vec<&str> = log.lines().filter(|line| line.contains(" ERROR ")).collect();
+        if !errors.is_empty() {
+            bail!("the server's log has errors:\n{}", errors.join("\n"));
+        }
+        Ok(())
+    }
+
+    fn owner(&self) -> Option<String> {
+        // The server writes the mark that its machines carry beside its data.
+        let path = self.directory.path().join("data").join("instance");
+        std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            eprintln!("--- the server's log ---\n{}", self.log());
+        }
+        if std::env::var_os("BELLWETHER_KEEP").is_some() {
+            return;
+        }
+        let Some(owner) = self.owner() else { return };
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/clean-nodes");
+        let filter = format!("label=org.bellwether.owner={owner}");
+        let left = docker(&["ps", "-aq", "--filter", &filter]).unwrap_or_default();
+        let networks = docker(&["network", "ls", "-q", "--filter", &filter]).unwrap_or_default();
+        if !left.is_empty() || !networks.is_empty() {
+            let _ = Command::new(script).arg(&owner).stdout(Stdio::null()).status();
+        }
+    }
+}
