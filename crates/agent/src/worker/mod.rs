@@ -1,1 +1,1 @@
-//! Makes true what is assigned and reports what is.
+//! placeholder
