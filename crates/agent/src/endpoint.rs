@@ -41,7 +41,10 @@ pub async fn run() -> anyhow::Result<()> {
     let load = Arc::new(Load::default());
     let read_write = listen(first.read_write_port)?;
     let read_only = listen(first.read_only_port)?;
-    info!("leading clients: {} to the primary, {} to replicas", first.read_write_port, first.read_only_port);
+    info!(
+        "leading clients: {} to the primary, {} to replicas",
+        first.read_write_port, first.read_only_port
+    );
     tokio::select! {
         () = serve(read_write, routes.clone(), Kind::ReadWrite, load.clone()) => {}
         () = serve(read_only, routes, Kind::ReadOnly, load) => {}
@@ -175,7 +178,8 @@ async fn find(routes: &mut watch::Receiver<Routes>, kind: Kind, load: &Arc<Load>
         for (address, port, is_primary) in candidates(&now, kind, load) {
             let guard = load.begin(&address);
             if let Ok(Ok(stream)) =
-                tokio::time::timeout(CONNECT_MAX, TcpStream::connect((address.as_str(), port))).await
+                tokio::time::timeout(CONNECT_MAX, TcpStream::connect((address.as_str(), port)))
+                    .await
             {
                 prepare(&stream);
                 return Route { stream, term: now.term, is_primary, _load: guard };
@@ -242,8 +246,7 @@ async fn refuse(mut client: TcpStream, waited: Duration) {
         waited.as_secs()
     );
     let mut fields = Vec::new();
-    for (code, text) in
-        [(b'S', "FATAL"), (b'V', "FATAL"), (b'C', "57P03"), (b'M', words.as_str())]
+    for (code, text) in [(b'S', "FATAL"), (b'V', "FATAL"), (b'C', "57P03"), (b'M', words.as_str())]
     {
         fields.push(code);
         fields.extend(text.as_bytes());

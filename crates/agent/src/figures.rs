@@ -105,9 +105,7 @@ fn memory() -> (Option<u64>, Option<u64>) {
         )
     };
     match (used, limit.filter(|limit| *limit < NO_LIMIT)) {
-        (Some(used), Some(limit)) => {
-            (Some(used.saturating_sub(cache.unwrap_or(0))), Some(limit))
-        }
+        (Some(used), Some(limit)) => (Some(used.saturating_sub(cache.unwrap_or(0))), Some(limit)),
         _ => machine_memory(),
     }
 }

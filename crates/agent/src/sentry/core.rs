@@ -304,17 +304,17 @@ impl Core {
     pub fn routes(&self, now: u64) -> Option<Routes> {
         let assignment = self.assignment()?;
         let (ports, group) = (assignment.engine.ports, &assignment.group);
-        let is_held =
-            self.hold_since.is_some_and(|since| now < since + assignment.timers.hold_ms);
+        let is_held = self.hold_since.is_some_and(|since| now < since + assignment.timers.hold_ms);
         let primary = group.primary.as_ref().filter(|_| !is_held).and_then(|id| {
             if *id == self.node {
                 return Some(("127.0.0.1".to_owned(), ports.private));
             }
             group.member(id).map(|member| (member.address.clone(), ports.gate))
         });
-        let others = group.members.iter().filter(|member| {
-            member.admitted && Some(&member.node) != group.primary.as_ref()
-        });
+        let others = group
+            .members
+            .iter()
+            .filter(|member| member.admitted && Some(&member.node) != group.primary.as_ref());
         Some(Routes {
             read_write_port: ports.read_write,
             read_only_port: ports.read_only,

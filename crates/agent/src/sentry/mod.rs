@@ -279,8 +279,7 @@ impl Sentry {
 
     async fn on_datagram(&mut self, datagram: &[u8], _: SocketAddr) {
         let Some(message) = self.seal.as_ref().and_then(|seal| seal.open(datagram)) else { return };
-        let is_ours =
-            message.cluster == self.identity.cluster && message.to == self.identity.node;
+        let is_ours = message.cluster == self.identity.cluster && message.to == self.identity.node;
         if !is_ours {
             return;
         }
@@ -423,4 +422,19 @@ async fn receive(socket: Option<&UdpSocket>, buffer: &mut [u8]) -> Option<(usize
         Some(socket) => socket.recv_from(buffer).await.ok(),
         None => std::future::pending().await,
     }
+}
+
+/// Asks the sentry of this node what it reported last and prints it.
+///
+/// # Errors
+/// When no sentry runs here.
+pub async fn print_status() -> anyhow::Result<()> {
+    let stream = tokio::net::UnixStream::connect(SOCKET).await.context("no sentry runs here")?;
+    let (read, mut write) = stream.into_split();
+    crate::lines::send(&mut write, &ToSentry::Status).await?;
+    let mut read = tokio::io::BufReader::new(read);
+    let status: Option<FromSentry> = crate::lines::receive(&mut read, &mut Vec::new()).await?;
+    let text = serde_json::to_string_pretty(&status)?;
+    std::io::Write::write_all(&mut std::io::stdout(), format!("{text}\n").as_bytes())?;
+    Ok(())
 }
