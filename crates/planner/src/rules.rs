@@ -110,7 +110,8 @@ fn is_being_deleted(view: &View) -> Option<Act> {
 
 fn is_being_created(view: &View) -> Option<Act> {
     if running(view, &[OperationKind::CreateCluster]) {
-        return Some(Act::Continue);
+        // Its last step waits for the replicas' votes.
+        return needs_configuration(view).or(Some(Act::Continue));
     }
     queued(view, OperationKind::CreateCluster).then_some(Act::StartQueued)
 }

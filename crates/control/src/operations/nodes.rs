@@ -138,7 +138,13 @@ async fn make_machine(world: Arc<World>, cluster: Cluster, node: Node) -> Result
     let network =
         cluster.network.clone().ok_or_else(|| Failure::permanent("the cluster has no network"))?;
     let name = join_secret(&node.id);
+    // An agent that has joined needs no token any more: the machine is only looked up.
+    let has_joined = || {
+        let node = world.store.find::<Node>(node.id.as_str());
+        node.is_some_and(|node| node.object.fingerprint.is_some())
+    };
     let token = Secret::open(&world.store, &cluster.id, &name)
+        .or_else(|| has_joined().then(Vec::new))
         .ok_or_else(|| Failure::permanent("the node's join token is gone"))?;
     let config = AgentConfig {
         servers: vec![format!("https://{}:{}", network.gateway, world.agent_port)],
