@@ -97,3 +97,49 @@ fn make(new: &Path, path: &Path) -> std::io::Result<()> {
     file.sync_all()?;
     std::fs::rename(new, path)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> Key {
+        Key { master: [3; 32] }
+    }
+
+    #[test]
+    fn a_secret_opens_for_its_purpose_only() {
+        let sealed = key().seal("one", b"secret");
+        assert_eq!(key().open_sealed("one", &sealed).unwrap(), b"secret");
+        assert!(matches!(key().open_sealed("two", &sealed), Err(Error::Sealed)));
+        let other = Key { master: [4; 32] };
+        assert!(matches!(other.open_sealed("one", &sealed), Err(Error::Sealed)));
+        let empty = key().seal("one", b"");
+        assert_eq!(key().open_sealed("one", &empty).unwrap(), b"");
+    }
+
+    #[test]
+    fn a_changed_secret_does_not_open() {
+        let sealed = key().seal("one", b"secret");
+        let bytes = BASE64.decode(&sealed.0).unwrap();
+        for index in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[index] ^= 1;
+            let changed = Sealed(BASE64.encode(changed));
+            assert!(key().open_sealed("one", &changed).is_err(), "byte {index}");
+        }
+        for short in [0, SALT_BYTES, bytes.len() - 1] {
+            let short = Sealed(BASE64.encode(&bytes[..short]));
+            assert!(key().open_sealed("one", &short).is_err());
+        }
+        assert!(key().open_sealed("one", &Sealed("no base64!".to_owned())).is_err());
+    }
+
+    #[test]
+    fn the_same_secret_is_never_sealed_alike_and_never_shown() {
+        let (one, two) = (key().seal("one", b"secret"), key().seal("one", b"secret"));
+        assert_ne!(one, two);
+        assert_eq!(format!("{one:?}"), "Sealed(..)");
+        let text = serde_json::to_string(&one).unwrap();
+        assert_eq!(serde_json::from_str::<Sealed>(&text).unwrap(), one);
+    }
+}
