@@ -52,7 +52,8 @@ async fn garbage_on_the_ports_harms_nobody() -> anyhow::Result<()> {
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer).await;
     }
-    let unknown = json!({ "token": "stolen", "agent_key": "x", "engine_key": "y", "agent_version": "1" });
+    let unknown =
+        json!({ "token": "stolen", "agent_key": "x", "engine_key": "y", "agent_version": "1" });
     let http = reqwest::Client::builder().tls_danger_accept_invalid_certs(true).build()?;
     let url = format!("https://127.0.0.1:{}/v1/agents/join", server.agent_port());
     let answer = http.post(url).json(&unknown).send().await?;

@@ -26,8 +26,7 @@ async fn nodes_are_added_and_removed_under_load() -> anyhow::Result<()> {
     assert_eq!(names, ["orders-1", "orders-3"]);
 
     let body = serde_json::json!({ "kind": "remove_node", "node": "orders-1" });
-    let (status, problem) =
-        api.send("POST", "/v1/clusters/orders/operations", Some(&body)).await?;
+    let (status, problem) = api.send("POST", "/v1/clusters/orders/operations", Some(&body)).await?;
     assert_eq!(status, 409);
     assert!(problem["detail"].as_str().is_some_and(|words| words.contains("promote another")));
 

@@ -17,9 +17,12 @@ async fn operations_go_on_after_the_server_was_killed() -> anyhow::Result<()> {
     // Killed again and again in the middle of it.
     let mut api = api;
     for _ in 0..3 {
-        tokio::time::timeout(Duration::from_millis(700), api.finish(operation.as_str(), Duration::from_secs(60)))
-            .await
-            .ok();
+        tokio::time::timeout(
+            Duration::from_millis(700),
+            api.finish(operation.as_str(), Duration::from_secs(60)),
+        )
+        .await
+        .ok();
         api = server.restart().await?;
     }
     api.finish(operation.as_str(), Duration::from_secs(180)).await?;
