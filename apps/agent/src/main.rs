@@ -1,1 +1,61 @@
-fn main() {}
+//! The agent on a node. `init` is what a machine starts; it starts the rest.
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(version, about = "The agent of a Bellwether node")]
+struct Cli {
+    #[command(subcommand)]
+    part: Part,
+}
+
+#[derive(Clone, Copy, Subcommand)]
+enum Part {
+    /// Join, then keep the other parts alive
+    Init,
+    /// Lease, gate, promise, fence; the session with the server
+    Sentry,
+    /// The engine's supervision, seeding, probes
+    Worker,
+    /// Lead clients to the primary or to replicas
+    Endpoint,
+    /// Print what the sentry reported last, as JSON
+    Status,
+}
+
+fn main() -> anyhow::Result<()> {
+    let part = Cli::parse().part;
+    tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::INFO)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .with_ansi(false)
+        .init();
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .map_err(|_| anyhow::anyhow!("TLS was set up twice"))?;
+    let mut builder = match part {
+        // The only part with much to do at once.
+        Part::Endpoint => {
+            let mut builder = tokio::runtime::Builder::new_multi_thread();
+            builder.worker_threads(2).max_blocking_threads(2);
+            builder
+        }
+        _ => tokio::runtime::Builder::new_current_thread(),
+    };
+    let runtime = builder.enable_all().build().context("start the runtime")?;
+    runtime.block_on(run(part))
+}
+
+async fn run(part: Part) -> anyhow::Result<()> {
+    use bellwether_agent_core::{endpoint, init, sentry, worker};
+    let socket = std::path::Path::new(bellwether_protocol::local::SOCKET);
+    match part {
+        Part::Init => init::run().await,
+        Part::Sentry => sentry::run().await,
+        Part::Worker => worker::run(bellwether_engines::driver, socket).await,
+        Part::Endpoint => endpoint::run().await,
+        Part::Status => sentry::print_status().await,
+    }
+}

@@ -1,1 +1,188 @@
-//! How a new agent becomes a node.
+//! How a new agent becomes a node: it makes its keys, shows its token, and is given certificates.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bellwether_model::{ClusterId, NodeId};
+use bellwether_protocol::join::{AgentConfig, JoinAnswer, JoinRequest, PATH};
+use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData as _};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tracing::{info, warn};
+
+use crate::{STATE, files};
+
+/// Written when the machine is made.
+pub const CONFIG: &str = "/etc/bellwether/agent.json";
+
+/// One attempt to join.
+const ATTEMPT_MAX: Duration = Duration::from_secs(10);
+
+/// Before the next attempt; after a refusal a person has to act first.
+const RETRY: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(10));
+
+/// Who this node is, and its keys: `identity.json` beside the PEM files the engine reads.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Identity {
+    pub cluster: ClusterId,
+    pub node: NodeId,
+    pub node_name: String,
+    pub ca_certificate: String,
+    pub agent_certificate: String,
+    pub agent_key: String,
+}
+
+/// The directory of certificates and keys.
+#[must_use]
+pub fn directory() -> PathBuf {
+    Path::new(STATE).join("identity")
+}
+
+/// Reads who this node is; none before it has joined.
+///
+/// # Errors
+/// When the file is damaged.
+pub fn identity() -> anyhow::Result<Option<Identity>> {
+    files::read_json(&directory().join("identity.json")).context("read the identity")
+}
+
+/// Reads the configuration.
+///
+/// # Errors
+/// When it is missing or damaged.
+pub fn config() -> anyhow::Result<AgentConfig> {
+    let config = files::read_json(Path::new(CONFIG)).with_context(|| format!("read {CONFIG}"))?;
+    config.with_context(|| format!("{CONFIG} is missing"))
+}
+
+/// Joins, however often it takes.
+pub async fn until_joined() {
+    loop {
+        if matches!(identity(), Ok(Some(_))) {
+            return;
+        }
+        let result = match tokio::time::timeout(ATTEMPT_MAX, join()).await {
+            Ok(result) => result,
+            Err(_) => Err(anyhow::anyhow!("the server did not answer in time")),
+        };
+        let Err(error) = result else { return };
+        let is_refused = error.downcast_ref::<Refused>().is_some();
+        warn!("not joined: {error:#}");
+        tokio::time::sleep(if is_refused { RETRY.1 } else { RETRY.0 }).await;
+    }
+}
+
+/// The server's refusal, in its words.
+#[derive(Debug, thiserror::Error)]
+#[error("the server refuses this agent: {0}")]
+struct Refused(String);
+
+async fn join() -> anyhow::Result<()> {
+    let config = config()?;
+    let agent = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+    let engine = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+    let request = JoinRequest {
+        token: config.token.clone(),
+        agent_key: BASE64.encode(agent.der_bytes()),
+        engine_key: BASE64.encode(engine.der_bytes()),
+        agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let mut last = anyhow::anyhow!("no server is configured");
+    for server in &config.servers {
+        match post(server, &config.ca_certificate, &request).await {
+            Ok(answer) => return keep(&answer, &agent, &engine),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn keep(answer: &JoinAnswer, agent: &KeyPair, engine: &KeyPair) -> anyhow::Result<()> {
+    let directory = directory();
+    let write = |name: &str, text: &str, mode| {
+        files::replace(&directory.join(name), text.as_bytes(), mode)
+            .with_context(|| format!("write {name}"))
+    };
+    write("ca.pem", &answer.ca_certificate, 0o644)?;
+    write("engine.pem", &answer.engine_certificate, 0o644)?;
+    write("engine.key", &engine.serialize_pem(), 0o600)?;
+    let identity = Identity {
+        cluster: answer.cluster.clone(),
+        node: answer.node.clone(),
+        node_name: answer.node_name.clone(),
+        ca_certificate: answer.ca_certificate.clone(),
+        agent_certificate: answer.agent_certificate.clone(),
+        agent_key: agent.serialize_pem(),
+    };
+    // Last: with it the node has joined.
+    files::write_json(&directory.join("identity.json"), &identity).context("write the identity")?;
+    info!("joined as {}", answer.node_name);
+    Ok(())
+}
+
+async fn post(server: &str, ca: &str, request: &JoinRequest) -> anyhow::Result<JoinAnswer> {
+    let mut stream = dial(server, ca, None).await?;
+    let body = serde_json::to_vec(request)?;
+    let head = format!(
+        "POST {PATH} HTTP/1.1\r\nhost: bellwether\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await?;
+    stream.write_all(&body).await?;
+    let mut answer = Vec::new();
+    // A peer that closes without saying good-bye in TLS has said everything in HTTP.
+    let _ = stream.take(64 * 1024).read_to_end(&mut answer).await;
+    let text = String::from_utf8_lossy(&answer);
+    let (head, body) = text.split_once("\r\n\r\n").context("the server's answer is no HTTP")?;
+    let status: u16 = head.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or(0);
+    if status == 200 {
+        return serde_json::from_str(body).context("the server's answer");
+    }
+    let problem: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
+    let detail = problem["detail"].as_str().unwrap_or("no reason given").to_owned();
+    match status {
+        400..=499 => bail!(Refused(detail)),
+        _ => bail!("the server answered {status}: {detail}"),
+    }
+}
+
+/// Dials the server over TLS pinned to its authority, with the agent's certificate where there is one.
+///
+/// # Errors
+/// When the server cannot be reached or is another.
+pub async fn dial(
+    server: &str,
+    ca: &str,
+    identity: Option<&Identity>,
+) -> anyhow::Result<TlsStream<TcpStream>> {
+    let address = server.strip_prefix("https://").unwrap_or(server).trim_end_matches('/');
+    let (host, _) = address.rsplit_once(':').context("a server is https://host:port")?;
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(ca.as_bytes()) {
+        roots.add(certificate?)?;
+    }
+    let builder = rustls::ClientConfig::builder().with_root_certificates(roots);
+    let config = match identity {
+        None => builder.with_no_client_auth(),
+        Some(identity) => {
+            let chain = CertificateDer::pem_slice_iter(identity.agent_certificate.as_bytes())
+                .collect::<Result<Vec<_>, _>>()?;
+            let key = PrivateKeyDer::from_pem_slice(identity.agent_key.as_bytes())?;
+            builder.with_client_auth_cert(chain, key)?
+        }
+    };
+    let stream = TcpStream::connect(address).await.with_context(|| format!("dial {address}"))?;
+    stream.set_nodelay(true)?;
+    let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())?;
+    Ok(TlsConnector::from(Arc::new(config)).connect(name, stream).await?)
+}

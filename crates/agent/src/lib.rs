@@ -4,11 +4,19 @@
 //! (session with the server, lease, gate, promise, fence), the *worker* (the engine's supervision,
 //! seeding, probes) and the *endpoint* (leads clients to the primary or to replicas).
 
+pub mod clock;
 pub mod endpoint;
 pub mod figures;
 pub mod files;
 pub mod firewall;
 pub mod init;
 pub mod join;
+pub mod lines;
 pub mod sentry;
 pub mod worker;
+
+/// The node's disk.
+pub const DATA: &str = "/data";
+
+/// What the agent keeps; on the machine's own disk, so that it outlives the data.
+pub const STATE: &str = "/var/lib/bellwether";

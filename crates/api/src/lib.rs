@@ -1,1 +1,173 @@
-//! The REST API.
+//! The REST API: authenticate, authorise, validate, write intent, audit, answer. It decides nothing:
+//! what is allowed, what a plan is and how things are shown comes from the planner.
+
+mod audit;
+mod auth;
+mod clusters;
+mod connection;
+mod engines;
+mod error;
+mod events;
+mod idempotency;
+mod nodes;
+mod operations;
+mod passwords;
+mod providers;
+mod sessions;
+mod tokens;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::response::{IntoResponse, Response};
+use bellwether_contracts::Provider;
+use bellwether_model::engine::EngineProfile;
+use bellwether_model::problem::Code;
+use bellwether_store::Store;
+use utoipa::OpenApi as _;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub use error::ApiError;
+pub use passwords::ensure_first_administrator;
+
+/// The largest body of a request, in bytes.
+const BODY_BYTES_MAX: usize = 256 * 1024;
+
+/// What the API works on.
+pub struct Api {
+    pub store: Store,
+    pub engines: Vec<EngineProfile>,
+    pub providers: Vec<Arc<dyn Provider>>,
+    /// PEM.
+    pub authority_certificate: String,
+    pub version: String,
+}
+
+impl Api {
+    fn engine(&self, name: &str) -> Option<&EngineProfile> {
+        self.engines.iter().find(|engine| engine.name == name)
+    }
+
+    fn provider(&self, name: &str) -> Option<&Arc<dyn Provider>> {
+        self.providers.iter().find(|provider| provider.name() == name)
+    }
+}
+
+pub(crate) struct Inner {
+    api: Api,
+    throttle: auth::Throttle,
+    hashing: tokio::sync::Semaphore,
+}
+
+impl std::ops::Deref for Inner {
+    type Target = Api;
+
+    fn deref(&self) -> &Api {
+        &self.api
+    }
+}
+
+pub(crate) type State = axum::extract::State<Arc<Inner>>;
+
+#[derive(utoipa::OpenApi)]
+#[openapi(info(
+    title = "Bellwether",
+    description = "Creates and runs clusters of databases. Errors are problem details (RFC 9457) \
+                   with a stable `code`. Authenticate with `Authorization: Bearer <token>`, or with \
+                   the cookie of a session; requests that change something by cookie need the \
+                   header `X-Bellwether: 1`.",
+    license(name = "Apache-2.0"),
+))]
+struct Document;
+
+fn routes() -> OpenApiRouter<Arc<Inner>> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(health))
+        .routes(routes!(sessions::create))
+        .routes(routes!(sessions::delete))
+        .routes(routes!(sessions::me))
+        .routes(routes!(sessions::change_password))
+        .routes(routes!(tokens::list, tokens::create))
+        .routes(routes!(tokens::delete))
+        .routes(routes!(engines::list))
+        .routes(routes!(engines::show))
+        .routes(routes!(providers::list))
+        .routes(routes!(clusters::list, clusters::create))
+        .routes(routes!(clusters::show, clusters::change, clusters::delete))
+        .routes(routes!(connection::show))
+        .routes(routes!(nodes::list))
+        .routes(routes!(nodes::show))
+        .routes(routes!(operations::create))
+        .routes(routes!(operations::list))
+        .routes(routes!(operations::show))
+        .routes(routes!(events::watch))
+        .routes(routes!(audit::list))
+}
+
+/// The document of the API, generated from its code.
+#[must_use]
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    let mut document = routes().split_for_parts().1;
+    env!("CARGO_PKG_VERSION").clone_into(&mut document.info.version);
+    document
+}
+
+/// Everything under `/v1`, and `/openapi/v1.json`.
+pub fn router(api: Api) -> Router {
+    let text = openapi().to_pretty_json().expect("the document is plain data");
+    let inner = Arc::new(Inner {
+        api,
+        throttle: auth::Throttle::default(),
+        // Each hashing takes 19 MiB: a crowd of sign-ins must not take everything.
+        hashing: tokio::sync::Semaphore::new(2),
+    });
+    let (router, _) = routes().split_for_parts();
+    router
+        .route(
+            "/openapi/v1.json",
+            axum::routing::get(|| async move {
+                ([(axum::http::header::CONTENT_TYPE, "application/json")], text)
+            }),
+        )
+        .route("/v1/{*rest}", axum::routing::any(unknown_path))
+        .method_not_allowed_fallback(unknown_method)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(tower_http::catch_panic::CatchPanicLayer::custom(
+            |_: Box<dyn std::any::Any + Send>| {
+                tracing::error!("a request broke its handler");
+                ApiError::internal("the request broke its handler").into_response()
+            },
+        ))
+        .with_state(inner)
+}
+
+async fn unknown_path(uri: axum::http::Uri) -> Response {
+    ApiError::new(Code::NotFound, format!("there is no `{}` here", uri.path()))
+        .hint("`/openapi/v1.json` lists every path")
+        .into_response()
+}
+
+async fn unknown_method(method: axum::http::Method, uri: axum::http::Uri) -> Response {
+    let mut response =
+        ApiError::new(Code::BadRequest, format!("`{}` does not answer to {method}", uri.path()))
+            .hint("`/openapi/v1.json` lists the methods of every path")
+            .into_response();
+    *response.status_mut() = axum::http::StatusCode::METHOD_NOT_ALLOWED;
+    response
+}
+
+/// What a health check is told.
+#[derive(serde::Serialize, utoipa::ToSchema)]
+struct Health {
+    /// `ok`.
+    status: &'static str,
+    version: String,
+}
+
+/// Whether the server answers. Needs no authentication.
+#[utoipa::path(get, path = "/v1/health", tag = "server", responses((status = 200, body = Health)))]
+async fn health(axum::extract::State(api): State) -> axum::Json<Health> {
+    axum::Json(Health { status: "ok", version: api.version.clone() })
+}

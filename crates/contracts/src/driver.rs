@@ -70,6 +70,9 @@ pub trait Driver: Send + Sync {
     /// Looks, with deadlines of its own; never fails, says what it could not find out by `None`.
     async fn probe(&self) -> Probe;
 
+    /// Ends when the engine's process ends; at once when it does not run.
+    async fn ended(&self);
+
     /// Makes a new, empty database with the cluster's users in place, stopped again at the end.
     async fn bootstrap(&self, assignment: &Assignment) -> Result<(), Failure>;
 

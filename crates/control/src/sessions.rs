@@ -13,7 +13,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bellwether_model::{Cluster, Node, NodeId, Timestamp};
-use bellwether_planner::assign;
+use bellwether_planner::{assign, connect};
 use bellwether_protocol::assignment::Secrets;
 use bellwether_protocol::join::{self, JoinAnswer, JoinRequest};
 use bellwether_protocol::session::{self, MESSAGE_BYTES_MAX};
@@ -326,18 +326,12 @@ pub fn assignment(world: &World, node: &NodeId) -> Option<Assignment> {
         String::from_utf8(secret).ok()
     };
     let secrets = Secrets {
-        user: USER.to_owned(),
+        user: connect::USER.to_owned(),
         user_password: secret(secrets::USER_PASSWORD)?,
-        database: DATABASE.to_owned(),
+        database: connect::DATABASE.to_owned(),
         replication_password: secret(secrets::REPLICATION_PASSWORD)?,
         rewind_password: secret(secrets::REWIND_PASSWORD)?,
         peer_key: secret(secrets::PEER_KEY)?,
     };
     Some(assign::assignment(seq, &cluster.object, &nodes, &node.object, ports, secrets))
 }
-
-/// The application's user of every cluster.
-pub const USER: &str = "app";
-
-/// The application's database of every cluster.
-pub const DATABASE: &str = "app";

@@ -1,1 +1,24 @@
-//! Every engine we can run.
+//! Every engine we can run. Adding one: its folder, its `mod`, its line in each list.
+
+use std::sync::Arc;
+
+use bellwether_contracts::Driver;
+use bellwether_model::engine::EngineProfile;
+use bellwether_protocol::Assignment;
+
+pub mod postgres;
+
+/// The facts of every engine.
+#[must_use]
+pub fn profiles() -> Vec<EngineProfile> {
+    vec![postgres::profile::profile()]
+}
+
+/// The hands of the assigned engine, where it is known.
+#[must_use]
+pub fn driver(assignment: &Assignment) -> Option<Arc<dyn Driver>> {
+    match assignment.engine.name.as_str() {
+        postgres::profile::NAME => Some(Arc::new(postgres::Postgres::new(assignment))),
+        _ => None,
+    }
+}

@@ -6,6 +6,12 @@ use bellwether_model::node::NodePhase;
 
 use crate::view::View;
 
+/// The application's user of every cluster.
+pub const USER: &str = "app";
+
+/// The application's database of every cluster.
+pub const DATABASE: &str = "app";
+
 /// Endpoints, certificate and examples. Without a password the examples have a placeholder for it.
 #[must_use]
 pub fn connection(

@@ -39,8 +39,7 @@ impl Writer {
         let first: i64 = row.get::<_, i64>(0) + 1;
         let history = Arc::new(Mutex::new(History::default()));
         let stop = Arc::new(AtomicBool::new(false));
-        let task =
-            tokio::spawn(write(connection.clone(), first, history.clone(), stop.clone()));
+        let task = tokio::spawn(write(connection.clone(), first, history.clone(), stop.clone()));
         let writer = Self { connection, history, stop, task };
         writer.progress(1).await?;
         Ok(writer)

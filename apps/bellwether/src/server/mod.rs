@@ -27,7 +27,12 @@ pub struct ServerArgs {
     #[arg(long, env = "BELLWETHER_LISTEN", default_value = "[::]:7443", value_name = "ADDRESS")]
     listen: SocketAddr,
     /// Loopback address for the API and the dashboard, without TLS
-    #[arg(long, env = "BELLWETHER_LOCAL", default_value = "127.0.0.1:7480", value_name = "ADDRESS")]
+    #[arg(
+        long,
+        env = "BELLWETHER_LOCAL",
+        default_value = "127.0.0.1:7480",
+        value_name = "ADDRESS"
+    )]
     local: SocketAddr,
     /// The agent's program [default: bellwether-agent beside this program]
     #[arg(long, env = "BELLWETHER_AGENT_BIN", value_name = "FILE")]
@@ -81,7 +86,8 @@ async fn serve(args: ServerArgs) -> anyhow::Result<()> {
     });
     let engines = bellwether_engines::profiles();
     write_first_password(&store, &data).await?;
-    let world = World::new(store.clone(), providers.clone(), engines.clone(), authority, agent_port);
+    let world =
+        World::new(store.clone(), providers.clone(), engines.clone(), authority, agent_port);
     let api = bellwether_api::router(bellwether_api::Api {
         store,
         engines,

@@ -17,7 +17,9 @@ pub(super) fn of(error: &Error) -> Failure {
             _ => Failure::permanent(format!("docker: {message}")),
         },
         Error::SocketNotFoundError(_) => not_running(),
-        Error::HyperLegacyError { .. } | Error::IOError { .. } | Error::HyperResponseError { .. } => {
+        Error::HyperLegacyError { .. }
+        | Error::IOError { .. }
+        | Error::HyperResponseError { .. } => {
             let text = format!("{error:?}");
             if text.contains("PermissionDenied") {
                 return Failure::needs_person(

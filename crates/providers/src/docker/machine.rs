@@ -6,8 +6,9 @@ use bellwether_contracts::Failure;
 use bellwether_contracts::provider::{Machine, MachineRequest, MachineState, Owned};
 use bellwether_model::NodeId;
 use bollard::models::{
-    ContainerCreateBody, ContainerStateStatusEnum, EndpointIpamConfig, EndpointSettings, HostConfig,
-    HostConfigLogConfig, Mount, MountType, NetworkingConfig, RestartPolicy, RestartPolicyNameEnum,
+    ContainerCreateBody, ContainerStateStatusEnum, EndpointIpamConfig, EndpointSettings,
+    HostConfig, HostConfigLogConfig, Mount, MountType, NetworkingConfig, RestartPolicy,
+    RestartPolicyNameEnum,
 };
 use bollard::query_parameters::{
     CreateContainerOptions, InspectContainerOptions, ListContainersOptions, RemoveContainerOptions,
@@ -46,11 +47,9 @@ impl Docker {
     }
 
     async fn create_container(&self, request: &MachineRequest) -> Result<String, Failure> {
-        let disk =
-            self.ensure_disk(&request.cluster, &request.node, request.size.disk).await?;
+        let disk = self.ensure_disk(&request.cluster, &request.node, request.size.disk).await?;
         let disk = disk.to_string_lossy().into_owned();
-        let name =
-            format!("bellwether-{}-{}", request.node_name, short(request.node.as_str()));
+        let name = format!("bellwether-{}-{}", request.node_name, short(request.node.as_str()));
         let options = CreateContainerOptions { name: Some(name), ..Default::default() };
         let body = self.container_body(request, disk);
         let created = self.client().await?.create_container(Some(options), body).await;

@@ -77,8 +77,7 @@ impl Docker {
     }
 
     async fn find_network(&self, cluster: &ClusterId) -> Result<Option<ClusterNetwork>, Failure> {
-        let options =
-            ListNetworksOptions { filters: Some(self.filter(CLUSTER, cluster.as_str())) };
+        let options = ListNetworksOptions { filters: Some(self.filter(CLUSTER, cluster.as_str())) };
         let client = self.client().await?;
         let found = client.list_networks(Some(options)).await.map_err(|e| failure::of(&e))?;
         let Some(network) = found.into_iter().next() else { return Ok(None) };
@@ -98,7 +97,9 @@ impl Docker {
             })
         });
         found.map(Some).ok_or_else(|| {
-            Failure::permanent("the cluster's network exists without the addresses it was made with")
+            Failure::permanent(
+                "the cluster's network exists without the addresses it was made with",
+            )
         })
     }
 
@@ -121,16 +122,14 @@ impl Docker {
 
     pub(super) async fn remove_network(&self, cluster: &ClusterId) -> Result<(), Failure> {
         let client = self.client().await?;
-        let options =
-            ListNetworksOptions { filters: Some(self.filter(CLUSTER, cluster.as_str())) };
+        let options = ListNetworksOptions { filters: Some(self.filter(CLUSTER, cluster.as_str())) };
         let found = client.list_networks(Some(options)).await.map_err(|e| failure::of(&e))?;
         for network in found {
             let Some(id) = network.id else { continue };
             let detail = client.inspect_network(&id, None::<InspectNetworkOptions>).await;
             let left = detail.ok().and_then(|detail| detail.containers).unwrap_or_default();
             for container in left.into_keys() {
-                let request =
-                    NetworkDisconnectRequest { container, force: Some(true) };
+                let request = NetworkDisconnectRequest { container, force: Some(true) };
                 let _ = client.disconnect_network(&id, request).await;
             }
             match client.remove_network(&id).await {

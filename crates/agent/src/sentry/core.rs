@@ -1,0 +1,368 @@
+//! The sentry's judgement, without clock, disk or network: may the gate be open, and until when; what
+//! has been promised and given up; who is asked and answered.
+//!
+//! Guarantees: no lease of a term below the promised one is asked for, granted or used; a surrendered
+//! term is never served again; a lease counts from the sending of the request it answers.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use bellwether_model::{Actual, NodeId, Target, Term};
+use bellwether_protocol::Assignment;
+use bellwether_protocol::local::{Routes, WorkerReport};
+use bellwether_protocol::peer::PeerBody;
+use bellwether_protocol::session::{GateReport, Report, Surrender};
+use serde::{Deserialize, Serialize};
+
+/// A worker that was not heard for so long is no witness of the engine.
+const WORKER_MS_MAX: u64 = 10_000;
+
+/// How long the gate of a primary without voters stays open by itself.
+const SOLO_OPEN_MS: u64 = 10_000;
+
+/// How long the read gate stays open by itself.
+const READ_OPEN_MS: u64 = 3_000;
+
+/// Lease requests that are remembered, and so can still be answered.
+const REQUESTS_MAX: usize = 64;
+
+/// What survives everything.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Durable {
+    pub promised: Term,
+    pub surrendered: Option<Surrender>,
+    pub assignment: Option<Assignment>,
+}
+
+/// How far the gate may be open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gate {
+    Closed,
+    /// Until that moment, unless it is renewed before.
+    Until(u64),
+    /// As long as the agent lives: nobody else can be elected.
+    Solo,
+}
+
+impl Gate {
+    /// Milliseconds it may stay open from now on.
+    #[must_use]
+    pub fn open_ms(self, now: u64) -> u64 {
+        match self {
+            Self::Closed => 0,
+            Self::Until(end) => end.saturating_sub(now),
+            Self::Solo => SOLO_OPEN_MS,
+        }
+    }
+}
+
+pub struct Core {
+    node: NodeId,
+    started: u64,
+    /// In force.
+    durable: Durable,
+    /// On the disk.
+    saved: Durable,
+    worker: Option<(WorkerReport, u64)>,
+    number: u64,
+    /// Numbers of reports that asked the server for the lease, with term and time of sending.
+    asked_server: VecDeque<(u64, Term, u64)>,
+    /// Nonces of requests to voters, with term and time of sending.
+    asked_voters: VecDeque<(u64, Term, u64)>,
+    /// When the newest request that the server granted was sent.
+    server_grant: Option<(Term, u64)>,
+    /// When the newest request that each voter granted was sent.
+    voter_grants: BTreeMap<NodeId, (Term, u64)>,
+    /// A voter has promised a later term than this one.
+    refused: Option<Term>,
+    last_granted: Option<u64>,
+    last_asked: Option<u64>,
+    hold_since: Option<u64>,
+}
+
+impl Core {
+    #[must_use]
+    pub fn new(node: NodeId, durable: Durable, now: u64) -> Self {
+        Self {
+            node,
+            started: now,
+            saved: durable.clone(),
+            durable,
+            worker: None,
+            number: 0,
+            asked_server: VecDeque::new(),
+            asked_voters: VecDeque::new(),
+            server_grant: None,
+            voter_grants: BTreeMap::new(),
+            refused: None,
+            last_granted: None,
+            last_asked: None,
+            hold_since: None,
+        }
+    }
+
+    #[must_use]
+    pub fn assignment(&self) -> Option<&Assignment> {
+        self.durable.assignment.as_ref()
+    }
+
+    /// What has to be saved, when it differs from what is.
+    #[must_use]
+    pub fn unsaved(&self) -> Option<&Durable> {
+        (self.durable != self.saved).then_some(&self.durable)
+    }
+
+    pub fn on_saved(&mut self, saved: Durable) {
+        self.saved = saved;
+    }
+
+    /// The durable promise.
+    #[must_use]
+    pub fn promised(&self) -> Term {
+        self.saved.promised
+    }
+
+    /// Takes an assignment in force.
+    ///
+    /// # Errors
+    /// When it is older than the one in force, or another node's.
+    pub fn on_assignment(&mut self, assignment: Assignment, now: u64) -> Result<(), String> {
+        if assignment.node != self.node {
+            return Err(format!("an assignment of the node {}", assignment.node));
+        }
+        let known = self.assignment().map_or(0, |known| known.seq);
+        if assignment.seq < known {
+            return Err(format!("the assignment {} after {known}", assignment.seq));
+        }
+        self.durable.promised = self.durable.promised.max(assignment.promise);
+        self.hold_since = if assignment.hold { self.hold_since.or(Some(now)) } else { None };
+        self.durable.assignment = Some(assignment);
+        Ok(())
+    }
+
+    /// Whether this report says something the server should hear at once.
+    #[must_use]
+    pub fn worker_changed(&self, report: &WorkerReport) -> bool {
+        self.worker.as_ref().is_none_or(|(known, _)| {
+            known.actual != report.actual
+                || known.serving != report.serving
+                || known.cut_for != report.cut_for
+                || known.config_version != report.config_version
+                || known.prepared != report.prepared
+                || known.surrendered != report.surrendered
+                || (known.position != report.position && report.cut_for > 0)
+        })
+    }
+
+    /// The surrender that is on the disk.
+    #[must_use]
+    pub fn saved_surrender(&self) -> Option<Surrender> {
+        self.saved.surrendered
+    }
+
+    pub fn on_worker(&mut self, report: WorkerReport, now: u64) {
+        if let Some(given) = report.surrendered
+            && self.durable.surrendered.is_none_or(|known| known.term < given.term)
+        {
+            self.durable.surrendered = Some(given);
+        }
+        self.worker = Some((report, now));
+    }
+
+    /// The term this node is assigned to be primary of, or to give up in an orderly way: it serves
+    /// until its engine has stopped.
+    fn assigned_term(&self) -> Option<Term> {
+        match self.assignment()?.target {
+            Target::Primary { term, .. } | Target::Demoted { term } => Some(term),
+            Target::Replica { .. } | Target::Stopped | Target::Gone { .. } => None,
+        }
+    }
+
+    /// That term, if this node may ask for its lease at all.
+    fn own_term(&self) -> Option<Term> {
+        let term = self.assigned_term()?;
+        let is_given_up = self.durable.surrendered.is_some_and(|given| given.term >= term);
+        (self.durable.promised <= term && !is_given_up).then_some(term)
+    }
+
+    pub fn on_server_grant(&mut self, number: u64, term: Term) {
+        let asked = self.asked_server.iter().find(|(n, t, _)| *n == number && *t == term);
+        if let Some((_, _, sent)) = asked {
+            let newest = self.server_grant.filter(|(t, _)| *t == term).map_or(0, |(_, at)| at);
+            self.server_grant = Some((term, newest.max(*sent)));
+        }
+    }
+
+    /// Answers another sentry, or takes its answer.
+    pub fn on_peer(&mut self, from: &NodeId, body: PeerBody, now: u64) -> Option<PeerBody> {
+        match body {
+            PeerBody::LeaseRequest { term, nonce } => {
+                if term >= self.assignment().map_or(0, |known| known.group.term) {
+                    self.last_asked = Some(now);
+                }
+                if self.durable.promised > term {
+                    let promised = self.durable.promised;
+                    return Some(PeerBody::LeaseRefused { promised, nonce });
+                }
+                self.last_granted = Some(now);
+                Some(PeerBody::LeaseAck { term, nonce })
+            }
+            PeerBody::LeaseAck { term, nonce } => {
+                let asked = self.asked_voters.iter().find(|(n, t, _)| *n == nonce && *t == term);
+                if let Some((_, _, sent)) = asked {
+                    let grant = self.voter_grants.entry(from.clone()).or_insert((term, *sent));
+                    *grant = (*grant).max((term, *sent));
+                }
+                None
+            }
+            PeerBody::LeaseRefused { promised, nonce } => {
+                let asked = self.asked_voters.iter().find(|(n, _, _)| *n == nonce);
+                if let Some((_, term, _)) = asked
+                    && promised > *term
+                {
+                    self.refused = Some(*term);
+                }
+                None
+            }
+        }
+    }
+
+    /// The request to put to every voter now.
+    pub fn ask_voters(&mut self, nonce: u64, now: u64) -> Option<PeerBody> {
+        let term = self.own_term()?;
+        remember(&mut self.asked_voters, (nonce, term, now));
+        Some(PeerBody::LeaseRequest { term, nonce })
+    }
+
+    /// The voters to ask.
+    #[must_use]
+    pub fn voters(&self) -> BTreeSet<NodeId> {
+        self.assignment().map(|known| known.group.config.voters()).unwrap_or_default()
+    }
+
+    /// The gate as it may be now.
+    #[must_use]
+    pub fn gate(&self, now: u64) -> Gate {
+        let (Some(assignment), Some(term)) = (self.assignment(), self.own_term()) else {
+            return Gate::Closed;
+        };
+        let serves = self.worker.as_ref().is_some_and(|(report, at)| {
+            report.serving == Some(term) && now.saturating_sub(*at) <= WORKER_MS_MAX
+        });
+        if !serves || self.refused >= Some(term) {
+            return Gate::Closed;
+        }
+        if assignment.group.config.is_solo() {
+            return Gate::Solo;
+        }
+        let from_server = self.server_grant.filter(|(t, _)| *t == term).map(|(_, sent)| sent);
+        let sent = from_server.max(self.voters_grant(term));
+        let end = sent.map(|sent| sent + assignment.timers.lease_ms);
+        end.filter(|end| *end > now).map_or(Gate::Closed, Gate::Until)
+    }
+
+    /// The latest moment at or after which requests were sent that enough voters have granted.
+    fn voters_grant(&self, term: Term) -> Option<u64> {
+        let config = &self.assignment()?.group.config;
+        let grants = || self.voter_grants.iter().filter(|(_, (t, _))| *t == term);
+        let mut moments: Vec<u64> = grants().map(|(_, (_, sent))| *sent).collect();
+        moments.sort_unstable_by(|a, b| b.cmp(a));
+        moments.into_iter().find(|moment| {
+            let since = grants().filter(|(_, (_, sent))| sent >= moment);
+            config.authorises(&since.map(|(node, _)| node.clone()).collect())
+        })
+    }
+
+    /// The term in which this node has certainly been overtaken: its engine has to be stopped.
+    #[must_use]
+    pub fn fenced(&self) -> Option<Term> {
+        let term = self.assigned_term()?;
+        let is_overtaken = self.durable.promised > term || self.refused >= Some(term);
+        is_overtaken.then_some(term)
+    }
+
+    /// Milliseconds the read gate may stay open from now on.
+    #[must_use]
+    pub fn read_gate_ms(&self, now: u64) -> u64 {
+        let (Some(assignment), Some((report, at))) = (self.assignment(), &self.worker) else {
+            return 0;
+        };
+        let is_heard = now.saturating_sub(*at) <= assignment.timers.suspect_ms;
+        let is_admitted = assignment.group.member(&self.node).is_some_and(|own| own.admitted);
+        let streams = matches!(report.actual, Actual::Replica { streaming: true, .. })
+            && matches!(assignment.target, Target::Replica { .. });
+        let lag = match (report.position, report.applied) {
+            (Some(received), Some(applied)) => received.offset.saturating_sub(applied.offset),
+            _ => u64::MAX,
+        };
+        let is_near = lag <= assignment.read_lag_bytes_max
+            && report.upstream_age_ms.is_some_and(|age| age <= assignment.timers.lease_ms * 2);
+        if is_heard && is_admitted && streams && is_near { READ_OPEN_MS } else { 0 }
+    }
+
+    /// Where the endpoint leads connections.
+    #[must_use]
+    pub fn routes(&self, now: u64) -> Option<Routes> {
+        let assignment = self.assignment()?;
+        let (ports, group) = (assignment.engine.ports, &assignment.group);
+        let is_held = self.hold_since.is_some_and(|since| now < since + assignment.timers.hold_ms);
+        let primary = group.primary.as_ref().filter(|_| !is_held).and_then(|id| {
+            if *id == self.node {
+                return Some(("127.0.0.1".to_owned(), ports.private));
+            }
+            group.member(id).map(|member| (member.address.clone(), ports.gate))
+        });
+        let others = group
+            .members
+            .iter()
+            .filter(|member| member.admitted && Some(&member.node) != group.primary.as_ref());
+        Some(Routes {
+            read_write_port: ports.read_write,
+            read_only_port: ports.read_only,
+            primary,
+            term: group.term,
+            replicas: others.map(|member| (member.address.clone(), ports.read_gate)).collect(),
+            connect_wait_ms: assignment.timers.connect_wait_ms,
+        })
+    }
+
+    /// The next report; it asks for the lease where this node may.
+    pub fn report(&mut self, now: u64) -> Report {
+        self.number += 1;
+        let term = self.own_term();
+        if let Some(term) = term {
+            remember(&mut self.asked_server, (self.number, term, now));
+        }
+        let gate = self.gate(now);
+        let age = |at: u64| now.saturating_sub(at);
+        Report {
+            number: self.number,
+            lease_request: term,
+            assignment_seq: self.assignment().map_or(0, |known| known.seq),
+            promised: self.saved.promised,
+            // Before it started it may have granted one just then.
+            last_ack_age_ms: Some(age(self.last_granted.unwrap_or(self.started))),
+            lease_request_age_ms: self.last_asked.map(age),
+            gate: GateReport {
+                open: gate != Gate::Closed,
+                term: term.unwrap_or(0),
+                remaining_ms: match gate {
+                    Gate::Until(end) => Some(end.saturating_sub(now)),
+                    Gate::Closed | Gate::Solo => None,
+                },
+            },
+            surrendered: self.saved.surrendered,
+            worker_age_ms: self.worker.as_ref().map(|(_, at)| age(*at)),
+            worker: self.worker.as_ref().map(|(report, _)| report.clone()),
+        }
+    }
+}
+
+fn remember(requests: &mut VecDeque<(u64, Term, u64)>, request: (u64, Term, u64)) {
+    if requests.len() == REQUESTS_MAX {
+        requests.pop_front();
+    }
+    requests.push_back(request);
+}
+
+#[cfg(test)]
+mod tests;

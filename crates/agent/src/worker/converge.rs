@@ -1,0 +1,249 @@
+//! From what a node is to what it shall be: one total table, one step at a time.
+
+use bellwether_model::{Actual, NodeId, Target, Term};
+
+/// What the table looks at beside the two states.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Facts {
+    /// Durable promise.
+    pub(crate) promised: Term,
+    /// The latest term given up for ever.
+    pub(crate) surrendered: Term,
+    /// The term this node has been overtaken in.
+    pub(crate) fenced: Option<Term>,
+    /// A failed attempt may be made again now.
+    pub(crate) may_retry: bool,
+    /// The replica has not streamed for long although its upstream is there: how often it was
+    /// repaired since it last did.
+    pub(crate) stalled: Option<u32>,
+}
+
+/// One step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Act {
+    Bootstrap,
+    Seed(NodeId),
+    StartPrimary(Term),
+    StartReplica(Option<NodeId>),
+    Follow(Option<NodeId>),
+    Promote(Term),
+    /// The same primary, a new term: nothing to do for the engine.
+    AdoptTerm(Term),
+    /// Stop in an orderly way and give the term up.
+    Demote,
+    Stop,
+    /// Kill at once; the term is given up.
+    Kill,
+    /// Make a former primary's, or a stalled replica's, data fit to follow.
+    Repair(NodeId),
+    Erase,
+    /// Look again after a failure.
+    Retry,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Plan {
+    Done,
+    Act(Act),
+    Wait(&'static str),
+}
+
+/// The step from `actual` towards `target`.
+pub(crate) fn plan(actual: &Actual, target: &Target, facts: &Facts) -> Plan {
+    match actual {
+        Actual::Unknown => Plan::Wait("looking at the engine"),
+        Actual::Seeding { .. } => Plan::Wait("copying"),
+        Actual::Failed { .. } => {
+            if facts.may_retry {
+                Plan::Act(Act::Retry)
+            } else {
+                Plan::Wait("trying again soon")
+            }
+        }
+        Actual::Absent => from_absent(target),
+        Actual::Stopped { was_primary } => from_stopped(*was_primary, target, facts),
+        Actual::Replica { upstream, .. } => from_replica(upstream.as_ref(), target, facts),
+        Actual::Primary { term } => from_primary(*term, target, facts),
+    }
+}
+
+fn from_absent(target: &Target) -> Plan {
+    match target {
+        Target::Primary { create: true, .. } => Plan::Act(Act::Bootstrap),
+        Target::Primary { create: false, .. } => {
+            Plan::Wait("there is no data here; an empty node is never made primary of a cluster")
+        }
+        Target::Replica { upstream, .. } => Plan::Act(Act::Seed(upstream.clone())),
+        Target::Demoted { .. } | Target::Stopped | Target::Gone { .. } => Plan::Done,
+    }
+}
+
+fn from_stopped(was_primary: bool, target: &Target, facts: &Facts) -> Plan {
+    match target {
+        Target::Primary { term, .. } if facts.surrendered >= *term => {
+            Plan::Wait("this term was given up; a new one is needed")
+        }
+        Target::Primary { term, .. } if facts.promised > *term => {
+            Plan::Wait("a later term was promised")
+        }
+        Target::Primary { term, .. } if was_primary => Plan::Act(Act::StartPrimary(*term)),
+        // A replica's data becomes a primary's by promotion only, which begins a new timeline.
+        Target::Primary { .. } => Plan::Act(Act::StartReplica(None)),
+        Target::Replica { upstream, .. } if was_primary => Plan::Act(Act::Repair(upstream.clone())),
+        Target::Replica { upstream, term } => {
+            let upstream = (facts.promised <= *term).then(|| upstream.clone());
+            Plan::Act(Act::StartReplica(upstream))
+        }
+        Target::Demoted { .. } | Target::Stopped => Plan::Done,
+        Target::Gone { .. } => Plan::Act(Act::Erase),
+    }
+}
+
+fn from_replica(upstream: Option<&NodeId>, target: &Target, facts: &Facts) -> Plan {
+    match target {
+        Target::Primary { term, .. } if facts.promised > *term => {
+            Plan::Wait("a later term was promised")
+        }
+        Target::Primary { term, .. } => Plan::Act(Act::Promote(*term)),
+        // The promise: nothing more is taken from primaries of earlier terms.
+        Target::Replica { term, .. } if facts.promised > *term => match upstream {
+            Some(_) => Plan::Act(Act::Follow(None)),
+            None => Plan::Wait("promised a later term; waiting for its primary"),
+        },
+        Target::Replica { upstream: wanted, .. } if upstream != Some(wanted) => {
+            Plan::Act(Act::Follow(Some(wanted.clone())))
+        }
+        Target::Replica { upstream: wanted, .. } => match facts.stalled {
+            None => Plan::Done,
+            Some(0) => Plan::Act(Act::Repair(wanted.clone())),
+            Some(_) => Plan::Act(Act::Seed(wanted.clone())),
+        },
+        Target::Demoted { .. } | Target::Stopped | Target::Gone { .. } => Plan::Act(Act::Stop),
+    }
+}
+
+fn from_primary(term: Term, target: &Target, facts: &Facts) -> Plan {
+    if facts.fenced.is_some_and(|fenced| fenced >= term) {
+        return Plan::Act(Act::Kill);
+    }
+    match target {
+        Target::Primary { term: wanted, .. } if *wanted == term => Plan::Done,
+        Target::Primary { term: wanted, .. } if *wanted > term => {
+            Plan::Act(Act::AdoptTerm(*wanted))
+        }
+        Target::Primary { .. } => Plan::Wait("an earlier term is not gone back to"),
+        Target::Replica { .. } | Target::Demoted { .. } | Target::Stopped => Plan::Act(Act::Demote),
+        Target::Gone { .. } => Plan::Act(Act::Kill),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn other() -> NodeId {
+        NodeId::from("other")
+    }
+
+    fn actuals() -> Vec<Actual> {
+        vec![
+            Actual::Unknown,
+            Actual::Absent,
+            Actual::Stopped { was_primary: true },
+            Actual::Stopped { was_primary: false },
+            Actual::Replica { upstream: None, streaming: false },
+            Actual::Replica { upstream: Some(other()), streaming: true },
+            Actual::Replica { upstream: Some("third".into()), streaming: true },
+            Actual::Primary { term: 1 },
+            Actual::Primary { term: 2 },
+            Actual::Seeding { upstream: other() },
+            Actual::Failed { reason: "x".into() },
+        ]
+    }
+
+    fn targets() -> Vec<Target> {
+        vec![
+            Target::Primary { term: 2, create: false },
+            Target::Primary { term: 2, create: true },
+            Target::Replica { upstream: other(), term: 2 },
+            Target::Demoted { term: 2 },
+            Target::Stopped,
+            Target::Gone { token: "t".into() },
+        ]
+    }
+
+    /// What a step makes of a node when it succeeds.
+    fn done(act: &Act) -> Actual {
+        match act {
+            Act::Bootstrap => Actual::Stopped { was_primary: true },
+            Act::StartPrimary(term) | Act::Promote(term) | Act::AdoptTerm(term) => {
+                Actual::Primary { term: *term }
+            }
+            Act::Seed(_) | Act::Repair(_) | Act::Retry => Actual::Stopped { was_primary: false },
+            Act::StartReplica(upstream) | Act::Follow(upstream) => {
+                let streaming = upstream.is_some();
+                Actual::Replica { upstream: upstream.clone(), streaming }
+            }
+            Act::Demote | Act::Kill => Actual::Stopped { was_primary: true },
+            Act::Stop => Actual::Stopped { was_primary: false },
+            Act::Erase => Actual::Absent,
+        }
+    }
+
+    #[test]
+    fn every_pair_converges_or_says_what_it_waits_for() {
+        for start in actuals() {
+            for target in targets() {
+                let facts = Facts { promised: 2, may_retry: true, ..Facts::default() };
+                let mut actual = start.clone();
+                let mut steps = 0;
+                loop {
+                    match plan(&actual, &target, &facts) {
+                        Plan::Done => break,
+                        Plan::Wait(words) => {
+                            assert!(!words.is_empty());
+                            break;
+                        }
+                        Plan::Act(act) => actual = done(&act),
+                    }
+                    steps += 1;
+                    assert!(steps < 6, "{start:?} to {target:?} goes in circles at {actual:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_empty_node_becomes_primary_only_of_a_new_cluster() {
+        let facts = Facts::default();
+        let old = Target::Primary { term: 2, create: false };
+        assert!(matches!(plan(&Actual::Absent, &old, &facts), Plan::Wait(_)));
+    }
+
+    #[test]
+    fn what_was_given_up_or_overtaken_is_not_served_again() {
+        let target = Target::Primary { term: 2, create: false };
+        let given_up = Facts { surrendered: 2, ..Facts::default() };
+        let stopped = Actual::Stopped { was_primary: true };
+        assert!(matches!(plan(&stopped, &target, &given_up), Plan::Wait(_)));
+        let promised = Facts { promised: 3, ..Facts::default() };
+        for actual in [stopped, Actual::Replica { upstream: None, streaming: false }] {
+            assert!(matches!(plan(&actual, &target, &promised), Plan::Wait(_)));
+        }
+        let fenced = Facts { fenced: Some(2), ..Facts::default() };
+        let plan = plan(&Actual::Primary { term: 2 }, &target, &fenced);
+        assert_eq!(plan, Plan::Act(Act::Kill));
+    }
+
+    #[test]
+    fn a_promise_cuts_replication_until_the_new_term_is_known() {
+        let facts = Facts { promised: 3, ..Facts::default() };
+        let target = Target::Replica { upstream: other(), term: 2 };
+        let follows = Actual::Replica { upstream: Some(other()), streaming: true };
+        assert_eq!(plan(&follows, &target, &facts), Plan::Act(Act::Follow(None)));
+        let cut = Actual::Replica { upstream: None, streaming: false };
+        assert!(matches!(plan(&cut, &target, &facts), Plan::Wait(_)));
+        let next = Target::Replica { upstream: "third".into(), term: 3 };
+        assert_eq!(plan(&cut, &next, &facts), Plan::Act(Act::Follow(Some("third".into()))));
+    }
+}

@@ -1,0 +1,511 @@
+//! What the worker knows, and the steps it takes.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bellwether_contracts::driver::{DataState, Probe, ProcessState, Repair};
+use bellwether_contracts::{Class, Driver, Failure};
+use bellwether_model::replication::Position;
+use bellwether_model::{Actual, Target, Term};
+use bellwether_protocol::Assignment;
+use bellwether_protocol::local::{Orders, WorkerReport};
+use bellwether_protocol::session::Surrender;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tracing::{info, warn};
+
+use super::DriverFactory;
+use super::converge::{Act, Facts, Plan, plan};
+use super::role::Role;
+use crate::figures::Figures;
+
+/// Before a failed step is tried again: at first, and at most.
+const BACK_OFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+
+/// A replica that does not stream for so long has a reason that does not go away.
+const STALLED_AFTER: Duration = Duration::from_secs(10);
+
+/// What a step that ran beside the loop leaves.
+enum Ended {
+    Nothing,
+    Repaired(Repair),
+    Stopped(Option<Position>),
+}
+
+type StepResult = Result<Ended, Failure>;
+
+pub(super) struct Worker {
+    drivers: DriverFactory,
+    driver: Option<Arc<dyn Driver>>,
+    orders: Option<Orders>,
+    role: Role,
+    probe: Probe,
+    step: Option<(Act, JoinHandle<StepResult>)>,
+    waker: Arc<Notify>,
+    progress: Arc<Mutex<Option<(u64, u64)>>>,
+    failure: Option<(String, Instant)>,
+    back_off: Duration,
+    doing: String,
+    cut_for: Term,
+    /// When the replica was last seen to stream, or began to follow.
+    streamed_at: Instant,
+    repairs: u32,
+    /// A former primary's data that was made fit to follow.
+    is_repaired: bool,
+    /// The engine was started, not promoted, as a primary: the end of its log then.
+    started_at: Option<Option<Position>>,
+    prepared: bool,
+    config_version: u64,
+    configured: Option<Assignment>,
+    figures: Figures,
+}
+
+impl Worker {
+    pub(super) fn new(drivers: DriverFactory) -> std::io::Result<Self> {
+        Ok(Self {
+            drivers,
+            driver: None,
+            orders: None,
+            role: Role::read()?,
+            probe: Probe::default(),
+            step: None,
+            waker: Arc::default(),
+            progress: Arc::default(),
+            failure: None,
+            back_off: BACK_OFF.0,
+            doing: String::new(),
+            cut_for: 0,
+            streamed_at: Instant::now(),
+            repairs: 0,
+            is_repaired: false,
+            started_at: None,
+            prepared: false,
+            config_version: 0,
+            configured: None,
+            figures: Figures::default(),
+        })
+    }
+
+    fn assignment(&self) -> Option<&Assignment> {
+        self.orders.as_ref().map(|orders| &orders.assignment)
+    }
+
+    /// Takes new orders.
+    pub(super) async fn take(&mut self, orders: Orders) -> Result<(), Failure> {
+        if self.driver.is_none() {
+            let engine = &orders.assignment.engine;
+            self.driver = Some((self.drivers)(&orders.assignment).ok_or_else(|| {
+                Failure::permanent(format!("this agent has no driver of {}", engine.name))
+            })?);
+        }
+        let is_other = self.assignment().is_none_or(|a| a.target != orders.assignment.target);
+        if is_other {
+            self.failure = None;
+            self.back_off = BACK_OFF.0;
+            self.streamed_at = Instant::now();
+            // A copy from one who is not to be followed any more is worth nothing.
+            let is_copying = matches!(&self.step, Some((Act::Seed(_) | Act::Repair(_), _)));
+            if is_copying && let Some((_, task)) = self.step.take() {
+                task.abort();
+            }
+        }
+        if !orders.assignment.prepare {
+            self.prepared = false;
+        }
+        self.orders = Some(orders);
+        Ok(())
+    }
+
+    /// Wakes when the step that runs has ended.
+    pub(super) fn waker(&self) -> Arc<Notify> {
+        self.waker.clone()
+    }
+
+    /// Ends when the engine's process ends; never when it does not run or a step handles it.
+    pub(super) fn engine_end(&self) -> impl Future<Output = ()> + use<> {
+        let driver = self
+            .driver
+            .clone()
+            .filter(|_| self.probe.process == ProcessState::Up && self.step.is_none());
+        async move {
+            match driver {
+                Some(driver) => driver.ended().await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// One look and at most one step; whether to look again at once.
+    pub(super) async fn look_and_act(&mut self) -> bool {
+        let Some(driver) = self.driver.clone() else { return false };
+        if self.collect().await {
+            return true;
+        }
+        self.probe = driver.probe().await;
+        self.note_death().await;
+        self.note_streaming();
+        let Some(orders) = self.orders.clone() else { return false };
+        let actual = self.actual();
+        let facts = self.facts(&orders);
+        if self.step.is_some() {
+            return false;
+        }
+        self.keep_settings(&driver, &orders.assignment).await;
+        match plan(&actual, &orders.assignment.target, &facts) {
+            Plan::Done => {
+                self.doing.clear();
+                self.note_cut(&orders, &actual);
+                false
+            }
+            Plan::Wait(words) => {
+                words.clone_into(&mut self.doing);
+                self.note_cut(&orders, &actual);
+                false
+            }
+            Plan::Act(act) => self.begin(driver, orders.assignment, act).await,
+        }
+    }
+
+    fn facts(&self, orders: &Orders) -> Facts {
+        let is_stalled = self.streamed_at.elapsed() > STALLED_AFTER;
+        Facts {
+            promised: orders.promised.max(orders.assignment.promise),
+            surrendered: self.role.surrendered.map_or(0, |given| given.term),
+            fenced: orders.fenced,
+            may_retry: self.failure.as_ref().is_none_or(|(_, due)| Instant::now() >= *due),
+            stalled: is_stalled.then_some(self.repairs),
+        }
+    }
+
+    /// A promise is kept once the engine follows nobody and has nothing more to take in.
+    fn note_cut(&mut self, orders: &Orders, actual: &Actual) {
+        let is_cut = matches!(actual, Actual::Replica { upstream: None, streaming: false })
+            && self.probe.upstream_age_ms.is_none();
+        let is_later = matches!(orders.assignment.target,
+            Target::Replica { term, .. } if orders.promised > term);
+        if is_cut && is_later {
+            self.cut_for = orders.promised;
+        }
+    }
+
+    fn note_streaming(&mut self) {
+        if self.probe.streaming {
+            self.streamed_at = Instant::now();
+            self.repairs = 0;
+        }
+        if self.probe.process != ProcessState::Up || self.probe.upstream.is_none() {
+            self.streamed_at = Instant::now();
+        }
+    }
+
+    /// An engine that was primary and is down without our doing has died: with voters, its term is
+    /// given up at once, so that nobody waits for a lease to end.
+    async fn note_death(&mut self) {
+        let Some(assignment) = self.assignment() else { return };
+        let Target::Primary { term, .. } = assignment.target else { return };
+        let is_down = self.probe.process == ProcessState::Down
+            && matches!(self.probe.data, DataState::Present { was_primary: true, .. });
+        let was_serving = self.role.primary_term == term && self.started_at.is_some();
+        let is_given_up = self.role.surrendered.is_some_and(|given| given.term >= term);
+        if !is_down || !was_serving || is_given_up || self.step.is_some() {
+            return;
+        }
+        if assignment.group.config.is_solo() {
+            warn!("the engine has died; it is started again");
+            self.started_at = None;
+            return;
+        }
+        warn!("the engine has died; the role is given up");
+        if let Some(driver) = &self.driver {
+            let _ = driver.kill().await;
+        }
+        let position = self.probe.position;
+        self.surrender(Surrender { term, position, clean: false });
+    }
+
+    fn surrender(&mut self, given: Surrender) {
+        let role = Role { surrendered: Some(given), ..self.role.clone() };
+        match role.write() {
+            Ok(()) => self.role = role,
+            Err(error) => warn!("the surrender cannot be saved: {error}"),
+        }
+        self.started_at = None;
+    }
+
+    fn actual(&self) -> Actual {
+        if let Some((Act::Seed(upstream) | Act::Repair(upstream), _)) = &self.step {
+            return Actual::Seeding { upstream: upstream.clone() };
+        }
+        if let Some((reason, _)) = &self.failure {
+            return Actual::Failed { reason: reason.clone() };
+        }
+        match (self.probe.process, self.probe.data, self.probe.in_recovery) {
+            (ProcessState::Up, _, Some(true)) => Actual::Replica {
+                upstream: self.probe.upstream.clone(),
+                streaming: self.probe.streaming,
+            },
+            (ProcessState::Up, _, Some(false)) => Actual::Primary { term: self.role.primary_term },
+            (ProcessState::Down, DataState::Absent | DataState::Partial, _) => Actual::Absent,
+            (ProcessState::Down, DataState::Present { was_primary, .. }, _) => {
+                Actual::Stopped { was_primary: was_primary && !self.is_repaired }
+            }
+            (ProcessState::Unknown | ProcessState::Starting | ProcessState::Up, ..)
+            | (ProcessState::Down, DataState::Unknown, _) => Actual::Unknown,
+        }
+    }
+
+    /// Settings follow the assignment while the engine runs.
+    async fn keep_settings(&mut self, driver: &Arc<dyn Driver>, assignment: &Assignment) {
+        if self.probe.process != ProcessState::Up {
+            return;
+        }
+        if self.configured.as_ref() != Some(assignment) {
+            match driver.configure(assignment).await {
+                Ok(()) => self.configured = Some(assignment.clone()),
+                Err(failure) => return warn!("the settings cannot be applied: {failure}"),
+            }
+        }
+        let is_primary = self.probe.in_recovery == Some(false);
+        if is_primary && matches!(driver.is_configuration_active(assignment).await, Ok(true)) {
+            let config = &assignment.group.config;
+            self.config_version = config.iter().map(|c| c.version).max().unwrap_or(0);
+        }
+        if assignment.prepare && is_primary && !self.prepared {
+            match driver.prepare_handover().await {
+                Ok(()) => self.prepared = true,
+                Err(failure) => warn!("the handover cannot be prepared: {failure}"),
+            }
+        }
+    }
+
+    /// Begins a step; whether to look again at once.
+    async fn begin(&mut self, driver: Arc<dyn Driver>, assignment: Assignment, act: Act) -> bool {
+        info!("step: {act:?}");
+        self.doing = words(&act).to_owned();
+        match &act {
+            Act::Retry => {
+                self.failure = None;
+                return true;
+            }
+            Act::AdoptTerm(term) | Act::StartPrimary(term) | Act::Promote(term) => {
+                let role = Role { primary_term: *term, ..self.role.clone() };
+                // On the disk before the engine is touched.
+                if let Err(error) = role.write() {
+                    self.fail(&Failure::transient(format!("the role cannot be saved: {error}")));
+                    return false;
+                }
+                self.role = role;
+                self.started_at = matches!(act, Act::StartPrimary(_)).then_some(None);
+                if !matches!(act, Act::StartPrimary(_)) {
+                    // A promoted engine holds nothing that others have not acknowledged.
+                    self.started_at = Some(Some(Position::default()));
+                }
+                if matches!(act, Act::AdoptTerm(_)) {
+                    return true;
+                }
+            }
+            _ => {}
+        }
+        *self.progress.lock().expect("nothing panics while it is held") = None;
+        let progress = self.progress.clone();
+        let step = perform(driver, assignment, act.clone(), progress);
+        let waker = self.waker.clone();
+        let task = tokio::spawn(async move {
+            let result = step.await;
+            waker.notify_one();
+            result
+        });
+        self.step = Some((act, task));
+        false
+    }
+
+    /// Takes in the step that has ended; whether one had.
+    async fn collect(&mut self) -> bool {
+        // A step says that it has ended a moment before its task has.
+        if !self.step.as_ref().is_some_and(|(_, task)| task.is_finished()) {
+            return false;
+        }
+        let Some((act, task)) = self.step.take() else { return false };
+        let result = task.await.unwrap_or_else(|_| Err(Failure::permanent("the step broke")));
+        match result {
+            Ok(ended) => self.succeed(&act, ended).await,
+            Err(failure) => self.fail(&failure),
+        }
+        true
+    }
+
+    async fn succeed(&mut self, act: &Act, ended: Ended) {
+        self.back_off = BACK_OFF.0;
+        self.failure = None;
+        self.streamed_at = Instant::now();
+        self.configured = None;
+        match (act, ended) {
+            (Act::Demote, Ended::Stopped(position)) => {
+                let given =
+                    Surrender { term: self.role.primary_term, position, clean: position.is_some() };
+                self.surrender(given);
+            }
+            (Act::Kill, _) => {
+                let position = self.probe.position;
+                let term = self.role.primary_term;
+                self.surrender(Surrender { term, position, clean: false });
+            }
+            (Act::Repair(_), Ended::Repaired(repair)) => {
+                info!("repaired: {repair:?}");
+                self.repairs += 1;
+                match repair {
+                    Repair::CatchUp | Repair::Rewound => self.is_repaired = true,
+                    Repair::NeedsCopy => {
+                        if let Some(driver) = &self.driver
+                            && let Err(failure) = driver.erase().await
+                        {
+                            self.fail(&failure);
+                        }
+                    }
+                }
+            }
+            (Act::StartPrimary(_) | Act::Promote(_) | Act::Bootstrap, _) => {
+                self.is_repaired = false;
+            }
+            _ => {}
+        }
+    }
+
+    fn fail(&mut self, failure: &Failure) {
+        warn!("the step failed: {failure}");
+        let factor = if failure.class == Class::Transient { 1 } else { 3 };
+        self.failure = Some((failure.text.clone(), Instant::now() + self.back_off * factor));
+        self.back_off = (self.back_off * 2).min(BACK_OFF.1);
+    }
+
+    /// The term served, once everything that must be so before clients are let in is so.
+    fn serving(&mut self) -> Option<Term> {
+        let is_up = self.probe.in_recovery == Some(false)
+            && self.probe.process == ProcessState::Up
+            && self.failure.is_none();
+        let assignment = &self.orders.as_ref()?.assignment;
+        if !is_up || self.role.primary_term == 0 {
+            return None;
+        }
+        // A restarted engine shows writes that nobody was told of: under synchronous replication
+        // clients see them only once enough voters hold them too.
+        let config = &assignment.group.config.current;
+        let start = match self.started_at {
+            // Adopted after the worker itself was started again.
+            None => {
+                self.started_at = Some(self.probe.position);
+                return None;
+            }
+            Some(None) => *self.started_at.insert(self.probe.position),
+            Some(start) => start,
+        };
+        let start = start?;
+        let holding = self.probe.followers.iter().filter(|follower| {
+            config.voters.contains(&follower.node) && follower.flushed.offset >= start.offset
+        });
+        let is_safe = start == Position::default() || holding.count() >= config.acks as usize;
+        is_safe.then_some(self.role.primary_term)
+    }
+
+    /// What is, for the sentry; none before the first orders.
+    pub(super) fn report(&mut self) -> Option<WorkerReport> {
+        self.orders.as_ref()?;
+        let serving = self.serving();
+        let progress = *self.progress.lock().expect("nothing panics while it is held");
+        let probe = &self.probe;
+        Some(WorkerReport {
+            actual: self.actual(),
+            doing: self.doing.clone(),
+            progress: progress.filter(|_| self.step.is_some()),
+            serving,
+            position: probe.position,
+            applied: probe.applied,
+            cut_for: self.cut_for,
+            upstream_age_ms: probe.upstream_age_ms,
+            followers: probe.followers.clone(),
+            config_version: self.config_version,
+            prepared: self.prepared,
+            surrendered: self.role.surrendered,
+            engine: probe.figures.clone(),
+            host: self.figures.read(),
+        })
+    }
+
+    /// The machine is being stopped: so is the engine, in an orderly way. The role is kept: the same
+    /// machine started again goes on where it was, unless it was replaced meanwhile.
+    pub(super) async fn stop_for_shutdown(&mut self) {
+        if let Some((_, task)) = self.step.take() {
+            task.abort();
+        }
+        if let Some(driver) = &self.driver
+            && let Err(failure) = driver.stop().await
+        {
+            warn!("the engine did not stop: {failure}");
+        }
+    }
+}
+
+async fn perform(
+    driver: Arc<dyn Driver>,
+    assignment: Assignment,
+    act: Act,
+    progress: Arc<Mutex<Option<(u64, u64)>>>,
+) -> StepResult {
+    let member = |id: &bellwether_model::NodeId| {
+        assignment
+            .group
+            .member(id)
+            .cloned()
+            .ok_or_else(|| Failure::transient("the upstream is no member any more"))
+    };
+    let tell = move |done: u64, all: u64| {
+        *progress.lock().expect("nothing panics while it is held") = Some((done, all));
+    };
+    match &act {
+        Act::Bootstrap => driver.bootstrap(&assignment).await?,
+        Act::Seed(upstream) => {
+            driver.stop().await?;
+            driver.seed(&assignment, &member(upstream)?, &tell).await?;
+        }
+        Act::StartPrimary(_) => driver.start_primary(&assignment).await?,
+        Act::StartReplica(upstream) => {
+            let upstream = upstream.as_ref().map(member).transpose()?;
+            driver.start_replica(&assignment, upstream.as_ref()).await?;
+        }
+        Act::Follow(upstream) => {
+            let upstream = upstream.as_ref().map(member).transpose()?;
+            driver.follow(&assignment, upstream.as_ref()).await?;
+        }
+        Act::Promote(_) => driver.promote(&assignment).await?,
+        Act::Demote => return Ok(Ended::Stopped(driver.stop().await?)),
+        Act::Stop => {
+            driver.stop().await?;
+        }
+        Act::Kill => driver.kill().await?,
+        Act::Repair(upstream) => {
+            driver.stop().await?;
+            let repair = driver.repair(&assignment, &member(upstream)?).await?;
+            return Ok(Ended::Repaired(repair));
+        }
+        Act::Erase => driver.erase().await?,
+        Act::AdoptTerm(_) | Act::Retry => {}
+    }
+    Ok(Ended::Nothing)
+}
+
+fn words(act: &Act) -> &'static str {
+    match act {
+        Act::Bootstrap => "creating the database",
+        Act::Seed(_) => "copying the data",
+        Act::StartPrimary(_) | Act::StartReplica(_) => "starting the engine",
+        Act::Follow(Some(_)) => "following another node",
+        Act::Follow(None) => "letting go of the former primary",
+        Act::Promote(_) => "becoming primary",
+        Act::AdoptTerm(_) => "taking the new term",
+        Act::Demote => "giving the role up",
+        Act::Stop | Act::Kill => "stopping the engine",
+        Act::Repair(_) => "making the data fit to follow",
+        Act::Erase => "removing the data",
+        Act::Retry => "trying again",
+    }
+}

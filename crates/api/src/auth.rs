@@ -1,0 +1,179 @@
+//! Who asks: a bearer token, or the cookie of a session.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, header};
+use bellwether_model::Timestamp;
+use bellwether_model::problem::Code;
+use bellwether_store::tokens::{Token, TokenKind, hash};
+use bellwether_store::users::User;
+use bellwether_store::{AuditEntry, Stored, Txn};
+
+use crate::Inner;
+use crate::error::{ApiError, Result};
+
+pub(crate) const COOKIE: &str = "bellwether_session";
+
+/// A request that changes something by cookie carries this header: no other site can add it.
+const OWN_PAGE: &str = "x-bellwether";
+
+/// A session ends so long after it was last used.
+pub(crate) const SESSION_MS: i64 = 12 * 3_600_000;
+
+/// How coarsely the last use of a token is remembered.
+const LAST_USED_EVERY_MS: u64 = 5 * 60_000;
+
+/// A signed-in user.
+pub(crate) struct Caller {
+    pub(crate) user: User,
+    pub(crate) token: Token,
+    pub(crate) source: String,
+}
+
+impl FromRequestParts<Arc<Inner>> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<Inner>) -> Result<Self> {
+        let (secret, by_cookie) = secret(&parts.headers).ok_or_else(unauthenticated)?;
+        let is_safe = matches!(parts.method, Method::GET | Method::HEAD);
+        if by_cookie && !is_safe && !parts.headers.contains_key(OWN_PAGE) {
+            return Err(ApiError::new(Code::Forbidden, "the header `X-Bellwether: 1` is missing")
+                .hint("it shows that the dashboard itself asks, and no other site"));
+        }
+        // Looked up by its hash: how long that takes says nothing about the secret.
+        let token = state.store.find::<Token>(&hash(&secret)).ok_or_else(unauthenticated)?;
+        let now = Timestamp::now();
+        if token.object.expires_at.is_some_and(|end| end < now) {
+            return Err(ApiError::new(Code::Unauthenticated, "the token or session has expired")
+                .hint("sign in again"));
+        }
+        let user = state.store.find::<User>(token.object.user.as_str());
+        let user = user.ok_or_else(unauthenticated)?.object;
+        remember_use(state, token.clone(), now).await;
+        Ok(Self { user, token: token.object, source: source(parts) })
+    }
+}
+
+fn unauthenticated() -> ApiError {
+    ApiError::new(Code::Unauthenticated, "sign in first")
+        .hint("`bellwether login`, or `Authorization: Bearer <token>`")
+}
+
+/// The secret of a request, and whether it came as a cookie.
+fn secret(headers: &HeaderMap) -> Option<(String, bool)> {
+    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    if let Some(secret) = bearer.and_then(|value| value.strip_prefix("Bearer ")) {
+        return Some((secret.trim().to_owned(), false));
+    }
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    cookies
+        .flat_map(|cookies| cookies.split(';'))
+        .find_map(|cookie| cookie.trim().strip_prefix(COOKIE)?.strip_prefix('='))
+        .map(|secret| (secret.to_owned(), true))
+}
+
+fn source(parts: &Parts) -> String {
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+    peer.map_or_else(|| "unknown".to_owned(), |peer| peer.0.ip().to_canonical().to_string())
+}
+
+/// Where a request came from.
+pub(crate) struct Source(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Source {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        _: &S,
+    ) -> std::result::Result<Self, Self::Rejection> {
+        Ok(Self(source(parts)))
+    }
+}
+
+async fn remember_use(state: &Inner, mut token: Stored<Token>, now: Timestamp) {
+    let last = token.object.last_used_at.unwrap_or(token.object.created_at);
+    if now.millis_since(last) < LAST_USED_EVERY_MS {
+        return;
+    }
+    token.object.last_used_at = Some(now);
+    if token.object.kind == TokenKind::Session {
+        token.object.expires_at = Some(Timestamp::from_millis(now.as_millis() + SESSION_MS));
+    }
+    // Somebody else remembers it at the same time: it is remembered.
+    let _ = state.store.commit(Txn::new().update(&token)).await;
+}
+
+impl Caller {
+    /// Writes what was done to the audit log.
+    pub(crate) async fn audit(&self, state: &Inner, action: &str, object: &str) -> Result<()> {
+        audit(state, &self.user.name, &self.source, action, object, "ok").await
+    }
+}
+
+pub(crate) async fn audit(
+    state: &Inner,
+    user: &str,
+    source: &str,
+    action: &str,
+    object: &str,
+    result: &str,
+) -> Result<()> {
+    let entry = AuditEntry {
+        id: 0,
+        at: Timestamp::now(),
+        user: user.to_owned(),
+        source: source.to_owned(),
+        action: action.to_owned(),
+        object: object.to_owned(),
+        result: result.to_owned(),
+    };
+    Ok(state.store.append_audit(entry).await?)
+}
+
+/// Failed sign-ins by user and address: after five, each makes the next wait longer.
+#[derive(Default)]
+pub(crate) struct Throttle {
+    failures: Mutex<HashMap<String, (u32, Instant)>>,
+}
+
+const FREE_FAILURES: u32 = 5;
+const WAIT_MAX: Duration = Duration::from_secs(300);
+const FORGET_AFTER: Duration = Duration::from_secs(900);
+
+impl Throttle {
+    /// Refuses while the caller has to wait.
+    pub(crate) fn check(&self, key: &str) -> Result<()> {
+        let failures = self.failures.lock().expect("nothing panics while it is held");
+        let Some((count, at)) = failures.get(key) else { return Ok(()) };
+        let wait = match count.checked_sub(FREE_FAILURES) {
+            None => return Ok(()),
+            Some(over) => Duration::from_secs(1 << over.min(8)).min(WAIT_MAX),
+        };
+        match wait.checked_sub(at.elapsed()) {
+            None => Ok(()),
+            Some(left) => {
+                let seconds = left.as_secs() + 1;
+                Err(ApiError::new(Code::TooManyAttempts, "too many wrong passwords")
+                    .hint(format!("try again in {seconds} s"))
+                    .retry_after(seconds))
+            }
+        }
+    }
+
+    pub(crate) fn failed(&self, key: &str) {
+        let mut failures = self.failures.lock().expect("nothing panics while it is held");
+        failures.retain(|_, (_, at)| at.elapsed() < FORGET_AFTER);
+        let entry = failures.entry(key.to_owned()).or_insert((0, Instant::now()));
+        *entry = (entry.0 + 1, Instant::now());
+    }
+
+    pub(crate) fn succeeded(&self, key: &str) {
+        self.failures.lock().expect("nothing panics while it is held").remove(key);
+    }
+}

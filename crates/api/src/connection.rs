@@ -1,0 +1,55 @@
+//! How a client reaches a cluster.
+
+use axum::Json;
+use axum::extract::{Path, State as Extract};
+use bellwether_model::connection::Connection;
+use bellwether_model::problem::Problem;
+use bellwether_planner::connect;
+use bellwether_store::secrets::{Secret, USER_PASSWORD};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::State;
+use crate::auth::Caller;
+use crate::clusters::find_view;
+use crate::error::{ApiError, Query, Result};
+
+#[derive(Deserialize, IntoParams)]
+pub(crate) struct Reveal {
+    /// Show the password; the audit log remembers who saw it.
+    #[serde(default)]
+    reveal: bool,
+}
+
+/// Endpoints, certificate and ready-made connection strings.
+#[utoipa::path(get, path = "/v1/clusters/{cluster}/connection", tag = "clusters",
+    params(("cluster" = String, Path, description = "id or name"), Reveal), responses(
+    (status = 200, body = Connection), (status = 400, body = Problem),
+    (status = 401, body = Problem), (status = 404, body = Problem),
+))]
+pub(crate) async fn show(
+    Extract(api): State,
+    caller: Caller,
+    Path(cluster): Path<String>,
+    Query(query): Query<Reveal>,
+) -> Result<Json<Connection>> {
+    let view = find_view(&api, &cluster)?;
+    let engine = api
+        .engine(&view.cluster.spec.engine)
+        .ok_or_else(|| ApiError::not_found("engine", &view.cluster.spec.engine))?;
+    let password = if query.reveal {
+        caller.audit(&api, "connection.reveal", &view.cluster.spec.name).await?;
+        Secret::open(&api.store, &view.cluster.id, USER_PASSWORD)
+            .and_then(|secret| String::from_utf8(secret).ok())
+    } else {
+        None
+    };
+    Ok(Json(connect::connection(
+        &view,
+        engine,
+        connect::USER,
+        connect::DATABASE,
+        password.as_deref(),
+        &api.authority_certificate,
+    )))
+}

@@ -1,0 +1,31 @@
+//! Engines: the same facts the wizard and the CLI show.
+
+use axum::Json;
+use axum::extract::{Path, State as Extract};
+use bellwether_model::engine::EngineProfile;
+use bellwether_model::problem::Problem;
+
+use crate::State;
+use crate::auth::Caller;
+use crate::error::{ApiError, Result};
+
+/// Every engine that can be created.
+#[utoipa::path(get, path = "/v1/engines", tag = "engines", responses(
+    (status = 200, body = Vec<EngineProfile>), (status = 401, body = Problem),
+))]
+pub(crate) async fn list(Extract(api): State, _: Caller) -> Json<Vec<EngineProfile>> {
+    Json(api.engines.clone())
+}
+
+/// One engine.
+#[utoipa::path(get, path = "/v1/engines/{name}", tag = "engines", params(("name" = String, Path)),
+    responses((status = 200, body = EngineProfile), (status = 401, body = Problem),
+        (status = 404, body = Problem)))]
+pub(crate) async fn show(
+    Extract(api): State,
+    _: Caller,
+    Path(name): Path<String>,
+) -> Result<Json<EngineProfile>> {
+    let engine = api.engine(&name).cloned();
+    engine.map(Json).ok_or_else(|| ApiError::not_found("engine", &name))
+}

@@ -1,0 +1,47 @@
+//! Nodes of a cluster.
+
+use axum::Json;
+use axum::extract::{Path, State as Extract};
+use bellwether_model::NodeView;
+use bellwether_model::event::Page;
+use bellwether_model::problem::Problem;
+use bellwether_planner::node_view;
+
+use crate::State;
+use crate::auth::Caller;
+use crate::clusters::find_view;
+use crate::error::{ApiError, Result};
+
+/// The nodes of a cluster, by ordinal.
+#[utoipa::path(get, path = "/v1/clusters/{cluster}/nodes", tag = "nodes",
+    params(("cluster" = String, Path, description = "id or name")), responses(
+    (status = 200, body = Page<NodeView>), (status = 401, body = Problem),
+    (status = 404, body = Problem),
+))]
+pub(crate) async fn list(
+    Extract(api): State,
+    _: Caller,
+    Path(cluster): Path<String>,
+) -> Result<Json<Page<NodeView>>> {
+    let view = find_view(&api, &cluster)?;
+    let items = view.nodes.iter().filter_map(|facts| node_view(&view, &facts.node.id)).collect();
+    Ok(Json(Page { items, next: None }))
+}
+
+/// One node, by id or name.
+#[utoipa::path(get, path = "/v1/clusters/{cluster}/nodes/{node}", tag = "nodes", params(
+    ("cluster" = String, Path, description = "id or name"),
+    ("node" = String, Path, description = "id or name")), responses(
+    (status = 200, body = NodeView), (status = 401, body = Problem), (status = 404, body = Problem),
+))]
+pub(crate) async fn show(
+    Extract(api): State,
+    _: Caller,
+    Path((cluster, node)): Path<(String, String)>,
+) -> Result<Json<NodeView>> {
+    let view = find_view(&api, &cluster)?;
+    view.node_named(&node)
+        .and_then(|facts| node_view(&view, &facts.node.id))
+        .map(Json)
+        .ok_or_else(|| ApiError::not_found("node", &node))
+}

@@ -1,0 +1,96 @@
+//! Bearer tokens of programs.
+
+use axum::Json;
+use axum::extract::{Path, State as Extract};
+use axum::http::StatusCode;
+use bellwether_model::problem::Problem;
+use bellwether_model::user::{CreatedToken, NewToken, TokenView};
+use bellwether_model::{Timestamp, TokenId};
+use bellwether_store::Txn;
+use bellwether_store::tokens::{self, Token, TokenKind};
+
+use crate::auth::Caller;
+use crate::error::{ApiError, Body, Result};
+use crate::{State, passwords};
+
+fn view(token: &Token) -> TokenView {
+    TokenView {
+        id: token.id.clone(),
+        name: token.name.clone(),
+        created_at: token.created_at,
+        expires_at: token.expires_at,
+        last_used_at: token.last_used_at,
+    }
+}
+
+fn own(api: &crate::Inner, caller: &Caller) -> Vec<Token> {
+    let mut tokens: Vec<Token> = api
+        .store
+        .list::<Token>()
+        .into_iter()
+        .map(|token| token.object)
+        .filter(|token| token.kind == TokenKind::Api && token.user == caller.user.id)
+        .collect();
+    tokens.sort_by(|a, b| a.id.cmp(&b.id));
+    tokens
+}
+
+/// One's own bearer tokens.
+#[utoipa::path(get, path = "/v1/tokens", tag = "tokens", responses(
+    (status = 200, body = Vec<TokenView>), (status = 401, body = Problem),
+))]
+pub(crate) async fn list(Extract(api): State, caller: Caller) -> Json<Vec<TokenView>> {
+    Json(own(&api, &caller).iter().map(view).collect())
+}
+
+/// Make a bearer token; its secret is shown this once.
+#[utoipa::path(post, path = "/v1/tokens", tag = "tokens", request_body = NewToken, responses(
+    (status = 201, body = CreatedToken), (status = 400, body = Problem),
+    (status = 401, body = Problem), (status = 403, body = Problem), (status = 422, body = Problem),
+))]
+pub(crate) async fn create(
+    Extract(api): State,
+    caller: Caller,
+    Body(request): Body<NewToken>,
+) -> Result<(StatusCode, Json<CreatedToken>)> {
+    if request.name.trim().is_empty() || request.name.len() > 100 {
+        return Err(ApiError::field("name", "say in 1 to 100 characters what the token is for"));
+    }
+    if request.days == Some(0) {
+        return Err(ApiError::field("days", "use 1 or more, or leave it out"));
+    }
+    let secret = format!("bw_{}", passwords::random(48));
+    let now = Timestamp::now();
+    let day_ms = 86_400_000;
+    let token = Token {
+        id: TokenId::generate(),
+        secret_hash: tokens::hash(&secret),
+        kind: TokenKind::Api,
+        name: request.name.trim().to_owned(),
+        user: caller.user.id.clone(),
+        created_at: now,
+        expires_at: request
+            .days
+            .map(|days| Timestamp::from_millis(now.as_millis() + i64::from(days) * day_ms)),
+        last_used_at: None,
+    };
+    api.store.commit(Txn::new().insert(&token)).await?;
+    caller.audit(&api, "token.create", &token.name).await?;
+    Ok((StatusCode::CREATED, Json(CreatedToken { token: view(&token), secret })))
+}
+
+/// Forget a bearer token: it is refused from now on.
+#[utoipa::path(delete, path = "/v1/tokens/{id}", tag = "tokens", params(("id" = String, Path)),
+    responses((status = 204), (status = 401, body = Problem), (status = 403, body = Problem),
+        (status = 404, body = Problem)))]
+pub(crate) async fn delete(
+    Extract(api): State,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode> {
+    let token = own(&api, &caller).into_iter().find(|token| token.id.as_str() == id);
+    let token = token.ok_or_else(|| ApiError::not_found("token", &id))?;
+    api.store.commit(Txn::new().delete::<Token>(&token.secret_hash, None)).await?;
+    caller.audit(&api, "token.delete", &token.name).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

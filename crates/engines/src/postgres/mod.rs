@@ -1,0 +1,93 @@
+//! PostgreSQL 15 to 18: facts, and hands on a node.
+//!
+//! The engine never starts as a primary by itself: every start is the agent's. Configuration lies
+//! outside the data directory, so that no copy and no rewind carries one node's to another.
+
+mod config;
+mod driver;
+mod probe;
+mod process;
+pub mod profile;
+mod replication;
+mod sql;
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use bellwether_model::NodeId;
+use bellwether_protocol::Assignment;
+use bellwether_protocol::assignment::Member;
+
+/// Makes and feeds replicas; members only.
+const REPLICATION_USER: &str = "bellwether_replication";
+
+/// May read what `pg_rewind` reads; members only.
+const REWIND_USER: &str = "bellwether_rewind";
+
+/// The operating system's user the engine runs as.
+const OS_USER: &str = "postgres";
+
+/// An engine's hands on this node.
+pub struct Postgres {
+    version: String,
+    port: u16,
+    members: Mutex<Vec<Member>>,
+    sql: sql::Session,
+    /// What was found by slower means and need not be looked for at every probe.
+    cache: Mutex<probe::Cache>,
+    /// The arming of the configuration in force.
+    mark: Mutex<Option<replication::Mark>>,
+    /// Who waits for the end of which postmaster.
+    death_watch: Mutex<Option<(rustix::process::Pid, tokio::sync::watch::Receiver<bool>)>>,
+}
+
+impl Postgres {
+    #[must_use]
+    pub fn new(assignment: &Assignment) -> Self {
+        let port = assignment.engine.ports.private;
+        Self {
+            version: assignment.engine.version.clone(),
+            port,
+            members: Mutex::new(assignment.group.members.clone()),
+            sql: sql::Session::new(port),
+            cache: Mutex::default(),
+            mark: Mutex::default(),
+            death_watch: Mutex::default(),
+        }
+    }
+
+    /// A program of this version.
+    fn program(&self, name: &str) -> PathBuf {
+        PathBuf::from(format!("/usr/lib/postgresql/{}/bin/{name}", self.version))
+    }
+
+    fn member_named(&self, name: &str) -> Option<NodeId> {
+        let members = self.members.lock().expect("nothing panics while it is held");
+        members.iter().find(|member| member.name == name).map(|member| member.node.clone())
+    }
+}
+
+/// The data directory.
+fn data() -> &'static Path {
+    Path::new("/data/pgdata")
+}
+
+/// A copy that is not complete yet.
+fn new_data() -> &'static Path {
+    Path::new("/data/pgdata.new")
+}
+
+/// Configuration, keys and passwords of this node's engine.
+fn conf() -> &'static Path {
+    Path::new("/data/conf")
+}
+
+/// The directory of the engine's Unix socket.
+fn socket() -> &'static Path {
+    Path::new("/run/bellwether/postgresql")
+}
+
+/// The name of a member's replication slot.
+fn slot(member: &Member) -> String {
+    format!("bw_{}", member.ordinal)
+}

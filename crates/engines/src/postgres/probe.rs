@@ -1,0 +1,144 @@
+//! Looking at the engine: its process, its data, and what it says itself.
+
+use std::time::{Duration, Instant};
+
+use bellwether_contracts::driver::{DataState, Probe, ProcessState};
+use bellwether_model::replication::Position;
+use bellwether_protocol::local::{EngineFigures, Follower};
+use tokio_postgres::Row;
+
+use super::{Postgres, data, new_data};
+
+/// Everything in one question. Timelines are read off the names of log segments: the control file
+/// lags behind.
+const QUESTION: &str = "
+SELECT pg_is_in_recovery() AS in_recovery,
+    (SELECT max(('x' || substr(name, 1, 8))::bit(32)::int::bigint) FROM pg_ls_waldir()
+        WHERE name ~ '^[0-9A-F]{24}$') AS timeline,
+    CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_current_wal_flush_lsn() - '0/0' END::bigint
+        AS written,
+    (pg_last_wal_receive_lsn() - '0/0')::bigint AS received,
+    (pg_last_wal_replay_lsn() - '0/0')::bigint AS replayed,
+    r.status = 'streaming' AS streaming,
+    (extract(epoch FROM clock_timestamp() - r.last_msg_receipt_time) * 1000)::bigint
+        AS message_age_ms,
+    current_setting('primary_conninfo') AS conninfo,
+    extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::bigint AS uptime,
+    (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'
+        AND application_name <> 'bellwether-agent') AS connections,
+    current_setting('server_version') AS version
+FROM (SELECT 1) one LEFT JOIN pg_stat_wal_receiver r ON true";
+
+const FOLLOWERS: &str = "
+SELECT application_name, (flush_lsn - '0/0')::bigint AS flushed, state = 'streaming' AS streaming
+FROM pg_stat_replication WHERE flush_lsn IS NOT NULL";
+
+/// Facts that change slowly.
+const SLOW: &str = "
+SELECT (SELECT system_identifier FROM pg_control_system())::text AS system_id,
+    (SELECT sum(pg_database_size(oid))::bigint FROM pg_database) AS bytes";
+
+const SLOW_EVERY: Duration = Duration::from_secs(10);
+
+#[derive(Default)]
+pub(super) struct Cache {
+    slow: Option<(Instant, Option<String>, Option<u64>)>,
+    last_position: Option<Position>,
+}
+
+impl Postgres {
+    pub(super) async fn look(&self) -> Probe {
+        let process = match self.postmaster() {
+            None => ProcessState::Down,
+            Some(_) => ProcessState::Starting,
+        };
+        let mut probe = Probe { process, data: data_state(), ..Probe::default() };
+        if process == ProcessState::Down {
+            let cache = self.cache.lock().expect("nothing panics while it is held");
+            probe.position = cache.last_position;
+            return probe;
+        }
+        let Ok(rows) = self.sql.query(QUESTION).await else { return probe };
+        let Some(row) = rows.first() else { return probe };
+        self.read(row, &mut probe);
+        if probe.in_recovery == Some(false) {
+            probe.followers = self.followers(probe.position).await;
+        }
+        self.add_slow(&mut probe).await;
+        self.cache.lock().expect("nothing panics while it is held").last_position = probe.position;
+        probe
+    }
+
+    fn read(&self, row: &Row, probe: &mut Probe) {
+        let number = |name: &str| row.get::<_, Option<i64>>(name).map(|n| n.max(0) as u64);
+        let in_recovery: bool = row.get("in_recovery");
+        let timeline = number("timeline").unwrap_or(0);
+        let at = |offset: u64| Position { timeline, offset };
+        let (received, replayed) = (number("received"), number("replayed"));
+        probe.process = ProcessState::Up;
+        probe.in_recovery = Some(in_recovery);
+        probe.position =
+            if in_recovery { received.max(replayed).map(at) } else { number("written").map(at) };
+        probe.applied = replayed.filter(|_| in_recovery).map(at);
+        probe.streaming = row.get::<_, Option<bool>>("streaming").unwrap_or(false);
+        probe.upstream_age_ms = number("message_age_ms");
+        let conninfo: String = row.get("conninfo");
+        let host = conninfo.split(' ').find_map(|part| part.strip_prefix("host="));
+        probe.upstream = host.filter(|_| in_recovery).and_then(|name| self.member_named(name));
+        probe.figures = EngineFigures {
+            version: Some(short_version(row.get("version"))),
+            uptime_seconds: number("uptime"),
+            connections: number("connections").map(|n| n as u32),
+            ..EngineFigures::default()
+        };
+    }
+
+    async fn followers(&self, own: Option<Position>) -> Vec<Follower> {
+        let timeline = own.map_or(0, |own| own.timeline);
+        let rows = self.sql.query(FOLLOWERS).await.unwrap_or_default();
+        let follower = |row: &Row| {
+            let offset = row.get::<_, i64>("flushed").max(0) as u64;
+            Some(Follower {
+                node: self.member_named(row.get("application_name"))?,
+                flushed: Position { timeline, offset },
+                streaming: row.get("streaming"),
+            })
+        };
+        rows.iter().filter_map(follower).collect()
+    }
+
+    async fn add_slow(&self, probe: &mut Probe) {
+        let known = {
+            let cache = self.cache.lock().expect("nothing panics while it is held");
+            cache.slow.clone().filter(|(at, ..)| at.elapsed() < SLOW_EVERY)
+        };
+        let known = match known {
+            Some(known) => known,
+            None => {
+                let rows = self.sql.query(SLOW).await.unwrap_or_default();
+                let row = rows.first();
+                let system_id = row.and_then(|row| row.get("system_id"));
+                let bytes = row.and_then(|row| row.get::<_, Option<i64>>("bytes"));
+                let fresh = (Instant::now(), system_id, bytes.map(|n| n.max(0) as u64));
+                let mut cache = self.cache.lock().expect("nothing panics while it is held");
+                cache.slow.insert(fresh).clone()
+            }
+        };
+        (probe.figures.system_id, probe.figures.data_bytes) = (known.1, known.2);
+    }
+}
+
+/// `17.11 (Debian 17.11-1)` is `17.11`.
+fn short_version(text: &str) -> String {
+    text.split(' ').next().unwrap_or_default().to_owned()
+}
+
+fn data_state() -> DataState {
+    let is_present =
+        data().join("PG_VERSION").exists() && data().join("global/pg_control").exists();
+    if is_present {
+        let was_primary = !data().join("standby.signal").exists();
+        return DataState::Present { was_primary, clean: false };
+    }
+    if new_data().exists() || data().exists() { DataState::Partial } else { DataState::Absent }
+}

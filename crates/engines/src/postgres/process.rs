@@ -1,0 +1,258 @@
+//! The engine's process and its programs: started as the engine's user, in a process group of its own,
+//! found again after the worker itself was started anew.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use bellwether_contracts::Failure;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, kill_process_group, pidfd_open};
+use tokio::process::Command;
+use tokio::sync::watch;
+
+use super::{OS_USER, Postgres, conf, data};
+
+/// What the engine says.
+const LOG: &str = "/data/log/engine.log";
+
+/// A log that has grown so large is set aside at the next start.
+const LOG_BYTES_MAX: u64 = 32 << 20;
+
+/// An orderly stop takes at most so long.
+const STOP_MAX: Duration = Duration::from_secs(25);
+
+/// Killed processes are gone within this time.
+const KILL_MAX: Duration = Duration::from_secs(5);
+
+impl Postgres {
+    /// The postmaster, if it lives.
+    pub(super) fn postmaster(&self) -> Option<Pid> {
+        let text = std::fs::read_to_string(data().join("postmaster.pid")).ok()?;
+        let pid: i32 = text.lines().next()?.trim().parse().ok()?;
+        let is_ours = is_alive(pid)
+            && std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| {
+                let line = String::from_utf8_lossy(&line);
+                line.contains("/bin/postgres") && line.contains(&*data().to_string_lossy())
+            });
+        if is_ours { Pid::from_raw(pid) } else { None }
+    }
+
+    /// Ends with the process; at once when there is none.
+    pub(super) async fn until_ended(&self) {
+        let Some(pid) = self.postmaster() else { return };
+        let mut ended = self.death_watch(pid);
+        let _ = ended.wait_for(|ended| *ended).await;
+    }
+
+    /// One thread waits for each postmaster, however many ask.
+    fn death_watch(&self, pid: Pid) -> watch::Receiver<bool> {
+        let mut known = self.death_watch.lock().expect("nothing panics while it is held");
+        if let Some((watched, receiver)) = &*known
+            && *watched == pid
+            && !*receiver.borrow()
+        {
+            return receiver.clone();
+        }
+        let (sender, receiver) = watch::channel(false);
+        std::thread::spawn(move || {
+            if let Ok(descriptor) = pidfd_open(pid, PidfdFlags::empty()) {
+                let mut wanted = [PollFd::new(&descriptor, PollFlags::IN)];
+                while poll(&mut wanted, None).is_err() {}
+            }
+            sender.send_replace(true);
+        });
+        *known = Some((pid, receiver.clone()));
+        receiver
+    }
+
+    /// Starts the postmaster; in recovery when `standby.signal` is there.
+    pub(super) async fn spawn(&self) -> Result<(), Failure> {
+        if self.postmaster().is_some() {
+            return Ok(());
+        }
+        self.kill_everything().await?;
+        // Left by a process of an earlier life of the machine, whose number another may have now.
+        let _ = std::fs::remove_file(data().join("postmaster.pid"));
+        let log = open_log()?;
+        let errors = log.try_clone().map_err(|e| super::config::at(Path::new(LOG), &e))?;
+        let mut child = self
+            .command("postgres")
+            .arg("-D")
+            .arg(data())
+            .arg(format!("--config-file={}/postgresql.conf", conf().display()))
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(errors)
+            .process_group(0)
+            .spawn()
+            .map_err(|error| {
+                Failure::permanent(format!("the engine cannot be started: {error}"))
+            })?;
+        // Reaped here; it lives on when this process ends.
+        tokio::spawn(async move { child.wait().await });
+        self.until_pid_file().await
+    }
+
+    async fn until_pid_file(&self) -> Result<(), Failure> {
+        for _ in 0..400 {
+            if self.postmaster().is_some() {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Err(Failure::transient(format!("the engine ended at once: {}", last_words())))
+    }
+
+    /// A program of this version, to run as the engine's user.
+    pub(super) fn command(&self, name: &str) -> Command {
+        let mut command = Command::new(self.program(name));
+        let (uid, gid) = engine_user();
+        command
+            .uid(uid)
+            .gid(gid)
+            .current_dir("/")
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("LANG", "C.UTF-8")
+            .env("TZ", "UTC")
+            .env("PGPASSFILE", conf().join("passfile"));
+        command
+    }
+
+    /// Runs a program to its end; what it printed.
+    pub(super) async fn run(&self, command: &mut Command, what: &str) -> Result<String, Failure> {
+        let output = command
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .map_err(|error| Failure::permanent(format!("{what}: {error}")))?;
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        if output.status.success() {
+            return Ok(format!("{}{said}", String::from_utf8_lossy(&output.stdout)));
+        }
+        if said.contains("No space left on device") {
+            return Err(Failure::needs_person(format!(
+                "{what}: the node's disk is full; make it larger or free some space"
+            )));
+        }
+        Err(Failure::transient(format!("{what}: {}", last_line(&said))))
+    }
+
+    /// Stops in an orderly way: clients are cut off, replicas receive everything. Whether it did.
+    pub(super) async fn stop_fast(&self) -> Result<bool, Failure> {
+        let Some(pid) = self.postmaster() else { return Ok(false) };
+        self.sql.forget().await;
+        let _ = kill_process(pid, Signal::INT);
+        if tokio::time::timeout(STOP_MAX, self.until_ended()).await.is_ok() {
+            return Ok(true);
+        }
+        self.kill_everything().await?;
+        Ok(false)
+    }
+
+    /// Kills the postmaster and every process it left.
+    pub(super) async fn kill_everything(&self) -> Result<(), Failure> {
+        self.sql.forget().await;
+        for _ in 0..(KILL_MAX.as_millis() / 10) {
+            let left = engine_processes();
+            if left.is_empty() {
+                return Ok(());
+            }
+            for pid in left {
+                let _ = kill_process_group(pid, Signal::KILL);
+                let _ = kill_process(pid, Signal::KILL);
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Err(Failure::transient("processes of the engine do not end"))
+    }
+}
+
+/// Processes of the engine's program over our data, or orphans of them.
+fn engine_processes() -> Vec<Pid> {
+    let (uid, _) = engine_user();
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    entries
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok())
+        .filter(|pid| {
+            let is_users =
+                std::fs::read_to_string(format!("/proc/{pid}/status")).is_ok_and(|text| {
+                    text.lines().any(|line| {
+                        line.strip_prefix("Uid:")
+                            .and_then(|rest| rest.split_whitespace().next())
+                            .is_some_and(|id| id == uid.to_string())
+                    })
+                });
+            let program = std::fs::read_link(format!("/proc/{pid}/exe"));
+            let is_engine = program.is_ok_and(|program| program.ends_with("bin/postgres"));
+            is_users && is_engine && is_alive(*pid)
+        })
+        .filter_map(Pid::from_raw)
+        .collect()
+}
+
+/// Whether it runs, as opposed to being dead and not yet buried.
+fn is_alive(pid: i32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
+        // The name in parentheses may hold anything; the state follows it.
+        let state = stat.rsplit(") ").next().and_then(|rest| rest.chars().next());
+        !matches!(state, None | Some('Z' | 'X'))
+    })
+}
+
+/// The engine's user and group.
+pub(super) fn engine_user() -> (u32, u32) {
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let ids = passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let (name, _, uid, gid) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
+        (name == OS_USER).then_some((uid.parse().ok()?, gid.parse().ok()?))
+    });
+    // No such user: a number nobody has, so that starting fails instead of running as root.
+    ids.unwrap_or((65_534, 65_534))
+}
+
+/// Gives a file to the engine's user.
+pub(super) fn give_to_engine(path: &Path) -> Result<(), Failure> {
+    let (uid, gid) = engine_user();
+    std::os::unix::fs::chown(path, Some(uid), Some(gid)).map_err(|e| super::config::at(path, &e))
+}
+
+/// Makes a directory of the engine's user, closed to others.
+pub(super) fn own_directory(path: &Path) -> Result<(), Failure> {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::create_dir_all(path).map_err(|e| super::config::at(path, &e))?;
+    let closed = std::fs::Permissions::from_mode(0o700);
+    std::fs::set_permissions(path, closed).map_err(|e| super::config::at(path, &e))?;
+    give_to_engine(path)
+}
+
+fn open_log() -> Result<std::fs::File, Failure> {
+    let path = Path::new(LOG);
+    if let Some(directory) = path.parent() {
+        own_directory(directory)?;
+    }
+    if std::fs::metadata(path).is_ok_and(|known| known.len() > LOG_BYTES_MAX) {
+        let _ = std::fs::rename(path, path.with_extension("log.1"));
+    }
+    let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
+    let file = file.map_err(|e| super::config::at(path, &e))?;
+    give_to_engine(path)?;
+    Ok(file)
+}
+
+/// The end of the engine's log.
+fn last_words() -> String {
+    let text = std::fs::read(LOG).unwrap_or_default();
+    let tail = &text[text.len().saturating_sub(2_000)..];
+    last_line(&String::from_utf8_lossy(tail))
+}
+
+fn last_line(text: &str) -> String {
+    let telling = text.lines().rev().find(|line| {
+        ["FATAL", "PANIC", "error:", "ERROR", "fatal:"].iter().any(|word| line.contains(word))
+    });
+    telling.or(text.lines().last()).unwrap_or_default().to_owned()
+}
