@@ -10,7 +10,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::State;
 use crate::auth::Caller;
-use crate::error::{Query, Result};
+use crate::error::{ApiError, Result};
+use crate::extract::Query;
+use crate::paging;
 
 /// One entry: who did what, from where, and what came of it.
 #[derive(Serialize, ToSchema)]
@@ -25,15 +27,18 @@ pub(crate) struct AuditView {
 }
 
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Paging {
     /// At most so many, 1 to 500; 100 when left out.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<u16>,
     /// The `next` of the page before.
     after: Option<i64>,
 }
 
 /// The audit log, the newest first.
-#[utoipa::path(get, path = "/v1/audit", tag = "audit", params(Paging), responses(
+#[utoipa::path(get, path = "/v1/audit", tag = "audit", operation_id = "list_audit",
+    params(Paging), responses(
     (status = 200, body = Page<AuditView>), (status = 400, body = Problem),
     (status = 401, body = Problem),
 ))]
@@ -42,9 +47,14 @@ pub(crate) async fn list(
     _: Caller,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<AuditView>>> {
-    let limit = usize::from(paging.limit.unwrap_or(100).clamp(1, 500));
-    let entries = api.store.list_audit(limit, paging.after)?;
-    let next = (entries.len() == limit).then(|| entries.last().map(|e| e.id.to_string())).flatten();
+    let limit = paging::limit(paging.limit)?;
+    let store = api.store.clone();
+    let read = move || store.list_audit(limit + 1, paging.after);
+    let read = tokio::task::spawn_blocking(read).await;
+    let mut entries = read.map_err(|_| ApiError::internal("the audit log could not be read"))??;
+    let has_more = entries.len() > limit;
+    entries.truncate(limit);
+    let next = entries.last().filter(|_| has_more).map(|entry| entry.id.to_string());
     let items = entries.into_iter().map(|entry| AuditView {
         id: entry.id,
         at: entry.at,

@@ -17,7 +17,11 @@ use bellwether_store::{AuditEntry, Stored, Txn};
 use crate::Inner;
 use crate::error::{ApiError, Result};
 
-pub(crate) const COOKIE: &str = "bellwether_session";
+/// The cookie of a session over plain HTTP, which the server speaks on loopback only.
+const COOKIE: &str = "bellwether_session";
+
+/// The cookie over TLS: the prefix makes browsers keep it from every other place.
+const COOKIE_TLS: &str = "__Host-bellwether_session";
 
 /// A request that changes something by cookie carries this header: no other site can add it.
 const OWN_PAGE: &str = "x-bellwether";
@@ -28,11 +32,15 @@ pub(crate) const SESSION_MS: i64 = 12 * 3_600_000;
 /// How coarsely the last use of a token is remembered.
 const LAST_USED_EVERY_MS: u64 = 5 * 60_000;
 
+/// An extension of requests that came over TLS: the cookie of a session is then for TLS alone.
+#[derive(Clone, Copy, Debug)]
+pub struct OverTls;
+
 /// A signed-in user.
 pub(crate) struct Caller {
     pub(crate) user: User,
     pub(crate) token: Token,
-    pub(crate) source: String,
+    source: String,
 }
 
 impl FromRequestParts<Arc<Inner>> for Caller {
@@ -48,7 +56,7 @@ impl FromRequestParts<Arc<Inner>> for Caller {
         // Looked up by its hash: how long that takes says nothing about the secret.
         let token = state.store.find::<Token>(&hash(&secret)).ok_or_else(unauthenticated)?;
         let now = Timestamp::now();
-        if token.object.expires_at.is_some_and(|end| end < now) {
+        if is_over(&token.object, now) {
             return Err(ApiError::new(Code::Unauthenticated, "the token or session has expired")
                 .hint("sign in again"));
         }
@@ -59,6 +67,22 @@ impl FromRequestParts<Arc<Inner>> for Caller {
     }
 }
 
+fn is_over(token: &Token, now: Timestamp) -> bool {
+    token.expires_at.is_some_and(|end| end <= now)
+}
+
+/// Whether what this hash stands for may still be used.
+pub(crate) fn is_valid(state: &Inner, secret_hash: &str) -> bool {
+    let token = state.store.find::<Token>(secret_hash);
+    token.is_some_and(|token| !is_over(&token.object, Timestamp::now()))
+}
+
+/// The tokens and sessions that have expired.
+pub(crate) fn expired(state: &Inner) -> Vec<Stored<Token>> {
+    let now = Timestamp::now();
+    state.store.list_where(|token| is_over(token, now))
+}
+
 fn unauthenticated() -> ApiError {
     ApiError::new(Code::Unauthenticated, "sign in first")
         .hint("`bellwether login`, or `Authorization: Bearer <token>`")
@@ -67,14 +91,25 @@ fn unauthenticated() -> ApiError {
 /// The secret of a request, and whether it came as a cookie.
 fn secret(headers: &HeaderMap) -> Option<(String, bool)> {
     let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    if let Some(secret) = bearer.and_then(|value| value.strip_prefix("Bearer ")) {
+    if let Some((scheme, secret)) = bearer.and_then(|value| value.split_once(' '))
+        && scheme.eq_ignore_ascii_case("bearer")
+    {
         return Some((secret.trim().to_owned(), false));
     }
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    cookies
-        .flat_map(|cookies| cookies.split(';'))
-        .find_map(|cookie| cookie.trim().strip_prefix(COOKIE)?.strip_prefix('='))
-        .map(|secret| (secret.to_owned(), true))
+    let cookies: Vec<&str> = cookies.flat_map(|cookies| cookies.split(';')).collect();
+    [COOKIE_TLS, COOKIE].into_iter().find_map(|name| {
+        let mut values = cookies.iter().map(|c| c.trim().strip_prefix(name)?.strip_prefix('='));
+        values.find_map(|value| value).map(|secret| (secret.to_owned(), true))
+    })
+}
+
+/// The cookie that carries a session; without a secret, the one that ends it.
+pub(crate) fn cookie(secret: Option<&str>, over_tls: bool) -> String {
+    let (name, secure) = if over_tls { (COOKIE_TLS, "; Secure") } else { (COOKIE, "") };
+    let age = if secret.is_none() { "; Max-Age=0" } else { "" };
+    let secret = secret.unwrap_or_default();
+    format!("{name}={secret}; Path=/; HttpOnly; SameSite=Strict{secure}{age}")
 }
 
 fn source(parts: &Parts) -> String {
@@ -82,8 +117,11 @@ fn source(parts: &Parts) -> String {
     peer.map_or_else(|| "unknown".to_owned(), |peer| peer.0.ip().to_canonical().to_string())
 }
 
-/// Where a request came from.
-pub(crate) struct Source(pub(crate) String);
+/// Where a request came from, and how.
+pub(crate) struct Source {
+    pub(crate) address: String,
+    pub(crate) over_tls: bool,
+}
 
 impl<S: Send + Sync> FromRequestParts<S> for Source {
     type Rejection = std::convert::Infallible;
@@ -92,7 +130,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Source {
         parts: &mut Parts,
         _: &S,
     ) -> std::result::Result<Self, Self::Rejection> {
-        Ok(Self(source(parts)))
+        let over_tls = parts.extensions.get::<OverTls>().is_some();
+        Ok(Self { address: source(parts), over_tls })
     }
 }
 
@@ -110,21 +149,20 @@ async fn remember_use(state: &Inner, mut token: Stored<Token>, now: Timestamp) {
 }
 
 impl Caller {
-    /// Writes what was done to the audit log.
-    pub(crate) async fn audit(&self, state: &Inner, action: &str, object: &str) -> Result<()> {
-        audit(state, &self.user.name, &self.source, action, object, "ok").await
+    /// What the audit log keeps of what the caller does; saved with what is done.
+    pub(crate) fn entry(&self, action: &str, object: &str) -> AuditEntry {
+        entry(&self.user.name, &self.source, action, object, "ok")
     }
 }
 
-pub(crate) async fn audit(
-    state: &Inner,
+pub(crate) fn entry(
     user: &str,
     source: &str,
     action: &str,
     object: &str,
     result: &str,
-) -> Result<()> {
-    let entry = AuditEntry {
+) -> AuditEntry {
+    AuditEntry {
         id: 0,
         at: Timestamp::now(),
         user: user.to_owned(),
@@ -132,8 +170,7 @@ pub(crate) async fn audit(
         action: action.to_owned(),
         object: object.to_owned(),
         result: result.to_owned(),
-    };
-    Ok(state.store.append_audit(entry).await?)
+    }
 }
 
 /// Failed sign-ins by user and address: after five, each makes the next wait longer.
@@ -175,5 +212,38 @@ impl Throttle {
 
     pub(crate) fn succeeded(&self, key: &str) {
         self.failures.lock().expect("nothing panics while it is held").remove(key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn five_wrong_passwords_are_free_and_a_right_one_forgives() {
+        let throttle = Throttle::default();
+        for _ in 0..FREE_FAILURES {
+            assert!(throttle.check("a").is_ok());
+            throttle.failed("a");
+        }
+        assert!(throttle.check("a").is_err());
+        assert!(throttle.check("b").is_ok());
+        throttle.succeeded("a");
+        assert!(throttle.check("a").is_ok());
+    }
+
+    #[test]
+    fn the_secret_is_found_in_either_header() {
+        let read = |name: &'static str, value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, value.parse().expect("a header"));
+            secret(&headers)
+        };
+        assert_eq!(read("authorization", "bearer  x "), Some(("x".to_owned(), false)));
+        assert_eq!(read("authorization", "Basic x"), None);
+        assert_eq!(read("cookie", "a=b; bellwether_session=x"), Some(("x".to_owned(), true)));
+        let both = "bellwether_session=x; __Host-bellwether_session=y";
+        assert_eq!(read("cookie", both), Some(("y".to_owned(), true)));
+        assert_eq!(read("cookie", "bellwether_session_of_another=x"), None);
     }
 }

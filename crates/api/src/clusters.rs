@@ -1,41 +1,37 @@
 //! Clusters: listed, shown, asked for, changed, deleted.
 
 use axum::Json;
-use axum::extract::{Path, State as Extract};
+use axum::extract::State as Extract;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bellwether_model::cluster::{ClusterChange, ClusterStatus};
 use bellwether_model::event::Page;
 use bellwether_model::operation::NewOperation;
 use bellwether_model::plan::Plan;
-use bellwether_model::problem::{Code, Problem};
+use bellwether_model::problem::{Code, FieldProblem, Problem};
 use bellwether_model::{
     Cluster, ClusterId, ClusterSpec, ClusterView, Operation, OperationId, OperationKind,
     OperationStatus, Timestamp,
 };
-use bellwether_planner::{View, check_spec, cluster_view, plan, plan_creation};
+use bellwether_planner::{View, check_spec, cluster_view, plan_change, plan_creation};
 use bellwether_store::clusters::{self, NameClaim};
-use bellwether_store::{Error as StoreError, Object as _, Stored, Txn, views};
+use bellwether_store::{Error as StoreError, Stored, Txn, views};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::auth::Caller;
-use crate::error::{ApiError, Body, Query, Result};
-use crate::operations::accepted;
-use crate::{Inner, State, idempotency};
+use crate::error::{ApiError, Result};
+use crate::extract::{Body, Path, Query};
+use crate::idempotency::{self, Key};
+use crate::operations;
+use crate::paging::{Paging, page};
+use crate::{Inner, State, check_provider};
 
 /// Times a change is tried again when the control loop changed the same cluster meanwhile.
-const TRIES: usize = 20;
+pub(crate) const TRIES: usize = 20;
 
 #[derive(Deserialize, IntoParams)]
-pub(crate) struct Paging {
-    /// At most so many, 1 to 500; 100 when left out.
-    limit: Option<u16>,
-    /// The `next` of the page before.
-    after: Option<String>,
-}
-
-#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct PlanOnly {
     /// Only say what would be done.
     #[serde(default)]
@@ -43,6 +39,7 @@ pub(crate) struct PlanOnly {
 }
 
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Confirmation {
     /// The cluster's name, typed again.
     #[serde(default)]
@@ -59,27 +56,9 @@ pub(crate) fn find_view(api: &Inner, text: &str) -> Result<View> {
         .ok_or_else(|| ApiError::not_found("cluster", text))
 }
 
-/// The page of a list that is sorted by key.
-pub(crate) fn page<T, V>(
-    items: Vec<T>,
-    key: impl Fn(&T) -> String,
-    limit: Option<u16>,
-    after: Option<&str>,
-    show: impl Fn(T) -> Option<V>,
-) -> Page<V> {
-    let limit = usize::from(limit.unwrap_or(100).clamp(1, 500));
-    let start = match after {
-        None => 0,
-        Some(after) => items.iter().position(|item| key(item) == after).map_or(0, |at| at + 1),
-    };
-    let has_more = items.len() > start + limit;
-    let items: Vec<T> = items.into_iter().skip(start).take(limit).collect();
-    let next = items.last().filter(|_| has_more).map(&key);
-    Page { items: items.into_iter().filter_map(show).collect(), next }
-}
-
 /// Every cluster, by the time of its making.
-#[utoipa::path(get, path = "/v1/clusters", tag = "clusters", params(Paging), responses(
+#[utoipa::path(get, path = "/v1/clusters", tag = "clusters", operation_id = "list_clusters",
+    params(Paging), responses(
     (status = 200, body = Page<ClusterView>), (status = 400, body = Problem),
     (status = 401, body = Problem),
 ))]
@@ -87,17 +66,18 @@ pub(crate) async fn list(
     Extract(api): State,
     _: Caller,
     Query(paging): Query<Paging>,
-) -> Json<Page<ClusterView>> {
+) -> Result<Json<Page<ClusterView>>> {
     let all = api.store.list::<Cluster>();
     let show = |cluster: Stored<Cluster>| {
         views::view(&api.store, &cluster.object.id).map(|view| cluster_view(&view))
     };
     let key = |cluster: &Stored<Cluster>| cluster.object.id.to_string();
-    Json(page(all, key, paging.limit, paging.after.as_deref(), show))
+    page(all, key, |key, after| key > after, &paging, show).map(Json)
 }
 
 /// One cluster, by id or name.
 #[utoipa::path(get, path = "/v1/clusters/{cluster}", tag = "clusters",
+    operation_id = "show_cluster",
     params(("cluster" = String, Path, description = "id or name")), responses(
     (status = 200, body = ClusterView), (status = 401, body = Problem),
     (status = 404, body = Problem),
@@ -116,7 +96,8 @@ fn with_generation(view: &ClusterView, status: StatusCode) -> Response {
 }
 
 /// Ask for a cluster. With `plan=true` nothing is made and a plan is the answer.
-#[utoipa::path(post, path = "/v1/clusters", tag = "clusters", params(PlanOnly,
+#[utoipa::path(post, path = "/v1/clusters", tag = "clusters", operation_id = "create_cluster",
+    params(PlanOnly,
     ("Idempotency-Key" = Option<String>, Header, description = "the same key makes it once")),
     request_body = ClusterSpec, responses(
     (status = 201, body = ClusterView), (status = 200, body = Plan, description = "with `plan=true`"),
@@ -131,15 +112,24 @@ pub(crate) async fn create(
     headers: HeaderMap,
     Body(mut spec): Body<ClusterSpec>,
 ) -> Result<Response> {
-    check(&api, &mut spec).await?;
     let request = serde_json::to_string(&spec).expect("plain data");
-    let key = idempotency::read(&api, &caller, &headers, &format!("create cluster {request}"))?;
-    if let Some(made) = &key.made {
-        return Ok(with_generation(&cluster_view(&find_view(&api, made)?), StatusCode::CREATED));
+    let key = if query.plan {
+        Key::default()
+    } else {
+        Key::read(&caller, &headers, &format!("create cluster {request}"))?
+    };
+    if let Some(made) = made_before(&api, &key)? {
+        return Ok(made);
+    }
+    complete(&api, &mut spec)?;
+    let problems = problems(&api, &spec)?;
+    if !problems.is_empty() {
+        return Err(ApiError::fields(problems));
     }
     if api.store.find::<NameClaim>(&spec.name).is_some() {
-        return Err(name_taken(&spec.name));
+        return refuse_name(&api, &key, &spec.name);
     }
+    check_can_make(&api, &spec).await?;
     if query.plan {
         return Ok(Json(plan_creation(&spec)).into_response());
     }
@@ -152,36 +142,39 @@ pub(crate) async fn create(
         next_ordinal: 1,
         spec,
     };
+    let name = &cluster.spec.name;
     let operation = new_operation(&cluster, OperationKind::CreateCluster, &caller);
-    let claim = NameClaim { name: cluster.spec.name.clone(), cluster: cluster.id.clone() };
+    let claim = NameClaim { name: name.clone(), cluster: cluster.id.clone() };
     let txn = Txn::new().insert(&cluster).insert(&claim).insert(&operation);
     let txn = key.remember(&api, txn, cluster.id.as_str());
+    let txn = txn.audit(caller.entry("cluster.create", name));
     match api.store.commit(txn).await {
         Ok(_) => {}
-        Err(StoreError::Conflict { kind, .. }) if kind == NameClaim::KIND => {
-            return Err(name_taken(&cluster.spec.name));
-        }
-        Err(StoreError::Conflict { .. }) => {
-            return Err(ApiError::new(
-                Code::IdempotencyKeyReused,
-                "the same request is being served at this moment",
-            )
-            .hint("ask again with the same key"));
-        }
+        // Another request was quicker: for the same name, or the same one with the same key.
+        Err(StoreError::Conflict { .. }) => return refuse_name(&api, &key, name),
         Err(error) => return Err(error.into()),
     }
-    caller.audit(&api, "cluster.create", &cluster.spec.name).await?;
     let view = cluster_view(&find_view(&api, cluster.id.as_str())?);
     Ok(with_generation(&view, StatusCode::CREATED))
 }
 
-fn name_taken(name: &str) -> ApiError {
-    ApiError::new(Code::NameTaken, format!("there is a cluster `{name}` already"))
-        .hint("choose another name")
+/// The answer to a request that was served before.
+fn made_before(api: &Inner, key: &Key) -> Result<Option<Response>> {
+    let Some(made) = key.made(api)? else { return Ok(None) };
+    let view = find_view(api, &made).map_err(|_| idempotency::is_gone("cluster"))?;
+    Ok(Some(with_generation(&cluster_view(&view), StatusCode::CREATED)))
 }
 
-/// Completes and checks a spec.
-async fn check(api: &Inner, spec: &mut ClusterSpec) -> Result<()> {
+/// The name is taken, unless it was this same request that took it.
+fn refuse_name(api: &Inner, key: &Key, name: &str) -> Result<Response> {
+    made_before(api, key)?.ok_or_else(|| {
+        ApiError::new(Code::NameTaken, format!("there is a cluster `{name}` already"))
+            .hint("choose another name")
+    })
+}
+
+/// Fills in what was left to the server.
+fn complete(api: &Inner, spec: &mut ClusterSpec) -> Result<()> {
     let Some(engine) = api.engine(&spec.engine) else {
         let known: Vec<&str> = api.engines.iter().map(|engine| engine.name.as_str()).collect();
         let known = known.join(", ");
@@ -191,19 +184,28 @@ async fn check(api: &Inner, spec: &mut ClusterSpec) -> Result<()> {
     if spec.version.is_empty() {
         spec.version = engine.versions.first().cloned().unwrap_or_default();
     }
-    let Some(provider) = api.provider(&spec.provider) else {
+    Ok(())
+}
+
+/// The fields that cannot be carried out.
+pub(crate) fn problems(api: &Inner, spec: &ClusterSpec) -> Result<Vec<FieldProblem>> {
+    let provider = api.provider(&spec.provider).ok_or_else(|| {
         let known: Vec<&str> = api.providers.iter().map(|provider| provider.name()).collect();
         let known = known.join(", ");
         let words = format!("`{}` is not a provider here; there are {known}", spec.provider);
-        return Err(ApiError::field("provider", words));
-    };
-    let problems = check_spec(spec, engine, &provider.limits());
-    if !problems.is_empty() {
-        return Err(ApiError::fields(problems));
-    }
-    provider.check().await.map_err(|failure| {
+        ApiError::field("provider", words)
+    })?;
+    let engine = api.engine(&spec.engine);
+    let engine = engine.ok_or_else(|| ApiError::field("engine", "it is not an engine here"))?;
+    Ok(check_spec(spec, engine, &provider.limits()))
+}
+
+/// Refuses while the provider cannot make machines.
+async fn check_can_make(api: &Inner, spec: &ClusterSpec) -> Result<()> {
+    let Some(provider) = api.provider(&spec.provider) else { return Ok(()) };
+    check_provider(provider.as_ref()).await.map_err(|why| {
         let words = format!("{} cannot make machines now", provider.title());
-        ApiError::new(Code::ProviderUnavailable, words).hint(failure.text)
+        ApiError::new(Code::ProviderUnavailable, words).hint(why)
     })
 }
 
@@ -229,15 +231,18 @@ pub(crate) fn new_operation(cluster: &Cluster, kind: OperationKind, caller: &Cal
     }
 }
 
-/// Change what was asked for: the number of nodes, the replication mode, the timers.
-#[utoipa::path(patch, path = "/v1/clusters/{cluster}", tag = "clusters", params(
+/// Change what was asked for: the number of nodes, the replication mode, the timers. With `plan=true`
+/// nothing is changed, and the answer is the plans of the operations that would follow.
+#[utoipa::path(patch, path = "/v1/clusters/{cluster}", tag = "clusters",
+    operation_id = "change_cluster", params(
     ("cluster" = String, Path, description = "id or name"),
     ("If-Match" = String, Header, description = "the generation that is changed, in quotes"),
     PlanOnly), request_body = ClusterChange, responses(
-    (status = 200, body = ClusterView), (status = 400, body = Problem),
-    (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem),
-    (status = 409, body = Problem), (status = 412, body = Problem), (status = 413, body = Problem),
-    (status = 422, body = Problem),
+    (status = 200, content((ClusterView), (Vec<Plan>)),
+        description = "the cluster; with `plan=true` a list of plans"),
+    (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
+    (status = 404, body = Problem), (status = 409, body = Problem), (status = 412, body = Problem),
+    (status = 413, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem),
 ))]
 pub(crate) async fn change(
     Extract(api): State,
@@ -251,34 +256,56 @@ pub(crate) async fn change(
     for _ in 0..TRIES {
         let found = clusters::find(&api.store, &name);
         let mut cluster = found.ok_or_else(|| ApiError::not_found("cluster", &name))?;
-        let object = &mut cluster.object;
-        if object.generation != expected {
-            let now = object.generation;
-            return Err(ApiError::new(
-                Code::GenerationMismatch,
-                format!("the cluster is at generation {now}, not {expected}"),
-            )
-            .hint("look at it again and repeat the change"));
+        let view = find_view(&api, cluster.object.id.as_str())?;
+        check_generation(&cluster.object, expected)?;
+        operations::refuse_when_deleted(&view)?;
+        let before = cluster.object.spec.clone();
+        let spec = &mut cluster.object.spec;
+        spec.replication = change.replication.unwrap_or(before.replication);
+        spec.timers = change.timers.unwrap_or(before.timers);
+        spec.nodes = change.nodes.unwrap_or(before.nodes);
+        check_change(&api, &before, spec).await?;
+        if query.plan {
+            return Ok(Json(plan_change(&view, spec.nodes)).into_response());
         }
-        let before = object.spec.clone();
-        object.spec.replication = change.replication.unwrap_or(before.replication);
-        object.spec.timers = change.timers.unwrap_or(before.timers);
-        object.spec.nodes = change.nodes.unwrap_or(before.nodes);
-        check(&api, &mut object.spec).await?;
-        if object.spec == before || query.plan {
-            break;
-        }
-        object.generation += 1;
-        match api.store.commit(Txn::new().update(&cluster)).await {
-            Ok(_) => {
-                caller.audit(&api, "cluster.change", &before.name).await?;
-                break;
+        let id = cluster.object.id.clone();
+        if *spec != before {
+            cluster.object.generation += 1;
+            let txn =
+                Txn::new().update(&cluster).audit(caller.entry("cluster.change", &before.name));
+            match api.store.commit(txn).await {
+                Ok(_) => {}
+                Err(StoreError::Conflict { .. }) => continue,
+                Err(error) => return Err(error.into()),
             }
-            Err(StoreError::Conflict { .. }) => {}
-            Err(error) => return Err(error.into()),
         }
+        let view = cluster_view(&find_view(&api, id.as_str())?);
+        return Ok(with_generation(&view, StatusCode::OK));
     }
-    Ok(with_generation(&cluster_view(&find_view(&api, &name)?), StatusCode::OK))
+    Err(operations::changes_too_quickly())
+}
+
+/// Whether the changed fields can be carried out. What was fit before is not held against it, although
+/// limits may have changed since.
+async fn check_change(api: &Inner, before: &ClusterSpec, after: &ClusterSpec) -> Result<()> {
+    if after == before {
+        return Ok(());
+    }
+    let mut problems = problems(api, after)?;
+    problems.retain(|problem| ["nodes", "replication"].contains(&problem.field.as_str()));
+    if !problems.is_empty() {
+        return Err(ApiError::fields(problems));
+    }
+    if after.nodes > before.nodes { check_can_make(api, after).await } else { Ok(()) }
+}
+
+fn check_generation(cluster: &Cluster, expected: u64) -> Result<()> {
+    if cluster.generation == expected {
+        return Ok(());
+    }
+    let words = format!("the cluster is at generation {}, not {expected}", cluster.generation);
+    Err(ApiError::new(Code::GenerationMismatch, words)
+        .hint("look at it again and repeat the change"))
 }
 
 fn expected_generation(headers: &HeaderMap) -> Result<u64> {
@@ -290,8 +317,9 @@ fn expected_generation(headers: &HeaderMap) -> Result<u64> {
     })
 }
 
-/// Delete a cluster with all of its data.
+/// Delete a cluster with all of its data. With `plan=true` nothing is done and a plan is the answer.
 #[utoipa::path(delete, path = "/v1/clusters/{cluster}", tag = "clusters",
+    operation_id = "delete_cluster",
     params(("cluster" = String, Path, description = "id or name"), Confirmation), responses(
     (status = 202, body = Operation), (status = 200, body = Plan, description = "with `plan=true`"),
     (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
@@ -310,7 +338,7 @@ pub(crate) async fn delete(
         confirm: Some(query.confirm),
     };
     if query.plan {
-        return Ok(Json(plan(&view, &request)).into_response());
+        return operations::planned(&api, &view, &request);
     }
-    accepted(&api, &caller, &view, &request, None).await
+    operations::accept(&api, &caller, &view.cluster.id, &request, &Key::default()).await
 }

@@ -1,7 +1,7 @@
 //! How a client reaches a cluster.
 
 use axum::Json;
-use axum::extract::{Path, State as Extract};
+use axum::extract::State as Extract;
 use bellwether_model::connection::Connection;
 use bellwether_model::problem::Problem;
 use bellwether_planner::connect;
@@ -12,9 +12,11 @@ use utoipa::IntoParams;
 use crate::State;
 use crate::auth::Caller;
 use crate::clusters::find_view;
-use crate::error::{ApiError, Query, Result};
+use crate::error::{ApiError, Result};
+use crate::extract::{Path, Query};
 
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Reveal {
     /// Show the password; the audit log remembers who saw it.
     #[serde(default)]
@@ -23,6 +25,7 @@ pub(crate) struct Reveal {
 
 /// Endpoints, certificate and ready-made connection strings.
 #[utoipa::path(get, path = "/v1/clusters/{cluster}/connection", tag = "clusters",
+    operation_id = "show_connection",
     params(("cluster" = String, Path, description = "id or name"), Reveal), responses(
     (status = 200, body = Connection), (status = 400, body = Problem),
     (status = 401, body = Problem), (status = 404, body = Problem),
@@ -38,7 +41,8 @@ pub(crate) async fn show(
         .engine(&view.cluster.spec.engine)
         .ok_or_else(|| ApiError::not_found("engine", &view.cluster.spec.engine))?;
     let password = if query.reveal {
-        caller.audit(&api, "connection.reveal", &view.cluster.spec.name).await?;
+        let entry = caller.entry("connection.reveal", &view.cluster.spec.name);
+        api.store.append_audit(entry).await?;
         Secret::open(&api.store, &view.cluster.id, USER_PASSWORD)
             .and_then(|secret| String::from_utf8(secret).ok())
     } else {

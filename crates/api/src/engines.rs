@@ -1,16 +1,18 @@
 //! Engines: the same facts the wizard and the CLI show.
 
 use axum::Json;
-use axum::extract::{Path, State as Extract};
+use axum::extract::State as Extract;
 use bellwether_model::engine::EngineProfile;
 use bellwether_model::problem::Problem;
 
 use crate::State;
 use crate::auth::Caller;
 use crate::error::{ApiError, Result};
+use crate::extract::Path;
 
 /// Every engine that can be created.
-#[utoipa::path(get, path = "/v1/engines", tag = "engines", responses(
+#[utoipa::path(get, path = "/v1/engines", tag = "engines", operation_id = "list_engines",
+    responses(
     (status = 200, body = Vec<EngineProfile>), (status = 401, body = Problem),
 ))]
 pub(crate) async fn list(Extract(api): State, _: Caller) -> Json<Vec<EngineProfile>> {
@@ -18,8 +20,8 @@ pub(crate) async fn list(Extract(api): State, _: Caller) -> Json<Vec<EngineProfi
 }
 
 /// One engine.
-#[utoipa::path(get, path = "/v1/engines/{name}", tag = "engines", params(("name" = String, Path)),
-    responses((status = 200, body = EngineProfile), (status = 401, body = Problem),
+#[utoipa::path(get, path = "/v1/engines/{name}", tag = "engines",
+    operation_id = "show_engine", params(("name" = String, Path)), responses((status = 200, body = EngineProfile), (status = 401, body = Problem),
         (status = 404, body = Problem)))]
 pub(crate) async fn show(
     Extract(api): State,

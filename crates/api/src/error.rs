@@ -1,11 +1,10 @@
-//! Refusals as problem details, and extractors that refuse in the same form.
+//! Refusals as problem details.
 
-use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bellwether_model::problem::{Code, FieldProblem, Problem};
-use serde::de::DeserializeOwned;
+
+use crate::request;
 
 /// A refusal.
 #[derive(Debug)]
@@ -51,6 +50,12 @@ impl ApiError {
         Self { fields, ..Self::new(Code::InvalidField, detail) }
     }
 
+    /// A parameter of the query is wrong.
+    #[must_use]
+    pub fn parameter(name: &str, message: impl Into<String>) -> Self {
+        Self { code: Code::BadRequest, ..Self::field(name, message) }
+    }
+
     #[must_use]
     pub fn not_found(what: &str, name: &str) -> Self {
         Self::new(Code::NotFound, format!("there is no {what} `{name}`"))
@@ -66,12 +71,25 @@ impl ApiError {
         self.retry_after_seconds = Some(seconds);
         self
     }
+
+    fn log(&self, id: &str, status: u16) {
+        match status {
+            500 => tracing::error!(request = %id, "{}", self.detail),
+            501.. => tracing::warn!(request = %id, "{}: {}", self.detail, self.hint),
+            _ => tracing::debug!(request = %id, "refused: {}", self.detail),
+        }
+    }
 }
 
 impl From<bellwether_store::Error> for ApiError {
     fn from(error: bellwether_store::Error) -> Self {
+        use bellwether_store::Error as Store;
         match error {
-            bellwether_store::Error::NotFound { kind, key } => Self::not_found(&kind, &key),
+            Store::NotFound { kind, key } => Self::not_found(&kind, &key),
+            Store::Conflict { kind, .. } => {
+                let words = format!("the {kind} was changed at the same moment");
+                Self::new(Code::OperationRefused, words).hint("try again")
+            }
             other => {
                 tracing::error!("the store refused: {other}");
                 Self::internal("the store refused")
@@ -83,68 +101,29 @@ impl From<bellwether_store::Error> for ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (word, status) = self.code.facts();
-        let title = word.replace('-', " ");
+        let request_id = request::id();
+        self.log(&request_id, status);
         let problem = Problem {
             kind: format!("/docs/errors/{word}"),
             status,
             code: self.code,
-            title,
+            title: word.replace('-', " "),
             detail: self.detail,
             hint: self.hint,
             fields: self.fields,
-            request_id: format!("{:016x}", rand::random::<u64>()),
+            request_id,
         };
-        if status >= 500 {
-            tracing::error!(request = %problem.request_id, "{}", problem.detail);
-        }
         let body = serde_json::to_string(&problem).expect("plain data");
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let kind = [(header::CONTENT_TYPE, "application/problem+json")];
         let mut response = (status, kind, body).into_response();
+        let headers = response.headers_mut();
         if let Some(seconds) = self.retry_after_seconds {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
-    }
-}
-
-/// A JSON body; what is wrong with it is said in the API's own form.
-pub(crate) struct Body<T>(pub(crate) T);
-
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
-    type Rejection = ApiError;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self> {
-        use axum::extract::rejection::JsonRejection;
-        match axum::Json::<T>::from_request(request, state).await {
-            Ok(axum::Json(value)) => Ok(Self(value)),
-            Err(JsonRejection::JsonDataError(error)) => {
-                let text = error.body_text();
-                let text = text.split_once(": ").map_or(text.as_str(), |(_, rest)| rest);
-                Err(ApiError::new(Code::InvalidField, text.to_owned()))
-            }
-            Err(JsonRejection::MissingJsonContentType(_)) => {
-                Err(ApiError::new(Code::BadRequest, "the body must be JSON")
-                    .hint("send `content-type: application/json`"))
-            }
-            Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-                Err(ApiError::new(Code::PayloadTooLarge, "the body is larger than 256 KiB"))
-            }
-            Err(error) => Err(ApiError::new(Code::BadRequest, error.body_text())),
-        }
-    }
-}
-
-/// Query parameters, likewise.
-pub(crate) struct Query<T>(pub(crate) T);
-
-impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        match axum::extract::Query::<T>::from_request_parts(parts, state).await {
-            Ok(axum::extract::Query(value)) => Ok(Self(value)),
-            Err(error) => Err(ApiError::new(Code::BadRequest, error.body_text())),
-        }
     }
 }

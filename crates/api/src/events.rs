@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::State as Extract;
+use axum::response::IntoResponse;
 use axum::response::sse::{Event as Message, KeepAlive, Sse};
 use bellwether_model::event::Event;
 use bellwether_model::problem::Problem;
@@ -15,163 +16,204 @@ use bellwether_planner::{cluster_view, node_view};
 use bellwether_store::{Change, Object as _, views};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
-use tokio_stream::Stream;
+use tokio::time::MissedTickBehavior;
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::auth::Caller;
+use crate::auth::{Caller, is_valid};
 use crate::{Inner, State};
 
-/// Nodes are told of at most so often, unless something of theirs was stored.
-const NODES_EVERY: Duration = Duration::from_millis(500);
+/// One node is told of at most so often.
+const NODE_EVERY: Duration = Duration::from_millis(500);
 
-/// Changes of clusters and nodes (`text/event-stream`).
-#[utoipa::path(get, path = "/v1/events", tag = "events", responses(
+/// What waits is looked through so often.
+const FLUSH_EVERY: Duration = Duration::from_millis(100);
+
+/// Everything is looked at so often: silence changes words too, and sessions end.
+const SWEEP_EVERY: Duration = Duration::from_secs(2);
+
+/// Changes of clusters, nodes and operations (`text/event-stream`).
+#[utoipa::path(get, path = "/v1/events", tag = "events", operation_id = "watch_events", responses(
     (status = 200, body = Event, content_type = "text/event-stream"),
     (status = 401, body = Problem),
 ))]
-pub(crate) async fn watch(
-    Extract(api): State,
-    _: Caller,
-) -> Sse<impl Stream<Item = Result<Message, Infallible>>> {
+pub(crate) async fn watch(Extract(api): State, caller: Caller) -> impl IntoResponse {
     let (sender, receiver) = mpsc::channel(64);
-    tokio::spawn(Watcher::new(api).run(sender));
-    Sse::new(ReceiverStream::new(receiver))
-        .keep_alive(KeepAlive::new().interval(Duration::from_secs(10)))
+    tokio::spawn(Watcher::new(api, caller.token.secret_hash, sender).run());
+    let stream = Sse::new(ReceiverStream::new(receiver))
+        .keep_alive(KeepAlive::new().interval(Duration::from_secs(10)));
+    // Proxies that collect answers would make news old.
+    ([("x-accel-buffering", "no")], stream)
 }
 
 struct Watcher {
     api: Arc<Inner>,
-    /// Nodes with news, and the clusters whose words may change with them.
+    /// The hash of the token that watches: with it ends the watching.
+    token: String,
+    sender: mpsc::Sender<Result<Message, Infallible>>,
+    /// Nodes with news, and clusters whose words may have changed.
     nodes: HashSet<NodeId>,
     clusters: HashSet<ClusterId>,
-    /// What was told last, so that nothing is told twice.
+    /// The cluster of every node: asked when a node is gone.
+    homes: HashMap<NodeId, ClusterId>,
+    /// What was told last of each thing, so that nothing is told twice.
     told: HashMap<String, String>,
+    told_at: HashMap<NodeId, Instant>,
 }
 
-type Sender = mpsc::Sender<Result<Message, Infallible>>;
-
 impl Watcher {
-    fn new(api: Arc<Inner>) -> Self {
-        let (nodes, clusters, told) = Default::default();
-        Self { api, nodes, clusters, told }
+    fn new(
+        api: Arc<Inner>,
+        token: String,
+        sender: mpsc::Sender<Result<Message, Infallible>>,
+    ) -> Self {
+        Self {
+            api,
+            token,
+            sender,
+            nodes: HashSet::new(),
+            clusters: HashSet::new(),
+            homes: HashMap::new(),
+            told: HashMap::new(),
+            told_at: HashMap::new(),
+        }
     }
 
-    async fn run(mut self, sender: Sender) {
+    async fn run(mut self) {
         let mut changes = self.api.store.watch();
         let mut reports = self.api.store.live().watch();
-        if !self.greet(&sender).await {
-            return;
-        }
-        let mut next = tokio::time::interval(NODES_EVERY);
-        next.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut flushed = Instant::now();
-        loop {
-            let go_on = tokio::select! {
+        let mut flush = tokio::time::interval(FLUSH_EVERY);
+        flush.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut sweep = tokio::time::interval(SWEEP_EVERY);
+        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let sender = self.sender.clone();
+        let mut goes_on = self.greet().await;
+        while goes_on {
+            goes_on = tokio::select! {
                 () = sender.closed() => false,
                 change = changes.recv() => match change {
-                    Ok(change) => self.on_change(&sender, &change).await,
-                    Err(RecvError::Lagged(_)) => self.greet(&sender).await,
+                    Ok(change) => self.on_change(&change).await,
+                    Err(RecvError::Lagged(_)) => self.greet().await,
                     Err(RecvError::Closed) => false,
                 },
+                // Who lags behind the reports is told of the newest at the next sweep.
                 report = reports.recv() => {
-                    if let Ok(node) = report {
-                        self.nodes.insert(node);
-                    }
+                    self.nodes.extend(report.ok());
                     true
                 }
-                _ = next.tick() => {
-                    // Silence changes words too.
-                    if flushed.elapsed() > Duration::from_secs(2) {
-                        self.nodes.extend(
-                            self.api.store.list::<Node>().into_iter().map(|node| node.object.id),
-                        );
-                        flushed = Instant::now();
-                    }
-                    self.flush(&sender).await
-                }
+                _ = flush.tick() => self.flush().await,
+                _ = sweep.tick() => self.sweep(),
             };
-            if !go_on {
-                return;
-            }
         }
     }
 
-    async fn greet(&mut self, sender: &Sender) -> bool {
+    async fn greet(&mut self) -> bool {
         self.told.clear();
-        let hello = Event::Hello { version: self.api.version.clone() };
-        send(sender, &hello).await
+        self.told_at.clear();
+        self.sweep();
+        self.send(&Event::Hello { version: self.api.version.clone() }).await
     }
 
-    async fn on_change(&mut self, sender: &Sender, change: &Change) -> bool {
-        if change.kind == Operation::KIND {
-            if change.deleted {
-                let id = OperationId::from(change.key.as_str());
-                return send(sender, &Event::OperationGone { id }).await;
-            }
-            let Some(operation) = self.api.store.find::<Operation>(&change.key) else {
-                return true;
-            };
-            self.clusters.insert(operation.object.cluster.clone());
-            let operation = Box::new(operation.object);
-            return send(sender, &Event::Operation { operation }).await;
-        }
-        if change.kind == Cluster::KIND {
-            let id = ClusterId::from(change.key.as_str());
-            if change.deleted {
-                return send(sender, &Event::ClusterGone { id }).await;
-            }
-            self.clusters.insert(id);
-        } else if change.kind == Node::KIND {
-            let id = NodeId::from(change.key.as_str());
-            if change.deleted {
-                return send(sender, &Event::NodeGone { id, cluster: ClusterId::from("") }).await;
-            }
-            self.nodes.insert(id);
-        } else {
-            return true;
-        }
-        self.flush(sender).await
+    fn sweep(&mut self) -> bool {
+        let nodes = self.api.store.list::<Node>();
+        self.homes = nodes.into_iter().map(|n| (n.object.id, n.object.cluster)).collect();
+        self.nodes.extend(self.homes.keys().cloned());
+        is_valid(&self.api, &self.token)
     }
 
-    async fn flush(&mut self, sender: &Sender) -> bool {
-        let mut events = Vec::new();
-        for node in std::mem::take(&mut self.nodes) {
-            let Some(node) = self.api.store.find::<Node>(node.as_str()) else { continue };
-            let cluster = node.object.cluster;
-            if let Some(view) = views::view(&self.api.store, &cluster)
-                && let Some(node) = node_view(&view, &node.object.id)
-            {
-                events.push(Event::Node { node: Box::new(node) });
+    async fn on_change(&mut self, change: &Change) -> bool {
+        let key = change.key.as_str();
+        match (change.kind.as_str(), change.deleted) {
+            (Operation::KIND, false) => {
+                let Some(operation) = self.api.store.find::<Operation>(key) else { return true };
+                self.clusters.insert(operation.object.cluster.clone());
+                let operation = Box::new(operation.object);
+                self.tell(key, Event::Operation { operation }).await
             }
-            self.clusters.insert(cluster);
+            (Operation::KIND, true) => {
+                let id = OperationId::from(key);
+                self.tell_gone(key, Event::OperationGone { id }).await
+            }
+            (Cluster::KIND, false) => {
+                self.clusters.insert(ClusterId::from(key));
+                self.flush().await
+            }
+            (Cluster::KIND, true) => {
+                let id = ClusterId::from(key);
+                self.tell_gone(key, Event::ClusterGone { id }).await
+            }
+            (Node::KIND, false) => {
+                let id = NodeId::from(key);
+                if let Some(node) = self.api.store.find::<Node>(key) {
+                    self.homes.insert(id.clone(), node.object.cluster);
+                }
+                self.nodes.insert(id);
+                self.flush().await
+            }
+            (Node::KIND, true) => {
+                let id = NodeId::from(key);
+                self.told_at.remove(&id);
+                let cluster = self.homes.remove(&id).unwrap_or_else(|| ClusterId::from(""));
+                self.clusters.insert(cluster.clone());
+                self.tell_gone(key, Event::NodeGone { id, cluster }).await
+            }
+            _ => true,
         }
-        for cluster in std::mem::take(&mut self.clusters) {
-            if let Some(view) = views::view(&self.api.store, &cluster) {
-                events.push(Event::Cluster { cluster: Box::new(cluster_view(&view)) });
+    }
+
+    /// Tells of what waits, but for the nodes that were told of a moment ago.
+    async fn flush(&mut self) -> bool {
+        let now = Instant::now();
+        let is_due = |at: Option<&Instant>| at.is_none_or(|at| now - *at >= NODE_EVERY);
+        let due: Vec<NodeId> =
+            self.nodes.iter().filter(|node| is_due(self.told_at.get(*node))).cloned().collect();
+        let mut work: HashMap<ClusterId, Vec<NodeId>> = HashMap::new();
+        for node in due {
+            self.nodes.remove(&node);
+            if let Some(cluster) = self.homes.get(&node) {
+                work.entry(cluster.clone()).or_default().push(node);
             }
         }
-        for event in events {
-            let key = match &event {
-                Event::Node { node } => node.id.to_string(),
-                Event::Cluster { cluster } => cluster.id.to_string(),
-                _ => continue,
-            };
-            let text = serde_json::to_string(&event).expect("plain data");
-            if self.told.get(&key) == Some(&text) {
-                continue;
+        for cluster in self.clusters.drain() {
+            work.entry(cluster).or_default();
+        }
+        for (cluster, nodes) in work {
+            let Some(view) = views::view(&self.api.store, &cluster) else { continue };
+            for id in nodes {
+                let Some(node) = node_view(&view, &id) else { continue };
+                let node = Box::new(node);
+                if !self.tell(id.as_str(), Event::Node { node }).await {
+                    return false;
+                }
+                self.told_at.insert(id, now);
             }
-            if !send(sender, &event).await {
+            let event = Event::Cluster { cluster: Box::new(cluster_view(&view)) };
+            if !self.tell(cluster.as_str(), event).await {
                 return false;
             }
-            self.told.insert(key, text);
         }
         true
     }
-}
 
-async fn send(sender: &Sender, event: &Event) -> bool {
-    let value = serde_json::to_value(event).expect("plain data");
-    let kind = value["kind"].as_str().unwrap_or("message").to_owned();
-    let message = Message::default().event(kind).data(value.to_string());
-    sender.send(Ok(message)).await.is_ok()
+    /// Sends it, unless the same was sent last. Whether somebody still listens.
+    async fn tell(&mut self, key: &str, event: Event) -> bool {
+        let text = serde_json::to_string(&event).expect("plain data");
+        if self.told.get(key) == Some(&text) {
+            return true;
+        }
+        let goes_on = self.send(&event).await;
+        self.told.insert(key.to_owned(), text);
+        goes_on
+    }
+
+    async fn tell_gone(&mut self, key: &str, event: Event) -> bool {
+        self.told.remove(key);
+        self.send(&event).await
+    }
+
+    async fn send(&self, event: &Event) -> bool {
+        let value = serde_json::to_value(event).expect("plain data");
+        let kind = value["kind"].as_str().unwrap_or("message").to_owned();
+        let message = Message::default().event(kind).data(value.to_string());
+        self.sender.send(Ok(message)).await.is_ok()
+    }
 }

@@ -8,15 +8,19 @@ mod connection;
 mod engines;
 mod error;
 mod events;
+mod extract;
 mod idempotency;
 mod nodes;
 mod operations;
+mod paging;
 mod passwords;
 mod providers;
+mod request;
 mod sessions;
 mod tokens;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -29,6 +33,7 @@ use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub use auth::OverTls;
 pub use error::ApiError;
 pub use passwords::ensure_first_administrator;
 
@@ -71,8 +76,38 @@ impl std::ops::Deref for Inner {
 
 pub(crate) type State = axum::extract::State<Arc<Inner>>;
 
+/// A provider that does not answer by then cannot be used.
+const PROVIDER_ANSWER_MAX: Duration = Duration::from_secs(5);
+
+/// Whether the provider can make machines now; why not and what to do, otherwise.
+pub(crate) async fn check_provider(provider: &dyn Provider) -> Result<(), String> {
+    match tokio::time::timeout(PROVIDER_ANSWER_MAX, provider.check()).await {
+        Ok(check) => check.map_err(|failure| failure.text),
+        Err(_) => {
+            let seconds = PROVIDER_ANSWER_MAX.as_secs();
+            Err(format!("{} did not answer within {seconds} s", provider.title()))
+        }
+    }
+}
+
+/// How callers show who they are.
+struct Security;
+
+impl utoipa::Modify for Security {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        use utoipa::openapi::security::{
+            ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme,
+        };
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        let cookie = ApiKey::Cookie(ApiKeyValue::new("bellwether_session"));
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("token", SecurityScheme::Http(bearer));
+        components.add_security_scheme("session", SecurityScheme::ApiKey(cookie));
+    }
+}
+
 #[derive(utoipa::OpenApi)]
-#[openapi(info(
+#[openapi(modifiers(&Security), security(("token" = []), ("session" = [])), info(
     title = "Bellwether",
     description = "Creates and runs clusters of databases. Errors are problem details (RFC 9457) \
                    with a stable `code`. Authenticate with `Authorization: Bearer <token>`, or with \
@@ -131,6 +166,8 @@ pub fn router(api: Api) -> Router {
                 ([(axum::http::header::CONTENT_TYPE, "application/json")], text)
             }),
         )
+        .route("/v1", axum::routing::any(unknown_path))
+        .route("/v1/", axum::routing::any(unknown_path))
         .route("/v1/{*rest}", axum::routing::any(unknown_path))
         .method_not_allowed_fallback(unknown_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
@@ -140,6 +177,7 @@ pub fn router(api: Api) -> Router {
                 ApiError::internal("the request broke its handler").into_response()
             },
         ))
+        .layer(axum::middleware::from_fn(request::around))
         .with_state(inner)
 }
 
@@ -150,12 +188,9 @@ async fn unknown_path(uri: axum::http::Uri) -> Response {
 }
 
 async fn unknown_method(method: axum::http::Method, uri: axum::http::Uri) -> Response {
-    let mut response =
-        ApiError::new(Code::BadRequest, format!("`{}` does not answer to {method}", uri.path()))
-            .hint("`/openapi/v1.json` lists the methods of every path")
-            .into_response();
-    *response.status_mut() = axum::http::StatusCode::METHOD_NOT_ALLOWED;
-    response
+    ApiError::new(Code::MethodNotAllowed, format!("`{}` does not answer to {method}", uri.path()))
+        .hint("`/openapi/v1.json` lists the methods of every path")
+        .into_response()
 }
 
 /// What a health check is told.
@@ -167,7 +202,8 @@ struct Health {
 }
 
 /// Whether the server answers. Needs no authentication.
-#[utoipa::path(get, path = "/v1/health", tag = "server", responses((status = 200, body = Health)))]
+#[utoipa::path(get, path = "/v1/health", tag = "server", operation_id = "show_health",
+    responses((status = 200, body = Health)), security(()))]
 async fn health(axum::extract::State(api): State) -> axum::Json<Health> {
     axum::Json(Health { status: "ok", version: api.version.clone() })
 }

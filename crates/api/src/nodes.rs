@@ -1,7 +1,7 @@
 //! Nodes of a cluster.
 
 use axum::Json;
-use axum::extract::{Path, State as Extract};
+use axum::extract::State as Extract;
 use bellwether_model::NodeView;
 use bellwether_model::event::Page;
 use bellwether_model::problem::Problem;
@@ -11,9 +11,11 @@ use crate::State;
 use crate::auth::Caller;
 use crate::clusters::find_view;
 use crate::error::{ApiError, Result};
+use crate::extract::Path;
 
 /// The nodes of a cluster, by ordinal.
 #[utoipa::path(get, path = "/v1/clusters/{cluster}/nodes", tag = "nodes",
+    operation_id = "list_nodes",
     params(("cluster" = String, Path, description = "id or name")), responses(
     (status = 200, body = Page<NodeView>), (status = 401, body = Problem),
     (status = 404, body = Problem),
@@ -29,7 +31,8 @@ pub(crate) async fn list(
 }
 
 /// One node, by id or name.
-#[utoipa::path(get, path = "/v1/clusters/{cluster}/nodes/{node}", tag = "nodes", params(
+#[utoipa::path(get, path = "/v1/clusters/{cluster}/nodes/{node}", tag = "nodes",
+    operation_id = "show_node", params(
     ("cluster" = String, Path, description = "id or name"),
     ("node" = String, Path, description = "id or name")), responses(
     (status = 200, body = NodeView), (status = 401, body = Problem), (status = 404, body = Problem),

@@ -1,39 +1,42 @@
 //! Operations: every act on a cluster is one, so that every act leaves a record.
 
 use axum::Json;
-use axum::extract::{Path, State as Extract};
+use axum::extract::State as Extract;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bellwether_model::event::Page;
 use bellwether_model::operation::NewOperation;
 use bellwether_model::plan::Plan;
 use bellwether_model::problem::{Code, Problem};
-use bellwether_model::{Cluster, Operation, OperationKind};
+use bellwether_model::{Cluster, ClusterId, Operation, OperationKind};
 use bellwether_planner::{View, check_operation, plan};
 use bellwether_store::{Error as StoreError, Stored, Txn, clusters, operations};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::auth::Caller;
-use crate::clusters::{PlanOnly, find_view, new_operation, page};
-use crate::error::{ApiError, Body, Query, Result};
-use crate::{Inner, State, idempotency};
-
-/// Times a request is tried again when the control loop changed the same cluster meanwhile.
-const TRIES: usize = 20;
+use crate::clusters::{PlanOnly, TRIES, find_view, new_operation, problems};
+use crate::error::{ApiError, Result};
+use crate::extract::{Body, Path, Query};
+use crate::idempotency::{self, Key};
+use crate::paging::{Paging, page};
+use crate::{Inner, State};
 
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Selection {
     /// Only of this cluster, by id or name.
     cluster: Option<String>,
     /// At most so many, 1 to 500; 100 when left out.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<u16>,
     /// The `next` of the page before.
     after: Option<String>,
 }
 
 /// Operations, the newest first.
-#[utoipa::path(get, path = "/v1/operations", tag = "operations", params(Selection), responses(
+#[utoipa::path(get, path = "/v1/operations", tag = "operations", operation_id = "list_operations",
+    params(Selection), responses(
     (status = 200, body = Page<Operation>), (status = 400, body = Problem),
     (status = 401, body = Problem),
 ))]
@@ -41,7 +44,7 @@ pub(crate) async fn list(
     Extract(api): State,
     _: Caller,
     Query(selection): Query<Selection>,
-) -> Json<Page<Operation>> {
+) -> Result<Json<Page<Operation>>> {
     // A cluster that is gone still has its operations, by its id or its name of then.
     let mut all = operations::newest(&api.store, None);
     if let Some(text) = &selection.cluster {
@@ -53,15 +56,18 @@ pub(crate) async fn list(
             }
         });
     }
+    let paging = Paging { limit: selection.limit, after: selection.after };
     let key = |operation: &Stored<Operation>| operation.object.id.to_string();
     let show = |operation: Stored<Operation>| Some(operation.object);
-    Json(page(all, key, selection.limit, selection.after.as_deref(), show))
+    page(all, key, |key, after| key < after, &paging, show).map(Json)
 }
 
 /// One operation.
-#[utoipa::path(get, path = "/v1/operations/{id}", tag = "operations", params(("id" = String, Path)),
-    responses((status = 200, body = Operation), (status = 401, body = Problem),
-        (status = 404, body = Problem)))]
+#[utoipa::path(get, path = "/v1/operations/{id}", tag = "operations",
+    operation_id = "show_operation", params(("id" = String, Path)), responses(
+    (status = 200, body = Operation), (status = 401, body = Problem),
+    (status = 404, body = Problem),
+))]
 pub(crate) async fn show(
     Extract(api): State,
     _: Caller,
@@ -71,7 +77,8 @@ pub(crate) async fn show(
 }
 
 /// Ask for an operation. With `plan=true` nothing is done and a plan is the answer.
-#[utoipa::path(post, path = "/v1/clusters/{cluster}/operations", tag = "operations", params(
+#[utoipa::path(post, path = "/v1/clusters/{cluster}/operations", tag = "operations",
+    operation_id = "create_operation", params(
     ("cluster" = String, Path, description = "id or name"), PlanOnly,
     ("Idempotency-Key" = Option<String>, Header, description = "the same key asks once")),
     request_body = NewOperation, responses(
@@ -90,15 +97,68 @@ pub(crate) async fn create(
 ) -> Result<Response> {
     let view = find_view(&api, &cluster)?;
     if query.plan {
-        return Ok(Json(plan(&view, &request)).into_response());
+        return planned(&api, &view, &request);
     }
-    let text = serde_json::to_string(&request).expect("plain data");
     let id = &view.cluster.id;
-    let key = idempotency::read(&api, &caller, &headers, &format!("operate {id} {text}"))?;
-    if let Some(made) = &key.made {
-        return Ok(answer(&api.store.get::<Operation>(made)?.object));
+    let text = serde_json::to_string(&request).expect("plain data");
+    let key = Key::read(&caller, &headers, &format!("operate {id} {text}"))?;
+    accept(&api, &caller, id, &request, &key).await
+}
+
+/// The plan of an operation, with whatever would refuse it now.
+pub(crate) fn planned(api: &Inner, view: &View, request: &NewOperation) -> Result<Response> {
+    check_node(view, request)?;
+    let mut plan = plan(view, request);
+    if request.kind == OperationKind::AddNode {
+        plan.refusals.extend(too_many(api, view)?);
     }
-    accepted(&api, &caller, &view, &request, Some(key)).await
+    Ok(Json(plan).into_response())
+}
+
+/// Writes the operation down, and with it what it changes of the spec.
+pub(crate) async fn accept(
+    api: &Inner,
+    caller: &Caller,
+    id: &ClusterId,
+    request: &NewOperation,
+    key: &Key,
+) -> Result<Response> {
+    for _ in 0..TRIES {
+        if let Some(made) = key.made(api)? {
+            let known = api.store.find::<Operation>(&made);
+            let known = known.ok_or_else(|| idempotency::is_gone("operation"))?;
+            return Ok(answer(&known.object));
+        }
+        // In this order: what the view does not show yet makes the commit fail.
+        let mut cluster: Stored<Cluster> = api.store.get(id.as_str())?;
+        let view = find_view(api, id.as_str())?;
+        check(api, &view, request)?;
+        let mut operation = new_operation(&cluster.object, request.kind, caller);
+        let node = request.node.as_deref().and_then(|text| view.node_named(text));
+        operation.node = node.map(|facts| facts.node.id.clone());
+        operation.node_name = node.map(|facts| facts.node.name.clone());
+        // What is asked for stays asked for: otherwise the loop would undo it.
+        let nodes = match request.kind {
+            OperationKind::AddNode => view.nodes.len() as u32 + 1,
+            OperationKind::RemoveNode => (view.nodes.len() as u32).saturating_sub(1).max(1),
+            _ => cluster.object.spec.nodes,
+        };
+        if nodes != cluster.object.spec.nodes {
+            cluster.object.spec.nodes = nodes;
+            cluster.object.generation += 1;
+        }
+        let action = format!("operation.{}", request.kind);
+        let object = operation.node_name.as_ref().unwrap_or(&operation.cluster_name);
+        // The cluster is saved in any case: of two requests at one moment one is refused.
+        let txn = Txn::new().insert(&operation).update(&cluster);
+        let txn = txn.audit(caller.entry(&action, object));
+        match api.store.commit(key.remember(api, txn, operation.id.as_str())).await {
+            Ok(_) => return Ok(answer(&operation)),
+            Err(StoreError::Conflict { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(changes_too_quickly())
 }
 
 fn answer(operation: &Operation) -> Response {
@@ -106,57 +166,65 @@ fn answer(operation: &Operation) -> Response {
     (StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(operation)).into_response()
 }
 
-/// Writes the operation down, and with it what it changes of the spec.
-pub(crate) async fn accepted(
-    api: &Inner,
-    caller: &Caller,
-    view: &View,
-    request: &NewOperation,
-    key: Option<idempotency::Key>,
-) -> Result<Response> {
-    let name = view.cluster.spec.name.clone();
-    if request.kind == OperationKind::DeleteCluster
-        && request.confirm.as_deref() != Some(name.as_str())
-    {
+pub(crate) fn changes_too_quickly() -> ApiError {
+    ApiError::new(Code::OperationRefused, "the cluster changes too quickly").hint("try again")
+}
+
+fn refused(kind: OperationKind, reason: &str) -> ApiError {
+    let words = format!("{} is refused: {reason}", kind.title().to_lowercase());
+    ApiError::new(Code::OperationRefused, words)
+}
+
+/// Whether the operation may begin now.
+fn check(api: &Inner, view: &View, request: &NewOperation) -> Result<()> {
+    check_node(view, request)?;
+    let name = &view.cluster.spec.name;
+    if request.kind == OperationKind::DeleteCluster && request.confirm.as_ref() != Some(name) {
         let words = format!("type the cluster's name, `{name}`, to confirm that it shall go");
         return Err(ApiError::field("confirm", words));
     }
-    let id = view.cluster.id.clone();
-    for _ in 0..TRIES {
-        let view = find_view(api, id.as_str())?;
-        check_operation(&view, request).map_err(|reason| {
-            let words = format!("{} is refused: {reason}", request.kind.title().to_lowercase());
-            ApiError::new(Code::OperationRefused, words)
-        })?;
-        let mut cluster: Stored<Cluster> = api.store.get(id.as_str())?;
-        let mut operation = new_operation(&cluster.object, request.kind, caller);
-        let node = request.node.as_deref().and_then(|text| view.node_named(text));
-        operation.node = node.map(|facts| facts.node.id.clone());
-        operation.node_name = node.map(|facts| facts.node.name.clone());
-        // What is asked for stays asked for: otherwise the loop would undo it.
-        let count = view.nodes.len() as u32;
-        match request.kind {
-            OperationKind::AddNode => cluster.object.spec.nodes = count + 1,
-            OperationKind::RemoveNode => cluster.object.spec.nodes = count.saturating_sub(1).max(1),
-            _ => {}
-        }
-        let mut txn = Txn::new().insert(&operation);
-        if matches!(request.kind, OperationKind::AddNode | OperationKind::RemoveNode) {
-            cluster.object.generation += 1;
-            txn = txn.update(&cluster);
-        }
-        if let Some(key) = &key {
-            txn = key.remember(api, txn, operation.id.as_str());
-        }
-        match api.store.commit(txn).await {
-            Ok(_) => {
-                let action = format!("operation.{}", request.kind);
-                caller.audit(api, &action, &name).await?;
-                return Ok(answer(&operation));
-            }
-            Err(StoreError::Conflict { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
+    check_operation(view, request).map_err(|reason| refused(request.kind, &reason))?;
+    if request.kind == OperationKind::AddNode
+        && let Some(reason) = too_many(api, view)?
+    {
+        return Err(refused(request.kind, &reason));
     }
-    Err(ApiError::internal("the cluster changes too quickly").hint("try again"))
+    Ok(())
+}
+
+/// Whether the request names a node where one is needed, one that is there.
+fn check_node(view: &View, request: &NewOperation) -> Result<()> {
+    let needs_node = matches!(request.kind, OperationKind::Switchover | OperationKind::RemoveNode);
+    match request.node.as_deref() {
+        None | Some("") if needs_node => {
+            Err(ApiError::field("node", format!("{} needs a node; name it", request.kind)))
+        }
+        Some(text) if needs_node && view.node_named(text).is_none() => {
+            let names: Vec<_> = view.nodes.iter().map(|facts| facts.node.name.as_str()).collect();
+            let names = names.join(", ");
+            Err(ApiError::field("node", format!("there is no node `{text}`; there are {names}")))
+        }
+        Some(_) if !needs_node => {
+            Err(ApiError::field("node", format!("{} is about no single node", request.kind)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Why one node more cannot be had.
+fn too_many(api: &Inner, view: &View) -> Result<Option<String>> {
+    let mut spec = view.cluster.spec.clone();
+    spec.nodes = view.nodes.len() as u32 + 1;
+    let problem = problems(api, &spec)?.into_iter().find(|problem| problem.field == "nodes");
+    Ok(problem.map(|problem| problem.message))
+}
+
+/// Nothing is changed on a cluster that is on its way out.
+pub(crate) fn refuse_when_deleted(view: &View) -> Result<()> {
+    let mut operations = view.operation.iter().chain(&view.queued);
+    if operations.any(|operation| operation.kind == OperationKind::DeleteCluster) {
+        let words = format!("{} is being deleted", view.cluster.spec.name);
+        return Err(ApiError::new(Code::OperationRefused, words));
+    }
+    Ok(())
 }

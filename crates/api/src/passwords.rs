@@ -4,12 +4,12 @@ use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use bellwether_model::{Timestamp, UserId};
-use bellwether_store::users::{self, User};
+use bellwether_store::users::User;
 use bellwether_store::{Store, Txn};
 use rand::Rng as _;
 
 use crate::Inner;
-use crate::error::{ApiError, Result};
+use crate::error::Result;
 
 /// The shortest password a person may choose.
 pub(crate) const LENGTH_MIN: usize = 12;
@@ -20,21 +20,37 @@ const ALPHABET: &[u8] = b"abcdefghijkmnpqrstuvwxyz23456789";
 /// The name of the first administrator.
 const FIRST: &str = "admin";
 
-fn hash_now(password: &str) -> Option<String> {
-    Argon2::default().hash_password(password.as_bytes()).ok().map(|hash| hash.to_string())
+fn hash_now(password: &str) -> String {
+    let hash = Argon2::default().hash_password(password.as_bytes());
+    hash.expect("its own parameters fit every password that is not gigabytes long").to_string()
 }
 
 /// Hashes a password; takes its time and memory on purpose.
-pub(crate) async fn hash(state: &Inner, password: String) -> Result<String> {
-    let _turn = state.hashing.acquire().await;
+async fn hash_in_background(password: String) -> String {
     let hashed = tokio::task::spawn_blocking(move || hash_now(&password)).await;
-    let hashed = hashed.ok().flatten();
-    hashed.ok_or_else(|| ApiError::internal("the password could not be hashed"))
+    hashed.expect("hashing does not panic")
 }
 
-/// Whether it is the password. Takes as long for a user that does not exist.
-pub(crate) async fn verify(state: &Inner, password: String, known: Option<String>) -> bool {
+/// Hashes a password, in its turn.
+pub(crate) async fn hash(state: &Inner, password: String) -> String {
     let _turn = state.hashing.acquire().await;
+    hash_in_background(password).await
+}
+
+/// Whether it is the password; wrong ones are counted under `key`, and too many refused. Takes as long
+/// for a user that does not exist.
+///
+/// # Errors
+/// When the caller has to wait after too many wrong ones.
+pub(crate) async fn verify(
+    state: &Inner,
+    key: &str,
+    password: String,
+    known: Option<String>,
+) -> Result<bool> {
+    let _turn = state.hashing.acquire().await;
+    // Looked at in one's turn: a crowd that asks at once is counted like one that asks in a row.
+    state.throttle.check(key)?;
     let check = move || {
         let Some(known) = known else {
             hash_now(&password);
@@ -43,7 +59,13 @@ pub(crate) async fn verify(state: &Inner, password: String, known: Option<String
         PasswordHash::new(&known)
             .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
     };
-    tokio::task::spawn_blocking(check).await.unwrap_or(false)
+    let is_right = tokio::task::spawn_blocking(check).await.unwrap_or(false);
+    if is_right {
+        state.throttle.succeeded(key);
+    } else {
+        state.throttle.failed(key);
+    }
+    Ok(is_right)
 }
 
 /// So many random letters and digits.
@@ -59,16 +81,14 @@ pub(crate) fn random(length: usize) -> String {
 pub async fn ensure_first_administrator(
     store: &Store,
 ) -> std::result::Result<Option<String>, bellwether_store::Error> {
-    if users::find_by_name(store, FIRST).is_some() || !store.list::<User>().is_empty() {
+    if !store.list::<User>().is_empty() {
         return Ok(None);
     }
     let password = random(20);
-    let clear = password.clone();
-    let hashed = tokio::task::spawn_blocking(move || hash_now(&clear)).await.ok().flatten();
     let user = User {
         id: UserId::generate(),
         name: FIRST.to_owned(),
-        password_hash: hashed.ok_or(bellwether_store::Error::Sealed)?,
+        password_hash: hash_in_background(password.clone()).await,
         must_change_password: true,
         created_at: Timestamp::now(),
     };

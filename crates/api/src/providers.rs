@@ -9,18 +9,19 @@ use crate::State;
 use crate::auth::Caller;
 
 /// Every provider of this server.
-#[utoipa::path(get, path = "/v1/providers", tag = "providers", responses(
+#[utoipa::path(get, path = "/v1/providers", tag = "providers", operation_id = "list_providers",
+    responses(
     (status = 200, body = Vec<ProviderView>), (status = 401, body = Problem),
 ))]
 pub(crate) async fn list(Extract(api): State, _: Caller) -> Json<Vec<ProviderView>> {
     let mut views = Vec::new();
     for provider in &api.providers {
-        let check = provider.check().await;
+        let check = crate::check_provider(provider.as_ref()).await;
         views.push(ProviderView {
             name: provider.name().to_owned(),
             title: provider.title().to_owned(),
             available: check.is_ok(),
-            reason: check.err().map(|failure| failure.text).unwrap_or_default(),
+            reason: check.err().unwrap_or_default(),
             limits: provider.limits(),
         });
     }

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State as Extract;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bellwether_model::problem::{Code, Problem};
 use bellwether_model::user::{NewPassword, NewSession, Session, UserView};
@@ -11,9 +11,16 @@ use bellwether_store::tokens::{self, Token, TokenKind};
 use bellwether_store::users::{self, User};
 use bellwether_store::{Stored, Txn};
 
-use crate::auth::{COOKIE, Caller, SESSION_MS, Source, audit};
-use crate::error::{ApiError, Body, Result};
+use crate::auth::{Caller, SESSION_MS, Source, cookie, entry, expired};
+use crate::error::{ApiError, Result};
+use crate::extract::Body;
 use crate::{State, passwords};
+
+/// Nobody has a longer name.
+const NAME_LENGTH_MAX: usize = 100;
+
+/// Longer ones would only cost time.
+const PASSWORD_LENGTH_MAX: usize = 1_000;
 
 fn view(user: &User) -> UserView {
     UserView {
@@ -24,27 +31,27 @@ fn view(user: &User) -> UserView {
 }
 
 /// Sign in. Browsers are given a cookie too.
-#[utoipa::path(post, path = "/v1/sessions", tag = "sessions", request_body = NewSession, responses(
+#[utoipa::path(post, path = "/v1/sessions", tag = "sessions", operation_id = "sign_in", request_body = NewSession, responses(
     (status = 201, body = Session), (status = 401, body = Problem), (status = 422, body = Problem),
-    (status = 400, body = Problem), (status = 429, body = Problem),
-))]
+    (status = 400, body = Problem), (status = 413, body = Problem), (status = 429, body = Problem),
+), security(()))]
 pub(crate) async fn create(
     Extract(api): State,
-    Source(source): Source,
+    source: Source,
     Body(request): Body<NewSession>,
 ) -> Result<Response> {
-    let key = format!("{source}/{}", request.user);
-    api.throttle.check(&key)?;
+    check_length("user", &request.user, NAME_LENGTH_MAX)?;
+    check_length("password", &request.password, PASSWORD_LENGTH_MAX)?;
+    let key = format!("{}/{}", source.address, request.user);
     let user = users::find_by_name(&api.store, &request.user);
     let known = user.as_ref().map(|user| user.object.password_hash.clone());
-    if !passwords::verify(&api, request.password, known).await {
-        api.throttle.failed(&key);
-        audit(&api, &request.user, &source, "session.create", &request.user, "wrong-password")
-            .await?;
+    let is_right = passwords::verify(&api, &key, request.password, known).await?;
+    let Some(user) = user.filter(|_| is_right) else {
+        let (name, address) = (&request.user, &source.address);
+        let entry = entry(name, address, "session.create", name, "wrong-password");
+        api.store.append_audit(entry).await?;
         return Err(ApiError::new(Code::WrongPassword, "the user or the password is wrong"));
-    }
-    let Some(user) = user else { return Err(ApiError::internal("the user is gone")) };
-    api.throttle.succeeded(&key);
+    };
     let secret = passwords::random(52);
     let expires_at = Timestamp::from_millis(Timestamp::now().as_millis() + SESSION_MS);
     let token = Token {
@@ -57,23 +64,25 @@ pub(crate) async fn create(
         expires_at: Some(expires_at),
         last_used_at: None,
     };
-    let expired = expired(&api.store.list::<Token>());
-    let txn = expired.iter().fold(Txn::new().insert(&token), |txn, old| {
-        txn.delete::<Token>(&old.object.secret_hash, None)
-    });
+    let name = &user.object.name;
+    let txn =
+        Txn::new().insert(&token).audit(entry(name, &source.address, "session.create", name, "ok"));
+    let txn = expired(&api)
+        .iter()
+        .fold(txn, |txn, old| txn.delete::<Token>(&old.object.secret_hash, None));
     api.store.commit(txn).await?;
-    audit(&api, &user.object.name, &source, "session.create", &user.object.name, "ok").await?;
-    let cookie = format!("{COOKIE}={secret}; Path=/; HttpOnly; SameSite=Strict");
+    let cookie = cookie(Some(&secret), source.over_tls);
     let session = Session { token: secret, user: view(&user.object), expires_at };
     let mut response = (StatusCode::CREATED, Json(session)).into_response();
     set_cookie(&mut response, &cookie);
     Ok(response)
 }
 
-fn expired(tokens: &[Stored<Token>]) -> Vec<Stored<Token>> {
-    let now = Timestamp::now();
-    let is_over = |token: &&Stored<Token>| token.object.expires_at.is_some_and(|end| end < now);
-    tokens.iter().filter(is_over).cloned().collect()
+fn check_length(field: &str, text: &str, most: usize) -> Result<()> {
+    if text.len() > most {
+        return Err(ApiError::field(field, format!("use at most {most} characters")));
+    }
+    Ok(())
 }
 
 fn set_cookie(response: &mut Response, cookie: &str) {
@@ -83,19 +92,26 @@ fn set_cookie(response: &mut Response, cookie: &str) {
 }
 
 /// Sign out: the session, or the token, that asks is forgotten.
-#[utoipa::path(delete, path = "/v1/sessions/current", tag = "sessions", responses(
+#[utoipa::path(delete, path = "/v1/sessions/current", tag = "sessions", operation_id = "sign_out",
+    responses(
     (status = 204), (status = 401, body = Problem), (status = 403, body = Problem),
 ))]
-pub(crate) async fn delete(Extract(api): State, caller: Caller, _: HeaderMap) -> Result<Response> {
-    api.store.commit(Txn::new().delete::<Token>(&caller.token.secret_hash, None)).await?;
-    caller.audit(&api, "session.delete", &caller.user.name).await?;
+pub(crate) async fn delete(
+    Extract(api): State,
+    caller: Caller,
+    source: Source,
+) -> Result<Response> {
+    let txn = Txn::new()
+        .delete::<Token>(&caller.token.secret_hash, None)
+        .audit(caller.entry("session.delete", &caller.user.name));
+    api.store.commit(txn).await?;
     let mut response = StatusCode::NO_CONTENT.into_response();
-    set_cookie(&mut response, &format!("{COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict"));
+    set_cookie(&mut response, &cookie(None, source.over_tls));
     Ok(response)
 }
 
 /// Who asks.
-#[utoipa::path(get, path = "/v1/me", tag = "sessions", responses(
+#[utoipa::path(get, path = "/v1/me", tag = "sessions", operation_id = "show_me", responses(
     (status = 200, body = UserView), (status = 401, body = Problem),
 ))]
 pub(crate) async fn me(caller: Caller) -> Json<UserView> {
@@ -103,9 +119,11 @@ pub(crate) async fn me(caller: Caller) -> Json<UserView> {
 }
 
 /// Change one's own password; other sessions end.
-#[utoipa::path(put, path = "/v1/me/password", tag = "sessions", request_body = NewPassword, responses(
+#[utoipa::path(put, path = "/v1/me/password", tag = "sessions", operation_id = "change_password",
+    request_body = NewPassword, responses(
     (status = 204), (status = 400, body = Problem), (status = 401, body = Problem),
-    (status = 403, body = Problem), (status = 422, body = Problem),
+    (status = 403, body = Problem), (status = 409, body = Problem), (status = 413, body = Problem),
+    (status = 422, body = Problem), (status = 429, body = Problem),
 ))]
 pub(crate) async fn change_password(
     Extract(api): State,
@@ -115,23 +133,25 @@ pub(crate) async fn change_password(
     if request.new.chars().count() < passwords::LENGTH_MIN {
         return Err(ApiError::field("new", "use 12 characters or more"));
     }
+    check_length("new", &request.new, PASSWORD_LENGTH_MAX)?;
+    check_length("current", &request.current, PASSWORD_LENGTH_MAX)?;
+    let key = format!("password of {}", caller.user.id);
     let known = Some(caller.user.password_hash.clone());
-    if !passwords::verify(&api, request.current, known).await {
+    if !passwords::verify(&api, &key, request.current, known).await? {
         return Err(ApiError::new(Code::WrongPassword, "the current password is wrong"));
     }
-    let hashed = passwords::hash(&api, request.new).await?;
+    let hashed = passwords::hash(&api, request.new).await;
     let mut user: Stored<User> = api.store.get(caller.user.id.as_str())?;
     user.object.password_hash = hashed;
     user.object.must_change_password = false;
-    let others = api.store.list::<Token>().into_iter().filter(|token| {
-        token.object.kind == TokenKind::Session
-            && token.object.user == caller.user.id
-            && token.object.id != caller.token.id
+    let others = api.store.list_where(|token: &Token| {
+        token.kind == TokenKind::Session
+            && token.user == caller.user.id
+            && token.id != caller.token.id
     });
-    let txn = others.fold(Txn::new().update(&user), |txn, token| {
-        txn.delete::<Token>(&token.object.secret_hash, None)
-    });
+    let txn = Txn::new().update(&user).audit(caller.entry("password.change", &caller.user.name));
+    let txn =
+        others.iter().fold(txn, |txn, token| txn.delete::<Token>(&token.object.secret_hash, None));
     api.store.commit(txn).await?;
-    caller.audit(&api, "password.change", &caller.user.name).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,7 +1,7 @@
 //! Bearer tokens of programs.
 
 use axum::Json;
-use axum::extract::{Path, State as Extract};
+use axum::extract::State as Extract;
 use axum::http::StatusCode;
 use bellwether_model::problem::Problem;
 use bellwether_model::user::{CreatedToken, NewToken, TokenView};
@@ -10,8 +10,12 @@ use bellwether_store::Txn;
 use bellwether_store::tokens::{self, Token, TokenKind};
 
 use crate::auth::Caller;
-use crate::error::{ApiError, Body, Result};
+use crate::error::{ApiError, Result};
+use crate::extract::{Body, Path};
 use crate::{State, passwords};
+
+/// Ten years.
+const DAYS_MAX: u32 = 3_650;
 
 fn view(token: &Token) -> TokenView {
     TokenView {
@@ -26,17 +30,17 @@ fn view(token: &Token) -> TokenView {
 fn own(api: &crate::Inner, caller: &Caller) -> Vec<Token> {
     let mut tokens: Vec<Token> = api
         .store
-        .list::<Token>()
+        .list_where(|token: &Token| token.kind == TokenKind::Api && token.user == caller.user.id)
         .into_iter()
         .map(|token| token.object)
-        .filter(|token| token.kind == TokenKind::Api && token.user == caller.user.id)
         .collect();
     tokens.sort_by(|a, b| a.id.cmp(&b.id));
     tokens
 }
 
 /// One's own bearer tokens.
-#[utoipa::path(get, path = "/v1/tokens", tag = "tokens", responses(
+#[utoipa::path(get, path = "/v1/tokens", tag = "tokens", operation_id = "list_tokens",
+    responses(
     (status = 200, body = Vec<TokenView>), (status = 401, body = Problem),
 ))]
 pub(crate) async fn list(Extract(api): State, caller: Caller) -> Json<Vec<TokenView>> {
@@ -44,9 +48,11 @@ pub(crate) async fn list(Extract(api): State, caller: Caller) -> Json<Vec<TokenV
 }
 
 /// Make a bearer token; its secret is shown this once.
-#[utoipa::path(post, path = "/v1/tokens", tag = "tokens", request_body = NewToken, responses(
+#[utoipa::path(post, path = "/v1/tokens", tag = "tokens", operation_id = "create_token",
+    request_body = NewToken, responses(
     (status = 201, body = CreatedToken), (status = 400, body = Problem),
-    (status = 401, body = Problem), (status = 403, body = Problem), (status = 422, body = Problem),
+    (status = 401, body = Problem), (status = 403, body = Problem), (status = 413, body = Problem),
+    (status = 422, body = Problem),
 ))]
 pub(crate) async fn create(
     Extract(api): State,
@@ -56,8 +62,10 @@ pub(crate) async fn create(
     if request.name.trim().is_empty() || request.name.len() > 100 {
         return Err(ApiError::field("name", "say in 1 to 100 characters what the token is for"));
     }
-    if request.days == Some(0) {
-        return Err(ApiError::field("days", "use 1 or more, or leave it out"));
+    if request.days.is_some_and(|days| days == 0 || days > DAYS_MAX) {
+        let words =
+            format!("use 1 to {DAYS_MAX}, or leave it out for a token that does not expire");
+        return Err(ApiError::field("days", words));
     }
     let secret = format!("bw_{}", passwords::random(48));
     let now = Timestamp::now();
@@ -74,13 +82,14 @@ pub(crate) async fn create(
             .map(|days| Timestamp::from_millis(now.as_millis() + i64::from(days) * day_ms)),
         last_used_at: None,
     };
-    api.store.commit(Txn::new().insert(&token)).await?;
-    caller.audit(&api, "token.create", &token.name).await?;
+    let txn = Txn::new().insert(&token).audit(caller.entry("token.create", &token.name));
+    api.store.commit(txn).await?;
     Ok((StatusCode::CREATED, Json(CreatedToken { token: view(&token), secret })))
 }
 
 /// Forget a bearer token: it is refused from now on.
-#[utoipa::path(delete, path = "/v1/tokens/{id}", tag = "tokens", params(("id" = String, Path)),
+#[utoipa::path(delete, path = "/v1/tokens/{id}", tag = "tokens",
+    operation_id = "delete_token", params(("id" = String, Path)),
     responses((status = 204), (status = 401, body = Problem), (status = 403, body = Problem),
         (status = 404, body = Problem)))]
 pub(crate) async fn delete(
@@ -90,7 +99,9 @@ pub(crate) async fn delete(
 ) -> Result<StatusCode> {
     let token = own(&api, &caller).into_iter().find(|token| token.id.as_str() == id);
     let token = token.ok_or_else(|| ApiError::not_found("token", &id))?;
-    api.store.commit(Txn::new().delete::<Token>(&token.secret_hash, None)).await?;
-    caller.audit(&api, "token.delete", &token.name).await?;
+    let txn = Txn::new()
+        .delete::<Token>(&token.secret_hash, None)
+        .audit(caller.entry("token.delete", &token.name));
+    api.store.commit(txn).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -46,6 +46,7 @@ pub enum Code {
     PasswordChangeNeeded,
     Forbidden,
     NotFound,
+    MethodNotAllowed,
     NameTaken,
     GenerationMismatch,
     OperationRefused,
@@ -58,7 +59,7 @@ pub enum Code {
 }
 
 impl Code {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::BadRequest,
         Self::InvalidField,
         Self::Unauthenticated,
@@ -66,6 +67,7 @@ impl Code {
         Self::PasswordChangeNeeded,
         Self::Forbidden,
         Self::NotFound,
+        Self::MethodNotAllowed,
         Self::NameTaken,
         Self::GenerationMismatch,
         Self::OperationRefused,
@@ -88,6 +90,7 @@ impl Code {
             Self::PasswordChangeNeeded => ("password-change-needed", 403),
             Self::Forbidden => ("forbidden", 403),
             Self::NotFound => ("not-found", 404),
+            Self::MethodNotAllowed => ("method-not-allowed", 405),
             Self::NameTaken => ("name-taken", 409),
             Self::GenerationMismatch => ("generation-mismatch", 412),
             Self::OperationRefused => ("operation-refused", 409),

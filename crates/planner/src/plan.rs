@@ -170,7 +170,39 @@ pub fn plan(view: &View, request: &NewOperation) -> Plan {
     }
 }
 
+/// The plans of the operations that a new number of nodes brings about, in their order.
+#[must_use]
+pub fn plan_change(view: &View, nodes: u32) -> Vec<Plan> {
+    let count = view.nodes.len() as u32;
+    let request = |kind, node| NewOperation { kind, node, confirm: None };
+    let added = (count..nodes).map(|_| request(OperationKind::AddNode, None));
+    // The last replica goes first, as the rule has it.
+    let replicas: Vec<_> = view.replicas().map(|facts| facts.node.name.clone()).collect();
+    let surplus = count.saturating_sub(nodes) as usize;
+    let removed = replicas.into_iter().rev().take(surplus);
+    let removed = removed.map(|name| request(OperationKind::RemoveNode, Some(name)));
+    added.chain(removed).map(|request| plan(view, &request)).collect()
+}
+
 fn is_copy(view: &View, facts: &NodeFacts) -> bool {
     let status = &view.cluster.status;
     status.primary.as_ref().is_some_and(|primary| facts.streams_from(primary))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::tests::sketch;
+
+    #[test]
+    fn a_change_of_the_number_of_nodes_is_planned_as_the_rules_will_do_it() {
+        let view = sketch(3).view();
+        assert!(plan_change(&view, 3).is_empty());
+        let more = plan_change(&view, 5);
+        assert!(more.len() == 2 && more.iter().all(|p| p.kind == OperationKind::AddNode));
+        let fewer = plan_change(&view, 1);
+        let erased: Vec<_> = fewer.iter().flat_map(|plan| plan.erases.clone()).collect();
+        assert!(erased[0].starts_with("demo-3") && erased[1].starts_with("demo-2"), "{erased:?}");
+        assert_eq!(fewer[0].kind, OperationKind::RemoveNode);
+    }
 }

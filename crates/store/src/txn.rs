@@ -1,6 +1,6 @@
 //! A transaction: what is expected, and what shall be.
 
-use crate::{Object, Stored};
+use crate::{AuditEntry, Object, Stored};
 
 /// What is expected of an object before the transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,7 @@ pub(crate) struct Write {
 #[derive(Default)]
 pub struct Txn {
     pub(crate) writes: Vec<Write>,
+    pub(crate) audit: Vec<AuditEntry>,
 }
 
 impl Txn {
@@ -32,7 +33,7 @@ impl Txn {
 
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.writes.is_empty()
+        self.writes.is_empty() && self.audit.is_empty()
     }
 
     /// Whether it makes a new object of that kind.
@@ -63,6 +64,13 @@ impl Txn {
     pub fn delete<T: Object>(mut self, key: &str, revision: Option<u64>) -> Self {
         let expect = revision.map_or(Expect::Anything, Expect::Revision);
         self.writes.push(Write { kind: T::KIND, key: key.to_owned(), expect, body: None });
+        self
+    }
+
+    /// Appends to the audit log, if and when the rest is saved.
+    #[must_use]
+    pub fn audit(mut self, entry: AuditEntry) -> Self {
+        self.audit.push(entry);
         self
     }
 

@@ -89,8 +89,7 @@ impl Writer {
         let answers = batch.into_iter().map(|job| match job {
             Job::Commit { txn, answer } => Answer::Commit(answer, staged.apply(&cache, txn)),
             Job::Audit { entry, answer } => {
-                let body = serde_json::to_string(&entry).expect("plain data");
-                staged.audit.push((entry.at.as_millis(), body));
+                staged.append(&entry);
                 Answer::Audit(answer)
             }
         });
@@ -158,6 +157,11 @@ impl Staged {
         }
     }
 
+    fn append(&mut self, entry: &AuditEntry) {
+        let body = serde_json::to_string(entry).expect("plain data");
+        self.audit.push((entry.at.as_millis(), body));
+    }
+
     fn apply(&mut self, cache: &Cache, txn: Txn) -> Result<u64, Error> {
         for (index, write) in txn.writes.iter().enumerate() {
             let now = self.revision_of(cache, &txn.writes[..index], write);
@@ -169,6 +173,9 @@ impl Staged {
             if !is_as_expected {
                 return Err(Error::Conflict { kind: write.kind.into(), key: write.key.clone() });
             }
+        }
+        for entry in &txn.audit {
+            self.append(entry);
         }
         self.revision += 1;
         for write in txn.writes {

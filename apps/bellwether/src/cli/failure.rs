@@ -65,7 +65,7 @@ impl From<Error> for Failure {
 fn exit_code(code: Code) -> u8 {
     match code {
         Code::NotFound => 3,
-        Code::BadRequest | Code::InvalidField | Code::PayloadTooLarge => 2,
+        Code::BadRequest | Code::InvalidField | Code::MethodNotAllowed | Code::PayloadTooLarge => 2,
         Code::NameTaken
         | Code::GenerationMismatch
         | Code::OperationRefused

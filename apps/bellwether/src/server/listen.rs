@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
+use bellwether_api::OverTls;
 use bellwether_control::authority::fingerprint;
 use bellwether_control::sessions::PeerFingerprint;
 use hyper::service::service_fn;
@@ -53,7 +54,7 @@ pub(super) async fn serve_tls(
                     let certificates = stream.get_ref().1.peer_certificates();
                     let shown = certificates.and_then(|chain| chain.first());
                     let shown = shown.map(|der| PeerFingerprint(fingerprint(der)));
-                    serve_connection(stream, router, peer, shown).await;
+                    serve_connection(stream, router, peer, Some(shown)).await;
                 }
                 Ok(Err(error)) => debug!("{peer}: no TLS handshake: {error}"),
                 Err(_) => debug!("{peer}: no TLS handshake in time"),
@@ -87,19 +88,21 @@ async fn accept(listener: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
     }
 }
 
+/// `tls` is none over plain HTTP, and has the certificate that the client showed over TLS.
 async fn serve_connection<S>(
     stream: S,
     router: Router,
     peer: SocketAddr,
-    shown: Option<PeerFingerprint>,
+    tls: Option<Option<PeerFingerprint>>,
 ) where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let mut request = request.map(axum::body::Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
-        if let Some(shown) = &shown {
-            request.extensions_mut().insert(shown.clone());
+        if let Some(shown) = &tls {
+            request.extensions_mut().insert(OverTls);
+            shown.clone().map(|shown| request.extensions_mut().insert(shown));
         }
         router.clone().oneshot(request)
     });
