@@ -1,5 +1,5 @@
-//! The REST API: authenticate, authorise, validate, write intent, audit, answer. It decides nothing:
-//! what is allowed, what a plan is and how things are shown comes from the planner.
+//! The REST API: authenticate, authorise, validate, write intent, audit, answer. It decides
+//! nothing: what is allowed, what a plan is and how things are shown comes from the planner.
 
 mod audit;
 mod auth;

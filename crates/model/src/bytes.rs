@@ -61,7 +61,7 @@ impl FromStr for Bytes {
         let whole = number.parse::<u64>().ok().and_then(|n| n.checked_mul(unit));
         let fraction = || {
             let value = number.parse::<f64>().ok()? * unit as f64;
-            (value.is_finite() && value >= 0.0 && value < 9e18).then_some(value as u64)
+            (value.is_finite() && (0.0..9e18).contains(&value)).then_some(value as u64)
         };
         whole.or_else(fraction).map(Self).ok_or_else(|| ParseError(text.to_owned()))
     }

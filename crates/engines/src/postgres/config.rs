@@ -115,11 +115,11 @@ synchronous_standby_names = '{sync}'
 ",
             port = self.port,
             socket = socket().display(),
-            shared = memory.0 / 4 >> 20,
-            cache = memory.0 * 3 / 4 >> 20,
-            maintenance = (memory.0 / 16 >> 20).clamp(16, 1024),
+            shared = memory.0 >> 22,
+            cache = (memory.0 * 3) >> 22,
+            maintenance = (memory.0 >> 24).clamp(16, 1024),
             slot_keep = (wal_disk >> 20).max(256),
-            max_wal = (wal_disk / 2 >> 20).clamp(128, 4096),
+            max_wal = (wal_disk >> 21).clamp(128, 4096),
             sync = synchronous_names(assignment),
         );
         if major >= 17 {
