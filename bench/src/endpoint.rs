@@ -1,5 +1,5 @@
-//! pgbench, select-only and read-write, with 1 and 8 clients: to the engine's own port, to the gate,
-//! through the endpoint of another node, and through HAProxy in TCP mode, in one run.
+//! pgbench, select-only and read-write, with 1 and 8 clients: to the engine's own port, to the
+//! gate, through the endpoint of another node, and through HAProxy in TCP mode, in one run.
 
 use std::collections::BTreeMap;
 use std::process::{Child, Command, Stdio};

@@ -1,5 +1,5 @@
-//! Figures of this machine: `bench create`, `bench failover`, `bench endpoint`. The last line of each
-//! is one line of JSON.
+//! Figures of this machine: `bench create`, `bench failover`, `bench endpoint`. The last
+//! line of each is one line of JSON.
 
 mod create;
 mod endpoint;

@@ -17,7 +17,7 @@ pub struct Bytes(pub u64);
 /// Why a text is not a size.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
-    "`{0}` is not a size: write a whole number of bytes or a number with KiB, MiB, GiB, TiB, KB, MB, GB or TB"
+    "`{0}` is not a size: write a number of bytes, or one with KiB, MiB, GiB, TiB, KB, MB, GB or TB"
 )]
 pub struct ParseError(String);
 
