@@ -1,0 +1,135 @@
+// What the pretended server offers, in the words of the real one.
+
+export const GIB = 2 ** 30;
+
+export const engines = [
+  {
+    name: 'postgresql',
+    title: 'PostgreSQL',
+    summary: 'The relational database for most things: SQL, transactions, extensions.',
+    versions: ['17', '18', '15'],
+    topologies: [
+      {
+        name: 'single',
+        title: 'One node',
+        summary: 'A primary alone: nothing takes over when it is lost.',
+        nodes_min: 1,
+        nodes_max: 1,
+      },
+      {
+        name: 'primary_replicas',
+        title: 'Primary and replicas',
+        summary: 'Replicas follow the primary; one takes over by itself when it is lost.',
+        nodes_min: 2,
+        nodes_max: 9,
+      },
+    ],
+    replication_modes: [
+      {
+        name: 'async',
+        title: 'Asynchronous',
+        summary: 'The primary alone confirms. Fastest; the last writes may be lost with it.',
+      },
+      {
+        name: 'prefer',
+        title: 'Synchronous if possible',
+        summary: 'One replica confirms while one can; without any, writes go on.',
+      },
+      {
+        name: 'strict',
+        title: 'Synchronous',
+        summary: 'One replica confirms every write; without any, writes wait.',
+      },
+      {
+        name: 'quorum',
+        title: 'Quorum',
+        summary: 'As many replicas as you say confirm every write; with fewer, writes wait.',
+      },
+    ],
+    memory_min: GIB / 4,
+    disk_min: GIB,
+    ports: { gate: 5432, read_write: 5000, read_only: 5001, private: 5431, read_gate: 5433, peer: 5440 },
+    capabilities: { synchronous: true, point_in_time: false, multi_primary: false, sharded: false },
+  },
+];
+
+export const providers = [
+  {
+    name: 'docker',
+    title: 'Docker on this machine',
+    available: true,
+    reason: '',
+    limits: {
+      cpus_min: 0.1,
+      cpus_max: 8,
+      memory_min: GIB / 4,
+      memory_max: 24 * GIB,
+      disk_min: GIB,
+      disk_max: 200 * GIB,
+      nodes_max: 200,
+    },
+  },
+];
+
+export const steps = {
+  create_cluster: {
+    reserve_network: 'Reserve a network',
+    reserve_nodes: 'Reserve the nodes',
+    acquire_machines: 'Make the machines',
+    await_agents: 'Wait for the agents',
+    bootstrap_primary: 'Create the database',
+    await_primary: 'Wait for the primary',
+    seed_replicas: 'Copy the data to the replicas',
+    await_replicas: 'Wait for the replicas',
+    open_endpoints: 'Open the endpoints',
+  },
+  add_node: {
+    reserve_node: 'Reserve a node',
+    acquire_machine: 'Make the machine',
+    await_agent: 'Wait for the agent',
+    seed: 'Copy the data',
+    await_catch_up: 'Wait until it has caught up',
+    admit: 'Admit it to the endpoints',
+  },
+  remove_node: {
+    check_quorum: 'Check that the rest can do without',
+    withdraw: 'Withdraw it from votes and endpoints',
+    release_machine: 'Delete the machine and its disk',
+    forget: 'Forget the node',
+  },
+  switchover: {
+    check_candidate: 'Check the replica',
+    prepare: 'Prepare the primary for a quick stop',
+    hold_writes: 'Hold new connections',
+    surrender: 'Let the primary give up its role',
+    advance_term: 'Begin the new term',
+    await_primary: 'Wait for the new primary',
+    repoint: 'Let the others follow it',
+  },
+  failover: {
+    confirm_loss: 'Confirm the loss',
+    collect_promises: 'Collect promises',
+    await_fence: 'Wait until the former primary is fenced',
+    choose_candidate: 'Choose the most advanced replica',
+    advance_term: 'Begin the new term',
+    await_primary: 'Wait for the new primary',
+    repoint: 'Let the others follow it',
+    write_report: 'Write the report',
+  },
+  delete_cluster: {
+    withdraw: 'Close the endpoints',
+    release_machines: 'Delete the machines and their disks',
+    release_network: 'Delete the network',
+    verify_empty: 'Verify that nothing is left',
+    forget: 'Forget the cluster',
+  },
+};
+
+export const titles = {
+  create_cluster: 'create cluster',
+  add_node: 'add node',
+  remove_node: 'remove node',
+  switchover: 'promote',
+  failover: 'failover',
+  delete_cluster: 'delete cluster',
+};

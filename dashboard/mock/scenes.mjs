@@ -1,0 +1,130 @@
+// How the pretended world looks at the start.
+
+import { GIB } from './catalogue.mjs';
+
+const spec = (name, nodes, replication, more = {}) => ({
+  name,
+  engine: 'postgresql',
+  version: '17',
+  provider: 'docker',
+  nodes,
+  size: { cpus: 1, memory: GIB, disk: 5 * GIB },
+  replication,
+  timers: 'lan',
+  ...more,
+});
+
+/** A cluster that exists already, with a history. */
+function settle(world, wanted, minutes) {
+  world.networks += 1;
+  const created = new Date(Date.now() - minutes * 60_000);
+  const cluster = {
+    id: `0193${String(world.networks).padStart(4, '0')}-0000-7000-8000-00000000000${world.networks}`,
+    generation: 1,
+    created_at: created.toISOString(),
+    spec: wanted,
+    term: 0,
+    primary: null,
+    operation: null,
+    network: world.networks,
+    ordinals: 0,
+    phase: null,
+  };
+  world.clusters.set(cluster.id, cluster);
+  const nodes = Array.from({ length: wanted.nodes }, () => world.addNode(cluster));
+  for (const node of nodes) node.since = created.getTime() + 20_000;
+  world.crown(cluster, nodes[0]);
+  for (const node of nodes.slice(1)) world.follow(node, nodes[0]);
+  record(world, cluster, 'create_cluster', created.getTime(), 2_100, {
+    message: `${wanted.name} accepts writes`,
+  });
+  return { cluster, nodes };
+}
+
+function record(world, cluster, kind, at, stepMs, more = {}) {
+  const titles = world.titlesOf(kind);
+  const time = (index) => new Date(at + index * stepMs).toISOString();
+  world.operations.unshift({
+    id: `0193${String(world.operations.length + 10).padStart(4, '0')}-1111-7000-8000-000000000000`,
+    cluster: cluster.id,
+    cluster_name: cluster.spec.name,
+    kind,
+    status: 'succeeded',
+    started_by: 'admin',
+    reason: 'asked for',
+    rule: 0,
+    created_at: time(0),
+    started_at: time(0),
+    ended_at: time(titles.length),
+    steps: titles.map(([name, title], index) => ({
+      name,
+      title,
+      state: 'done',
+      message: '',
+      started_at: time(index),
+      ended_at: time(index + 1),
+    })),
+    message: '',
+    state: {},
+    ...more,
+  });
+}
+
+const scenes = {
+  empty() {},
+
+  demo(world) {
+    const { cluster, nodes } = settle(world, spec('demo', 3, 'async'), 190);
+    const failedAt = Date.now() - 48 * 60_000;
+    world.crown(cluster, nodes[1]);
+    for (const node of [nodes[0], nodes[2]]) world.follow(node, nodes[1]);
+    record(world, cluster, 'failover', failedAt, 410, {
+      node: nodes[1].id,
+      node_name: nodes[1].name,
+      started_by: 'bellwether',
+      reason: 'the primary is lost and a replica can take over',
+      rule: 205,
+      message: 'demo-2 is primary under term 2; nothing was lost',
+      state: {
+        evidence: 'the provider said that its machine did not run',
+        former: nodes[0].id,
+        former_name: 'demo-1',
+        former_position: { timeline: 1, offset: 83_886_312 },
+        term: 2,
+        promised: [nodes[1].id, nodes[2].id],
+        fence: 'its machine does not run',
+        candidate: nodes[1].id,
+        candidate_name: 'demo-2',
+        candidate_position: { timeline: 1, offset: 83_886_312 },
+        loss_bytes_max: 0,
+        promised_ms: 412,
+        fenced_ms: 871,
+        serving_ms: 2_340,
+      },
+    });
+    world.follow(nodes[0], nodes[1]);
+    const orders = settle(
+      world,
+      spec('orders', 3, 'quorum(2)', { size: { cpus: 2, memory: 4 * GIB, disk: 20 * GIB } }),
+      60 * 24 * 9,
+    );
+    Object.assign(orders.nodes[2], { health: 'degraded', state: 'does not stream', lag: 41_943_040 });
+    settle(world, spec('reports', 1, 'async', { version: '18' }), 60 * 24 * 2);
+  },
+
+  failover(world) {
+    const { cluster, nodes } = settle(world, spec('demo', 3, 'async'), 190);
+    Object.assign(nodes[0], { role: 'none', health: 'silent', state: 'not heard from for 4 s' });
+    world.start(cluster, { kind: 'failover', node: nodes[1].id }, 'bellwether', {
+      reason: 'the primary is lost and a replica can take over',
+      rule: 205,
+      state: { evidence: 'the provider said that its machine did not run', former_name: 'demo-1' },
+    });
+  },
+};
+
+export function setScene(world, name) {
+  const scene = scenes[name];
+  if (!scene) throw new Error(`there is no scene ${name}; there are ${Object.keys(scenes).join(', ')}`);
+  scene(world);
+}

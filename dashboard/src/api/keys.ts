@@ -1,0 +1,21 @@
+// The names of everything kept in the cache. Events and pages meet here.
+
+export const keys = {
+  me: ['me'] as const,
+  engines: ['engines'] as const,
+  providers: ['providers'] as const,
+  clusters: ['clusters'] as const,
+  anyCluster: ['cluster'] as const,
+  cluster: (name: string) => ['cluster', name] as const,
+  /** Set when a cluster that is being looked at has gone. */
+  gone: (name: string) => ['gone', name] as const,
+  /** The operation whose progress the cluster's page shows above its tabs. */
+  watched: (clusterId: string) => ['watched', clusterId] as const,
+  nodes: (clusterId: string) => ['nodes', clusterId] as const,
+  anyConnection: ['connection'] as const,
+  connection: (clusterId: string, reveal: boolean) => ['connection', clusterId, reveal] as const,
+  anyOperations: ['operations'] as const,
+  operations: (clusterId: string | undefined) => ['operations', clusterId ?? 'all'] as const,
+  anyOperation: ['operation'] as const,
+  operation: (id: string) => ['operation', id] as const,
+};

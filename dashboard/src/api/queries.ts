@@ -1,0 +1,90 @@
+import {
+  type InfiniteData,
+  infiniteQueryOptions,
+  keepPreviousData,
+  queryOptions,
+} from '@tanstack/react-query';
+
+import { listEngines, listProviders } from './catalogue';
+import { getCluster, getConnection, listClusters, listNodes } from './clusters';
+import { keys } from './keys';
+import { getOperation, listOperations } from './operations';
+import { getMe } from './session';
+import type { NodeView, Page } from './types';
+
+export type Pages<T> = InfiniteData<Page<T>, string | undefined>;
+
+const nextPage = <T>(page: Page<T>) => page.next ?? undefined;
+const first = undefined as string | undefined;
+
+export const meQuery = queryOptions({
+  queryKey: keys.me,
+  queryFn: ({ signal }) => getMe(signal),
+  staleTime: Number.POSITIVE_INFINITY,
+});
+
+export const enginesQuery = queryOptions({
+  queryKey: keys.engines,
+  queryFn: ({ signal }) => listEngines(signal),
+  staleTime: 300_000,
+});
+
+/** Whether a provider can be used changes without an event, so it is asked again each time. */
+export const providersQuery = queryOptions({
+  queryKey: keys.providers,
+  queryFn: ({ signal }) => listProviders(signal),
+  staleTime: 5_000,
+});
+
+export const clustersQuery = infiniteQueryOptions({
+  queryKey: keys.clusters,
+  queryFn: ({ pageParam, signal }) => listClusters(pageParam, signal),
+  initialPageParam: first,
+  getNextPageParam: nextPage,
+});
+
+export const clusterQuery = (name: string) =>
+  queryOptions({ queryKey: keys.cluster(name), queryFn: ({ signal }) => getCluster(name, signal) });
+
+/** Something of the dashboard's own that several parts of it read and write. */
+const note = <K extends readonly unknown[]>(queryKey: K) =>
+  queryOptions({
+    queryKey,
+    queryFn: () => Promise.resolve<string | null>(null),
+    enabled: false,
+    initialData: null as string | null,
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+
+/** The id of a cluster that went away while it was looked at; only events write it. */
+export const goneQuery = (name: string) => note(keys.gone(name));
+
+/** The id of the operation that is followed above a cluster's tabs. */
+export const watchedQuery = (clusterId: string) => note(keys.watched(clusterId));
+
+export const nodesQuery = (clusterId: string) =>
+  queryOptions({
+    queryKey: keys.nodes(clusterId),
+    queryFn: async ({ signal }): Promise<NodeView[]> =>
+      (await listNodes(clusterId, signal)).items.toSorted((a, b) => a.ordinal - b.ordinal),
+  });
+
+export const connectionQuery = (clusterId: string, reveal: boolean) =>
+  queryOptions({
+    queryKey: keys.connection(clusterId, reveal),
+    queryFn: ({ signal }) => getConnection(clusterId, reveal, signal),
+    placeholderData: keepPreviousData,
+    // A revealed password leaves the memory with the page.
+    gcTime: reveal ? 0 : 300_000,
+  });
+
+export const operationsQuery = (clusterId?: string) =>
+  infiniteQueryOptions({
+    queryKey: keys.operations(clusterId),
+    queryFn: ({ pageParam, signal }) => listOperations(clusterId, pageParam, signal),
+    initialPageParam: first,
+    getNextPageParam: nextPage,
+  });
+
+export const operationQuery = (id: string) =>
+  queryOptions({ queryKey: keys.operation(id), queryFn: ({ signal }) => getOperation(id, signal) });

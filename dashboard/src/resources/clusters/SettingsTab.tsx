@@ -1,0 +1,72 @@
+import { Button } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
+
+import { enginesQuery, providersQuery } from '../../api/queries';
+import type { ClusterView } from '../../api/types';
+import { Card } from '../../ui/Card';
+import { CopyAction } from '../../ui/CopyText';
+import { Facts } from '../../ui/Facts';
+import { formatMoment } from '../../ui/format';
+import { TrashIcon } from '../../ui/icons';
+import classes from './clusters.module.css';
+import { messages } from './clusters.messages';
+import { DeleteDialog } from './DeleteDialog';
+import { engineTitle, providerTitle, replicationTitle, sizeWords } from './describe';
+import { timerWords } from './status';
+
+const words = messages.facts;
+
+export function SettingsTab({ cluster }: { cluster: ClusterView }) {
+  const { spec } = cluster;
+  const engines = useQuery(enginesQuery).data;
+  const providers = useQuery(providersQuery).data;
+  const engine = engines?.find((one) => one.name === spec.engine);
+  return (
+    <div className={classes.stack}>
+      <Card title={messages.page.settings}>
+        <Facts
+          rows={[
+            [words.engine, `${engineTitle(spec.engine, engines)} ${spec.version}`],
+            [words.provider, providerTitle(spec.provider, providers)],
+            [words.nodes, String(spec.nodes)],
+            [words.size, sizeWords(spec)],
+            [words.replication, replicationTitle(spec.replication, engine)],
+            [words.timers, timerWords[spec.timers]],
+            [words.created, formatMoment(cluster.created_at)],
+            [
+              words.id,
+              <span key="id">
+                <code>{cluster.id}</code> <CopyAction text={cluster.id} label={words.id} />
+              </span>,
+            ],
+          ]}
+        />
+      </Card>
+      <Danger cluster={cluster} />
+    </div>
+  );
+}
+
+function Danger({ cluster }: { cluster: ClusterView }) {
+  const [isAsked, setIsAsked] = useState(false);
+  const found = cluster.operations.find((operation) => operation.kind === 'delete_cluster');
+  const isAllowed = found?.allowed ?? true;
+  return (
+    <Card title={messages.danger.title}>
+      <div className={classes.danger}>
+        <p>{isAllowed ? messages.danger.text : found?.reason}</p>
+        <Button
+          color="red"
+          variant="outline"
+          leftSection={<TrashIcon />}
+          disabled={!isAllowed}
+          onClick={() => setIsAsked(true)}
+        >
+          {messages.danger.open}
+        </Button>
+      </div>
+      <DeleteDialog cluster={cluster} isOpen={isAsked} onClose={() => setIsAsked(false)} />
+    </Card>
+  );
+}

@@ -1,0 +1,254 @@
+import { Button } from '@mantine/core';
+import { useMutation, useQuery } from '@tanstack/react-query';
+import { getRouteApi, useNavigate } from '@tanstack/react-router';
+import { type FormEvent, useEffect, useMemo, useRef, useState } from 'react';
+
+import { createCluster, planCluster } from '../../../api/clusters';
+import { asProblem } from '../../../api/problem';
+import { Card } from '../../../ui/Card';
+import { ErrorNote } from '../../../ui/ErrorNote';
+import { Facts } from '../../../ui/Facts';
+import { ArrowLeftIcon, ArrowRightIcon } from '../../../ui/icons';
+import { newKey } from '../../../ui/newKey';
+import { TopologySketch } from '../topology/TopologySketch';
+import classes from './create.module.css';
+import { messages } from './create.messages';
+import {
+  acksOf,
+  type Catalogue,
+  checkStep,
+  type Draft,
+  errorsUpTo,
+  type FieldErrors,
+  firstDraft,
+  stepNames,
+  type StepName,
+  stepOfField,
+  toFieldErrors,
+  toSpec,
+} from './draft';
+import { ReviewStep, settingsOf } from './ReviewStep';
+import { EngineStep, MachinesStep, NameStep, TopologyStep } from './steps';
+import { StepTrail } from './StepTrail';
+
+const route = getRouteApi('/shell/new-cluster');
+const formSteps = {
+  engine: EngineStep,
+  machines: MachinesStep,
+  topology: TopologyStep,
+  name: NameStep,
+};
+
+/** The errors a refusal names, by field. A name that is taken is the name's error. */
+function fieldErrorsOf(error: unknown): FieldErrors {
+  const problem = asProblem(error);
+  if (problem.code === 'name-taken') return { name: problem.body.detail };
+  return toFieldErrors(problem.fields);
+}
+
+export function Wizard({ catalogue }: { catalogue: Catalogue }) {
+  const [draft, setDraft] = useState<Draft>(() => firstDraft(catalogue));
+  const [errors, setErrors] = useState<FieldErrors>({});
+  const [reached, setReached] = useState(0);
+  const navigate = useNavigate();
+
+  // The step is in the address, so that the browser's Back goes a step back; one that was not reached
+  // yet, as after a reload, is not shown.
+  const wanted = stepNames.indexOf((route.useSearch().step ?? 'engine') as StepName);
+  const index = Math.min(Math.max(wanted, 0), reached);
+  const step = stepNames[index] ?? 'engine';
+  const goTo = (next: StepName) => {
+    setReached((most) => Math.max(most, stepNames.indexOf(next)));
+    void navigate({ to: '/new-cluster', search: next === 'engine' ? {} : { step: next } });
+  };
+
+  const spec = toSpec(draft);
+  const text = JSON.stringify(spec);
+  const key = useKeyFor(text);
+  const plan = useQuery({
+    queryKey: ['plan', 'create', text],
+    queryFn: () => planCluster(spec),
+    enabled: step === 'review',
+    gcTime: 0,
+    staleTime: 0,
+  });
+  const check = useMutation({ mutationFn: () => planCluster(spec) });
+  const create = useMutation({
+    mutationFn: () => createCluster(spec, key),
+    onSuccess: (cluster) => navigate({ to: '/clusters/$name', params: { name: cluster.name } }),
+    onError: (error) => setErrors(fieldErrorsOf(error)),
+  });
+  const refusal = step === 'review' ? (create.error ?? plan.error) : null;
+  const refused = refusal ? fieldErrorsOf(refusal) : {};
+
+  const change = (changed: Partial<Draft>) => {
+    setDraft((before) => ({ ...before, ...changed }));
+    setErrors({});
+    create.reset();
+    check.reset();
+  };
+  const next = async () => {
+    const found = checkStep(step, draft, catalogue);
+    setErrors(found);
+    if (Object.keys(found).length > 0) return;
+    // The server says what the lists do not: a name that is taken, an address that has run out.
+    try {
+      await check.mutateAsync();
+    } catch (error) {
+      const named = fieldErrorsOf(error);
+      const here = errorsUpTo(step, named);
+      setErrors(here);
+      if (Object.keys(here).length > 0 || Object.keys(named).length === 0) return;
+      check.reset();
+    }
+    goTo(stepNames[index + 1] ?? 'review');
+  };
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    if (step === 'review') create.mutate();
+    else void next();
+  };
+  const FormStep = step === 'review' ? null : formSteps[step];
+  const unplaced = check.error && Object.keys(errors).length === 0 ? check.error : null;
+
+  return (
+    <form onSubmit={submit} noValidate>
+      <StepTrail current={step} reached={reached} onGoTo={goTo} />
+      <div className={classes.grid}>
+        <Card>
+          <div className={classes.form}>
+            <Question step={step} />
+            {FormStep && (
+              <FormStep draft={draft} catalogue={catalogue} errors={errors} onChange={change} />
+            )}
+            {step === 'review' && (
+              <ReviewStep
+                draft={draft}
+                catalogue={catalogue}
+                plan={plan.data}
+                error={Object.keys(refused).length > 0 ? null : refusal}
+                onRetry={() => {
+                  create.reset();
+                  void plan.refetch();
+                }}
+                onGoTo={goTo}
+              />
+            )}
+            {Object.keys(refused).length > 0 && (
+              <Refused
+                error={refusal}
+                errors={refused}
+                onGoTo={(target) => {
+                  setErrors(refused);
+                  goTo(target);
+                }}
+              />
+            )}
+            {unplaced && <ErrorNote error={unplaced} />}
+            <div className={classes.buttons}>
+              {index > 0 ? (
+                <Button
+                  variant="default"
+                  leftSection={<ArrowLeftIcon />}
+                  onClick={() => goTo(stepNames[index - 1] ?? 'engine')}
+                >
+                  {messages.back}
+                </Button>
+              ) : (
+                <span />
+              )}
+              {step === 'review' ? (
+                <Button
+                  type="submit"
+                  loading={create.isPending || create.isSuccess}
+                  disabled={!plan.data || plan.data.refusals.length > 0}
+                >
+                  {messages.create}
+                </Button>
+              ) : (
+                <Button
+                  type="submit"
+                  rightSection={<ArrowRightIcon />}
+                  loading={check.isPending}
+                >
+                  {messages.next}
+                </Button>
+              )}
+            </div>
+          </div>
+        </Card>
+        <Summary draft={draft} catalogue={catalogue} step={step} />
+      </div>
+    </form>
+  );
+}
+
+/** The same key for the same settings, however often they are sent. */
+function useKeyFor(text: string): string {
+  return useMemo(() => (text === '' ? '' : newKey()), [text]);
+}
+
+/** The step's question; takes the focus when the step changes, so that it is read aloud. */
+function Question({ step }: { step: StepName }) {
+  const heading = useRef<HTMLHeadingElement>(null);
+  const shown = useRef(step);
+  useEffect(() => {
+    if (shown.current !== step && step !== 'name') heading.current?.focus();
+    shown.current = step;
+  }, [step]);
+  return (
+    <h2 className={classes.question} ref={heading} tabIndex={-1}>
+      {messages[step].title}
+    </h2>
+  );
+}
+
+interface RefusedProps {
+  error: unknown;
+  errors: FieldErrors;
+  onGoTo: (step: StepName) => void;
+}
+
+/** What the server refused, each with the way to where it is put right. */
+function Refused({ error, errors, onGoTo }: RefusedProps) {
+  return (
+    <ErrorNote error={error}>
+      <ul style={{ margin: '6px 0 0', paddingLeft: 18 }}>
+        {Object.entries(errors).map(([field, message]) => {
+          const step = stepOfField(field);
+          return (
+            <li key={field}>
+              {message}{' '}
+              {step !== 'review' && (
+                <button type="button" className={classes.change} onClick={() => onGoTo(step)}>
+                  {messages.review.goTo(messages.steps[step])}
+                </button>
+              )}
+            </li>
+          );
+        })}
+      </ul>
+    </ErrorNote>
+  );
+}
+
+interface SummaryProps {
+  draft: Draft;
+  catalogue: Catalogue;
+  step: StepName;
+}
+
+/** The cluster as it would be by now. */
+function Summary({ draft, catalogue, step }: SummaryProps) {
+  const settings = settingsOf(draft, catalogue, step);
+  return (
+    <aside className={classes.aside}>
+      <Card title={messages.soFar}>
+        <div className={classes.sketch}>
+          <TopologySketch nodes={Math.max(1, Number(draft.nodes))} acks={acksOf(draft)} />
+        </div>
+        <Facts rows={settings.map(([name, value]) => [name, value] as const)} />
+      </Card>
+    </aside>
+  );
+}

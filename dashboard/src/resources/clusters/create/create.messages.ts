@@ -1,0 +1,83 @@
+import { formatBytes, formatCount, formatCpus } from '../../../ui/format';
+import type { StepName } from './draft';
+
+export const messages = {
+  title: 'Create a cluster',
+  steps: {
+    engine: 'Engine',
+    machines: 'Machines',
+    topology: 'Topology',
+    name: 'Name',
+    review: 'Review',
+  } satisfies Record<StepName, string>,
+  stepsLabel: 'Steps',
+  stepOf: (at: number, of: number, title: string) => `Step ${at} of ${of}: ${title}`,
+  next: 'Next',
+  back: 'Back',
+  cancel: 'Cancel',
+  create: 'Create cluster',
+  soFar: 'So far',
+  engine: {
+    title: 'Which database?',
+    version: 'Version',
+    versionHelp: 'The first is the one to take unless an application asks for another.',
+    none: 'This server has no engine to offer.',
+  },
+  machines: {
+    title: 'Where, and how large?',
+    provider: 'Provider',
+    unavailable: 'Not available',
+    size: 'Size of each node',
+    presets: { small: 'Small', medium: 'Medium', large: 'Large' } as Record<string, string>,
+    preset: (cpus: number, memory: number, disk: number) =>
+      `${formatCpus(cpus)} · ${formatBytes(memory)} · ${formatBytes(disk)}`,
+    cpus: 'Processor cores',
+    memory: 'Memory, GiB',
+    disk: 'Disk, GiB',
+    range: (least: string, most: string) => `${least} to ${most}`,
+  },
+  topology: {
+    title: 'How many nodes, and what is promised?',
+    topology: 'Topology',
+    nodes: 'Nodes',
+    nodesHelp: (least: number, most: number) => `The primary counts too. ${least} to ${most}.`,
+    replication: 'When is a write acknowledged?',
+    acks: 'Replicas that confirm each write',
+    timers: 'How soon a lost primary is replaced',
+    replaces: (replicas: number) =>
+      replicas === 0
+        ? 'Nothing takes over when the node is lost. More nodes can be added later.'
+        : replicas === 1
+          ? 'The replica takes over when the primary is lost.'
+          : `One of ${replicas} replicas takes over when the primary is lost.`,
+  },
+  name: {
+    title: 'What is it called?',
+    label: 'Name',
+    help: 'Up to 40 lower-case letters, digits and hyphens, beginning with a letter. It cannot be changed later.',
+    nodes: (name: string, count: number) =>
+      count === 1 ? `Its node will be ${name}-1.` : `Its nodes will be ${name}-1 to ${name}-${count}.`,
+  },
+  review: {
+    title: 'Is this right?',
+    edit: (title: string) => `Change ${title.toLowerCase()}`,
+    change: 'Change',
+    plan: 'What will happen',
+    wrong: 'Some settings cannot be carried out',
+    goTo: (title: string) => `Go to ${title}`,
+  },
+  errors: {
+    engine: 'Choose an engine.',
+    version: 'Choose a version.',
+    provider: 'Choose a provider that is available.',
+    number: 'Enter a number.',
+    whole: 'Enter a whole number.',
+    range: (least: string, most: string) => `Choose ${least} to ${most}.`,
+    mode: 'Choose a replication mode.',
+    acks: (nodes: number) =>
+      `There ${nodes === 2 ? 'is' : 'are'} only ${formatCount(nodes - 1, 'replica', 'replicas')}; ask for more nodes or fewer confirmations.`,
+    name: 'Enter a name.',
+    nameForm:
+      'Use 1 to 40 lower-case letters, digits and hyphens, beginning with a letter, not ending in a hyphen.',
+  },
+};

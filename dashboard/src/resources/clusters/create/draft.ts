@@ -1,0 +1,225 @@
+// What was filled in so far, what is wrong with it, and the spec it makes. Limits are the engine's and
+// the provider's own, as the server lists them; the server has the last word on every step.
+
+import type {
+  ClusterSpec,
+  EngineProfile,
+  FieldProblem,
+  ProviderView,
+  TimerProfile,
+} from '../../../api/types';
+import { formatBytes, formatCpus, GIB } from '../../../ui/format';
+import { messages } from './create.messages';
+
+export const stepNames = ['engine', 'machines', 'topology', 'name', 'review'] as const;
+export type StepName = (typeof stepNames)[number];
+
+/** Number inputs are empty while they are being typed in. */
+export type Entry = number | '';
+
+export interface Draft {
+  engine: string;
+  version: string;
+  provider: string;
+  cpus: Entry;
+  memoryGib: Entry;
+  diskGib: Entry;
+  nodes: Entry;
+  mode: string;
+  acks: Entry;
+  timers: TimerProfile;
+  name: string;
+}
+
+export interface Catalogue {
+  engines: EngineProfile[];
+  providers: ProviderView[];
+}
+
+/** Messages by the server's names of the fields. */
+export type FieldErrors = Record<string, string>;
+
+const fieldSteps: Record<string, StepName> = {
+  engine: 'engine',
+  version: 'engine',
+  provider: 'machines',
+  size: 'machines',
+  nodes: 'topology',
+  replication: 'topology',
+  timers: 'topology',
+  name: 'name',
+};
+
+/** The step on which a field of the spec is filled in. */
+export function stepOfField(field: string): StepName {
+  return fieldSteps[field.split('.')[0] ?? ''] ?? 'review';
+}
+
+export const engineOf = (draft: Draft, { engines }: Catalogue): EngineProfile | undefined =>
+  engines.find((engine) => engine.name === draft.engine);
+
+export const providerOf = (draft: Draft, { providers }: Catalogue): ProviderView | undefined =>
+  providers.find((provider) => provider.name === draft.provider);
+
+const clamp = (value: number, least: number, most: number): number =>
+  Math.min(Math.max(value, least), most);
+
+/** The bounds of what one node may have: what the engine needs and what the provider can give. */
+export function sizeBounds(engine: EngineProfile | undefined, provider: ProviderView | undefined) {
+  const limits = provider?.limits;
+  return {
+    cpus: { least: limits?.cpus_min ?? 0.1, most: limits?.cpus_max ?? 1_024 },
+    memory: {
+      least: Math.max(engine?.memory_min ?? 0, limits?.memory_min ?? 0),
+      most: limits?.memory_max ?? Number.POSITIVE_INFINITY,
+    },
+    disk: {
+      least: Math.max(engine?.disk_min ?? 0, limits?.disk_min ?? 0),
+      most: limits?.disk_max ?? Number.POSITIVE_INFINITY,
+    },
+  };
+}
+
+export function nodesMost(engine: EngineProfile | undefined, provider: ProviderView | undefined) {
+  const most = Math.max(1, ...(engine?.topologies.map((topology) => topology.nodes_max) ?? []));
+  return Math.min(most, provider?.limits.nodes_max ?? most);
+}
+
+export function firstDraft(catalogue: Catalogue): Draft {
+  const engine = catalogue.engines[0];
+  const provider =
+    catalogue.providers.find((one) => one.available) ?? catalogue.providers[0];
+  const bounds = sizeBounds(engine, provider);
+  const gib = (value: number, { least, most }: { least: number; most: number }) =>
+    clamp(value * GIB, least, most) / GIB;
+  return {
+    engine: engine?.name ?? '',
+    version: engine?.versions[0] ?? '',
+    provider: provider?.name ?? '',
+    cpus: clamp(1, bounds.cpus.least, bounds.cpus.most),
+    memoryGib: gib(1, bounds.memory),
+    diskGib: gib(5, bounds.disk),
+    nodes: Math.min(3, nodesMost(engine, provider)),
+    mode: engine?.replication_modes[0]?.name ?? 'async',
+    acks: 1,
+    timers: 'lan',
+    name: '',
+  };
+}
+
+export function toSpec(draft: Draft): ClusterSpec {
+  const replicated = Number(draft.nodes) > 1;
+  const mode = draft.mode === 'quorum' ? `quorum(${draft.acks || 1})` : draft.mode;
+  return {
+    name: draft.name.trim(),
+    engine: draft.engine,
+    version: draft.version,
+    provider: draft.provider,
+    nodes: Number(draft.nodes),
+    size: {
+      cpus: Number(draft.cpus),
+      memory: Math.round(Number(draft.memoryGib) * GIB),
+      disk: Math.round(Number(draft.diskGib) * GIB),
+    },
+    // Nobody confirms where nobody follows.
+    replication: replicated ? mode : 'async',
+    timers: draft.timers,
+  };
+}
+
+/** How many replicas confirm a write before it is acknowledged. */
+export function acksOf(draft: Draft): number {
+  if (draft.mode === 'async' || Number(draft.nodes) < 2) return 0;
+  return draft.mode === 'quorum' ? Number(draft.acks) : 1;
+}
+
+/** What is plainly wrong on a step; empty when nothing is. */
+export function checkStep(step: StepName, draft: Draft, catalogue: Catalogue): FieldErrors {
+  const engine = engineOf(draft, catalogue);
+  const provider = providerOf(draft, catalogue);
+  switch (step) {
+    case 'engine':
+      return checkEngine(draft, engine);
+    case 'machines':
+      return checkMachines(draft, engine, provider);
+    case 'topology':
+      return checkTopology(draft, engine, provider);
+    case 'name':
+      return checkName(draft.name.trim());
+    case 'review':
+      return {};
+  }
+}
+
+function checkEngine(draft: Draft, engine: EngineProfile | undefined): FieldErrors {
+  if (!engine) return { engine: messages.errors.engine };
+  return engine.versions.includes(draft.version) ? {} : { version: messages.errors.version };
+}
+
+function checkMachines(
+  draft: Draft,
+  engine: EngineProfile | undefined,
+  provider: ProviderView | undefined,
+): FieldErrors {
+  const errors: FieldErrors = {};
+  if (!provider?.available) errors.provider = messages.errors.provider;
+  const bounds = sizeBounds(engine, provider);
+  const check = (
+    field: string,
+    entry: Entry,
+    unit: number,
+    { least, most }: { least: number; most: number },
+    words: (value: number) => string,
+  ) => {
+    const value = Number(entry) * unit;
+    if (entry === '' || !Number.isFinite(value)) errors[field] = messages.errors.number;
+    else if (value < least || value > most) {
+      errors[field] = messages.errors.range(words(least), words(most));
+    }
+  };
+  check('size.cpus', draft.cpus, 1, bounds.cpus, formatCpus);
+  check('size.memory', draft.memoryGib, GIB, bounds.memory, formatBytes);
+  check('size.disk', draft.diskGib, GIB, bounds.disk, formatBytes);
+  return errors;
+}
+
+function checkTopology(
+  draft: Draft,
+  engine: EngineProfile | undefined,
+  provider: ProviderView | undefined,
+): FieldErrors {
+  const { nodes } = draft;
+  if (nodes === '' || !Number.isInteger(nodes)) return { nodes: messages.errors.whole };
+  const most = nodesMost(engine, provider);
+  if (nodes < 1 || nodes > most) return { nodes: messages.errors.range('1', String(most)) };
+  if (nodes === 1) return {};
+  if (!engine?.replication_modes.some((mode) => mode.name === draft.mode)) {
+    return { replication: messages.errors.mode };
+  }
+  if (draft.mode === 'quorum') {
+    const { acks } = draft;
+    if (acks === '' || !Number.isInteger(acks) || acks < 1) {
+      return { replication: messages.errors.whole };
+    }
+    if (acks > nodes - 1) return { replication: messages.errors.acks(nodes) };
+  }
+  return {};
+}
+
+function checkName(name: string): FieldErrors {
+  if (name === '') return { name: messages.errors.name };
+  const isUsable = /^[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?$/.test(name);
+  return isUsable ? {} : { name: messages.errors.nameForm };
+}
+
+export function toFieldErrors(fields: FieldProblem[]): FieldErrors {
+  return Object.fromEntries(fields.map(({ field, message }) => [field, message]));
+}
+
+/** The errors that belong to this step or an earlier one: later ones were not filled in yet. */
+export function errorsUpTo(step: StepName, errors: FieldErrors): FieldErrors {
+  const last = stepNames.indexOf(step);
+  return Object.fromEntries(
+    Object.entries(errors).filter(([field]) => stepNames.indexOf(stepOfField(field)) <= last),
+  );
+}

@@ -1,0 +1,258 @@
+import { Button, NumberInput, Select, TextInput } from '@mantine/core';
+
+import type { TimerProfile } from '../../../api/types';
+import { formatBytes, GIB } from '../../../ui/format';
+import { timerWords } from '../status';
+import { Choices } from './Choices';
+import classes from './create.module.css';
+import { messages } from './create.messages';
+import {
+  type Catalogue,
+  type Draft,
+  engineOf,
+  type Entry,
+  type FieldErrors,
+  nodesMost,
+  providerOf,
+  sizeBounds,
+} from './draft';
+
+export interface StepProps {
+  draft: Draft;
+  catalogue: Catalogue;
+  errors: FieldErrors;
+  onChange: (change: Partial<Draft>) => void;
+}
+
+const toEntry = (value: number | string): Entry => (typeof value === 'number' ? value : '');
+
+export function EngineStep({ draft, catalogue, errors, onChange }: StepProps) {
+  const engine = engineOf(draft, catalogue);
+  const words = messages.engine;
+  if (catalogue.engines.length === 0) return <p>{words.none}</p>;
+  return (
+    <>
+      <Choices
+        label={messages.steps.engine}
+        name="engine"
+        value={draft.engine}
+        error={errors.engine}
+        choices={catalogue.engines.map(({ name, title, summary }) => ({
+          value: name,
+          title,
+          text: summary,
+        }))}
+        onChange={(name) => {
+          const chosen = catalogue.engines.find((one) => one.name === name);
+          onChange({
+            engine: name,
+            version: chosen?.versions[0] ?? '',
+            mode: chosen?.replication_modes[0]?.name ?? 'async',
+          });
+        }}
+      />
+      <Select
+        label={words.version}
+        description={words.versionHelp}
+        maw={280}
+        value={draft.version}
+        data={engine?.versions ?? []}
+        error={errors.version}
+        onChange={(version) => onChange({ version: version ?? '' })}
+      />
+    </>
+  );
+}
+
+const presets = [
+  { key: 'small', cpus: 1, memoryGib: 1, diskGib: 5 },
+  { key: 'medium', cpus: 2, memoryGib: 4, diskGib: 20 },
+  { key: 'large', cpus: 4, memoryGib: 16, diskGib: 100 },
+];
+
+export function MachinesStep({ draft, catalogue, errors, onChange }: StepProps) {
+  const words = messages.machines;
+  const bounds = sizeBounds(engineOf(draft, catalogue), providerOf(draft, catalogue));
+  const fitting = presets.filter(
+    ({ cpus, memoryGib, diskGib }) =>
+      cpus <= bounds.cpus.most &&
+      memoryGib * GIB <= bounds.memory.most &&
+      diskGib * GIB <= bounds.disk.most,
+  );
+  const bytesRange = ({ least, most }: { least: number; most: number }) =>
+    Number.isFinite(most) ? words.range(formatBytes(least), formatBytes(most)) : undefined;
+  return (
+    <>
+      <Choices
+        label={words.provider}
+        name="provider"
+        value={draft.provider}
+        error={errors.provider}
+        choices={catalogue.providers.map(({ name, title, available, reason }) => ({
+          value: name,
+          title,
+          ...(!available && { reason: reason || words.unavailable }),
+        }))}
+        onChange={(provider) => onChange({ provider })}
+      />
+      <div>
+        <p className={classes.label}>{words.size}</p>
+        <div className={classes.presets}>
+          {fitting.map(({ key, cpus, memoryGib, diskGib }) => {
+            const isChosen =
+              draft.cpus === cpus && draft.memoryGib === memoryGib && draft.diskGib === diskGib;
+            return (
+              <Button
+                key={key}
+                size="xs"
+                variant={isChosen ? 'light' : 'default'}
+                aria-pressed={isChosen}
+                onClick={() => onChange({ cpus, memoryGib, diskGib })}
+              >
+                {words.presets[key]}
+                <span className={classes.presetText}>
+                  {words.preset(cpus, memoryGib * GIB, diskGib * GIB)}
+                </span>
+              </Button>
+            );
+          })}
+        </div>
+        <div className={classes.numbers}>
+          <NumberInput
+            label={words.cpus}
+            description={words.range(String(bounds.cpus.least), String(bounds.cpus.most))}
+            value={draft.cpus}
+            min={0}
+            step={1}
+            decimalScale={2}
+            error={errors['size.cpus']}
+            onChange={(value) => onChange({ cpus: toEntry(value) })}
+          />
+          <NumberInput
+            label={words.memory}
+            description={bytesRange(bounds.memory)}
+            value={draft.memoryGib}
+            min={0}
+            step={1}
+            decimalScale={3}
+            error={errors['size.memory']}
+            onChange={(value) => onChange({ memoryGib: toEntry(value) })}
+          />
+          <NumberInput
+            label={words.disk}
+            description={bytesRange(bounds.disk)}
+            value={draft.diskGib}
+            min={0}
+            step={1}
+            decimalScale={3}
+            error={errors['size.disk'] ?? errors.size}
+            onChange={(value) => onChange({ diskGib: toEntry(value) })}
+          />
+        </div>
+      </div>
+    </>
+  );
+}
+
+export function TopologyStep({ draft, catalogue, errors, onChange }: StepProps) {
+  const words = messages.topology;
+  const engine = engineOf(draft, catalogue);
+  const most = nodesMost(engine, providerOf(draft, catalogue));
+  const nodes = Number(draft.nodes);
+  const topologies = engine?.topologies ?? [];
+  const current = topologies.find((one) => nodes >= one.nodes_min && nodes <= one.nodes_max);
+  const isReplicated = nodes > 1;
+  return (
+    <>
+      <Choices
+        label={words.topology}
+        name="topology"
+        value={current?.name ?? ''}
+        choices={topologies.map(({ name, title, summary }) => ({
+          value: name,
+          title,
+          text: summary,
+        }))}
+        onChange={(name) => {
+          const chosen = topologies.find((one) => one.name === name);
+          const usual = chosen && chosen.nodes_max > 1 ? Math.max(3, chosen.nodes_min) : 1;
+          if (chosen) onChange({ nodes: Math.min(usual, chosen.nodes_max, most) });
+        }}
+      />
+      <div>
+        <NumberInput
+          label={words.nodes}
+          description={words.nodesHelp(1, most)}
+          maw={280}
+          value={draft.nodes}
+          min={0}
+          max={most}
+          clampBehavior="none"
+          allowDecimal={false}
+          error={errors.nodes}
+          onChange={(value) => onChange({ nodes: toEntry(value) })}
+        />
+        <p className={classes.note}>{words.replaces(Math.max(0, nodes - 1))}</p>
+      </div>
+      {isReplicated && (
+        <>
+          <Choices
+            label={words.replication}
+            name="replication"
+            value={draft.mode}
+            error={errors.replication}
+            choices={(engine?.replication_modes ?? []).map(({ name, title, summary }) => ({
+              value: name,
+              title,
+              text: summary,
+            }))}
+            onChange={(mode) => onChange({ mode })}
+          />
+          {draft.mode === 'quorum' && (
+            <NumberInput
+              label={words.acks}
+              maw={280}
+              value={draft.acks}
+              min={1}
+              clampBehavior="none"
+              allowDecimal={false}
+              onChange={(value) => onChange({ acks: toEntry(value) })}
+            />
+          )}
+          <Select
+            label={words.timers}
+            maw={420}
+            value={draft.timers}
+            data={Object.entries(timerWords).map(([value, label]) => ({ value, label }))}
+            onChange={(timers) => onChange({ timers: (timers ?? 'lan') as TimerProfile })}
+          />
+        </>
+      )}
+    </>
+  );
+}
+
+export function NameStep({ draft, errors, onChange }: StepProps) {
+  const words = messages.name;
+  const name = draft.name.trim();
+  return (
+    <div>
+      <TextInput
+        label={words.label}
+        description={words.help}
+        maw={420}
+        value={draft.name}
+        placeholder="orders"
+        autoComplete="off"
+        autoCapitalize="none"
+        spellCheck={false}
+        autoFocus
+        error={errors.name}
+        onChange={(event) => onChange({ name: event.currentTarget.value })}
+      />
+      {name !== '' && !errors.name && (
+        <p className={classes.note}>{words.nodes(name, Number(draft.nodes))}</p>
+      )}
+    </div>
+  );
+}

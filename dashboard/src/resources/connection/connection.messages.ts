@@ -1,0 +1,23 @@
+export const messages = {
+  title: 'Connect',
+  endpoints: { read_write: 'Writes and reads', read_only: 'Reads only' } as Record<string, string>,
+  endpointHelp: {
+    read_write: 'Leads to the primary, from any node. While it changes, new connections wait.',
+    read_only: 'Leads to a replica that keeps up; to the primary when there is none.',
+  } as Record<string, string>,
+  endpointLabel: 'Endpoint',
+  exampleLabel: 'Client',
+  addresses: 'Addresses',
+  user: 'User',
+  database: 'Database',
+  password: 'Password',
+  reveal: 'Show',
+  hide: 'Hide',
+  hidden: '••••••••••••',
+  placeholder: 'Show the password to have it in the command in place of PASSWORD.',
+  certificate: 'Certificate',
+  certificateHelp: 'Save it as ca.pem: clients check the nodes by it.',
+  download: 'Download ca.pem',
+  copyOf: (title: string) => `Command for ${title}`,
+  notYet: 'There is nothing to connect to yet: no node is a member in full.',
+};

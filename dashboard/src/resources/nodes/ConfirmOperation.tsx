@@ -1,0 +1,81 @@
+import { Button, Modal } from '@mantine/core';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
+
+import { planOperation, startOperation } from '../../api/clusters';
+import { applyEvents } from '../../api/feed';
+import { keys } from '../../api/keys';
+import type { ClusterView, NewOperation } from '../../api/types';
+import { ErrorNote } from '../../ui/ErrorNote';
+import { newKey } from '../../ui/newKey';
+import { PlanSkeleton } from '../plans/PlanSkeleton';
+import { PlanView } from '../plans/PlanView';
+import classes from './nodes.module.css';
+import { messages } from './nodes.messages';
+
+interface Props {
+  cluster: ClusterView;
+  request: NewOperation;
+  title: string;
+  action: string;
+  isDangerous?: boolean;
+  isOpen: boolean;
+  onClose: () => void;
+}
+
+/** Says what would happen, as the server plans it, and starts it when told to. */
+export function ConfirmOperation(props: Props) {
+  const { isOpen, onClose, title } = props;
+  return (
+    <Modal opened={isOpen} onClose={onClose} title={<strong>{title}</strong>}>
+      <Body {...props} />
+    </Modal>
+  );
+}
+
+function Body({ cluster, request, action, isDangerous, onClose }: Props) {
+  // One key for each time the question is asked: a second click starts nothing twice.
+  const [key] = useState(newKey);
+  const client = useQueryClient();
+  const plan = useQuery({
+    queryKey: ['plan', cluster.id, request.kind, request.node ?? '', key],
+    queryFn: () => planOperation(cluster.id, request),
+    gcTime: 0,
+    staleTime: 0,
+  });
+  const start = useMutation({
+    mutationFn: () => startOperation(cluster.id, request, key),
+    onSuccess: (operation) => {
+      applyEvents(client, [{ kind: 'operation', operation }]);
+      client.setQueryData(keys.watched(cluster.id), operation.id);
+      onClose();
+    },
+  });
+  const isRefused = plan.data !== undefined && plan.data.refusals.length > 0;
+  return (
+    <>
+      {plan.isPending && <PlanSkeleton />}
+      {plan.error && <ErrorNote error={plan.error} retry={() => void plan.refetch()} />}
+      {plan.data && <PlanView plan={plan.data} />}
+      {start.error && (
+        <div style={{ marginTop: 14 }}>
+          <ErrorNote error={start.error} />
+        </div>
+      )}
+      <div className={classes.buttons}>
+        <Button variant="default" onClick={onClose} data-autofocus={isDangerous || undefined}>
+          {messages.cancel}
+        </Button>
+        <Button
+          color={isDangerous ? 'red' : undefined}
+          disabled={!plan.data || isRefused}
+          loading={start.isPending}
+          onClick={() => start.mutate()}
+          data-autofocus={isDangerous ? undefined : true}
+        >
+          {action}
+        </Button>
+      </div>
+    </>
+  );
+}

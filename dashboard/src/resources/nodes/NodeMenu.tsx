@@ -1,0 +1,90 @@
+import { ActionIcon, Menu } from '@mantine/core';
+import { type ReactNode, useState } from 'react';
+
+import type { ClusterView, NodeView, OperationKind } from '../../api/types';
+import { DotsIcon, PromoteIcon, TrashIcon } from '../../ui/icons';
+import { ConfirmOperation } from './ConfirmOperation';
+import classes from './nodes.module.css';
+import { messages } from './nodes.messages';
+
+interface Props {
+  cluster: ClusterView;
+  node: NodeView;
+}
+
+/** What can be done with a node; what cannot is listed with the reason, so that nobody searches. */
+export function NodeMenu({ cluster, node }: Props) {
+  const [asked, setAsked] = useState<'switchover' | 'remove_node' | null>(null);
+  const close = () => setAsked(null);
+  return (
+    <>
+      <Menu position="bottom-end" width={280}>
+        <Menu.Target>
+          <ActionIcon size={30} aria-label={messages.actionsOf(node.name)}>
+            <DotsIcon />
+          </ActionIcon>
+        </Menu.Target>
+        <Menu.Dropdown>
+          <Choice
+            node={node}
+            kind="switchover"
+            icon={<PromoteIcon />}
+            words={messages.promote}
+            onChoose={() => setAsked('switchover')}
+          />
+          <Choice
+            node={node}
+            kind="remove_node"
+            icon={<TrashIcon />}
+            words={messages.remove}
+            onChoose={() => setAsked('remove_node')}
+          />
+        </Menu.Dropdown>
+      </Menu>
+      <ConfirmOperation
+        cluster={cluster}
+        request={{ kind: 'switchover', node: node.id }}
+        title={messages.promoteTitle(node.name)}
+        action={messages.confirmPromote}
+        isOpen={asked === 'switchover'}
+        onClose={close}
+      />
+      <ConfirmOperation
+        cluster={cluster}
+        request={{ kind: 'remove_node', node: node.id }}
+        title={messages.removeTitle(node.name)}
+        action={messages.confirmRemove}
+        isDangerous
+        isOpen={asked === 'remove_node'}
+        onClose={close}
+      />
+    </>
+  );
+}
+
+interface ChoiceProps {
+  node: NodeView;
+  kind: OperationKind;
+  icon: ReactNode;
+  words: string;
+  onChoose: () => void;
+}
+
+function Choice({ node, kind, icon, words, onChoose }: ChoiceProps) {
+  const found = node.operations.find((operation) => operation.kind === kind);
+  const isAllowed = found?.allowed ?? false;
+  const reason = isAllowed ? '' : found?.reason || messages.unavailable;
+  return (
+    <Menu.Item
+      leftSection={icon}
+      disabled={!isAllowed}
+      color={kind === 'remove_node' && isAllowed ? 'red' : undefined}
+      onClick={onChoose}
+    >
+      <span className={classes.item}>
+        {words}
+        {reason && <span className={classes.reason}>{reason}</span>}
+      </span>
+    </Menu.Item>
+  );
+}

@@ -1,0 +1,35 @@
+import { formatPosition } from '../../ui/format';
+import { messages } from './operations.messages';
+
+/** What the steps have learned, as rows for people. Ids are left out where there is a name. */
+export function reportRows(state: unknown): [string, string][] {
+  if (typeof state !== 'object' || state === null || Array.isArray(state)) return [];
+  const known = new Map(Object.entries(state));
+  const rows: [string, string][] = [];
+  for (const [key, label] of Object.entries(messages.reportLabels)) {
+    const words = valueWords(key, known.get(key));
+    if (words !== '') rows.push([label, words]);
+  }
+  return rows;
+}
+
+function valueWords(key: string, value: unknown): string {
+  if (value === null || value === undefined || value === '') return '';
+  if (isPosition(value)) return formatPosition(value);
+  if (typeof value === 'number') {
+    if (key === 'loss_bytes_max') return value === 0 ? messages.nothingLost : messages.bytes(value);
+    if (key.endsWith('_ms')) return messages.duration(value);
+    // Term 0 is before the first primary: nothing was decided yet.
+    return key === 'term' && value === 0 ? '' : String(value);
+  }
+  return typeof value === 'string' ? value : '';
+}
+
+function isPosition(value: unknown): value is { timeline: number; offset: number } {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    typeof (value as { timeline: unknown }).timeline === 'number' &&
+    typeof (value as { offset: unknown }).offset === 'number'
+  );
+}

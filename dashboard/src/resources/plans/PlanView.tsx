@@ -1,0 +1,56 @@
+import type { ReactNode } from 'react';
+
+import type { Plan } from '../../api/types';
+import { Facts } from '../../ui/Facts';
+import classes from './PlanView.module.css';
+import { messages } from './plans.messages';
+
+/** What an operation would do, as the server plans it. */
+export function PlanView({ plan, hideSummary }: { plan: Plan; hideSummary?: boolean }) {
+  const touchesWrites = plan.kind !== 'create_cluster' && plan.kind !== 'delete_cluster';
+  const facts: (readonly [string, ReactNode])[] = [];
+  if (touchesWrites) {
+    const { write_pause_ms: pause } = plan;
+    facts.push([messages.writes, pause > 0 ? messages.writesPause(pause) : messages.writesGoOn]);
+    facts.push([messages.copies, messages.copiesMin(plan.redundancy_min)]);
+  }
+  if (plan.bytes_copied > 0) {
+    facts.push([messages.copied, messages.copiedBytes(plan.bytes_copied)]);
+  }
+  return (
+    <div className={classes.plan}>
+      {!hideSummary && <p className={classes.summary}>{plan.summary}</p>}
+      {plan.refusals.length > 0 && (
+        <div className={classes.refusals} role="alert">
+          <h3 className={classes.heading}>{messages.refused}</h3>
+          <Lines lines={plan.refusals} />
+        </div>
+      )}
+      {facts.length > 0 && <Facts rows={facts} />}
+      {plan.erases.length > 0 && (
+        <div className={classes.erases}>
+          <h3 className={classes.heading}>{messages.erases}</h3>
+          <Lines lines={plan.erases} />
+        </div>
+      )}
+      <div>
+        <h3 className={classes.heading}>{messages.steps}</h3>
+        <ol className={classes.steps}>
+          {plan.steps.map((step) => (
+            <li key={step.name}>{step.title}</li>
+          ))}
+        </ol>
+      </div>
+    </div>
+  );
+}
+
+function Lines({ lines }: { lines: string[] }) {
+  return (
+    <ul className={classes.list}>
+      {lines.map((line) => (
+        <li key={line}>{line}</li>
+      ))}
+    </ul>
+  );
+}

@@ -1,0 +1,17 @@
+import { formatBytes, formatCount, formatDuration } from '../../ui/format';
+
+export const messages = {
+  refused: 'This would be refused now',
+  writes: 'Writes',
+  writesPause: (ms: number) => `wait about ${formatDuration(ms)}; they are held, not refused`,
+  writesGoOn: 'go on without a pause',
+  copies: 'Copies',
+  copiesMin: (count: number) =>
+    count === 0
+      ? 'none beside the primary at the lowest point'
+      : `at least ${formatCount(count, 'copy', 'copies')} beside the primary all the time`,
+  copied: 'Copied',
+  copiedBytes: (bytes: number) => `about ${formatBytes(bytes)} between nodes`,
+  erases: 'Erased for ever',
+  steps: 'Steps',
+};

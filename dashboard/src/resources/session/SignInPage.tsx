@@ -1,0 +1,77 @@
+import { Button, PasswordInput, TextInput } from '@mantine/core';
+import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { getRouteApi, useRouter } from '@tanstack/react-router';
+import { type FormEvent, useState } from 'react';
+
+import { keys } from '../../api/keys';
+import { asProblem } from '../../api/problem';
+import { signIn } from '../../api/session';
+import { ErrorNote } from '../../ui/ErrorNote';
+import { BellMark } from '../../ui/icons';
+import { useTitle } from '../../ui/useTitle';
+import classes from './session.module.css';
+import { messages } from './session.messages';
+
+const route = getRouteApi('/sign-in');
+const words = messages.signIn;
+
+export function SignInPage() {
+  useTitle(words.title);
+  const [user, setUser] = useState('');
+  const [password, setPassword] = useState('');
+  const [isChecked, setIsChecked] = useState(false);
+  const { next } = route.useSearch();
+  const router = useRouter();
+  const client = useQueryClient();
+  const enter = useMutation({
+    mutationFn: () => signIn(user.trim(), password),
+    onSuccess: (session) => {
+      client.clear();
+      client.setQueryData(keys.me, session.user);
+      router.history.push(next ?? '/clusters');
+    },
+  });
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    setIsChecked(true);
+    if (user.trim() !== '' && password !== '') enter.mutate();
+  };
+  const refusal = enter.error && asProblem(enter.error);
+  return (
+    <main className={classes.page}>
+      <div className={classes.box}>
+        <div className={classes.brand}>
+          <BellMark size={44} />
+          <h1>{words.title}</h1>
+          <p>{words.text}</p>
+        </div>
+        <form className={classes.card} onSubmit={submit} noValidate>
+          {refusal && <ErrorNote error={refusal} />}
+          <TextInput
+            label={words.user}
+            name="user"
+            autoComplete="username"
+            autoCapitalize="none"
+            spellCheck={false}
+            autoFocus
+            value={user}
+            onChange={(event) => setUser(event.currentTarget.value)}
+            error={isChecked && user.trim() === '' ? words.userNeeded : undefined}
+          />
+          <PasswordInput
+            label={words.password}
+            name="password"
+            autoComplete="current-password"
+            value={password}
+            onChange={(event) => setPassword(event.currentTarget.value)}
+            error={isChecked && password === '' ? words.passwordNeeded : undefined}
+          />
+          <Button type="submit" mt={4} loading={enter.isPending}>
+            {words.action}
+          </Button>
+        </form>
+        <p className={classes.foot}>{words.first}</p>
+      </div>
+    </main>
+  );
+}

@@ -1,0 +1,27 @@
+export const messages = {
+  signIn: {
+    title: 'Sign in',
+    text: 'to the Bellwether of this machine',
+    user: 'User',
+    password: 'Password',
+    action: 'Sign in',
+    first: 'First time here? The server printed a password for admin when it started.',
+    userNeeded: 'Enter your user name.',
+    passwordNeeded: 'Enter your password.',
+  },
+  password: {
+    title: 'Change password',
+    text: 'It is the one for the dashboard and for `bellwether login`.',
+    current: 'Current password',
+    next: 'New password',
+    nextHelp: '12 characters or more. A sentence is easier to keep than a riddle.',
+    again: 'New password again',
+    currentNeeded: 'Enter the password you signed in with.',
+    tooShort: (length: number) => `12 characters or more are needed; these are ${length}.`,
+    different: 'The two do not match.',
+    same: 'Choose another one than the current password.',
+    action: 'Change password',
+    done: 'Your password is changed.',
+    back: 'Go to the clusters',
+  },
+};
