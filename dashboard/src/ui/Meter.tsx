@@ -23,7 +23,7 @@ export function Meter({ label, share, value, of, high = 0.9 }: Props) {
       aria-valuemin={0}
       aria-valuemax={100}
       aria-valuenow={Math.round(part * 100)}
-      aria-valuetext={of ? `${value} of ${of}` : value}
+      aria-valuetext={[value, of].filter(Boolean).join(' ')}
     >
       <div className={classes.words}>
         <span>{value}</span>

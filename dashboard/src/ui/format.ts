@@ -66,6 +66,12 @@ export function formatAgo(then: number, now: number): string {
   });
 }
 
+/** Begins with a capital, unless it begins with a name, which is as it is. */
+export function startSentence(text: string, name?: string): string {
+  if (name && text.startsWith(name)) return text;
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
 export function formatMoment(time: string): string {
   return new Date(time).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
 }

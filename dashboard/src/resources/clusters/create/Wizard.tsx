@@ -32,6 +32,9 @@ import { EngineStep, MachinesStep, NameStep, TopologyStep } from './steps';
 import { StepTrail } from './StepTrail';
 
 const route = getRouteApi('/shell/new-cluster');
+/** Checked with the other settings, never created. */
+const NAME_TO_COME = 'name-to-come';
+
 const formSteps = {
   engine: EngineStep,
   machines: MachinesStep,
@@ -72,7 +75,10 @@ export function Wizard({ catalogue }: { catalogue: Catalogue }) {
     gcTime: 0,
     staleTime: 0,
   });
-  const check = useMutation({ mutationFn: () => planCluster(spec) });
+  // Before the name is asked for, another stands in for it: the server refuses an empty one.
+  const check = useMutation({
+    mutationFn: () => planCluster({ ...spec, name: spec.name || NAME_TO_COME }),
+  });
   const create = useMutation({
     mutationFn: () => createCluster(spec, key),
     onSuccess: (cluster) => navigate({ to: '/clusters/$name', params: { name: cluster.name } }),
