@@ -49,8 +49,9 @@ impl Firewall {
     /// # Errors
     /// When the kernel refuses, for want of NET_ADMIN most likely.
     pub async fn build(&mut self) -> anyhow::Result<()> {
-        let rules = rules(self.ports).replace('\n', " ");
-        self.run(&rules).await.context("make the node's packet filter")?;
+        load(&rules(self.ports)).await.context("make the node's packet filter")?;
+        // It knows the table as it was before.
+        self.shell = None;
         self.is_built = true;
         let members = std::mem::take(&mut self.members);
         self.set_members(members).await
@@ -70,13 +71,13 @@ impl Firewall {
             ("members6", members.iter().map(|(_, v6)| v6.as_str()).collect()),
         ] {
             let addresses: Vec<&str> = addresses.into_iter().filter(|a| !a.is_empty()).collect();
-            line += &format!("flush set inet bellwether {set}; ");
+            line += &format!("flush set inet bellwether {set}\n");
             if !addresses.is_empty() {
                 let list = addresses.join(", ");
-                line += &format!("add element inet bellwether {set} {{ {list} }}; ");
+                line += &format!("add element inet bellwether {set} {{ {list} }}\n");
             }
         }
-        self.run(&line).await?;
+        load(&line).await?;
         self.members = members;
         Ok(())
     }
@@ -185,11 +186,32 @@ impl Shell {
     }
 }
 
+/// Loads a whole file of rules, as one transaction.
+async fn load(rules: &str) -> anyhow::Result<()> {
+    let mut child = Command::new("nft")
+        .args(["-f", "-"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .context("start nft")?;
+    let mut input = child.stdin.take().context("nft's input")?;
+    input.write_all(rules.as_bytes()).await?;
+    drop(input);
+    let output = child.wait_with_output().await?;
+    if !output.status.success() {
+        bail!("nft: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(())
+}
+
 /// The table. The first two statements make it empty whether it was there or not.
 fn rules(ports: EnginePorts) -> String {
     let EnginePorts { gate, private, read_gate, peer, .. } = ports;
     format!(
-        "add table inet bellwether; delete table inet bellwether; table inet bellwether {{
+        "add table inet bellwether
+delete table inet bellwether
+table inet bellwether {{
  set open {{ type inet_service; flags timeout; }}
  set members4 {{ type ipv4_addr; }}
  set members6 {{ type ipv6_addr; }}

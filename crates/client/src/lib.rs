@@ -1,1 +1,231 @@
-//! Typed client.
+//! A typed client of the REST API.
+
+mod error;
+mod stream;
+
+use std::time::Duration;
+
+use bellwether_model::cluster::ClusterChange;
+use bellwether_model::connection::Connection;
+use bellwether_model::engine::EngineProfile;
+use bellwether_model::event::Page;
+use bellwether_model::operation::NewOperation;
+use bellwether_model::plan::Plan;
+use bellwether_model::provider::ProviderView;
+use bellwether_model::user::{CreatedToken, NewSession, NewToken, Session, TokenView, UserView};
+use bellwether_model::{ClusterSpec, ClusterView, NodeView, Operation};
+use reqwest::{Method, RequestBuilder};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use error::Error;
+pub use stream::Events;
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// An answer takes at most so long.
+const ANSWER_MAX: Duration = Duration::from_secs(30);
+
+/// Reaching the server takes at most so long.
+const CONNECT_MAX: Duration = Duration::from_secs(5);
+
+/// How to reach a server.
+#[derive(Clone, Default)]
+pub struct Options {
+    /// For example `http://127.0.0.1:7480`.
+    pub url: String,
+    /// A bearer token; none before signing in.
+    pub token: Option<String>,
+    /// PEM of an authority to trust besides none: the server's own.
+    pub authority: Option<Vec<u8>>,
+}
+
+/// A client of one server.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    url: String,
+    token: Option<String>,
+}
+
+impl Client {
+    /// # Errors
+    /// When the address or the certificate is not usable.
+    pub fn new(options: Options) -> Result<Self> {
+        let mut builder = reqwest::Client::builder().connect_timeout(CONNECT_MAX);
+        if let Some(pem) = &options.authority {
+            let certificate = reqwest::Certificate::from_pem(pem)
+                .map_err(|error| Error::Settings(format!("the authority's file: {error}")))?;
+            builder = builder.tls_certs_only([certificate]);
+        }
+        let http = builder.build().map_err(|error| Error::Settings(error.to_string()))?;
+        let url = options.url.trim_end_matches('/').to_owned();
+        Ok(Self { http, url, token: options.token })
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.http.request(method, format!("{}/v1/{path}", self.url));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
+    async fn answer(&self, request: RequestBuilder) -> Result<Vec<u8>> {
+        let unreachable = |source| Error::Unreachable { url: self.url.clone(), source };
+        let response = request.timeout(ANSWER_MAX).send().await.map_err(unreachable)?;
+        let status = response.status();
+        let body = response.bytes().await.map_err(unreachable)?;
+        if status.is_success() {
+            return Ok(body.to_vec());
+        }
+        match serde_json::from_slice(&body) {
+            Ok(problem) => Err(Error::Refused(Box::new(problem))),
+            Err(_) => Err(Error::Unexpected(format!("the server answered {status}"))),
+        }
+    }
+
+    async fn read<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T> {
+        let body = self.answer(request).await?;
+        serde_json::from_slice(&body).map_err(|error| Error::Unexpected(error.to_string()))
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        self.read(self.request(Method::GET, path)).await
+    }
+
+    async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T> {
+        self.read(self.request(Method::POST, path).json(body)).await
+    }
+
+    /// Every page of a list.
+    async fn all<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>> {
+        let mut items = Vec::new();
+        let mut after: Option<String> = None;
+        loop {
+            let mut request = self.request(Method::GET, path).query(&[("limit", "500")]);
+            if let Some(after) = &after {
+                request = request.query(&[("after", after)]);
+            }
+            let page: Page<T> = self.read(request).await?;
+            items.extend(page.items);
+            after = page.next;
+            if after.is_none() {
+                return Ok(items);
+            }
+        }
+    }
+
+    pub async fn sign_in(&self, user: &str, password: &str) -> Result<Session> {
+        let body = NewSession { user: user.to_owned(), password: password.to_owned() };
+        self.post("sessions", &body).await
+    }
+
+    pub async fn sign_out(&self) -> Result<()> {
+        self.answer(self.request(Method::DELETE, "sessions/current")).await.map(|_| ())
+    }
+
+    pub async fn me(&self) -> Result<UserView> {
+        self.get("me").await
+    }
+
+    pub async fn tokens(&self) -> Result<Vec<TokenView>> {
+        self.get("tokens").await
+    }
+
+    pub async fn create_token(&self, token: &NewToken) -> Result<CreatedToken> {
+        self.post("tokens", token).await
+    }
+
+    pub async fn delete_token(&self, id: &str) -> Result<()> {
+        self.answer(self.request(Method::DELETE, &format!("tokens/{id}"))).await.map(|_| ())
+    }
+
+    pub async fn engines(&self) -> Result<Vec<EngineProfile>> {
+        self.get("engines").await
+    }
+
+    pub async fn engine(&self, name: &str) -> Result<EngineProfile> {
+        self.get(&format!("engines/{name}")).await
+    }
+
+    pub async fn providers(&self) -> Result<Vec<ProviderView>> {
+        self.get("providers").await
+    }
+
+    pub async fn clusters(&self) -> Result<Vec<ClusterView>> {
+        self.all("clusters").await
+    }
+
+    pub async fn cluster(&self, name: &str) -> Result<ClusterView> {
+        self.get(&format!("clusters/{name}")).await
+    }
+
+    pub async fn plan_creation(&self, spec: &ClusterSpec) -> Result<Plan> {
+        self.post("clusters?plan=true", spec).await
+    }
+
+    /// `key` makes that the same call sent again makes nothing new.
+    pub async fn create_cluster(&self, spec: &ClusterSpec, key: &str) -> Result<ClusterView> {
+        let request = self.request(Method::POST, "clusters").header("idempotency-key", key);
+        self.read(request.json(spec)).await
+    }
+
+    pub async fn change_cluster(
+        &self,
+        name: &str,
+        generation: u64,
+        change: &ClusterChange,
+    ) -> Result<ClusterView> {
+        let request = self
+            .request(Method::PATCH, &format!("clusters/{name}"))
+            .header("if-match", format!("\"{generation}\""));
+        self.read(request.json(change)).await
+    }
+
+    pub async fn delete_cluster(&self, name: &str) -> Result<Operation> {
+        let request = self.request(Method::DELETE, &format!("clusters/{name}"));
+        self.read(request.query(&[("confirm", name)])).await
+    }
+
+    pub async fn connection(&self, name: &str, reveal: bool) -> Result<Connection> {
+        self.get(&format!("clusters/{name}/connection?reveal={reveal}")).await
+    }
+
+    pub async fn nodes(&self, cluster: &str) -> Result<Vec<NodeView>> {
+        let page: Page<NodeView> = self.get(&format!("clusters/{cluster}/nodes")).await?;
+        Ok(page.items)
+    }
+
+    pub async fn plan(&self, cluster: &str, request: &NewOperation) -> Result<Plan> {
+        self.post(&format!("clusters/{cluster}/operations?plan=true"), request).await
+    }
+
+    pub async fn operate(&self, cluster: &str, request: &NewOperation) -> Result<Operation> {
+        self.post(&format!("clusters/{cluster}/operations"), request).await
+    }
+
+    /// The newest operations, of one cluster or of all.
+    pub async fn operations(&self, cluster: Option<&str>) -> Result<Vec<Operation>> {
+        let mut request = self.request(Method::GET, "operations").query(&[("limit", "50")]);
+        if let Some(cluster) = cluster {
+            request = request.query(&[("cluster", cluster)]);
+        }
+        let page: Page<Operation> = self.read(request).await?;
+        Ok(page.items)
+    }
+
+    pub async fn operation(&self, id: &str) -> Result<Operation> {
+        self.get(&format!("operations/{id}")).await
+    }
+
+    /// What changes from now on.
+    pub async fn events(&self) -> Result<Events> {
+        let unreachable = |source| Error::Unreachable { url: self.url.clone(), source };
+        let response = self.request(Method::GET, "events").send().await.map_err(unreachable)?;
+        if !response.status().is_success() {
+            return Err(Error::Unexpected(format!("the server answered {}", response.status())));
+        }
+        Ok(Events::new(response))
+    }
+}

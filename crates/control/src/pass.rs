@@ -88,6 +88,11 @@ impl Pass {
         self.inserted.push(node);
     }
 
+    /// The new nodes of this pass.
+    pub fn inserted(&self) -> impl Iterator<Item = &Node> {
+        self.inserted.iter()
+    }
+
     /// A secret, saved with the rest.
     pub fn put_secret(&mut self, secret: Secret) {
         self.secrets.push(secret);

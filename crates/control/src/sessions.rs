@@ -24,11 +24,14 @@ use bellwether_store::secrets::{self, Secret};
 use bellwether_store::{Object, Stored, Txn};
 use tracing::{debug, info, warn};
 
-use crate::operations::nodes::join_secret;
+use crate::operations::nodes::{self, join_secret};
 use crate::world::World;
 
 /// A session that sends nothing for so long is given up.
 const SILENCE_MAX: Duration = Duration::from_secs(15);
+
+/// Times a join is tried when the node is changed meanwhile.
+const JOIN_TRIES: usize = 20;
 
 /// The fingerprint of the certificate that the client of a TLS connection showed, put into each
 /// request of that connection by whoever accepts it.
@@ -76,7 +79,18 @@ async fn accept_join(
 
 type Refusal = (StatusCode, &'static str, String);
 
+/// The loop writes to the same node at the same time: then it is tried again.
 async fn admit(world: &World, request: &JoinRequest) -> Result<JoinAnswer, Refusal> {
+    let mut tries = 0;
+    loop {
+        match admit_once(world, request).await {
+            Err((StatusCode::CONFLICT, ..)) if tries < JOIN_TRIES => tries += 1,
+            other => return other,
+        }
+    }
+}
+
+async fn admit_once(world: &World, request: &JoinRequest) -> Result<JoinAnswer, Refusal> {
     let invalid =
         |detail: &str| (StatusCode::UNAUTHORIZED, "join-token-invalid", detail.to_owned());
     let internal = |error: &dyn std::fmt::Display| {
@@ -107,13 +121,13 @@ async fn admit(world: &World, request: &JoinRequest) -> Result<JoinAnswer, Refus
     let object = &node.object;
     let (agent_certificate, fingerprint) =
         world.authority.sign_agent(&request.agent_key, object.id.as_str()).map_err(bad_key)?;
-    let names = vec![
-        object.name.clone(),
-        object.address.clone(),
-        object.address6.clone(),
-        "localhost".into(),
-    ];
-    let names = names.into_iter().filter(|name| !name.is_empty()).collect();
+    let cluster = world.store.find::<Cluster>(object.cluster.as_str());
+    let network = cluster.and_then(|cluster| cluster.object.network);
+    let addresses = network.as_ref().map(nodes::addresses).unwrap_or_default();
+    let names = [object.name.clone(), "localhost".to_owned()]
+        .into_iter()
+        .chain(addresses.into_iter().flat_map(|(v4, v6)| [v4, v6]))
+        .collect();
     let engine_certificate =
         world.authority.sign_engine(&request.engine_key, names).map_err(bad_key)?;
     token.object.used_at = Some(Timestamp::now());
@@ -121,7 +135,12 @@ async fn admit(world: &World, request: &JoinRequest) -> Result<JoinAnswer, Refus
     node.object.joined_at = Some(Timestamp::now());
     let sealed = Secret::key_of(&node.object.cluster, &join_secret(&node.object.id));
     let txn = Txn::new().update(&token).update(&node).delete::<Secret>(&sealed, None);
-    world.store.commit(txn).await.map_err(|error| internal(&error))?;
+    world.store.commit(txn).await.map_err(|error| match error {
+        bellwether_store::Error::Conflict { .. } => {
+            (StatusCode::CONFLICT, "internal", error.to_string())
+        }
+        other => internal(&other),
+    })?;
     info!(node = %node.object.name, "its agent has joined");
     Ok(JoinAnswer {
         cluster: node.object.cluster.clone(),

@@ -65,8 +65,8 @@ rules! {
     101 "the cluster is being deleted" is_being_deleted;
     103 "the cluster is being created" is_being_created;
     105 "its creation failed; it can only be deleted" has_failed;
+    107 "the server has just started and listens before it judges" is_settling;
     201 "a change of primary is under way" is_changing_primary;
-    203 "the server has just started and listens before it judges" is_settling;
     205 "the primary is lost and a replica can take over" can_fail_over;
     207 "an election was begun and not finished" has_unfinished_election;
     209 "the primary is lost and fewer replicas answer than an election needs" is_headless;
@@ -110,7 +110,8 @@ fn is_being_deleted(view: &View) -> Option<Act> {
 
 fn is_being_created(view: &View) -> Option<Act> {
     if running(view, &[OperationKind::CreateCluster]) {
-        return Some(Act::Continue);
+        // Its last step waits for the replicas' votes.
+        return needs_configuration(view).or(Some(Act::Continue));
     }
     queued(view, OperationKind::CreateCluster).then_some(Act::StartQueued)
 }
@@ -123,8 +124,11 @@ fn is_changing_primary(view: &View) -> Option<Act> {
     running(view, &[OperationKind::Failover, OperationKind::Switchover]).then_some(Act::Continue)
 }
 
+/// Holds until everybody who counts was heard by this server, or has had the time to be.
 fn is_settling(view: &View) -> Option<Act> {
-    let is_heard = view.primary().is_some_and(|p| p.is_fresh(view.timers().suspect_ms));
+    let suspect = view.timers().suspect_ms;
+    let is_heard = view.primary().is_some_and(|primary| primary.is_fresh(suspect))
+        && view.active().all(|facts| facts.is_fresh(suspect));
     (!view.is_settled() && !is_heard).then_some(Act::Hold)
 }
 
@@ -278,7 +282,7 @@ mod tests {
         sketch.age_evidence(9_000);
         let mut view = sketch.view();
         view.server_age_ms = 100;
-        assert_eq!(decide(&view).rule, 203);
+        assert_eq!(decide(&view).rule, 107);
     }
 
     #[test]

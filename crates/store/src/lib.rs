@@ -22,9 +22,11 @@ pub mod tokens;
 mod txn;
 pub mod users;
 pub mod views;
+mod writer;
 
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
+use std::thread::JoinHandle;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -36,7 +38,9 @@ pub use live::{Live, Seen};
 pub use seal::Sealed;
 pub use txn::Txn;
 
-use cache::Cache;
+use bellwether_model::{Cluster, Node, Operation};
+use cache::{Cache, Entry};
+use writer::{Job, Writer};
 
 /// Something that is stored: a kind, and a key within it.
 pub trait Object: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
@@ -63,6 +67,7 @@ pub struct Change {
 }
 
 /// Where the store lives.
+#[derive(Clone, Debug)]
 pub struct Options {
     /// Holds the database, the key of the seals and the lock; made when missing.
     pub directory: PathBuf,
@@ -77,7 +82,9 @@ pub struct Store {
 struct Inner {
     cache: Arc<RwLock<Cache>>,
     changes: broadcast::Sender<Change>,
-    writer: std::sync::mpsc::Sender<sqlite::Job>,
+    /// None only while it is being dropped.
+    writer: Option<std::sync::mpsc::Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
     key: seal::Key,
     live: Live,
     reader: sqlite::AuditReader,
@@ -94,22 +101,32 @@ impl Store {
         let directory = options.directory;
         sqlite::prepare_directory(&directory)?;
         let lock = sqlite::lock(&directory)?;
-        let key = seal::Key::open(&directory)?;
         let path = directory.join("bellwether.db");
+        let key = seal::Key::open(&directory, sqlite::exists(&path))?;
         let connection = sqlite::open(&path)?;
-        let cache = Arc::new(RwLock::new(sqlite::load(&connection)?));
+        sqlite::sync_directory(&directory)?;
+        let cache = sqlite::load(&connection)?;
+        check(&cache)?;
+        let cache = Arc::new(RwLock::new(cache));
         let (changes, _) = broadcast::channel(4096);
-        let writer = sqlite::start_writer(connection, cache.clone(), changes.clone());
-        let reader = sqlite::AuditReader::new(path);
-        let live = Live::default();
-        let inner = Inner { cache, changes, writer, key, live, reader, _lock: lock };
+        let (writer, thread) = Writer::start(connection, cache.clone(), changes.clone());
+        let inner = Inner {
+            cache,
+            changes,
+            writer: Some(writer),
+            thread: Some(thread),
+            key,
+            live: Live::default(),
+            reader: sqlite::AuditReader::new(path),
+            _lock: lock,
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
     /// The object of that key, where there is one.
     #[must_use]
     pub fn find<T: Object>(&self, key: &str) -> Option<Stored<T>> {
-        self.inner.cache.read().expect("nothing panics while it is held").find(key)
+        self.cache(|cache| cache.entry(T::KIND, key).cloned()).map(|entry| entry.stored())
     }
 
     /// The object of that key.
@@ -123,7 +140,16 @@ impl Store {
     /// Every object of a kind, by key.
     #[must_use]
     pub fn list<T: Object>(&self) -> Vec<Stored<T>> {
-        self.inner.cache.read().expect("nothing panics while it is held").list()
+        self.list_where(|_| true)
+    }
+
+    /// The objects of a kind that are wanted, by key.
+    #[must_use]
+    pub fn list_where<T: Object>(&self, is_wanted: impl Fn(&T) -> bool) -> Vec<Stored<T>> {
+        let entries: Vec<Entry> =
+            self.cache(|cache| cache.entries(T::KIND).map(|(_, entry)| entry.clone()).collect());
+        let wanted = entries.iter().filter(|entry| is_wanted(&entry.object::<T>()));
+        wanted.map(Entry::stored).collect()
     }
 
     /// Saves all of it or nothing; durable and visible when it returns. The revision of the store.
@@ -134,13 +160,14 @@ impl Store {
         if txn.is_empty() {
             return Ok(self.revision());
         }
-        self.send(|answer| sqlite::Job::Commit { txn, answer }).await?
+        let txn = if txn.inserts(Operation::KIND) { operations::prune(self, txn) } else { txn };
+        self.send(|answer| Job::Commit { txn, answer }).await?
     }
 
     /// Counts commits; never decreases.
     #[must_use]
     pub fn revision(&self) -> u64 {
-        self.inner.cache.read().expect("nothing panics while it is held").revision
+        self.cache(|cache| cache.revision)
     }
 
     /// Every change from now on, in order. Who lags is told so and looks at everything anew.
@@ -174,7 +201,7 @@ impl Store {
     /// # Errors
     /// When the disk refuses.
     pub async fn append_audit(&self, entry: AuditEntry) -> Result<(), Error> {
-        self.send(|answer| sqlite::Job::Audit { entry, answer }).await?
+        self.send(|answer| Job::Audit { entry, answer }).await?
     }
 
     /// The newest entries of the audit log, before that id when one is given.
@@ -185,12 +212,47 @@ impl Store {
         self.inner.reader.list(limit, before)
     }
 
-    async fn send<R>(
-        &self,
-        job: impl FnOnce(oneshot::Sender<R>) -> sqlite::Job,
-    ) -> Result<R, Error> {
+    fn cache<R>(&self, read: impl FnOnce(&Cache) -> R) -> R {
+        read(&self.inner.cache.read().expect("nothing panics while it is held"))
+    }
+
+    async fn send<R>(&self, job: impl FnOnce(oneshot::Sender<R>) -> Job) -> Result<R, Error> {
         let (answer, result) = oneshot::channel();
-        self.inner.writer.send(job(answer)).map_err(|_| Error::Closed)?;
+        let writer = self.inner.writer.as_ref().ok_or(Error::Closed)?;
+        writer.send(job(answer)).map_err(|_| Error::Closed)?;
         result.await.map_err(|_| Error::Closed)
     }
+}
+
+impl Drop for Inner {
+    /// What waits is written before the lock is given back: two writers on one database would each
+    /// keep a memory of their own.
+    fn drop(&mut self) {
+        drop(self.writer.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic of the writer was reported when it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Reads everything once, so that what cannot be read stops the start and nothing later.
+fn check(cache: &Cache) -> Result<(), Error> {
+    fn kind<T: Object>(cache: &Cache) -> Result<(), Error> {
+        for (key, entry) in cache.entries(T::KIND) {
+            let damaged = |error| Error::Damaged(format!("the {} `{key}`: {error}", T::KIND));
+            entry.body.read::<T>().map_err(damaged)?;
+        }
+        Ok(())
+    }
+    kind::<Cluster>(cache)?;
+    kind::<Node>(cache)?;
+    kind::<Operation>(cache)?;
+    kind::<clusters::NameClaim>(cache)?;
+    kind::<idempotency::Idempotency>(cache)?;
+    kind::<join_tokens::JoinToken>(cache)?;
+    kind::<secrets::Secret>(cache)?;
+    kind::<settings::ServerSettings>(cache)?;
+    kind::<tokens::Token>(cache)?;
+    kind::<users::User>(cache)
 }

@@ -96,3 +96,49 @@ impl Live {
         let _ = self.changes.send(node.clone());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen() -> Seen {
+        Seen {
+            at: Instant::now(),
+            connected: true,
+            agent_version: "1".to_owned(),
+            incarnation: "a".to_owned(),
+            report: None,
+        }
+    }
+
+    #[test]
+    fn every_report_and_every_end_of_a_session_is_told() {
+        let (live, node) = (Live::default(), NodeId::from("n"));
+        let mut changes = live.watch();
+        live.publish(&node, seen());
+        live.disconnected(&node);
+        assert!(live.get(&node).is_some_and(|seen| !seen.connected));
+        live.forget(&node);
+        assert!(live.get(&node).is_none());
+        for _ in 0..3 {
+            assert_eq!(changes.try_recv(), Ok(node.clone()));
+        }
+        assert!(changes.try_recv().is_err());
+    }
+
+    #[test]
+    fn a_stopped_machine_is_told_once() {
+        let (live, node) = (Live::default(), NodeId::from("n"));
+        let mut changes = live.watch();
+        live.set_machine_stopped(&node, false);
+        assert!(changes.try_recv().is_err());
+        live.set_machine_stopped(&node, true);
+        live.set_machine_stopped(&node, true);
+        assert!(live.machine_stopped(&node));
+        assert!(changes.try_recv().is_ok());
+        assert!(changes.try_recv().is_err());
+        live.set_machine_stopped(&node, false);
+        assert!(!live.machine_stopped(&node));
+        assert!(changes.try_recv().is_ok());
+    }
+}

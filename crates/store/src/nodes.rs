@@ -15,8 +15,7 @@ impl Object for Node {
 /// The nodes of a cluster by ordinal.
 #[must_use]
 pub fn of_cluster(store: &Store, cluster: &ClusterId) -> Vec<Stored<Node>> {
-    let mut nodes = store.list::<Node>();
-    nodes.retain(|node| node.object.cluster == *cluster);
+    let mut nodes = store.list_where(|node: &Node| node.cluster == *cluster);
     nodes.sort_by_key(|node| node.object.ordinal);
     nodes
 }

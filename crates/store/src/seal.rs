@@ -30,29 +30,20 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    /// Reads the master key, or makes it at the first start (mode 0600).
-    pub(crate) fn open(directory: &Path) -> Result<Self, Error> {
-        use std::io::Write as _;
-        use std::os::unix::fs::OpenOptionsExt as _;
+    /// Reads the master key, or makes it at the first start (mode 0600). Once there is a database a
+    /// new key would open nothing in it.
+    pub(crate) fn open(directory: &Path, has_database: bool) -> Result<Self, Error> {
         let path = directory.join("master.key");
         let io = |source| Error::Path { path: path.clone(), source };
-        if !path.exists() {
-            let mut master = [0; 32];
-            SystemRandom::new().fill(&mut master).expect("the system gives random bytes");
-            let new = directory.join("master.key.new");
-            let mut options = std::fs::OpenOptions::new();
-            let mut file = options
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .open(&new)
-                .map_err(io)?;
-            file.write_all(&master).and_then(|()| file.sync_all()).map_err(io)?;
-            std::fs::rename(&new, &path).map_err(io)?;
+        if !path.try_exists().map_err(io)? {
+            if has_database {
+                return Err(Error::KeyMissing(path));
+            }
+            make(&directory.join("master.key.new"), &path).map_err(io)?;
+            crate::sqlite::sync_directory(directory)?;
         }
         let bytes = std::fs::read(&path).map_err(io)?;
-        let master = bytes.try_into().map_err(|_| Error::Sealed)?;
+        let master = bytes.try_into().map_err(|_| Error::KeyDamaged(path))?;
         Ok(Self { master })
     }
 
@@ -84,5 +75,71 @@ impl Key {
             .open_in_place(nonce, Aad::from(context.as_bytes()), &mut text)
             .map_err(|_| Error::Sealed)?;
         Ok(plain.to_vec())
+    }
+}
+
+/// A new random key in a file for its owner, whole or not at all.
+fn make(new: &Path, path: &Path) -> std::io::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut master = [0; 32];
+    SystemRandom::new()
+        .fill(&mut master)
+        .map_err(|_| std::io::Error::other("the system gave no random bytes"))?;
+    // A crash may have left one behind.
+    match std::fs::remove_file(new) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(new)?;
+    file.write_all(&master)?;
+    file.sync_all()?;
+    std::fs::rename(new, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> Key {
+        Key { master: [3; 32] }
+    }
+
+    #[test]
+    fn a_secret_opens_for_its_purpose_only() {
+        let sealed = key().seal("one", b"secret");
+        assert_eq!(key().open_sealed("one", &sealed).unwrap(), b"secret");
+        assert!(matches!(key().open_sealed("two", &sealed), Err(Error::Sealed)));
+        let other = Key { master: [4; 32] };
+        assert!(matches!(other.open_sealed("one", &sealed), Err(Error::Sealed)));
+        let empty = key().seal("one", b"");
+        assert_eq!(key().open_sealed("one", &empty).unwrap(), b"");
+    }
+
+    #[test]
+    fn a_changed_secret_does_not_open() {
+        let sealed = key().seal("one", b"secret");
+        let bytes = BASE64.decode(&sealed.0).unwrap();
+        for index in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[index] ^= 1;
+            let changed = Sealed(BASE64.encode(changed));
+            assert!(key().open_sealed("one", &changed).is_err(), "byte {index}");
+        }
+        for short in [0, SALT_BYTES, bytes.len() - 1] {
+            let short = Sealed(BASE64.encode(&bytes[..short]));
+            assert!(key().open_sealed("one", &short).is_err());
+        }
+        assert!(key().open_sealed("one", &Sealed("no base64!".to_owned())).is_err());
+    }
+
+    #[test]
+    fn the_same_secret_is_never_sealed_alike_and_never_shown() {
+        let (one, two) = (key().seal("one", b"secret"), key().seal("one", b"secret"));
+        assert_ne!(one, two);
+        assert_eq!(format!("{one:?}"), "Sealed(..)");
+        let text = serde_json::to_string(&one).unwrap();
+        assert_eq!(serde_json::from_str::<Sealed>(&text).unwrap(), one);
     }
 }

@@ -55,7 +55,7 @@ impl Secret {
     /// The keys of everything sealed for a cluster.
     #[must_use]
     pub fn keys_of_cluster(store: &Store, cluster: &ClusterId) -> Vec<String> {
-        let secrets = store.list::<Self>().into_iter().map(|secret| secret.object);
-        secrets.filter(|secret| secret.cluster == *cluster).map(|secret| secret.key()).collect()
+        let secrets = store.list_where(|secret: &Self| secret.cluster == *cluster);
+        secrets.iter().map(|secret| secret.object.key()).collect()
     }
 }

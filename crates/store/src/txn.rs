@@ -14,11 +14,11 @@ pub(crate) struct Write {
     pub(crate) kind: &'static str,
     pub(crate) key: String,
     pub(crate) expect: Expect,
-    /// None deletes.
-    pub(crate) body: Option<serde_json::Value>,
+    /// JSON; none deletes.
+    pub(crate) body: Option<String>,
 }
 
-/// All or nothing.
+/// All or nothing. Writes are checked in their order, each as if those before it had been made.
 #[derive(Default)]
 pub struct Txn {
     pub(crate) writes: Vec<Write>,
@@ -33,6 +33,11 @@ impl Txn {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.writes.is_empty()
+    }
+
+    /// Whether it makes a new object of that kind.
+    pub(crate) fn inserts(&self, kind: &str) -> bool {
+        self.writes.iter().any(|write| write.kind == kind && write.expect == Expect::Absent)
     }
 
     /// Saves a new object; there must be none of its key.
@@ -62,7 +67,12 @@ impl Txn {
     }
 
     fn write<T: Object>(mut self, object: &T, expect: Expect) -> Self {
-        let body = serde_json::to_value(object).expect("stored objects are plain data");
+        let body = serde_json::to_string(object).expect("stored objects are plain data");
+        debug_assert!(
+            serde_json::from_str::<T>(&body).is_ok(),
+            "a {} would be written in a form that cannot be read",
+            T::KIND
+        );
         self.writes.push(Write { kind: T::KIND, key: object.key(), expect, body: Some(body) });
         self
     }

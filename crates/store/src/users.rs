@@ -25,5 +25,5 @@ impl Object for User {
 
 #[must_use]
 pub fn find_by_name(store: &Store, name: &str) -> Option<Stored<User>> {
-    store.list::<User>().into_iter().find(|user| user.object.name == name)
+    store.list_where(|user: &User| user.name == name).pop()
 }

@@ -5,6 +5,9 @@ use bellwether_planner::{NodeFacts, View};
 
 use crate::{Store, Stored, live, nodes, operations};
 
+/// A clock that is corrected steps back by less.
+const CLOCK_STEP_MS: u64 = 60_000;
+
 /// The view of a cluster, where there is one.
 #[must_use]
 pub fn view(store: &Store, id: &ClusterId) -> Option<View> {
@@ -20,16 +23,11 @@ pub fn view(store: &Store, id: &ClusterId) -> Option<View> {
         .filter(|operation| operation.status == OperationStatus::Running);
     let queued = operations::queued(store, id).into_iter().map(|o| o.object).collect();
     let now = Timestamp::now();
-    let age = |at: Timestamp| now.millis_since(at);
-    let last_failure_age_ms = operations::newest(store, Some(id))
-        .into_iter()
-        .find(|operation| {
-            operation.object.status == OperationStatus::Failed && operation.object.rule != 0
-        })
+    let last_failure_age_ms = operations::last_failed_by_rule(store, id)
         .and_then(|operation| operation.object.ended_at)
-        .map(age);
+        .and_then(|ended_at| age(ended_at, now));
     Some(View {
-        last_failover_age_ms: cluster.status.last_failover_at.map(age),
+        last_failover_age_ms: cluster.status.last_failover_at.and_then(|at| age(at, now)),
         cluster,
         nodes,
         operation,
@@ -37,6 +35,12 @@ pub fn view(store: &Store, id: &ClusterId) -> Option<View> {
         server_age_ms: millis(store.live().started().elapsed()),
         last_failure_age_ms,
     })
+}
+
+/// Milliseconds since then. None for a time well ahead of the clock: the clock was set back, and
+/// waiting until it has caught up could hold a failover off for days.
+fn age(at: Timestamp, now: Timestamp) -> Option<u64> {
+    (at.millis_since(now) <= CLOCK_STEP_MS).then(|| now.millis_since(at))
 }
 
 fn facts(store: &Store, node: Node) -> NodeFacts {

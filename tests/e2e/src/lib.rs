@@ -1,1 +1,1 @@
-//! Shared by the tests of this package: a server of their own, clusters of their own.
+//! The whole system on real engines in real containers: one file for each promise.

@@ -19,7 +19,7 @@ use tracing::{info, warn};
 const FIRST_PASSWORD_FILE: &str = "first-password";
 
 #[derive(Args, Clone, Debug)]
-pub struct ServerArgs {
+pub(crate) struct ServerArgs {
     /// Directory for everything the server keeps [default: the user's data directory]
     #[arg(long, env = "BELLWETHER_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
@@ -46,7 +46,7 @@ pub struct ServerArgs {
 ///
 /// # Errors
 /// When something it needs is missing or taken; the message says what.
-pub fn run(args: ServerArgs) -> anyhow::Result<()> {
+pub(crate) fn run(args: ServerArgs) -> anyhow::Result<()> {
     start_log(&args.log_format);
     if !args.local.ip().is_loopback() {
         bail!("--local {} is not a loopback address; use 127.0.0.1 or [::1]", args.local);
@@ -81,7 +81,6 @@ async fn serve(args: ServerArgs) -> anyhow::Result<()> {
     let providers = bellwether_providers::all(DockerOptions {
         owner: authority.instance.clone(),
         agent_binary,
-        disks: data.join("disks"),
         ..DockerOptions::default()
     });
     let engines = bellwether_engines::profiles();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bellwether_contracts::provider::MachineRequest;
 use bellwether_contracts::{Class, Failure};
+use bellwether_model::cluster::ClusterNetwork;
 use bellwether_model::node::NodePhase;
 use bellwether_model::{Actual, Cluster, JoinTokenId, Node, NodeId, Target, Timestamp};
 use bellwether_planner::NodeFacts;
@@ -18,8 +19,8 @@ use crate::world::World;
 /// A replica is admitted when it lags less than this.
 const ADMIT_LAG_BYTES_MAX: u64 = 16 << 20;
 
-/// The first host number of nodes in their network; lower ones are the provider's.
-const FIRST_HOST: u32 = 10;
+/// The host numbers of nodes in their network; lower ones are the provider's.
+const HOSTS: std::ops::RangeInclusive<u32> = 11..=42;
 
 /// The name of the secret that keeps a node's join token until it has joined.
 pub fn join_secret(node: &NodeId) -> String {
@@ -31,18 +32,15 @@ pub fn join_secret(node: &NodeId) -> String {
 /// # Errors
 /// When the network has no room for it.
 pub fn reserve(pass: &mut Pass) -> Result<Node, String> {
+    let reserved: Vec<String> = pass.inserted().map(|node| node.address.clone()).collect();
     let cluster: &mut Cluster = &mut pass.cluster.object;
     let network = cluster.network.as_ref().ok_or("the cluster has no network yet")?;
     let ordinal = cluster.next_ordinal.max(1);
     // Ordinals are never reused, addresses are: the first that no node of the cluster has.
     let taken: Vec<&str> = pass.nodes.iter().map(|node| node.object.address.as_str()).collect();
-    let address = |host: u32| network_address(&network.subnet, FIRST_HOST + host);
-    let host = (ordinal..250)
-        .chain(1..240)
-        .find(|host| {
-            FIRST_HOST + host < 250
-                && address(*host).is_some_and(|address| !taken.contains(&address.as_str()))
-        })
+    let (address, address6) = addresses(network)
+        .into_iter()
+        .find(|(address, _)| !taken.contains(&address.as_str()) && !reserved.contains(address))
         .ok_or("the cluster's network has no address left")?;
     let id = NodeId::generate();
     let node = Node {
@@ -53,8 +51,8 @@ pub fn reserve(pass: &mut Pass) -> Result<Node, String> {
         size: cluster.spec.size,
         created_at: Timestamp::now(),
         phase: NodePhase::Provisioning,
-        address: address(host).ok_or("the cluster's network is not IPv4")?,
-        address6: network_address6(&network.subnet6, FIRST_HOST + host),
+        address,
+        address6,
         machine: None,
         fingerprint: None,
         joined_at: None,
@@ -64,16 +62,20 @@ pub fn reserve(pass: &mut Pass) -> Result<Node, String> {
     Ok(node)
 }
 
-fn network_address(subnet: &str, host: u32) -> Option<String> {
-    let base: std::net::Ipv4Addr = subnet.split('/').next()?.parse().ok()?;
-    Some(std::net::Ipv4Addr::from(u32::from(base) + host).to_string())
-}
-
-fn network_address6(subnet: &str, host: u32) -> String {
-    let base = subnet.split('/').next().and_then(|base| base.parse::<std::net::Ipv6Addr>().ok());
-    base.map_or_else(String::new, |base| {
-        std::net::Ipv6Addr::from(u128::from(base) + u128::from(host)).to_string()
-    })
+/// Every address that a node of this network may ever have, IPv4 and IPv6. Each engine's certificate
+/// names all of them: whichever endpoint a client dials, the primary answers.
+#[must_use]
+pub fn addresses(network: &ClusterNetwork) -> Vec<(String, String)> {
+    let base = |subnet: &str| subnet.split('/').next().map(str::to_owned).unwrap_or_default();
+    let v4: Option<std::net::Ipv4Addr> = base(&network.subnet).parse().ok();
+    let v6: Option<std::net::Ipv6Addr> = base(&network.subnet6).parse().ok();
+    let (Some(v4), Some(v6)) = (v4, v6) else { return Vec::new() };
+    let address = |host: u32| {
+        let v4 = std::net::Ipv4Addr::from(u32::from(v4) + host);
+        let v6 = std::net::Ipv6Addr::from(u128::from(v6) + u128::from(host));
+        (v4.to_string(), v6.to_string())
+    };
+    HOSTS.map(address).collect()
 }
 
 /// Makes and seals the node's join token.
@@ -138,7 +140,13 @@ async fn make_machine(world: Arc<World>, cluster: Cluster, node: Node) -> Result
     let network =
         cluster.network.clone().ok_or_else(|| Failure::permanent("the cluster has no network"))?;
     let name = join_secret(&node.id);
+    // An agent that has joined needs no token any more: the machine is only looked up.
+    let has_joined = || {
+        let node = world.store.find::<Node>(node.id.as_str());
+        node.is_some_and(|node| node.object.fingerprint.is_some())
+    };
     let token = Secret::open(&world.store, &cluster.id, &name)
+        .or_else(|| has_joined().then(Vec::new))
         .ok_or_else(|| Failure::permanent("the node's join token is gone"))?;
     let config = AgentConfig {
         servers: vec![format!("https://{}:{}", network.gateway, world.agent_port)],

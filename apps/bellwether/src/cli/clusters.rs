@@ -1,0 +1,253 @@
+//! `bellwether cluster …`
+
+use bellwether_model::group::TimerProfile;
+use bellwether_model::operation::NewOperation;
+use bellwether_model::{
+    Bytes, ClusterSpec, ClusterView, NodeSize, OperationId, OperationKind, ReplicationMode,
+};
+use clap::{Args, Subcommand};
+
+use super::failure::{Failure, Result};
+use super::output::{Format, or_dash, print, table, word};
+use super::{Acting, Context};
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Create a cluster
+    Create(Create),
+    /// List the clusters
+    List,
+    /// Show a cluster and its nodes
+    Show { cluster: String },
+    /// Show how to connect to a cluster
+    Connection(Connection),
+    /// Delete a cluster with all of its data
+    Delete {
+        cluster: String,
+        #[command(flatten)]
+        acting: Acting,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct Create {
+    /// 1 to 40 lower-case letters, digits and hyphens
+    name: String,
+    /// See `bellwether engine list`
+    #[arg(long, default_value = "postgresql")]
+    engine: String,
+    /// The newest when left out
+    #[arg(long, default_value = "")]
+    version: String,
+    /// See `bellwether provider list`
+    #[arg(long, default_value = "docker")]
+    provider: String,
+    /// 1 is a primary alone; more add replicas
+    #[arg(long, default_value = "3")]
+    nodes: u32,
+    /// Processor cores of each node
+    #[arg(long, default_value = "1")]
+    cpus: f64,
+    /// Memory of each node
+    #[arg(long, default_value = "1GiB")]
+    memory: Bytes,
+    /// Disk of each node
+    #[arg(long, default_value = "5GiB")]
+    disk: Bytes,
+    /// async, prefer, strict or quorum(N)
+    #[arg(long, default_value = "async")]
+    replication: ReplicationMode,
+    /// How quickly a lost primary is replaced: fast, lan or wan
+    #[arg(long, default_value = "lan", value_parser = timers)]
+    timers: TimerProfile,
+    #[command(flatten)]
+    acting: Acting,
+}
+
+fn timers(text: &str) -> std::result::Result<TimerProfile, String> {
+    let value = serde_json::Value::String(text.to_owned());
+    serde_json::from_value(value).map_err(|_| "use fast, lan or wan".to_owned())
+}
+
+#[derive(Args)]
+pub(crate) struct Connection {
+    cluster: String,
+    /// Show the password too
+    #[arg(long)]
+    reveal: bool,
+    /// Print one ready-made text only: psql, uri, jdbc, python, node, or ca for the certificate
+    #[arg(long, value_name = "NAME")]
+    format: Option<String>,
+    /// The endpoint for reads instead of the one for writes
+    #[arg(long)]
+    read_only: bool,
+}
+
+pub(super) async fn run(context: &Context, command: Command) -> Result {
+    match command {
+        Command::Create(create) => run_create(context, create).await,
+        Command::List => list(context).await,
+        Command::Show { cluster } => show(context, &cluster).await,
+        Command::Connection(connection) => run_connection(context, connection).await,
+        Command::Delete { cluster, acting } => delete(context, &cluster, &acting).await,
+    }
+}
+
+async fn run_create(context: &Context, create: Create) -> Result {
+    let spec = ClusterSpec {
+        name: create.name,
+        engine: create.engine,
+        version: create.version,
+        provider: create.provider,
+        nodes: create.nodes,
+        size: NodeSize { cpus: create.cpus, memory: create.memory, disk: create.disk },
+        replication: create.replication,
+        timers: create.timers,
+    };
+    create_from(context, &spec, &create.acting).await
+}
+
+/// Creates a cluster; also what `apply` does with one that is not there.
+pub(super) async fn create_from(context: &Context, spec: &ClusterSpec, acting: &Acting) -> Result {
+    if acting.plan {
+        return context.show_plan(&context.client.plan_creation(spec).await?);
+    }
+    // The same attempt sent twice, by a network that stutters, makes one cluster.
+    let key = OperationId::generate();
+    let cluster = context.client.create_cluster(spec, key.as_str()).await?;
+    let operation = cluster.operation.clone();
+    if let Some(operation) = operation.filter(|_| acting.wait) {
+        context.wait_for(operation.as_str(), acting.timeout).await?;
+    }
+    let cluster = context.client.cluster(&spec.name).await?;
+    if context.format == Format::Table {
+        println!("{}: {}", cluster.name, cluster.sentence);
+        return Ok(());
+    }
+    print(context.format, &cluster)
+}
+
+fn row(cluster: &ClusterView) -> Vec<String> {
+    vec![
+        cluster.name.clone(),
+        format!("{} {}", cluster.spec.engine, cluster.spec.version),
+        word(&cluster.phase),
+        format!("{}/{}", cluster.nodes_healthy, cluster.nodes_total),
+        or_dash(cluster.primary_name.clone()),
+        cluster.sentence.clone(),
+    ]
+}
+
+async fn list(context: &Context) -> Result {
+    let clusters = context.client.clusters().await?;
+    if context.format != Format::Table {
+        return print(context.format, &clusters);
+    }
+    let rows = clusters.iter().map(row).collect();
+    table(&["name", "engine", "phase", "nodes", "primary", "state"], rows);
+    Ok(())
+}
+
+async fn show(context: &Context, name: &str) -> Result {
+    let cluster = context.client.cluster(name).await?;
+    if context.format != Format::Table {
+        return print(context.format, &cluster);
+    }
+    println!("{}: {}", cluster.name, cluster.sentence);
+    println!(
+        "{} {} on {}, {} nodes of {} cores, {} memory, {} disk; replication {}; term {}",
+        cluster.spec.engine,
+        cluster.spec.version,
+        cluster.spec.provider,
+        cluster.spec.nodes,
+        cluster.spec.size.cpus,
+        cluster.spec.size.memory,
+        cluster.spec.size.disk,
+        cluster.spec.replication,
+        cluster.term,
+    );
+    println!();
+    super::nodes::list(context, name).await
+}
+
+async fn run_connection(context: &Context, command: Connection) -> Result {
+    let reveal = command.reveal || command.format.is_some();
+    let connection = context.client.connection(&command.cluster, reveal).await?;
+    if context.format != Format::Table {
+        return print(context.format, &connection);
+    }
+    let endpoint = if command.read_only { "read_only" } else { "read_write" };
+    let examples = connection.examples.iter().filter(|example| example.endpoint == endpoint);
+    match command.format.as_deref() {
+        Some("ca") => print!("{}", connection.ca_certificate),
+        Some(name) => {
+            let found = examples.clone().find(|example| example.name == name);
+            let known: Vec<&str> = examples.map(|example| example.name.as_str()).collect();
+            let found = found.ok_or_else(|| {
+                Failure::usage(format!("--format {name}: use {} or ca", known.join(", ")))
+            })?;
+            println!("{}", found.text);
+        }
+        None => {
+            println!("For writes  {}", connection.read_write.join(", "));
+            println!("For reads   {}", connection.read_only.join(", "));
+            println!("User        {}", connection.user);
+            println!("Database    {}", connection.database);
+            let hidden = "hidden; --reveal shows it".to_owned();
+            println!("Password    {}", connection.password.clone().unwrap_or(hidden));
+            for example in examples {
+                println!("\n{}\n  {}", example.title, example.text.replace('\n', "\n  "));
+            }
+            println!(
+                "\nca.pem is the certificate: bellwether cluster connection {} --format ca > ca.pem",
+                command.cluster
+            );
+        }
+    }
+    Ok(())
+}
+
+async fn delete(context: &Context, name: &str, acting: &Acting) -> Result {
+    let cluster = context.client.cluster(name).await?;
+    let request = NewOperation { kind: OperationKind::DeleteCluster, node: None, confirm: None };
+    let plan = context.client.plan(&cluster.name, &request).await?;
+    if acting.plan {
+        return context.show_plan(&plan);
+    }
+    if !acting.yes {
+        context.show_plan(&plan)?;
+        let answer = context.ask(&format!("Type {} to delete it: ", cluster.name))?;
+        if answer.trim() != cluster.name {
+            return Err(Failure::usage("nothing was deleted"));
+        }
+    }
+    let operation = context.client.delete_cluster(&cluster.name).await?;
+    context.follow(operation, acting).await
+}
+
+impl Context {
+    /// Waits for an operation where that was asked, and prints it.
+    pub(super) async fn follow(
+        &self,
+        operation: bellwether_model::Operation,
+        acting: &Acting,
+    ) -> Result {
+        let operation = if acting.wait {
+            self.wait_for(operation.id.as_str(), acting.timeout).await?
+        } else {
+            operation
+        };
+        if self.format != Format::Table {
+            return print(self.format, &operation);
+        }
+        let title = operation.kind.title();
+        match (acting.wait, operation.message.as_str()) {
+            (true, "") => println!("{title}: done"),
+            (true, message) => println!("{title}: {message}"),
+            (false, _) => {
+                println!("{title} has begun: bellwether operation watch {}", operation.id);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,88 @@
+//! `bellwether login` and `logout`.
+
+use std::io::{IsTerminal as _, Read as _};
+use std::path::PathBuf;
+
+use bellwether_client::{Client, Options};
+use bellwether_model::user::NewToken;
+use clap::Args;
+
+use super::Context;
+use super::config::Settings;
+use super::failure::{Failure, Result};
+
+#[derive(Args)]
+pub(crate) struct Login {
+    #[arg(long, default_value = "admin")]
+    user: String,
+    /// A file with the password, or - for standard input; asked for when left out
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+}
+
+/// Signs in and remembers a bearer token of its own, so that the session need not last.
+pub(super) async fn run(context: &Context, command: Login) -> Result {
+    let password = password(command.password_file)?;
+    let session = context.client.sign_in(&command.user, &password).await?;
+    let authority = context.authority.as_ref().map(std::fs::read).transpose();
+    let authority = authority.map_err(|error| Failure::usage(error.to_string()))?;
+    let options = Options { url: context.url.clone(), token: Some(session.token), authority };
+    let signed_in = Client::new(options)?;
+    let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
+    let name = format!("command line on {}", host.trim());
+    let token = signed_in.create_token(&NewToken { name, days: Some(365) }).await?;
+    signed_in.sign_out().await?;
+    context.config.write(&Settings {
+        url: Some(context.url.clone()),
+        token: Some(token.secret),
+        ca: context.authority.clone(),
+    })?;
+    println!("Signed in to {} as {}.", context.url, command.user);
+    Ok(())
+}
+
+pub(super) async fn logout(context: &Context) -> Result {
+    // Also when the server is gone, this machine forgets.
+    let result = context.client.sign_out().await;
+    context.config.write(&Settings { url: Some(context.url.clone()), ..Settings::default() })?;
+    result?;
+    println!("Signed out of {}.", context.url);
+    Ok(())
+}
+
+fn password(file: Option<PathBuf>) -> Result<String> {
+    let failed = |error: std::io::Error| Failure::usage(format!("the password: {error}"));
+    let text = match file {
+        Some(path) if path.as_os_str() == "-" => {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text).map_err(failed)?;
+            text
+        }
+        Some(path) => std::fs::read_to_string(path).map_err(failed)?,
+        None => ask()?,
+    };
+    Ok(text.trim_end_matches(['\n', '\r']).to_owned())
+}
+
+/// Asks without showing what is typed.
+fn ask() -> Result<String> {
+    let input = std::io::stdin();
+    if !input.is_terminal() {
+        return Err(Failure::usage("there is no terminal to ask for the password").hint(
+            "use --password-file FILE, or --password-file - to read it from standard input",
+        ));
+    }
+    use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+    let failed = |error: rustix::io::Errno| Failure::unexpected(error.to_string());
+    let before = tcgetattr(&input).map_err(failed)?;
+    let mut hidden = before.clone();
+    hidden.local_modes.remove(LocalModes::ECHO);
+    eprint!("Password: ");
+    tcsetattr(&input, OptionalActions::Flush, &hidden).map_err(failed)?;
+    let mut text = String::new();
+    let read = input.read_line(&mut text);
+    tcsetattr(&input, OptionalActions::Flush, &before).map_err(failed)?;
+    eprintln!();
+    read.map_err(|error| Failure::unexpected(error.to_string()))?;
+    Ok(text)
+}

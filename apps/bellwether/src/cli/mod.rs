@@ -1,0 +1,211 @@
+//! The command line: the same REST API as the dashboard.
+
+mod apply;
+mod clusters;
+mod config;
+mod engines;
+mod failure;
+mod login;
+mod nodes;
+mod operations;
+mod output;
+mod tokens;
+mod watch;
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use bellwether_client::{Client, Options};
+use bellwether_model::plan::Plan;
+use clap::{Args, Subcommand};
+
+use config::Config;
+use failure::{Failure, Result};
+use output::Format;
+
+/// What every command knows. Flags come before the environment, that before the file.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Global {
+    /// How results are printed
+    #[arg(short, long, global = true, value_enum, default_value = "table")]
+    output: Format,
+    /// The server's address
+    #[arg(long, global = true, env = "BELLWETHER_URL", value_name = "URL")]
+    url: Option<String>,
+    /// A bearer token
+    #[arg(long, global = true, env = "BELLWETHER_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+    /// PEM file of the server's authority, for https
+    #[arg(long, global = true, env = "BELLWETHER_CA", value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// The settings `login` writes
+    #[arg(long, global = true, env = "BELLWETHER_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print no progress
+    #[arg(short, long, global = true)]
+    quiet: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Create, look at and delete clusters
+    #[command(subcommand)]
+    Cluster(clusters::Command),
+    /// Look at, add, promote and remove nodes
+    #[command(subcommand)]
+    Node(nodes::Command),
+    /// Look at what is being done and was done
+    #[command(subcommand)]
+    Operation(operations::Command),
+    /// Create or change clusters as a file says
+    Apply(apply::Apply),
+    /// What engines can be created
+    #[command(subcommand)]
+    Engine(engines::Command),
+    /// Where machines come from
+    #[command(subcommand)]
+    Provider(engines::ProviderCommand),
+    /// Sign in and remember it
+    Login(login::Login),
+    /// Sign out and forget it
+    Logout,
+    /// Bearer tokens for programs
+    #[command(subcommand)]
+    Token(tokens::Command),
+}
+
+/// How a command that changes something behaves.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Acting {
+    /// Wait until it is done, showing its steps
+    #[arg(long)]
+    wait: bool,
+    /// Only say what would be done
+    #[arg(long)]
+    plan: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+    /// Wait at most so many seconds
+    #[arg(long, value_name = "SECONDS", default_value = "900")]
+    timeout: u64,
+}
+
+/// A command's surroundings.
+pub(crate) struct Context {
+    client: Client,
+    format: Format,
+    quiet: bool,
+    url: String,
+    config: Config,
+    authority: Option<PathBuf>,
+}
+
+/// Runs a command.
+pub(crate) fn run(global: Global, command: Command) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(dispatch(global, command)),
+        Err(error) => Err(Failure::unexpected(error.to_string())),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {}", failure.text);
+            for line in failure.details {
+                eprintln!("       {line}");
+            }
+            if !failure.hint.is_empty() {
+                eprintln!("hint: {}", failure.hint);
+            }
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+async fn dispatch(global: Global, command: Command) -> Result {
+    let config = Config::open(global.config.clone())?;
+    let settings = config.read()?;
+    let url = global.url.or(settings.url).unwrap_or_else(|| "http://127.0.0.1:7480".to_owned());
+    let authority = global.ca.or(settings.ca);
+    let pem = authority
+        .as_ref()
+        .map(|path| {
+            std::fs::read(path)
+                .map_err(|error| Failure::usage(format!("--ca {}: {error}", path.display())))
+        })
+        .transpose()?;
+    let token = global.token.or(settings.token);
+    let options = Options { url: url.clone(), token, authority: pem };
+    let context = Context {
+        client: Client::new(options)?,
+        format: global.output,
+        quiet: global.quiet,
+        url,
+        config,
+        authority,
+    };
+    match command {
+        Command::Cluster(command) => clusters::run(&context, command).await,
+        Command::Node(command) => nodes::run(&context, command).await,
+        Command::Operation(command) => operations::run(&context, command).await,
+        Command::Apply(command) => apply::run(&context, command).await,
+        Command::Engine(command) => engines::run(&context, command).await,
+        Command::Provider(command) => engines::run_provider(&context, command).await,
+        Command::Login(command) => login::run(&context, command).await,
+        Command::Logout => login::logout(&context).await,
+        Command::Token(command) => tokens::run(&context, command).await,
+    }
+}
+
+impl Context {
+    /// Shows a plan; refuses when the plan would be.
+    fn show_plan(&self, plan: &Plan) -> Result {
+        if self.format != Format::Table {
+            return output::print(self.format, plan);
+        }
+        println!("{}", plan.summary);
+        for (number, step) in plan.steps.iter().enumerate() {
+            println!("  {}. {}", number + 1, step.title);
+        }
+        if plan.write_pause_ms > 0 {
+            println!("Writes wait for about {} ms.", plan.write_pause_ms);
+        }
+        if plan.bytes_copied > 0 {
+            println!("Copies {}.", bellwether_model::Bytes(plan.bytes_copied));
+        }
+        for what in &plan.erases {
+            println!("Erases {what}.");
+        }
+        for why in &plan.refusals {
+            println!("It would be refused: {why}.");
+        }
+        Ok(())
+    }
+
+    /// Asks yes or no; without a terminal it refuses.
+    fn confirm(&self, acting: &Acting, question: &str) -> Result {
+        if acting.yes {
+            return Ok(());
+        }
+        let answer = self.ask(&format!("{question} [y/N] "))?;
+        if matches!(answer.trim(), "y" | "Y" | "yes") {
+            return Ok(());
+        }
+        Err(Failure::usage("nothing was done"))
+    }
+
+    fn ask(&self, question: &str) -> Result<String> {
+        if !std::io::stdin().is_terminal() {
+            return Err(Failure::usage("this has to be confirmed and there is no terminal to ask")
+                .hint("add --yes"));
+        }
+        eprint!("{question}");
+        let mut answer = String::new();
+        std::io::stdin()
+            .read_line(&mut answer)
+            .map_err(|error| Failure::unexpected(error.to_string()))?;
+        Ok(answer)
+    }
+}
