@@ -1,9 +1,10 @@
 //! The node's own nftables table: the gate, the read gate, and who is a member.
 //!
-//! The engine listens on the private port. Clients come to the gate's port, which is redirected there;
-//! packets of such connections pass only while the gate's port is an element of the set `open`, and
-//! that element has a timeout: the kernel itself closes the gate when nobody renews it, also when every
-//! process of the node is frozen. Answers are cut too, so that no commit is acknowledged afterwards.
+//! The engine listens on the private port. Clients come to the gate's port, which is redirected
+//! there; packets of such connections pass only while the gate's port is an element of the set
+//! `open`, and that element has a timeout: the kernel itself closes the gate when nobody renews it,
+//! also when every process of the node is frozen. Answers are cut too, so that no commit is
+//! acknowledged afterwards.
 //!
 //! One `nft -i` process is kept and fed line by line: a renewal takes a fraction of a millisecond
 //! instead of the start of a process. Rules of others are never touched.

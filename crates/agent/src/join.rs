@@ -156,7 +156,8 @@ async fn post(server: &str, ca: &str, request: &JoinRequest) -> anyhow::Result<J
     }
 }
 
-/// Dials the server over TLS pinned to its authority, with the agent's certificate where there is one.
+/// Dials the server over TLS pinned to its authority, with the agent's certificate where there is
+/// one.
 ///
 /// # Errors
 /// When the server cannot be reached or is another.

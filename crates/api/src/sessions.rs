@@ -103,7 +103,8 @@ pub(crate) async fn me(caller: Caller) -> Json<UserView> {
 }
 
 /// Change one's own password; other sessions end.
-#[utoipa::path(put, path = "/v1/me/password", tag = "sessions", request_body = NewPassword, responses(
+#[utoipa::path(put, path = "/v1/me/password", tag = "sessions", request_body = NewPassword,
+    responses(
     (status = 204), (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 403, body = Problem), (status = 422, body = Problem),
 ))]

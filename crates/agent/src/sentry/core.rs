@@ -1,8 +1,9 @@
-//! The sentry's judgement, without clock, disk or network: may the gate be open, and until when; what
-//! has been promised and given up; who is asked and answered.
+//! The sentry's judgement, without clock, disk or network: may the gate be open, and until when;
+//! what has been promised and given up; who is asked and answered.
 //!
-//! Guarantees: no lease of a term below the promised one is asked for, granted or used; a surrendered
-//! term is never served again; a lease counts from the sending of the request it answers.
+//! Guarantees: no lease of a term below the promised one is asked for, granted or used; a
+//! surrendered term is never served again; a lease counts from the sending of the request it
+//! answers.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
