@@ -78,7 +78,8 @@ export type ClusterSpec = {
      */
     engine: string;
     /**
-     * 1 to 40 lower-case letters, digits and hyphens, beginning with a letter; unique on the server.
+     * 1 to 40 lower-case letters, digits and hyphens, beginning with a letter; unique on the
+     * server.
      */
     name: string;
     /**
@@ -491,8 +492,8 @@ export type Operation = {
      */
     started_by: string;
     /**
-     * What the steps have learned; each kind has its own fields. For a failover and a switchover it
-     * is the report: evidence, candidate, milliseconds of each phase.
+     * What the steps have learned; each kind has its own fields. For a failover and a switchover
+     * it is the report: evidence, candidate, milliseconds of each phase.
      */
     state?: {
         [key: string]: unknown;
@@ -676,8 +677,8 @@ export type PageOperation = {
          */
         started_by: string;
         /**
-         * What the steps have learned; each kind has its own fields. For a failover and a switchover it
-         * is the report: evidence, candidate, milliseconds of each phase.
+         * What the steps have learned; each kind has its own fields. For a failover and a switchover
+         * it is the report: evidence, candidate, milliseconds of each phase.
          */
         state?: {
             [key: string]: unknown;
@@ -729,7 +730,8 @@ export type PlannedStep = {
 };
 
 /**
- * How far a node's log reaches: first by history (PostgreSQL's timeline), then by place in it (LSN).
+ * How far a node's log reaches: first by history (PostgreSQL's timeline), then by place in it
+ * (LSN).
  */
 export type Position = {
     /**
@@ -908,8 +910,8 @@ export type UserId = string;
 export type UserView = {
     id: UserId;
     /**
-     * The first password was printed by the server: it must be changed before anything else is done
-     * in the dashboard.
+     * The first password was printed by the server: it must be changed before anything else is
+     * done in the dashboard.
      */
     must_change_password: boolean;
     name: string;

@@ -50,7 +50,9 @@ export function OperationItem({ operation, isOpenAtFirst, showCluster }: Props) 
           <Status look={operationLooks[operation.status]} />
         </span>
         <span className={classes.time}>{timeWords(operation, now)}</span>
-        <span className={classes.why}>{startSentence(operation.message || operation.reason)}</span>
+        <span className={classes.why}>
+          {startSentence(operation.message || operation.reason, operation.cluster_name)}
+        </span>
       </button>
       {isOpen && (
         <div className={classes.detail} id={id}>
@@ -82,7 +84,9 @@ function Details({ operation, showCluster }: { operation: Operation; showCluster
   rows.push([messages.started, formatMoment(operation.started_at ?? operation.created_at)]);
   const took = tookMs(operation);
   if (took !== null) rows.push([messages.took, formatDuration(took)]);
-  if (operation.message) rows.push([messages.result, startSentence(operation.message)]);
+  if (operation.message) {
+    rows.push([messages.result, startSentence(operation.message, operation.cluster_name)]);
+  }
   return (
     <div style={{ display: 'grid', gap: 20, alignContent: 'start' }}>
       <Facts rows={rows} />

@@ -8,6 +8,7 @@ import { asProblem } from '../../../api/problem';
 import { Card } from '../../../ui/Card';
 import { ErrorNote } from '../../../ui/ErrorNote';
 import { Facts } from '../../../ui/Facts';
+import { startSentence } from '../../../ui/format';
 import { ArrowLeftIcon, ArrowRightIcon } from '../../../ui/icons';
 import { newKey } from '../../../ui/newKey';
 import { TopologySketch } from '../topology/TopologySketch';
@@ -45,7 +46,7 @@ const formSteps = {
 /** The errors a refusal names, by field. A name that is taken is the name's error. */
 function fieldErrorsOf(error: unknown): FieldErrors {
   const problem = asProblem(error);
-  if (problem.code === 'name-taken') return { name: problem.body.detail };
+  if (problem.code === 'name-taken') return { name: startSentence(problem.body.detail) };
   return toFieldErrors(problem.fields);
 }
 
