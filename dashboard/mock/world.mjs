@@ -323,6 +323,10 @@ export class World {
     operation.ended_at = new Date().toISOString();
     cluster.operation = null;
     if (operation.kind === 'create_cluster') cluster.phase = null;
+    if (operation.kind === 'switchover') {
+      const report = { candidate_name: operation.node_name, term: cluster.term };
+      operation.state = { ...report, surrendered_ms: 96, serving_ms: 214 };
+    }
     operation.message = {
       create_cluster: `${cluster.spec.name} accepts writes`,
       add_node: `${operation.node_name} follows`,

@@ -1,8 +1,9 @@
+import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 
-import { createClient } from '@hey-api/openapi-ts';
 import { expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -23,12 +24,8 @@ it('the committed client is that of the committed document', { timeout: 30_000 }
   await mkdir(folder, { recursive: true });
   const output = await mkdtemp(join(folder, 'client-'));
   try {
-    const { plugins } = (await import(join(root, 'openapi-ts.config.ts'))).default;
-    await createClient({
-      input: join(root, '../openapi/v1.json'),
-      output: { path: output, clean: true },
-      plugins,
-      logs: { level: 'silent' },
+    await promisify(execFile)(join(root, 'node_modules/.bin/openapi-ts'), ['--output', output], {
+      cwd: root,
     });
     const [committed, generated] = await Promise.all([
       read(join(root, 'src/api/generated')),
