@@ -110,7 +110,7 @@ enum Event {
     Session(FromSession),
     Peer(NodeId, PeerBody),
     Local(FromLocal),
-    Saved(std::io::Result<Durable>),
+    Saved(Box<std::io::Result<Durable>>),
 }
 
 impl Sentry {
@@ -129,7 +129,7 @@ impl Sentry {
                     Event::Session(message.context("the session's task has ended")?)
                 }
                 (from, body) = self.peers.receive() => Event::Peer(from, body),
-                result = self.disk.ended() => Event::Saved(result),
+                result = self.disk.ended() => Event::Saved(Box::new(result)),
                 local = locals.recv() => {
                     Event::Local(local.context("the local socket's task has ended")?)
                 }
@@ -141,7 +141,7 @@ impl Sentry {
                 Event::Session(message) => self.on_session(message).await,
                 Event::Peer(from, body) => self.on_peer(&from, body),
                 Event::Local(local) => self.on_local(local),
-                Event::Saved(result) => self.on_saved(result),
+                Event::Saved(result) => self.on_saved(*result),
             }
             self.beat(now_ms()).await;
             self.settle();
