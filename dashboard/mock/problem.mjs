@@ -9,12 +9,12 @@ const statuses = {
 };
 
 /** Something to throw: the server answers it as a problem document. */
-export function problem(code, title, detail, more = {}) {
+export function problem(code, detail, more = {}) {
   const body = {
     type: `/docs/errors/${code}`,
     status: statuses[code] ?? 500,
     code,
-    title,
+    title: code.replaceAll('-', ' '),
     detail,
     request_id: 'pretended',
     ...more,

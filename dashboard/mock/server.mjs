@@ -36,7 +36,7 @@ export function startMock({ port = 4310, scene = 'demo', stepMs = 900 } = {}) {
     const answer = url.pathname.startsWith('/v1/') ? api : files;
     answer(state, request, response, url).catch((error) => {
       if (!error.body) console.error(error);
-      const body = error.body ?? problem('internal', 'It broke', String(error)).body;
+      const body = error.body ?? problem('internal', String(error)).body;
       reply(response, body.status, body, { 'Content-Type': 'application/problem+json' });
     });
   });
@@ -74,7 +74,7 @@ async function files(_, request, response, url) {
   const isFile = extname(path) !== '';
   const body = await readFile(join(dist, isFile ? path : 'index.html')).catch(() => null);
   response.writeHead(body ? 200 : 404, {
-    'Content-Type': types[extname(isFile ? path : '.html')] ?? 'application/octet-stream',
+    'Content-Type': types[isFile ? extname(path) : '.html'] ?? 'application/octet-stream',
     'Content-Security-Policy': policy,
   });
   response.end(request.method === 'HEAD' ? undefined : body);
@@ -86,11 +86,11 @@ async function api(state, request, response, url) {
   const [, , noun, id, part] = url.pathname.split('/').map(decodeURIComponent);
   const route = `${request.method} ${noun}${id ? '/:id' : ''}${part ? `/${part}` : ''}`;
   if (request.method !== 'GET' && request.headers['x-bellwether'] !== '1') {
-    throw problem('bad-request', 'A header is missing', 'X-Bellwether: 1 is missing');
+    throw problem('bad-request', 'X-Bellwether: 1 is missing');
   }
   const isSignedIn = request.headers.cookie?.includes('bellwether_session=');
   if (!isSignedIn && route !== 'POST sessions' && noun !== 'health') {
-    throw problem('unauthenticated', 'You are not signed in', 'the session cookie is missing');
+    throw problem('unauthenticated', 'the session cookie is missing');
   }
   const me = { id: 'u', name: 'admin', must_change_password: state.mustChangePassword };
   const page = (items) => reply(response, 200, { items });
@@ -100,7 +100,7 @@ async function api(state, request, response, url) {
     case 'POST sessions': {
       const { password } = await read(request);
       if (password.length < 12) {
-        throw problem('wrong-password', 'The user or the password is wrong', 'no user has this password', {
+        throw problem('wrong-password', 'the user or the password is wrong', {
           hint: 'The first password was printed when the server started.',
         });
       }
@@ -115,9 +115,9 @@ async function api(state, request, response, url) {
       state.mustChangePassword = false;
       return reply(response, 204);
     case 'GET engines':
-      return page(engines);
+      return reply(response, 200, engines);
     case 'GET providers':
-      return page(providers);
+      return reply(response, 200, providers);
     case 'GET clusters':
       return page([...world.clusters.values()].map((one) => world.showCluster(one)));
     case 'POST clusters': {
@@ -148,7 +148,7 @@ async function api(state, request, response, url) {
     }
     case 'GET operations/:id': {
       const found = world.operations.find((one) => one.id === id);
-      if (!found) throw problem('not-found', 'There is no such operation', id);
+      if (!found) throw problem('not-found', id);
       return reply(response, 200, showOperation(found));
     }
     case 'GET events':
@@ -158,7 +158,7 @@ async function api(state, request, response, url) {
       request.on('close', () => state.watchers.delete(response));
       return undefined;
     default:
-      throw problem('not-found', 'There is nothing here', url.pathname);
+      throw problem('not-found', url.pathname);
   }
 }
 

@@ -28,7 +28,7 @@ export class World {
   find(text) {
     const found =
       this.clusters.get(text) ?? [...this.clusters.values()].find((one) => one.spec.name === text);
-    if (!found) throw problem('not-found', 'There is no such cluster', `no cluster is called \`${text}\``);
+    if (!found) throw problem('not-found', `no cluster is called \`${text}\``);
     return found;
   }
 
@@ -64,10 +64,10 @@ export class World {
     }
     if (fields.length > 0) {
       const detail = fields.map(({ field, message }) => `${field}: ${message}`).join('; ');
-      throw problem('invalid-field', 'Some fields cannot be carried out', detail, { fields });
+      throw problem('invalid-field', detail, { fields });
     }
     if ([...this.clusters.values()].some((one) => one.spec.name === spec.name)) {
-      throw problem('name-taken', 'The name is taken', `there is a cluster called \`${spec.name}\` already`, {
+      throw problem('name-taken', `there is a cluster called \`${spec.name}\` already`, {
         hint: 'Choose another name, or delete that cluster.',
       });
     }
@@ -201,7 +201,7 @@ export class World {
   start(cluster, request, by = 'admin', more = {}) {
     const refusal = this.refusal(cluster, request);
     if (refusal && !['create_cluster', 'failover'].includes(request.kind)) {
-      throw problem('operation-refused', 'This cannot be done now', refusal);
+      throw problem('operation-refused', refusal);
     }
     const node = this.nodes.get(request.node) ?? this.nodesOf(cluster).find((one) => one.name === request.node);
     const operation = {
@@ -323,6 +323,10 @@ export class World {
     operation.ended_at = new Date().toISOString();
     cluster.operation = null;
     if (operation.kind === 'create_cluster') cluster.phase = null;
+    if (operation.kind === 'switchover') {
+      const report = { candidate_name: operation.node_name, term: cluster.term };
+      operation.state = { ...report, surrendered_ms: 96, serving_ms: 214 };
+    }
     operation.message = {
       create_cluster: `${cluster.spec.name} accepts writes`,
       add_node: `${operation.node_name} follows`,
@@ -368,7 +372,7 @@ export class World {
     const node = this.nodes.get(id);
     if (!node) return;
     this.nodes.delete(id);
-    this.publish({ kind: 'node_gone', id, cluster: node.cluster });
+    this.publish({ kind: 'node_gone', id, cluster: '' });
   }
 
   // ---- showing

@@ -50,12 +50,12 @@ fn main() -> anyhow::Result<()> {
 
 async fn run(part: Part) -> anyhow::Result<()> {
     use bellwether_agent_core::{endpoint, init, sentry, worker};
-    let socket = std::path::Path::new(bellwether_protocol::local::SOCKET);
+    let paths = bellwether_agent_core::paths::Paths::default();
     match part {
-        Part::Init => init::run().await,
-        Part::Sentry => sentry::run().await,
-        Part::Worker => worker::run(bellwether_engines::driver, socket).await,
-        Part::Endpoint => endpoint::run().await,
-        Part::Status => sentry::print_status().await,
+        Part::Init => init::run(&paths).await,
+        Part::Sentry => sentry::run(&paths).await,
+        Part::Worker => worker::run(bellwether_engines::driver, &paths.socket).await,
+        Part::Endpoint => endpoint::run(&paths).await,
+        Part::Status => sentry::print_status(&paths).await,
     }
 }

@@ -5,17 +5,19 @@
 
 use std::collections::HashMap;
 use std::net::{Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use bellwether_protocol::local::{FromSentry, Routes, SOCKET, ToSentry};
+use bellwether_protocol::local::{FromSentry, Routes, ToSentry};
 use tokio::io::{AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixStream};
 use tokio::sync::watch;
 use tracing::{debug, error, info, warn};
 
 use crate::lines;
+use crate::paths::Paths;
 
 /// One attempt to reach a node.
 const CONNECT_MAX: Duration = Duration::from_secs(1);
@@ -33,9 +35,9 @@ const BUFFER_BYTES: usize = 16 * 1024;
 ///
 /// # Errors
 /// When the sentry tells ports that cannot be listened on.
-pub async fn run() -> anyhow::Result<()> {
+pub async fn run(paths: &Paths) -> anyhow::Result<()> {
     let (sender, routes) = watch::channel(Routes::default());
-    tokio::spawn(follow_sentry(sender));
+    tokio::spawn(follow_sentry(paths.socket.clone(), sender));
     let mut ports = routes.clone();
     let first = ports.wait_for(|routes| routes.read_write_port != 0).await?.clone();
     let load = Arc::new(Load::default());
@@ -52,9 +54,9 @@ pub async fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn follow_sentry(sender: watch::Sender<Routes>) {
+async fn follow_sentry(socket: PathBuf, sender: watch::Sender<Routes>) {
     loop {
-        if let Err(error) = follow_once(&sender).await {
+        if let Err(error) = follow_once(&socket, &sender).await {
             debug!("the sentry: {error:#}");
         }
         // What was known last stays in force.
@@ -62,8 +64,8 @@ async fn follow_sentry(sender: watch::Sender<Routes>) {
     }
 }
 
-async fn follow_once(sender: &watch::Sender<Routes>) -> anyhow::Result<()> {
-    let (read, mut write) = UnixStream::connect(SOCKET).await?.into_split();
+async fn follow_once(socket: &Path, sender: &watch::Sender<Routes>) -> anyhow::Result<()> {
+    let (read, mut write) = UnixStream::connect(socket).await?.into_split();
     lines::send(&mut write, &ToSentry::IamEndpoint).await?;
     let mut read = BufReader::new(read);
     let mut line = Vec::new();

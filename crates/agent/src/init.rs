@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 
 use crate::join;
+use crate::paths::Paths;
 
 /// In the order in which they are started.
 const PARTS: [&str; 3] = ["sentry", "worker", "endpoint"];
@@ -28,10 +29,10 @@ const STOP_MAX: Duration = Duration::from_secs(15);
 ///
 /// # Errors
 /// When the parts cannot be started at all.
-pub async fn run() -> anyhow::Result<()> {
+pub async fn run(paths: &Paths) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
-        () = join::until_joined() => {}
+        () = join::until_joined(paths) => {}
         _ = terminate.recv() => return Ok(()),
     }
     let mut parts = PARTS.map(Part::new);

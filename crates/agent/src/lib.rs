@@ -12,11 +12,11 @@ pub mod firewall;
 pub mod init;
 pub mod join;
 pub mod lines;
+pub mod paths;
 pub mod sentry;
+#[cfg(test)]
+mod testing;
 pub mod worker;
 
 /// The node's disk.
 pub const DATA: &str = "/data";
-
-/// What the agent keeps; on the machine's own disk, so that it outlives the data.
-pub const STATE: &str = "/var/lib/bellwether";

@@ -100,7 +100,8 @@ fn with_generation(view: &ClusterView, status: StatusCode) -> Response {
     params(PlanOnly,
     ("Idempotency-Key" = Option<String>, Header, description = "the same key makes it once")),
     request_body = ClusterSpec, responses(
-    (status = 201, body = ClusterView), (status = 200, body = Plan, description = "with `plan=true`"),
+    (status = 201, body = ClusterView),
+    (status = 200, body = Plan, description = "with `plan=true`"),
     (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
     (status = 409, body = Problem), (status = 413, body = Problem), (status = 422, body = Problem),
     (status = 503, body = Problem),

@@ -1,5 +1,5 @@
-//! What changes, pushed as server-sent events. Whoever watches begins with the lists and is then told
-//! of every change; who was too slow is greeted again and looks at everything anew.
+//! What changes, pushed as server-sent events. Whoever watches begins with the lists and is then
+//! told of every change; who was too slow is greeted again and looks at everything anew.
 
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;

@@ -1,5 +1,5 @@
-//! The REST API: authenticate, authorise, validate, write intent, audit, answer. It decides nothing:
-//! what is allowed, what a plan is and how things are shown comes from the planner.
+//! The REST API: authenticate, authorise, validate, write intent, audit, answer. It decides
+//! nothing: what is allowed, what a plan is and how things are shown comes from the planner.
 
 mod audit;
 mod auth;
@@ -110,8 +110,8 @@ impl utoipa::Modify for Security {
 #[openapi(modifiers(&Security), security(("token" = []), ("session" = [])), info(
     title = "Bellwether",
     description = "Creates and runs clusters of databases. Errors are problem details (RFC 9457) \
-                   with a stable `code`. Authenticate with `Authorization: Bearer <token>`, or with \
-                   the cookie of a session; requests that change something by cookie need the \
+                   with a stable `code`. Authenticate with `Authorization: Bearer <token>`, or \
+                   with the cookie of a session; requests that change something by cookie need the \
                    header `X-Bellwether: 1`.",
     license(name = "Apache-2.0"),
 ))]

@@ -1,6 +1,6 @@
-//! A driver is an engine's hands on one node. The worker decides what is to be done (`agent::converge`);
-//! the driver knows how this engine does it. Every method may be called again after it was interrupted
-//! at any point.
+//! A driver is an engine's hands on one node. The worker decides what is to be done
+//! (`agent::converge`); the driver knows how this engine does it. Every method may be called again
+//! after it was interrupted at any point.
 
 use async_trait::async_trait;
 use bellwether_model::NodeId;
@@ -76,8 +76,8 @@ pub trait Driver: Send + Sync {
     /// Makes a new, empty database with the cluster's users in place, stopped again at the end.
     async fn bootstrap(&self, assignment: &Assignment) -> Result<(), Failure>;
 
-    /// Copies the data from that member into a new directory, which replaces the old only when it is
-    /// complete and verified. `progress` is told bytes done and bytes in all.
+    /// Copies the data from that member into a new directory, which replaces the old only when it
+    /// is complete and verified. `progress` is told bytes done and bytes in all.
     async fn seed(
         &self,
         assignment: &Assignment,
@@ -128,7 +128,7 @@ pub trait Driver: Send + Sync {
     /// Removes the data for good. The engine must be stopped.
     async fn erase(&self) -> Result<(), Failure>;
 
-    /// Whether the settings of this assignment's configuration are active on this primary, and every
-    /// voter it newly requires has passed the position the primary had then.
+    /// Whether the settings of this assignment's configuration are active on this primary, and
+    /// every voter it newly requires has passed the position the primary had then.
     async fn is_configuration_active(&self, assignment: &Assignment) -> Result<bool, Failure>;
 }

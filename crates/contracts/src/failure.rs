@@ -11,7 +11,8 @@ pub enum Class {
     NeedsPerson,
 }
 
-/// A failure, classified where it was met. The text is a lower-case clause for people, without secrets.
+/// A failure, classified where it was met. The text is a lower-case clause for people, without
+/// secrets.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{text}")]
 pub struct Failure {

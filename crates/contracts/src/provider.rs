@@ -1,5 +1,5 @@
-//! A provider makes machines. Everything is keyed by ids we chose before, so that doing it twice does
-//! it once.
+//! A provider makes machines. Everything is keyed by ids we chose before, so that doing it twice
+//! does it once.
 
 use async_trait::async_trait;
 use bellwether_model::cluster::{ClusterNetwork, NodeSize};
@@ -30,8 +30,8 @@ pub trait Provider: Send + Sync {
         cluster_name: &str,
     ) -> Result<ClusterNetwork, Failure>;
 
-    /// Makes the machine and starts it, or finds it. Returns the provider's id of it. A machine that
-    /// was made half is completed.
+    /// Makes the machine and starts it, or finds it. Returns the provider's id of it. A machine
+    /// that was made half is completed.
     async fn ensure_machine(&self, request: &MachineRequest) -> Result<String, Failure>;
 
     /// The machine of a node, where there is one.
@@ -40,7 +40,8 @@ pub trait Provider: Send + Sync {
     /// Starts a machine that is there and stopped.
     async fn start_machine(&self, node: &NodeId) -> Result<(), Failure>;
 
-    /// Deletes the machine with its disk and verifies that nothing is left. No error when it is gone.
+    /// Deletes the machine with its disk and verifies that nothing is left. No error when it is
+    /// gone.
     async fn delete_machine(&self, node: &NodeId) -> Result<(), Failure>;
 
     /// Deletes the cluster's network. No error when it is gone.

@@ -117,8 +117,9 @@ impl Authority {
         Ok(params.signed_by(&key, &self.issuer)?.pem())
     }
 
-    /// TLS for a connection that came in on this address: its certificate names the address. Clients
-    /// may show a certificate of this authority; who shows none is a person or a joining agent.
+    /// TLS for a connection that came in on this address: its certificate names the address.
+    /// Clients may show a certificate of this authority; who shows none is a person or a joining
+    /// agent.
     ///
     /// # Errors
     /// When a certificate cannot be made.

@@ -1,7 +1,8 @@
 //! The server's acknowledgements of lease requests: which it may give, and when it last gave one.
 //!
 //! An acknowledgement is given under the same lock under which an election reads when the last was
-//! given, so that none can slip in between the durable word "an election has begun" and that reading.
+//! given, so that none can slip in between the durable word "an election has begun" and that
+//! reading.
 
 use std::collections::HashMap;
 use std::sync::Mutex;

@@ -1,5 +1,5 @@
-//! The loops of the server: one per cluster, which looks, decides and takes one small step; the sessions
-//! with agents; the certificate authority; the collection of what nobody owns.
+//! The loops of the server: one per cluster, which looks, decides and takes one small step; the
+//! sessions with agents; the certificate authority; the collection of what nobody owns.
 //!
 //! Nothing here is told what changed: a change and the clock wake the same pass, which looks at
 //! everything anew. Steps act only through the [`world::World`] they are handed.

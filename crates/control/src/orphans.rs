@@ -1,5 +1,5 @@
-//! Collects what carries this server's mark at a provider and belongs to no cluster: left by a crash
-//! between making something and writing it down, or by a failed deletion.
+//! Collects what carries this server's mark at a provider and belongs to no cluster: left by a
+//! crash between making something and writing it down, or by a failed deletion.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -35,7 +35,9 @@ pub async fn run(world: Arc<World>) {
         tokio::select! {
             change = changes.recv() => match change {
                 Ok(change) => wake_for_change(&world, &change.kind, &change.key),
-                Err(RecvError::Lagged(_)) => loops.keys().for_each(|id| world.waker(id).notify_one()),
+                Err(RecvError::Lagged(_)) => {
+                    loops.keys().for_each(|id| world.waker(id).notify_one());
+                }
                 Err(RecvError::Closed) => return,
             },
             node = reports.recv() => if let Ok(node) = node {

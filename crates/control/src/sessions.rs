@@ -1,7 +1,7 @@
 //! The server's side of the agents: how they join, and the session each keeps open.
 //!
-//! A session is who its client certificate says. It is sent the node's whole assignment whenever that
-//! changes, and its reports are published for everybody who looks.
+//! A session is who its client certificate says. It is sent the node's whole assignment whenever
+//! that changes, and its reports are published for everybody who looks.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -17,7 +17,7 @@ pub struct Bytes(pub u64);
 /// Why a text is not a size.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
-    "`{0}` is not a size: write a whole number of bytes or a number with KiB, MiB, GiB, TiB, KB, MB, GB or TB"
+    "`{0}` is not a size: write a number of bytes, or one with KiB, MiB, GiB, TiB, KB, MB, GB or TB"
 )]
 pub struct ParseError(String);
 
@@ -61,7 +61,7 @@ impl FromStr for Bytes {
         let whole = number.parse::<u64>().ok().and_then(|n| n.checked_mul(unit));
         let fraction = || {
             let value = number.parse::<f64>().ok()? * unit as f64;
-            (value.is_finite() && value >= 0.0 && value < 9e18).then_some(value as u64)
+            (value.is_finite() && (0.0..9e18).contains(&value)).then_some(value as u64)
         };
         whole.or_else(fraction).map(Self).ok_or_else(|| ParseError(text.to_owned()))
     }

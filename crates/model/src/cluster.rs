@@ -1,5 +1,5 @@
-//! A cluster: one logical database, its spec (what a person asked for) and its status (what was decided
-//! and found).
+//! A cluster: one logical database, its spec (what a person asked for) and its status (what was
+//! decided and found).
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -27,7 +27,8 @@ pub struct NodeSize {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClusterSpec {
-    /// 1 to 40 lower-case letters, digits and hyphens, beginning with a letter; unique on the server.
+    /// 1 to 40 lower-case letters, digits and hyphens, beginning with a letter; unique on the
+    /// server.
     pub name: String,
     /// An engine's name, as listed by `/v1/engines`.
     pub engine: String,
@@ -131,7 +132,8 @@ pub struct ClusterStatus {
     pub rule: u32,
     /// The term in force; 0 before the first primary.
     pub term: Term,
-    /// The highest term a promise was ever asked for; above `term` while a primary is being elected.
+    /// The highest term a promise was ever asked for; above `term` while a primary is being
+    /// elected.
     #[serde(default)]
     pub promised: Term,
     /// The primary of that term.

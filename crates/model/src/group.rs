@@ -1,8 +1,9 @@
 //! The configuration of a replication group that decides safety: who votes, how many must confirm a
-//! write, how many keep a primary alive without the server, how many must promise before an election.
+//! write, how many keep a primary alive without the server, how many must promise before an
+//! election.
 //!
-//! With n voters, W acknowledgements per write, k voters that renew a lease and p promises that elect:
-//! `k + p > n` means no two primaries, `W + p > n` means no acknowledged write is lost.
+//! With n voters, W acknowledgements per write, k voters that renew a lease and p promises that
+//! elect: `k + p > n` means no two primaries, `W + p > n` means no acknowledged write is lost.
 
 use std::collections::BTreeSet;
 
@@ -75,7 +76,8 @@ impl JointConfig {
         })
     }
 
-    /// Whether these acknowledgements alone keep a primary alive under every configuration in force.
+    /// Whether these acknowledgements alone keep a primary alive under every configuration in
+    /// force.
     #[must_use]
     pub fn authorises(&self, acks: &BTreeSet<NodeId>) -> bool {
         self.iter().all(|config| {

@@ -1,5 +1,5 @@
-//! Typed identifiers. Each is a UUID version 7 in its hyphenated form: unique without a counter, and
-//! sorted by the time of its making.
+//! Typed identifiers. Each is a UUID version 7 in its hyphenated form: unique without a counter,
+//! and sorted by the time of its making.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

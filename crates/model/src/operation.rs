@@ -139,8 +139,8 @@ pub struct Operation {
     /// How it ended, or what it does now, in words.
     #[serde(default)]
     pub message: String,
-    /// What the steps have learned; each kind has its own fields. For a failover and a switchover it
-    /// is the report: evidence, candidate, milliseconds of each phase.
+    /// What the steps have learned; each kind has its own fields. For a failover and a switchover
+    /// it is the report: evidence, candidate, milliseconds of each phase.
     #[serde(default)]
     #[schema(value_type = Object)]
     pub state: serde_json::Value,

@@ -12,7 +12,8 @@ use crate::id::NodeId;
 /// Counts the primaries of a replication group. Durable before any effect, never reused.
 pub type Term = u64;
 
-/// How far a node's log reaches: first by history (PostgreSQL's timeline), then by place in it (LSN).
+/// How far a node's log reaches: first by history (PostgreSQL's timeline), then by place in it
+/// (LSN).
 #[derive(
     Clone,
     Copy,
@@ -43,7 +44,8 @@ impl fmt::Display for Position {
 /// What the group promises about a write that was acknowledged to a client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ReplicationMode {
-    /// The primary alone acknowledges. A lost primary may lose the last writes; the loss is reported.
+    /// The primary alone acknowledges. A lost primary may lose the last writes; the loss is
+    /// reported.
     #[default]
     Async,
     /// One replica confirms while one can; writes go on without when none does.
@@ -154,7 +156,8 @@ pub enum Actual {
     Unknown,
     /// There is no data.
     Absent,
-    /// There is data; the engine does not run. `was_primary`: its data was last written as a primary.
+    /// There is data; the engine does not run. `was_primary`: its data was last written as a
+    /// primary.
     Stopped { was_primary: bool },
     /// The engine runs in recovery. `upstream` is whom it follows, none while it follows nobody.
     Replica { upstream: Option<NodeId>, streaming: bool },

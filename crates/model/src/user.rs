@@ -11,8 +11,8 @@ use crate::time::Timestamp;
 pub struct UserView {
     pub id: UserId,
     pub name: String,
-    /// The first password was printed by the server: it must be changed before anything else is done
-    /// in the dashboard.
+    /// The first password was printed by the server: it must be changed before anything else is
+    /// done in the dashboard.
     pub must_change_password: bool,
 }
 

@@ -1,5 +1,5 @@
-//! Which operations may be asked for now and, for the rest, why not and what to do about it. The API
-//! refuses by it, the CLI and the dashboard show it; nobody repeats it.
+//! Which operations may be asked for now and, for the rest, why not and what to do about it. The
+//! API refuses by it, the CLI and the dashboard show it; nobody repeats it.
 
 use bellwether_model::operation::{Allowed, NewOperation};
 use bellwether_model::{ClusterPhase, NodeId, OperationKind};

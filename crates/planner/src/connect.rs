@@ -93,7 +93,8 @@ fn examples_for(
             "node",
             "Node.js",
             format!(
-                "import fs from 'node:fs';\nimport pg from 'pg';\n\nconst client = new pg.Client({{\n  \
+                "import fs from 'node:fs';\nimport pg from 'pg';\n\n\
+                 const client = new pg.Client({{\n  \
                  host: '{}', port: {port}, user: '{user}', password: '{password}',\n  \
                  database: '{database}', ssl: {{ ca: fs.readFileSync('ca.pem') }},\n}});\n\
                  await client.connect();",

@@ -1,8 +1,8 @@
 //! The judgement of a replication group: is the primary lost, may another be elected, and which.
 //!
-//! Evidence is of three kinds that fail independently: the primary's own reports, the age of its lease
-//! requests at the voters, and the age of its engine's messages at the replicas. A primary is called
-//! lost only when all that can be heard agree.
+//! Evidence is of three kinds that fail independently: the primary's own reports, the age of its
+//! lease requests at the voters, and the age of its engine's messages at the replicas. A primary is
+//! called lost only when all that can be heard agree.
 
 use std::collections::BTreeSet;
 
@@ -126,8 +126,8 @@ pub fn choose_candidate(view: &View, promised: &BTreeSet<NodeId>) -> Option<(Nod
         .map(|(facts, position)| (facts.node.id.clone(), position))
 }
 
-/// Bytes of the former primary's log that the candidate lacks, as far as it is known: an upper bound
-/// of the loss in asynchronous replication.
+/// Bytes of the former primary's log that the candidate lacks, as far as it is known: an upper
+/// bound of the loss in asynchronous replication.
 #[must_use]
 pub fn loss_bytes(former: Option<Position>, candidate: Position) -> u64 {
     match former {
@@ -148,7 +148,8 @@ mod tests {
 
     #[test]
     fn every_row_of_the_table_of_evidence() {
-        let table: &[(&str, fn(&mut Sketch), Verdict)] = &[
+        type Row = (&'static str, fn(&mut Sketch), Verdict);
+        let table: &[Row] = &[
             ("everybody old", |s| s.silence(1, 2_000), Verdict::NodeLost),
             (
                 "voters are still asked",

@@ -1,8 +1,8 @@
 //! What should happen next. Pure: no clock, no I/O; time is a field of the view.
 //!
-//! Two things decide: the **rules** (`rules`), an ordered, numbered table of which the first that holds
-//! decides, and the **election** (`election`), the judgement of the replication group. The same
-//! functions tell the API what is allowed now and why the rest is not (`allowed`), and what an
+//! Two things decide: the **rules** (`rules`), an ordered, numbered table of which the first that
+//! holds decides, and the **election** (`election`), the judgement of the replication group. The
+//! same functions tell the API what is allowed now and why the rest is not (`allowed`), and what an
 //! operation would do (`plan`).
 
 pub mod allowed;

@@ -83,8 +83,8 @@ pub fn plan_creation(spec: &ClusterSpec) -> Plan {
     Plan {
         kind: OperationKind::CreateCluster,
         summary: format!(
-            "Creates {} with {nodes} of {} {} on {}, each with {} cores, {} of memory and a disk of \
-             {}; replication {}.",
+            "Creates {} with {nodes} of {} {} on {}, each with {} cores, {} of memory and a disk \
+             of {}; replication {}.",
             spec.name,
             spec.engine,
             spec.version,
@@ -138,8 +138,8 @@ pub fn plan(view: &View, request: &NewOperation) -> Plan {
         ),
         OperationKind::Switchover => (
             format!(
-                "Makes {node_name} the primary of {name}; {primary_name} follows it. New connections \
-                 wait meanwhile, connections to the present primary are closed."
+                "Makes {node_name} the primary of {name}; {primary_name} follows it. New \
+                 connections wait meanwhile, connections to the present primary are closed."
             ),
             SWITCHOVER_PAUSE_MS,
             0,

@@ -22,7 +22,8 @@ pub struct View {
     pub server_age_ms: u64,
     /// Milliseconds since the last automatic failover of this cluster ended.
     pub last_failover_age_ms: Option<u64>,
-    /// Milliseconds since an operation that automation had started failed; it waits before the next.
+    /// Milliseconds since an operation that automation had started failed; it waits before the
+    /// next.
     pub last_failure_age_ms: Option<u64>,
 }
 

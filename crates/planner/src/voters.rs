@@ -1,9 +1,9 @@
-//! Who votes and how many must confirm a write: the configuration that the group should have, and the
-//! small steps from the one it has.
+//! Who votes and how many must confirm a write: the configuration that the group should have, and
+//! the small steps from the one it has.
 //!
-//! A change is joint: while `next` is there, elections and leases must satisfy both. It takes effect
-//! when the primary has said that its settings are active and every newly required voter has passed
-//! the position that the primary had then.
+//! A change is joint: while `next` is there, elections and leases must satisfy both. It takes
+//! effect when the primary has said that its settings are active and every newly required voter has
+//! passed the position that the primary had then.
 
 use std::collections::BTreeSet;
 
@@ -75,7 +75,8 @@ fn votes(view: &View, facts: &NodeFacts, primary: &NodeId) -> bool {
     let timers = view.timers();
     let streams = facts.is_fresh(timers.suspect_ms) && facts.streams_from(primary);
     let is_in_grace = has_vote && facts.age_ms() <= timers.voter_grace_ms;
-    // A voter that is heard but does not stream keeps its vote while the primary still counts it in.
+    // A voter that is heard but does not stream keeps its vote while the primary still counts it
+    // in.
     let primary_sees_it = has_vote
         && view.node(primary).and_then(NodeFacts::worker).is_some_and(|worker| {
             worker.followers.iter().any(|follower| follower.node == facts.node.id)

@@ -22,15 +22,17 @@ pub struct Assignment {
     pub timers: Timers,
     pub mode: ReplicationMode,
     pub group: Group,
-    /// Promise, durably, to take no part in a term below this; cut replication from earlier primaries.
+    /// Promise, durably, to take no part in a term below this; cut replication from earlier
+    /// primaries.
     pub promise: Term,
     pub target: Target,
     /// A planned switchover comes: the worker of the primary makes the engine's stop quick
     /// (`Driver::prepare_handover`) and says so in `WorkerReport::prepared`.
     #[serde(default)]
     pub prepare: bool,
-    /// A planned switchover is under way: endpoints hold new connections, and the primary lets no new
-    /// ones in. It lapses by itself after `timers.hold_ms` counted from when the agent first saw it.
+    /// A planned switchover is under way: endpoints hold new connections, and the primary lets no
+    /// new ones in. It lapses by itself after `timers.hold_ms` counted from when the agent first
+    /// saw it.
     pub hold: bool,
     /// Most bytes a replica may lag and still serve reads.
     pub read_lag_bytes_max: u64,

@@ -1,4 +1,5 @@
-//! How a new agent becomes a node: `POST /v1/agents/join`, over TLS pinned to the server's authority.
+//! How a new agent becomes a node: `POST /v1/agents/join`, over TLS pinned to the server's
+//! authority.
 
 use bellwether_model::{ClusterId, NodeId};
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,5 @@
-//! What the processes of one agent say among themselves: the sentry listens on a Unix socket, worker
-//! and endpoint connect. One JSON document per line.
+//! What the processes of one agent say among themselves: the sentry listens on a Unix socket,
+//! worker and endpoint connect. One JSON document per line.
 
 use bellwether_model::replication::{Actual, Position};
 use bellwether_model::{NodeId, Term};
@@ -70,8 +70,8 @@ pub struct WorkerReport {
     pub upstream_age_ms: Option<u64>,
     /// Replicas that stream from this node (primary).
     pub followers: Vec<Follower>,
-    /// The configuration whose engine settings are active, and whose every required voter has passed
-    /// the position the primary had when they became active (primary).
+    /// The configuration whose engine settings are active, and whose every required voter has
+    /// passed the position the primary had when they became active (primary).
     pub config_version: u64,
     /// What `Assignment::prepare` asked for has been done since it was asked.
     #[serde(default)]
@@ -119,8 +119,8 @@ pub struct HostFigures {
 pub struct Routes {
     pub read_write_port: u16,
     pub read_only_port: u16,
-    /// The primary's gate, address and port; none: hold new connections. On the primary itself it is
-    /// a loopback address and the private port.
+    /// The primary's gate, address and port; none: hold new connections. On the primary itself it
+    /// is a loopback address and the private port.
     pub primary: Option<(String, u16)>,
     /// Counts primaries: connections to an earlier one are closed.
     pub term: Term,

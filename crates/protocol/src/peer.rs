@@ -1,8 +1,9 @@
-//! What sentries say to each other: the primary asks the voters to renew its lease, without a server.
+//! What sentries say to each other: the primary asks the voters to renew its lease, without a
+//! server.
 //!
-//! One UDP datagram: the JSON of `PeerMessage`, then a space, then the hexadecimal HMAC-SHA256 of that
-//! JSON under the cluster's peer key. An answer is worth something only for the nonce it repeats, so
-//! an old datagram sent again does nothing.
+//! One UDP datagram: the JSON of `PeerMessage`, then a space, then the hexadecimal HMAC-SHA256 of
+//! that JSON under the cluster's peer key. An answer is worth something only for the nonce it
+//! repeats, so an old datagram sent again does nothing.
 
 use bellwether_model::{ClusterId, NodeId, Term};
 use serde::{Deserialize, Serialize};

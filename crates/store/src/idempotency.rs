@@ -1,4 +1,5 @@
-//! Answers to requests that were sent with an idempotency key: the same request again gets them again.
+//! Answers to requests that were sent with an idempotency key: the same request again gets them
+//! again.
 
 use bellwether_model::Timestamp;
 use serde::{Deserialize, Serialize};

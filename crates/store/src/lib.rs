@@ -1,9 +1,9 @@
-//! The one meeting place: small typed objects with revisions, a feed of their changes, sealed secrets,
-//! and the board of what agents reported last.
+//! The one meeting place: small typed objects with revisions, a feed of their changes, sealed
+//! secrets, and the board of what agents reported last.
 //!
-//! Control-plane state is one table of `(kind, key, revision, body)`. Everything is kept in memory too:
-//! reads never touch the disk, writes are durable before they are visible. History that grows (the
-//! audit log) is append-only, beside that table. Secrets are sealed before they reach it.
+//! Control-plane state is one table of `(kind, key, revision, body)`. Everything is kept in memory
+//! too: reads never touch the disk, writes are durable before they are visible. History that grows
+//! (the audit log) is append-only, beside that table. Secrets are sealed before they reach it.
 
 mod audit;
 mod cache;

@@ -1,5 +1,5 @@
-//! Secrets at rest: AES-256-GCM under a key derived for each secret from the server's master key and a
-//! random salt, so that no nonce is ever used twice; the purpose is authenticated with it.
+//! Secrets at rest: AES-256-GCM under a key derived for each secret from the server's master key
+//! and a random salt, so that no nonce is ever used twice; the purpose is authenticated with it.
 
 use std::path::Path;
 

@@ -70,8 +70,8 @@ pub(crate) fn open(path: &Path) -> Result<Connection, Error> {
     Ok(connection)
 }
 
-/// For its owner alone, also in a directory that others may enter; SQLite gives its journal the same
-/// mode.
+/// For its owner alone, also in a directory that others may enter; SQLite gives its journal the
+/// same mode.
 fn make_private(path: &Path) -> Result<(), Error> {
     use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
     let io = |source| Error::Path { path: path.to_owned(), source };

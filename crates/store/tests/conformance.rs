@@ -1,5 +1,7 @@
 //! What every back end of the store has to keep.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;

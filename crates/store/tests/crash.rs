@@ -1,4 +1,7 @@
-//! A server that is killed amid commits loses nothing it has acknowledged and keeps nothing by half.
+//! A server that is killed amid commits loses nothing it has acknowledged and keeps nothing by
+//! half.
+
+#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Write as _};

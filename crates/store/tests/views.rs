@@ -1,5 +1,7 @@
 //! A cluster as decisions look at it, and the history that is kept of it.
 
+#![allow(clippy::unwrap_used)]
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

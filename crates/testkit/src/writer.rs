@@ -1,5 +1,5 @@
-//! A client that writes all the time, one autocommit insert about every 5 ms, through the endpoints,
-//! and remembers what it was told.
+//! A client that writes all the time, one autocommit insert about every 5 ms, through the
+//! endpoints, and remembers what it was told.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,11 +1,7 @@
-import { request } from './http';
-import type { EngineProfile, Page, ProviderView } from './types';
+import { getV1Engines, getV1Providers } from './generated/sdk.gen';
+import { body } from './http';
 
-// Both lists are short; the server may answer with a page or with the list itself.
-const items = <T>(answer: Page<T> | T[]): T[] => (Array.isArray(answer) ? answer : answer.items);
+export const listEngines = (signal?: AbortSignal) => body(getV1Engines({ signal }));
 
-export const listEngines = async (signal?: AbortSignal) =>
-  items(await request<Page<EngineProfile> | EngineProfile[]>('GET', '/v1/engines', { signal }));
-
-export const listProviders = async (signal?: AbortSignal) =>
-  items(await request<Page<ProviderView> | ProviderView[]>('GET', '/v1/providers', { signal }));
+/** The server asks each provider whether machines can be made now. */
+export const listProviders = (signal?: AbortSignal) => body(getV1Providers({ signal }));

@@ -1,54 +1,77 @@
-import { request } from './http';
+import {
+  deleteV1ClustersByCluster,
+  getV1Clusters,
+  getV1ClustersByCluster,
+  getV1ClustersByClusterConnection,
+  getV1ClustersByClusterNodes,
+  patchV1ClustersByCluster,
+  postV1Clusters,
+  postV1ClustersByClusterOperations,
+} from './generated/sdk.gen';
+import { body } from './http';
 import type {
   ClusterChange,
   ClusterSpec,
   ClusterView,
-  Connection,
   NewOperation,
-  NodeView,
   Operation,
   Page,
   Plan,
 } from './types';
 
-const path = (cluster: string) => `/v1/clusters/${encodeURIComponent(cluster)}`;
+// With `plan` the server answers with a plan and without it with the thing itself; the document has
+// both under one path, so these functions say which it is.
 
 export const listClusters = (after?: string, signal?: AbortSignal) =>
-  request<Page<ClusterView>>('GET', '/v1/clusters', { query: { limit: 100, after }, signal });
+  body(getV1Clusters({ query: { limit: 100, after }, signal })) as Promise<Page<ClusterView>>;
 
 export const getCluster = (cluster: string, signal?: AbortSignal) =>
-  request<ClusterView>('GET', path(cluster), { signal });
+  body(getV1ClustersByCluster({ path: { cluster }, signal })) as Promise<ClusterView>;
 
 export const planCluster = (spec: ClusterSpec) =>
-  request<Plan>('POST', '/v1/clusters', { query: { plan: true }, body: spec });
+  body(postV1Clusters({ body: spec, query: { plan: true } })) as Promise<Plan>;
 
 /** The key makes a repeated click or a lost answer create one cluster, not two. */
 export const createCluster = (spec: ClusterSpec, key: string) =>
-  request<ClusterView>('POST', '/v1/clusters', {
-    body: spec,
-    headers: { 'Idempotency-Key': key },
-  });
+  body(
+    postV1Clusters({ body: spec, headers: { 'Idempotency-Key': key } }),
+  ) as Promise<ClusterView>;
 
-export const changeCluster = (cluster: ClusterView, change: ClusterChange) =>
-  request<ClusterView>('PATCH', path(cluster.id), {
-    body: change,
-    headers: { 'If-Match': `"${cluster.generation}"` },
-  });
+/** Refused when somebody else changed the cluster since it was looked at. */
+export const changeCluster = ({ id, generation }: ClusterView, change: ClusterChange) =>
+  body(
+    patchV1ClustersByCluster({
+      path: { cluster: id },
+      body: change,
+      headers: { 'If-Match': `"${generation}"` },
+    }),
+  ) as Promise<ClusterView>;
 
 export const deleteCluster = (cluster: string, confirm: string) =>
-  request<Operation>('DELETE', path(cluster), { query: { confirm } });
+  body(
+    deleteV1ClustersByCluster({ path: { cluster }, query: { confirm } }),
+  ) as Promise<Operation>;
 
 export const listNodes = (cluster: string, signal?: AbortSignal) =>
-  request<Page<NodeView>>('GET', `${path(cluster)}/nodes`, { signal });
+  body(getV1ClustersByClusterNodes({ path: { cluster }, signal }));
 
 export const getConnection = (cluster: string, reveal: boolean, signal?: AbortSignal) =>
-  request<Connection>('GET', `${path(cluster)}/connection`, { query: { reveal }, signal });
+  body(getV1ClustersByClusterConnection({ path: { cluster }, query: { reveal }, signal }));
 
 export const planOperation = (cluster: string, operation: NewOperation) =>
-  request<Plan>('POST', `${path(cluster)}/operations`, { query: { plan: true }, body: operation });
+  body(
+    postV1ClustersByClusterOperations({
+      path: { cluster },
+      body: operation,
+      query: { plan: true },
+    }),
+  ) as Promise<Plan>;
 
 export const startOperation = (cluster: string, operation: NewOperation, key: string) =>
-  request<Operation>('POST', `${path(cluster)}/operations`, {
-    body: operation,
-    headers: { 'Idempotency-Key': key },
-  });
+  body(
+    postV1ClustersByClusterOperations({
+      path: { cluster },
+      body: operation,
+      headers: { 'Idempotency-Key': key },
+    }),
+  ) as Promise<Operation>;

@@ -27,7 +27,8 @@ function applyEvent(client: QueryClient, event: Event): void {
       applyNode(client, event.node);
       return;
     case 'node_gone':
-      client.setQueryData<NodeView[]>(keys.nodes(event.cluster), (nodes) =>
+      // Not by its cluster: the event may not know it any more.
+      client.setQueriesData<NodeView[]>({ queryKey: keys.anyNodes }, (nodes) =>
         nodes?.filter((node) => node.id !== event.id),
       );
       void client.invalidateQueries({ queryKey: keys.anyConnection });

@@ -1,53 +1,29 @@
+// How the generated client speaks to this server: with the session's cookie and the header that other
+// sites cannot set, and with one kind of error for everything that goes wrong.
+
 import { learnServerTime } from './clock';
+import { client } from './generated/client.gen';
 import { toProblem, unreachable } from './problem';
 
-export type Query = Record<string, string | number | boolean | null | undefined>;
-
-interface Options {
-  query?: Query;
-  body?: unknown;
-  headers?: Record<string, string>;
-  signal?: AbortSignal;
-}
-
-/** One request to the API: the answer's body, or a thrown Problem. */
-export async function request<T>(method: string, path: string, options: Options = {}): Promise<T> {
-  const headers: Record<string, string> = { Accept: 'application/json', ...options.headers };
+client.setConfig({
+  baseUrl: '',
+  credentials: 'same-origin',
   // Another site's page cannot set this header: a cookie alone changes nothing.
-  if (method !== 'GET') headers['X-Bellwether'] = '1';
-  if (options.body !== undefined) headers['Content-Type'] = 'application/json';
+  headers: { 'X-Bellwether': '1' },
+});
 
-  let response: Response;
-  try {
-    response = await fetch(withQuery(path, options.query), {
-      method,
-      headers,
-      credentials: 'same-origin',
-      body: options.body === undefined ? null : JSON.stringify(options.body),
-      signal: options.signal ?? null,
-    });
-  } catch (error) {
-    if (options.signal?.aborted) throw error;
-    throw unreachable();
-  }
+client.interceptors.response.use((response) => {
   learnServerTime(response.headers.get('date'));
-  const body = await readBody(response);
-  if (!response.ok) throw toProblem(response.status, body);
-  return body as T;
-}
+  return response;
+});
 
-function withQuery(path: string, query: Query = {}): string {
-  const pairs = Object.entries(query).filter(([, value]) => value !== undefined && value !== null);
-  if (pairs.length === 0) return path;
-  return `${path}?${new URLSearchParams(pairs.map(([key, value]) => [key, String(value)]))}`;
-}
+client.interceptors.error.use((error, response: Response | undefined, request) => {
+  if (response) return toProblem(response.status, error);
+  // Whoever gave up waiting does not want to hear of it.
+  return request.signal.aborted ? error : unreachable();
+});
 
-async function readBody(response: Response): Promise<unknown> {
-  const text = await response.text();
-  if (text === '') return undefined;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+/** The body of an answer; everything else was thrown. */
+export async function body<T>(answer: Promise<{ data: T }>): Promise<T> {
+  return (await answer).data;
 }

@@ -11,6 +11,7 @@ export const keys = {
   gone: (name: string) => ['gone', name] as const,
   /** The operation whose progress the cluster's page shows above its tabs. */
   watched: (clusterId: string) => ['watched', clusterId] as const,
+  anyNodes: ['nodes'] as const,
   nodes: (clusterId: string) => ['nodes', clusterId] as const,
   anyConnection: ['connection'] as const,
   connection: (clusterId: string, reveal: boolean) => ['connection', clusterId, reveal] as const,

@@ -1,8 +1,8 @@
-import { request } from './http';
-import type { Operation, Page } from './types';
+import { getV1Operations, getV1OperationsById } from './generated/sdk.gen';
+import { body } from './http';
 
 export const listOperations = (cluster?: string, after?: string, signal?: AbortSignal) =>
-  request<Page<Operation>>('GET', '/v1/operations', { query: { cluster, limit: 30, after }, signal });
+  body(getV1Operations({ query: { cluster, limit: 30, after }, signal }));
 
 export const getOperation = (id: string, signal?: AbortSignal) =>
-  request<Operation>('GET', `/v1/operations/${encodeURIComponent(id)}`, { signal });
+  body(getV1OperationsById({ path: { id }, signal }));

@@ -1,13 +1,18 @@
-import { request } from './http';
-import type { UserView } from './types';
+import {
+  deleteV1SessionsCurrent,
+  getV1Me,
+  postV1Sessions,
+  putV1MePassword,
+} from './generated/sdk.gen';
+import { body } from './http';
 
-export const getMe = (signal?: AbortSignal) => request<UserView>('GET', '/v1/me', { signal });
+export const getMe = (signal?: AbortSignal) => body(getV1Me({ signal }));
 
 /** The answer's token is for programs; the browser keeps the cookie that comes with it. */
 export const signIn = (user: string, password: string) =>
-  request<{ user: UserView }>('POST', '/v1/sessions', { body: { user, password } });
+  body(postV1Sessions({ body: { user, password } }));
 
-export const signOut = () => request<void>('DELETE', '/v1/sessions/current');
+export const signOut = () => body(deleteV1SessionsCurrent());
 
 export const changePassword = (current: string, next: string) =>
-  request<void>('PUT', '/v1/me/password', { body: { current, new: next } });
+  body(putV1MePassword({ body: { current, new: next } }));

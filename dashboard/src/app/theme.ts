@@ -3,6 +3,7 @@ import {
   Alert,
   Button,
   createTheme,
+  Input,
   type MantineColorsTuple,
   Menu,
   Modal,
@@ -46,7 +47,14 @@ export const theme = createTheme({
   components: {
     ActionIcon: ActionIcon.extend({ defaultProps: { variant: 'subtle', color: 'gray' } }),
     Alert: Alert.extend({ defaultProps: { variant: 'light' } }),
-    Button: Button.extend({ defaultProps: { size: 'sm' } }),
+    Button: Button.extend({ defaultProps: { size: 'sm', fw: 550 } }),
+    InputWrapper: Input.Wrapper.extend({
+      styles: {
+        label: { marginBottom: 4 },
+        description: { fontSize: '0.8125rem', marginBottom: 6, color: 'var(--bw-dim)' },
+        error: { fontSize: '0.8125rem' },
+      },
+    }),
     Menu: Menu.extend({ defaultProps: { shadow: 'md', withinPortal: true } }),
     Modal: Modal.extend({
       defaultProps: { centered: true, size: 'lg', overlayProps: { backgroundOpacity: 0.45 } },

@@ -4,6 +4,7 @@ import type { ReactNode } from 'react';
 
 import { asProblem } from '../api/problem';
 import classes from './ErrorNote.module.css';
+import { startSentence } from './format';
 import { AlertIcon, RetryIcon } from './icons';
 import { messages } from './ui.messages';
 
@@ -17,14 +18,14 @@ interface Props {
 /** What went wrong, what would be right, and a way to try again. */
 export function ErrorNote({ error, retry, isRetrying, children }: Props) {
   const { body } = asProblem(error);
-  const detail = body.detail.replace(/\.$/, '') === body.title ? '' : body.detail;
+  // The title only names the kind of problem; the detail is about this one.
+  const lead = startSentence(body.detail || body.title).replace(/\.$/, '');
   return (
     <div className={classes.note} role="alert">
       <AlertIcon className={classes.icon} size={18} />
       <div style={{ minWidth: 0 }}>
-        <p className={classes.title}>{body.title}</p>
-        {detail && <p className={classes.detail}>{detail}</p>}
-        {body.hint && <p className={classes.hint}>{body.hint}</p>}
+        <p className={classes.title}>{lead}</p>
+        {body.hint && <p className={classes.hint}>{startSentence(body.hint)}</p>}
         {body.code === 'password-change-needed' && (
           <p className={classes.hint}>
             <Link to="/account/password">{messages.changePassword}</Link>

@@ -12,8 +12,8 @@ interface Props {
 
 /** A number with a small bar; the number is what is read, the bar is for the eye. */
 export function Meter({ label, share, value, of, high = 0.9 }: Props) {
-  if (share === null) return <span className={classes.of}>–</span>;
-  const part = Math.min(1, Math.max(0, share));
+  if (share === null && !value) return <span className={classes.of}>–</span>;
+  const part = Math.min(1, Math.max(0, share ?? 0));
   const color = part >= high ? 'var(--bw-warn)' : 'var(--bw-accent)';
   return (
     <div
@@ -23,17 +23,19 @@ export function Meter({ label, share, value, of, high = 0.9 }: Props) {
       aria-valuemin={0}
       aria-valuemax={100}
       aria-valuenow={Math.round(part * 100)}
-      aria-valuetext={of ? `${value} of ${of}` : value}
+      aria-valuetext={[value, of].filter(Boolean).join(' ')}
     >
       <div className={classes.words}>
         <span>{value}</span>
-        {of && <span className={classes.of}>{of}</span>}
+        {of && <span className={classes.of}>{share === null ? '–' : of}</span>}
       </div>
       <div className={classes.track}>
-        <div
-          className={classes.fill}
-          style={{ width: `${Math.max(part * 100, 2)}%`, background: color }}
-        />
+        {share !== null && (
+          <div
+            className={classes.fill}
+            style={{ width: `${Math.max(part * 100, 2)}%`, background: color }}
+          />
+        )}
       </div>
     </div>
   );

@@ -49,7 +49,8 @@ function pair(large: number, largeUnit: string, small: number, smallUnit: string
 
 /** A duration that ticks: whole seconds, so that the last figure does not flicker. */
 export function formatTicking(ms: number): string {
-  return formatDuration(Math.max(0, Math.floor(ms / 1_000)) * 1_000).replace(/^0 ms$/, '0 s');
+  const seconds = Math.max(0, Math.floor(ms / 1_000));
+  return seconds < 10 ? `${seconds} s` : formatDuration(seconds * 1_000);
 }
 
 /** `just now`, `12 s ago`, `5 min ago`, `3 h ago`, then the day. */
@@ -64,6 +65,13 @@ export function formatAgo(then: number, now: number): string {
     month: 'short',
     year: 'numeric',
   });
+}
+
+/** Begins with a capital, unless it begins with a name (`demo-2`), which is as it is. */
+export function startSentence(text: string, name?: string): string {
+  const first = text.split(/[\s:,;]/, 1)[0] ?? '';
+  if (first === name || /-\d+$/.test(first)) return text;
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 export function formatMoment(time: string): string {

@@ -199,7 +199,8 @@ async fn run_connection(context: &Context, command: Connection) -> Result {
                 println!("\n{}\n  {}", example.title, example.text.replace('\n', "\n  "));
             }
             println!(
-                "\nca.pem is the certificate: bellwether cluster connection {} --format ca > ca.pem",
+                "\nca.pem is the certificate: \
+                 bellwether cluster connection {} --format ca > ca.pem",
                 command.cluster
             );
         }

@@ -1,4 +1,5 @@
-//! The server's two listeners: TLS for everybody, plain HTTP on loopback for people of this machine.
+//! The server's two listeners: TLS for everybody, plain HTTP on loopback for people of this
+//! machine.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -154,7 +154,8 @@ fn find_agent(given: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-/// At the first start: the administrator and the password, shown once and kept in a file for its owner.
+/// At the first start: the administrator and the password, shown once and kept in a file for its
+/// owner.
 async fn write_first_password(store: &Store, data: &Path) -> anyhow::Result<()> {
     let password = bellwether_api::ensure_first_administrator(store).await?;
     let Some(password) = password else { return Ok(()) };

@@ -1,12 +1,13 @@
-//! The sentry's judgement, without clock, disk or network: may the gate be open, and until when; what
-//! has been promised and given up; who is asked and answered.
+//! The sentry's judgement, without clock, disk or network: may the gate be open, and until when;
+//! what has been promised and given up; who is asked and answered.
 //!
-//! Guarantees: no lease of a term below the promised one is asked for, granted or used; a surrendered
-//! term is never served again; a lease counts from the sending of the request it answers.
+//! Guarantees: no lease of a term below the promised one is asked for, granted or used; a
+//! surrendered term is never served again; a lease counts from the sending of the request it
+//! answers.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use bellwether_model::{Actual, NodeId, Target, Term};
+use bellwether_model::{Actual, ClusterId, NodeId, Target, Term};
 use bellwether_protocol::Assignment;
 use bellwether_protocol::local::{Routes, WorkerReport};
 use bellwether_protocol::peer::PeerBody;
@@ -24,6 +25,10 @@ const READ_OPEN_MS: u64 = 3_000;
 
 /// Lease requests that are remembered, and so can still be answered.
 const REQUESTS_MAX: usize = 64;
+
+/// A sentry whose clock was set back asks with lower nonces; after this many lease times of silence
+/// they are taken again.
+const SILENT_LEASES: u64 = 10;
 
 /// What survives everything.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -44,18 +49,19 @@ pub enum Gate {
 }
 
 impl Gate {
-    /// Milliseconds it may stay open from now on.
+    /// Until when the kernel may keep it open by itself.
     #[must_use]
-    pub fn open_ms(self, now: u64) -> u64 {
+    pub fn open_until(self, now: u64) -> Option<u64> {
         match self {
-            Self::Closed => 0,
-            Self::Until(end) => end.saturating_sub(now),
-            Self::Solo => SOLO_OPEN_MS,
+            Self::Closed => None,
+            Self::Until(end) => Some(end),
+            Self::Solo => Some(now + SOLO_OPEN_MS),
         }
     }
 }
 
 pub struct Core {
+    cluster: ClusterId,
     node: NodeId,
     started: u64,
     /// In force.
@@ -75,14 +81,22 @@ pub struct Core {
     /// A voter has promised a later term than this one.
     refused: Option<Term>,
     last_granted: Option<u64>,
+    /// When the last lease of a term below the promised one was granted, at the latest.
+    last_granted_below: u64,
     last_asked: Option<u64>,
+    /// The newest nonce of each sentry that asked, and when.
+    heard: BTreeMap<NodeId, (u64, u64)>,
     hold_since: Option<u64>,
+    /// Counts assignments taken in this incarnation.
+    version: u64,
 }
 
 impl Core {
     #[must_use]
-    pub fn new(node: NodeId, durable: Durable, now: u64) -> Self {
+    pub fn new(cluster: ClusterId, node: NodeId, durable: Durable, now: u64) -> Self {
+        let is_held = durable.assignment.as_ref().is_some_and(|known| known.hold);
         Self {
+            cluster,
             node,
             started: now,
             saved: durable.clone(),
@@ -95,14 +109,24 @@ impl Core {
             voter_grants: BTreeMap::new(),
             refused: None,
             last_granted: None,
+            // Before it started it may have granted one just then.
+            last_granted_below: now,
             last_asked: None,
-            hold_since: None,
+            heard: BTreeMap::new(),
+            hold_since: is_held.then_some(now),
+            version: 0,
         }
     }
 
     #[must_use]
     pub fn assignment(&self) -> Option<&Assignment> {
         self.durable.assignment.as_ref()
+    }
+
+    /// Rises with every assignment that is taken.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
     }
 
     /// What has to be saved, when it differs from what is.
@@ -126,14 +150,19 @@ impl Core {
     /// # Errors
     /// When it is older than the one in force, or another node's.
     pub fn on_assignment(&mut self, assignment: Assignment, now: u64) -> Result<(), String> {
-        if assignment.node != self.node {
-            return Err(format!("an assignment of the node {}", assignment.node));
+        if assignment.node != self.node || assignment.cluster != self.cluster {
+            let (node, cluster) = (&assignment.node, &assignment.cluster);
+            return Err(format!("an assignment of the node {node} of the cluster {cluster}"));
         }
         let known = self.assignment().map_or(0, |known| known.seq);
         if assignment.seq < known {
             return Err(format!("the assignment {} after {known}", assignment.seq));
         }
-        self.durable.promised = self.durable.promised.max(assignment.promise);
+        if assignment.promise > self.durable.promised {
+            self.durable.promised = assignment.promise;
+            self.last_granted_below = self.last_granted.unwrap_or(self.started);
+        }
+        self.version += 1;
         self.hold_since = if assignment.hold { self.hold_since.or(Some(now)) } else { None };
         self.durable.assignment = Some(assignment);
         Ok(())
@@ -196,6 +225,9 @@ impl Core {
     pub fn on_peer(&mut self, from: &NodeId, body: PeerBody, now: u64) -> Option<PeerBody> {
         match body {
             PeerBody::LeaseRequest { term, nonce } => {
+                if !self.is_new(from, nonce, now) {
+                    return None;
+                }
                 if term >= self.assignment().map_or(0, |known| known.group.term) {
                     self.last_asked = Some(now);
                 }
@@ -224,6 +256,22 @@ impl Core {
                 None
             }
         }
+    }
+
+    /// Whether this request was not heard before: nonces of a sentry rise.
+    fn is_new(&mut self, from: &NodeId, nonce: u64, now: u64) -> bool {
+        let Some(assignment) = self.assignment() else { return false };
+        if assignment.group.member(from).is_none() {
+            return false;
+        }
+        let silence = assignment.timers.lease_ms * SILENT_LEASES;
+        let known = self.heard.get(from);
+        let is_new =
+            known.is_none_or(|(known, at)| nonce > *known || now.saturating_sub(*at) > silence);
+        if is_new {
+            self.heard.insert(from.clone(), (nonce, now));
+        }
+        is_new
     }
 
     /// The request to put to every voter now.
@@ -299,12 +347,21 @@ impl Core {
         if is_heard && is_admitted && streams && is_near { READ_OPEN_MS } else { 0 }
     }
 
+    /// Milliseconds that new connections are held from now on.
+    #[must_use]
+    pub fn hold_ms(&self, now: u64) -> u64 {
+        let (Some(assignment), Some(since)) = (self.assignment(), self.hold_since) else {
+            return 0;
+        };
+        (since + assignment.timers.hold_ms).saturating_sub(now)
+    }
+
     /// Where the endpoint leads connections.
     #[must_use]
     pub fn routes(&self, now: u64) -> Option<Routes> {
         let assignment = self.assignment()?;
         let (ports, group) = (assignment.engine.ports, &assignment.group);
-        let is_held = self.hold_since.is_some_and(|since| now < since + assignment.timers.hold_ms);
+        let is_held = self.hold_ms(now) > 0;
         let primary = group.primary.as_ref().filter(|_| !is_held).and_then(|id| {
             if *id == self.node {
                 return Some(("127.0.0.1".to_owned(), ports.private));
@@ -325,30 +382,28 @@ impl Core {
         })
     }
 
-    /// The next report; it asks for the lease where this node may.
-    pub fn report(&mut self, now: u64) -> Report {
+    /// The next report; it asks for the lease where this node may. `open_until` is what the kernel was
+    /// told last about the gate.
+    pub fn report(&mut self, open_until: Option<u64>, now: u64) -> Report {
         self.number += 1;
         let term = self.own_term();
         if let Some(term) = term {
             remember(&mut self.asked_server, (self.number, term, now));
         }
-        let gate = self.gate(now);
+        let remaining = open_until.map_or(0, |end| end.saturating_sub(now));
+        let is_solo = self.assignment().is_none_or(|known| known.group.config.is_solo());
         let age = |at: u64| now.saturating_sub(at);
         Report {
             number: self.number,
             lease_request: term,
             assignment_seq: self.assignment().map_or(0, |known| known.seq),
             promised: self.saved.promised,
-            // Before it started it may have granted one just then.
-            last_ack_age_ms: Some(age(self.last_granted.unwrap_or(self.started))),
+            last_ack_age_ms: Some(age(self.last_granted_below)),
             lease_request_age_ms: self.last_asked.map(age),
             gate: GateReport {
-                open: gate != Gate::Closed,
-                term: term.unwrap_or(0),
-                remaining_ms: match gate {
-                    Gate::Until(end) => Some(end.saturating_sub(now)),
-                    Gate::Closed | Gate::Solo => None,
-                },
+                open: remaining > 0,
+                term: self.assigned_term().unwrap_or(0),
+                remaining_ms: (remaining > 0 && !is_solo).then_some(remaining),
             },
             surrendered: self.saved.surrendered,
             worker_age_ms: self.worker.as_ref().map(|(_, at)| age(*at)),

@@ -1,7 +1,9 @@
 //! The sentry's Unix socket: worker and endpoint connect, and who wants to know the status.
 
 use std::path::Path;
+use std::time::Duration;
 
+use anyhow::Context as _;
 use bellwether_protocol::local::{FromSentry, ToSentry};
 use tokio::io::BufReader;
 use tokio::net::{UnixListener, UnixStream};
@@ -9,6 +11,7 @@ use tokio::sync::mpsc;
 use tracing::debug;
 
 use crate::lines;
+use crate::paths::Paths;
 
 /// What a local process says, with the way to answer it.
 pub(super) struct FromLocal {
@@ -29,7 +32,12 @@ pub(super) fn listen(path: &Path) -> std::io::Result<UnixListener> {
 }
 
 pub(super) async fn accept(listener: UnixListener, incoming: mpsc::Sender<FromLocal>) {
-    while let Ok((stream, _)) = listener.accept().await {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            // Out of descriptors, most likely: others close some meanwhile.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
         let incoming = incoming.clone();
         tokio::spawn(async move {
             if let Err(error) = talk(stream, incoming).await {
@@ -57,4 +65,19 @@ async fn talk(stream: UnixStream, incoming: mpsc::Sender<FromLocal>) -> anyhow::
             },
         }
     }
+}
+
+/// Asks the sentry of this node what it reported last and prints it.
+///
+/// # Errors
+/// When no sentry runs here.
+pub async fn print_status(paths: &Paths) -> anyhow::Result<()> {
+    let stream = UnixStream::connect(&paths.socket).await.context("no sentry runs here")?;
+    let (read, mut write) = stream.into_split();
+    lines::send(&mut write, &ToSentry::Status).await?;
+    let status: Option<FromSentry> =
+        lines::receive(&mut BufReader::new(read), &mut Vec::new()).await?;
+    let text = serde_json::to_string_pretty(&status)?;
+    std::io::Write::write_all(&mut std::io::stdout(), format!("{text}\n").as_bytes())?;
+    Ok(())
 }

@@ -431,8 +431,8 @@ impl Worker {
         })
     }
 
-    /// The machine is being stopped: so is the engine, in an orderly way. The role is kept: the same
-    /// machine started again goes on where it was, unless it was replaced meanwhile.
+    /// The machine is being stopped: so is the engine, in an orderly way. The role is kept: the
+    /// same machine started again goes on where it was, unless it was replaced meanwhile.
     pub(super) async fn stop_for_shutdown(&mut self) {
         if let Some((_, task)) = self.step.take() {
             task.abort();

@@ -1,7 +1,7 @@
 //! Create a cluster: machines, the first primary, its replicas.
 //!
-//! Whatever fails for good is cleaned up before the operation ends as failed: the cluster then has no
-//! machine, no disk and no network, and can only be deleted.
+//! Whatever fails for good is cleaned up before the operation ends as failed: the cluster then has
+//! no machine, no disk and no network, and can only be deleted.
 
 use std::sync::Arc;
 

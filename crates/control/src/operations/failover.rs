@@ -1,8 +1,8 @@
 //! Replace a lost primary by its most advanced replica.
 //!
 //! The next term is durable before anybody is asked to promise it; promises are durable before a
-//! candidate is chosen; the former primary's authority is over before the term begins. What was seen,
-//! decided and measured stays in the operation as its report.
+//! candidate is chosen; the former primary's authority is over before the term begins. What was
+//! seen, decided and measured stays in the operation as its report.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -62,8 +62,8 @@ pub fn reserve(pass: &mut Pass) -> Result<Node, String> {
     Ok(node)
 }
 
-/// Every address that a node of this network may ever have, IPv4 and IPv6. Each engine's certificate
-/// names all of them: whichever endpoint a client dials, the primary answers.
+/// Every address that a node of this network may ever have, IPv4 and IPv6. Each engine's
+/// certificate names all of them: whichever endpoint a client dials, the primary answers.
 #[must_use]
 pub fn addresses(network: &ClusterNetwork) -> Vec<(String, String)> {
     let base = |subnet: &str| subnet.split('/').next().map(str::to_owned).unwrap_or_default();

@@ -7,8 +7,8 @@ use bellwether_planner::voters::config_for_new_term;
 
 use crate::pass::Pass;
 
-/// Asks for promises of the next term: durable before any agent hears of it. From here on the server
-/// acknowledges no lease of the term in force.
+/// Asks for promises of the next term: durable before any agent hears of it. From here on the
+/// server acknowledges no lease of the term in force.
 pub fn call_election(pass: &mut Pass) -> Term {
     let status = &mut pass.cluster.object.status;
     status.promised = status.promised.max(status.term) + 1;

@@ -65,7 +65,6 @@ impl Postgres {
     fn settings(&self, assignment: &Assignment) -> String {
         let memory = assignment.engine.size.memory;
         let directory = conf().display();
-        let major: u32 = self.version.parse().unwrap_or(17);
         let wal_disk = assignment.engine.size.disk.0 / 4;
         let connections = connections(memory);
         let mut text = format!(
@@ -115,13 +114,22 @@ synchronous_standby_names = '{sync}'
 ",
             port = self.port,
             socket = socket().display(),
-            shared = memory.0 / 4 >> 20,
-            cache = memory.0 * 3 / 4 >> 20,
-            maintenance = (memory.0 / 16 >> 20).clamp(16, 1024),
+            shared = memory.0 >> 22,
+            cache = (memory.0 * 3) >> 22,
+            maintenance = (memory.0 >> 24).clamp(16, 1024),
             slot_keep = (wal_disk >> 20).max(256),
-            max_wal = (wal_disk / 2 >> 20).clamp(128, 4096),
+            max_wal = (wal_disk >> 21).clamp(128, 4096),
             sync = synchronous_names(assignment),
         );
+        text += &self.settings_by_version(assignment);
+        let _ = writeln!(text, "include '{directory}/upstream.conf'");
+        text
+    }
+
+    /// Settings only some versions have, and the user's own.
+    fn settings_by_version(&self, assignment: &Assignment) -> String {
+        let major: u32 = self.version.parse().unwrap_or(17);
+        let mut text = String::new();
         if major >= 17 {
             text += "allow_alter_system = off\n";
         }
@@ -131,7 +139,6 @@ synchronous_standby_names = '{sync}'
         for (name, value) in &assignment.engine.parameters {
             let _ = writeln!(text, "{name} = '{}'", value.replace('\'', "''"));
         }
-        let _ = writeln!(text, "include '{directory}/upstream.conf'");
         text
     }
 }

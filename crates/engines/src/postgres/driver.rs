@@ -18,6 +18,14 @@ const START_MAX: Duration = Duration::from_secs(600);
 /// A checkpoint of a busy engine.
 const CHECKPOINT_MAX: Duration = Duration::from_secs(280);
 
+/// What `pg_rewind` calls on the node it copies from; its manual lists them.
+const REWIND_FUNCTIONS: [&str; 4] = [
+    "pg_ls_dir(text, boolean, boolean)",
+    "pg_stat_file(text, boolean)",
+    "pg_read_binary_file(text)",
+    "pg_read_binary_file(text, bigint, bigint, boolean)",
+];
+
 #[async_trait]
 impl Driver for Postgres {
     async fn probe(&self) -> Probe {
@@ -173,13 +181,14 @@ impl Postgres {
         let statements = format!(
             "CREATE ROLE {REPLICATION_USER} LOGIN REPLICATION PASSWORD '{replication}'\n\
              CREATE ROLE {REWIND_USER} LOGIN PASSWORD '{rewind}'\n\
-             GRANT EXECUTE ON FUNCTION pg_catalog.pg_ls_dir(text, boolean, boolean) TO {REWIND_USER}\n\
-             GRANT EXECUTE ON FUNCTION pg_catalog.pg_stat_file(text, boolean) TO {REWIND_USER}\n\
-             GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_binary_file(text) TO {REWIND_USER}\n\
-             GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_binary_file(text, bigint, bigint, boolean) \
-             TO {REWIND_USER}\n\
+             {grants}\
              CREATE ROLE \"{user}\" LOGIN CREATEDB PASSWORD '{password}'\n\
              CREATE DATABASE \"{database}\" OWNER \"{user}\"\n",
+            grants = REWIND_FUNCTIONS
+                .map(|function| {
+                    format!("GRANT EXECUTE ON FUNCTION pg_catalog.{function} TO {REWIND_USER}\n")
+                })
+                .concat(),
             replication = quote(&secrets.replication_password),
             rewind = quote(&secrets.rewind_password),
             user = secrets.user,

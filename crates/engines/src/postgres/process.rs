@@ -1,5 +1,5 @@
-//! The engine's process and its programs: started as the engine's user, in a process group of its own,
-//! found again after the worker itself was started anew.
+//! The engine's process and its programs: started as the engine's user, in a process group of its
+//! own, found again after the worker itself was started anew.
 
 use std::path::Path;
 use std::process::Stdio;

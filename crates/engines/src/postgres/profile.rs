@@ -9,11 +9,6 @@ pub const NAME: &str = "postgresql";
 
 #[must_use]
 pub fn profile() -> EngineProfile {
-    let mode = |name: &str, title: &str, summary: &str| ReplicationFact {
-        name: name.to_owned(),
-        title: title.to_owned(),
-        summary: summary.to_owned(),
-    };
     EngineProfile {
         name: NAME.to_owned(),
         title: "PostgreSQL".to_owned(),
@@ -38,29 +33,7 @@ pub fn profile() -> EngineProfile {
                 nodes_max: 9,
             },
         ],
-        replication_modes: vec![
-            mode(
-                "async",
-                "Asynchronous",
-                "The quickest writes. When the primary is lost, the last writes may be lost with it.",
-            ),
-            mode(
-                "prefer",
-                "Synchronous where possible",
-                "A replica confirms each write while one can; writes go on without when none can.",
-            ),
-            mode(
-                "strict",
-                "Synchronous",
-                "A replica confirms each write; without a replica writes wait. No acknowledged \
-                 write is lost with the primary.",
-            ),
-            mode(
-                "quorum",
-                "Quorum",
-                "As many replicas as you choose confirm each write; with fewer, writes wait.",
-            ),
-        ],
+        replication_modes: replication_modes(),
         memory_min: 256 << 20,
         disk_min: 1 << 30,
         ports: EnginePorts {
@@ -78,4 +51,35 @@ pub fn profile() -> EngineProfile {
             sharded: false,
         },
     }
+}
+
+fn replication_modes() -> Vec<ReplicationFact> {
+    let mode = |name: &str, title: &str, summary: &str| ReplicationFact {
+        name: name.to_owned(),
+        title: title.to_owned(),
+        summary: summary.to_owned(),
+    };
+    vec![
+        mode(
+            "async",
+            "Asynchronous",
+            "The quickest writes. With a lost primary its last writes may be lost.",
+        ),
+        mode(
+            "prefer",
+            "Synchronous where possible",
+            "A replica confirms each write while one can; writes go on without when none can.",
+        ),
+        mode(
+            "strict",
+            "Synchronous",
+            "A replica confirms each write; without a replica writes wait. No acknowledged \
+                 write is lost with the primary.",
+        ),
+        mode(
+            "quorum",
+            "Quorum",
+            "As many replicas as you choose confirm each write; with fewer, writes wait.",
+        ),
+    ]
 }

@@ -166,8 +166,8 @@ impl Postgres {
         self.sql.execute(&statements, Duration::from_secs(2)).await
     }
 
-    /// Whether the settings of the newest configuration are active, and every voter of it has passed
-    /// the position at which they became so.
+    /// Whether the settings of the newest configuration are active, and every voter of it has
+    /// passed the position at which they became so.
     pub(super) async fn is_armed(&self, assignment: &Assignment) -> Result<bool, Failure> {
         let joint = &assignment.group.config;
         let config = joint.next.as_ref().unwrap_or(&joint.current);

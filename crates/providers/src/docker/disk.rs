@@ -1,8 +1,8 @@
 //! A machine's disk: a sparse file in a labelled volume, with a file system of the size asked for,
 //! mounted on the host; the machine is given a directory within it.
 //!
-//! The directory within, not the root, is bound: when the host was started anew and nothing is mounted
-//! yet, the container then refuses to start instead of writing to an empty directory.
+//! The directory within, not the root, is bound: when the host was started anew and nothing is
+//! mounted yet, the container then refuses to start instead of writing to an empty directory.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;

@@ -1,5 +1,5 @@
-//! Machines as containers of this machine's Docker, which behave like machines: addresses of their own
-//! on a network of the cluster, limits of processor and memory, a disk that can really fill up.
+//! Machines as containers of this machine's Docker, which behave like machines: addresses of their
+//! own on a network of the cluster, limits of processor and memory, a disk that can really fill up.
 //!
 //! Everything carries labels, by which it is found again: whose it is, for which cluster and node.
 

@@ -39,7 +39,7 @@ impl Docker {
             }
         }
         Err(Failure::needs_person(format!(
-            "no free network is left in {}.{}.0.0/16; delete clusters or networks that are not used",
+            "no free network is left in {}.{}.0.0/16; delete what is not used",
             self.options.pool4.0, self.options.pool4.1
         )))
     }

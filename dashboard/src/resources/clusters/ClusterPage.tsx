@@ -10,7 +10,7 @@ import type { ClusterTab } from '../../app/router';
 import { Card } from '../../ui/Card';
 import { Empty } from '../../ui/Empty';
 import { ErrorNote } from '../../ui/ErrorNote';
-import { formatCount } from '../../ui/format';
+import { formatCount, startSentence } from '../../ui/format';
 import { PageHead } from '../../ui/PageHead';
 import { Status, StatusDot } from '../../ui/Status';
 import { useTitle } from '../../ui/useTitle';
@@ -68,9 +68,8 @@ function SubFacts({ cluster }: { cluster: ClusterView }) {
   const engines = useQuery(enginesQuery).data;
   const providers = useQuery(providersQuery).data;
   const engine = engines?.find((one) => one.name === spec.engine);
-  const sentence = cluster.sentence.charAt(0).toUpperCase() + cluster.sentence.slice(1);
   const facts = [
-    sentence,
+    startSentence(cluster.sentence, cluster.name),
     `${engineTitle(spec.engine, engines)} ${spec.version}`,
     providerTitle(spec.provider, providers),
     formatCount(cluster.nodes_total, 'node', 'nodes'),

@@ -68,7 +68,7 @@ function NodeRow({ cluster, node }: { cluster: ClusterView; node: NodeView }) {
         <Meter
           label={columns.memory}
           share={shareOf(memory_used, memory_limit)}
-          value={formatBytes(memory_used ?? 0)}
+          value={memory_used == null ? '' : formatBytes(memory_used)}
           of={messages.of(formatBytes(memory_limit ?? 0))}
         />
       </td>
@@ -76,7 +76,7 @@ function NodeRow({ cluster, node }: { cluster: ClusterView; node: NodeView }) {
         <Meter
           label={columns.disk}
           share={shareOf(disk_used, disk_size)}
-          value={formatBytes(disk_used ?? 0)}
+          value={disk_used == null ? '' : formatBytes(disk_used)}
           of={messages.of(formatBytes(disk_size ?? 0))}
           high={0.85}
         />

@@ -12,6 +12,7 @@ export const messages = {
     uptime: 'Up for',
     menu: 'Actions',
   },
+  details: 'All figures',
   unknown: '–',
   empty: 'No node exists yet.',
   actionsOf: (name: string) => `Actions for ${name}`,

@@ -3,7 +3,13 @@ import { type ReactNode, useId, useState } from 'react';
 
 import type { Operation } from '../../api/types';
 import { Facts } from '../../ui/Facts';
-import { formatAgo, formatDuration, formatMoment, formatTicking } from '../../ui/format';
+import {
+  formatAgo,
+  formatDuration,
+  formatMoment,
+  formatTicking,
+  startSentence,
+} from '../../ui/format';
 import { ChevronRightIcon } from '../../ui/icons';
 import { Status } from '../../ui/Status';
 import { useNow } from '../../ui/useNow';
@@ -44,7 +50,9 @@ export function OperationItem({ operation, isOpenAtFirst, showCluster }: Props) 
           <Status look={operationLooks[operation.status]} />
         </span>
         <span className={classes.time}>{timeWords(operation, now)}</span>
-        <span className={classes.why}>{operation.message || operation.reason}</span>
+        <span className={classes.why}>
+          {startSentence(operation.message || operation.reason, operation.cluster_name)}
+        </span>
       </button>
       {isOpen && (
         <div className={classes.detail} id={id}>
@@ -61,12 +69,10 @@ export function OperationItem({ operation, isOpenAtFirst, showCluster }: Props) 
 
 function Details({ operation, showCluster }: { operation: Operation; showCluster: boolean }) {
   const report = reportRows(operation.state);
-  const who = [
-    operation.reason,
-    messages.startedBy(operation.started_by),
-    ...(operation.rule ? [messages.rule(operation.rule)] : []),
-  ].join(', ');
-  const rows: [string, ReactNode][] = [[messages.why, who]];
+  const why = operation.rule
+    ? `${startSentence(operation.reason)} (${messages.rule(operation.rule)})`
+    : `${startSentence(operation.reason)} ${messages.startedBy(operation.started_by)}`;
+  const rows: [string, ReactNode][] = [[messages.why, why]];
   if (showCluster) {
     rows.push([
       messages.cluster,
@@ -78,7 +84,9 @@ function Details({ operation, showCluster }: { operation: Operation; showCluster
   rows.push([messages.started, formatMoment(operation.started_at ?? operation.created_at)]);
   const took = tookMs(operation);
   if (took !== null) rows.push([messages.took, formatDuration(took)]);
-  if (operation.message) rows.push([messages.result, operation.message]);
+  if (operation.message) {
+    rows.push([messages.result, startSentence(operation.message, operation.cluster_name)]);
+  }
   return (
     <div style={{ display: 'grid', gap: 20, alignContent: 'start' }}>
       <Facts rows={rows} />

@@ -2,6 +2,7 @@ import type { ReactNode } from 'react';
 
 import type { Plan } from '../../api/types';
 import { Facts } from '../../ui/Facts';
+import { startSentence } from '../../ui/format';
 import classes from './PlanView.module.css';
 import { messages } from './plans.messages';
 
@@ -49,7 +50,7 @@ function Lines({ lines }: { lines: string[] }) {
   return (
     <ul className={classes.list}>
       {lines.map((line) => (
-        <li key={line}>{line}</li>
+        <li key={line}>{startSentence(line)}</li>
       ))}
     </ul>
   );

@@ -11,7 +11,7 @@ export const messages = {
   },
   password: {
     title: 'Change password',
-    text: 'It is the one for the dashboard and for `bellwether login`.',
+    text: 'It is the one for the dashboard and for `bellwether login`. Your other sessions end.',
     current: 'Current password',
     next: 'New password',
     nextHelp: '12 characters or more. A sentence is easier to keep than a riddle.',

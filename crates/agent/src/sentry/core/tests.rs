@@ -2,7 +2,7 @@ use bellwether_model::cluster::NodeSize;
 use bellwether_model::engine::EnginePorts;
 use bellwether_model::group::TimerProfile;
 use bellwether_model::{Bytes, ClusterId, GroupConfig, JointConfig, ReplicationMode};
-use bellwether_protocol::assignment::{EngineAssignment, Group, Secrets};
+use bellwether_protocol::assignment::{EngineAssignment, Group, Member, Secrets};
 use bellwether_protocol::local::{EngineFigures, HostFigures};
 
 use super::*;
@@ -11,6 +11,17 @@ const LEASE: u64 = 3_000;
 
 fn node(n: u32) -> NodeId {
     NodeId::from(format!("n{n}"))
+}
+
+fn member(n: u32) -> Member {
+    Member {
+        node: node(n),
+        name: format!("demo-{n}"),
+        ordinal: n,
+        address: format!("10.0.0.{n}"),
+        address6: String::new(),
+        admitted: true,
+    }
 }
 
 fn assignment(seq: u64, target: Target, voters: &[u32]) -> Assignment {
@@ -46,7 +57,7 @@ fn assignment(seq: u64, target: Target, voters: &[u32]) -> Assignment {
             term: 1,
             primary: Some(node(1)),
             config: JointConfig { current: config, ..JointConfig::default() },
-            members: Vec::new(),
+            members: (1..=5).map(member).collect(),
         },
         promise: 1,
         target,
@@ -78,7 +89,7 @@ fn serving(term: Term) -> WorkerReport {
 
 /// A primary of term 1 whose engine serves, with these voters, at the moment 1000.
 fn primary(voters: &[u32]) -> Core {
-    let mut core = Core::new(node(1), Durable::default(), 0);
+    let mut core = Core::new("c".into(), node(1), Durable::default(), 0);
     let target = Target::Primary { term: 1, create: false };
     core.on_assignment(assignment(1, target, voters), 1_000).expect("accepted");
     core.on_worker(serving(1), 1_000);
@@ -94,7 +105,7 @@ fn a_primary_without_voters_needs_no_lease() {
 fn a_lease_counts_from_the_sending_of_the_request() {
     let mut core = primary(&[2, 3]);
     assert_eq!(core.gate(1_000), Gate::Closed);
-    let report = core.report(1_000);
+    let report = core.report(None, 1_000);
     core.on_server_grant(report.number, 1);
     assert_eq!(core.gate(2_000), Gate::Until(1_000 + LEASE));
     assert_eq!(core.gate(1_000 + LEASE), Gate::Closed);
@@ -118,7 +129,7 @@ fn enough_voters_renew_it_without_a_server() {
 #[test]
 fn a_promise_ends_the_granting_and_the_serving_of_earlier_terms() {
     let mut core = primary(&[2, 3]);
-    let report = core.report(1_000);
+    let report = core.report(None, 1_000);
     core.on_server_grant(report.number, 1);
     let mut later = assignment(2, Target::Primary { term: 1, create: false }, &[2, 3]);
     later.promise = 2;
@@ -130,13 +141,13 @@ fn a_promise_ends_the_granting_and_the_serving_of_earlier_terms() {
     assert_eq!(core.promised(), 0, "it is told only once it is on the disk");
     core.on_saved(core.unsaved().expect("to save").clone());
     assert_eq!(core.promised(), 2);
-    assert_eq!(core.report(1_200).lease_request, None);
+    assert_eq!(core.report(None, 1_200).lease_request, None);
 }
 
 #[test]
 fn a_refusal_closes_the_gate_at_once() {
     let mut core = primary(&[2, 3]);
-    let report = core.report(1_000);
+    let report = core.report(None, 1_000);
     core.on_server_grant(report.number, 1);
     core.ask_voters(7, 1_000);
     core.on_peer(&node(2), PeerBody::LeaseRefused { promised: 2, nonce: 7 }, 1_010);
@@ -149,9 +160,9 @@ fn a_surrendered_term_is_never_served_again_also_after_a_restart() {
     let given = Surrender { term: 1, position: None, clean: true };
     core.on_worker(WorkerReport { surrendered: Some(given), ..serving(1) }, 1_100);
     let saved = core.unsaved().expect("to save").clone();
-    let mut again = Core::new(node(1), saved, 0);
+    let mut again = Core::new("c".into(), node(1), saved, 0);
     again.on_worker(serving(1), 10);
-    let report = again.report(10);
+    let report = again.report(None, 10);
     assert_eq!((report.lease_request, report.surrendered), (None, Some(given)));
     again.on_server_grant(report.number, 1);
     assert_eq!(again.gate(20), Gate::Closed);
@@ -163,6 +174,8 @@ fn older_assignments_and_those_of_others_are_refused() {
     core.on_assignment(assignment(5, Target::Stopped, &[]), 0).expect("accepted");
     assert!(core.on_assignment(assignment(4, Target::Stopped, &[]), 0).is_err());
     let other = Assignment { node: node(2), ..assignment(9, Target::Stopped, &[]) };
+    assert!(core.on_assignment(other, 0).is_err());
+    let other = Assignment { cluster: "other".into(), ..assignment(9, Target::Stopped, &[]) };
     assert!(core.on_assignment(other, 0).is_err());
 }
 
@@ -180,4 +193,96 @@ fn a_hold_lapses_by_itself() {
     core.on_assignment(held, 2_000).expect("accepted");
     assert_eq!(core.routes(2_100).expect("routes").primary, None);
     assert!(core.routes(4_100).expect("routes").primary.is_some());
+}
+
+/// A replica of node 2, which is primary of term 1.
+fn voter() -> Core {
+    let mut core = Core::new("c".into(), node(1), Durable::default(), 500);
+    let target = Target::Replica { upstream: node(2), term: 1 };
+    core.on_assignment(assignment(1, target, &[1, 3]), 600).expect("accepted");
+    core
+}
+
+#[test]
+fn a_request_heard_before_says_nothing_and_is_not_answered() {
+    let mut core = voter();
+    let request = |nonce| PeerBody::LeaseRequest { term: 1, nonce };
+    assert!(core.on_peer(&node(2), request(50), 1_000).is_some());
+    for nonce in [50, 49] {
+        assert_eq!(core.on_peer(&node(2), request(nonce), 2_000), None);
+    }
+    assert_eq!(core.report(None, 3_000).lease_request_age_ms, Some(2_000));
+    assert!(core.on_peer(&node(2), request(51), 3_000).is_some());
+    assert_eq!(core.on_peer(&node(9), request(60), 3_000), None, "no member");
+    // A sentry whose clock was set back is heard again after a while.
+    assert_eq!(core.on_peer(&node(2), request(1), 3_000 + 10 * LEASE), None);
+    assert!(core.on_peer(&node(2), request(2), 3_001 + 10 * LEASE).is_some());
+}
+
+#[test]
+fn what_was_granted_last_below_the_promise_is_told() {
+    let mut core = voter();
+    assert_eq!(core.report(None, 700).last_ack_age_ms, Some(200), "perhaps just before it started");
+    core.on_peer(&node(2), PeerBody::LeaseRequest { term: 1, nonce: 1 }, 1_000);
+    let mut later = assignment(2, Target::Replica { upstream: node(2), term: 1 }, &[1, 3]);
+    later.promise = 2;
+    core.on_assignment(later, 1_500).expect("accepted");
+    assert_eq!(core.report(None, 2_000).last_ack_age_ms, Some(1_000));
+    // Of the new term's lease the next election hears only once it asks for a promise above it.
+    core.on_peer(&node(3), PeerBody::LeaseRequest { term: 2, nonce: 1 }, 2_500);
+    assert_eq!(core.report(None, 3_000).last_ack_age_ms, Some(2_000));
+}
+
+#[test]
+fn voters_of_both_configurations_renew_while_one_changes_to_the_other() {
+    let mut core = primary(&[2]);
+    let mut joint = assignment(2, Target::Primary { term: 1, create: false }, &[2]);
+    let next = GroupConfig { version: 2, voters: [node(3)].into(), acks: 0, strict: false };
+    joint.group.config.next = Some(next);
+    core.on_assignment(joint, 1_000).expect("accepted");
+    core.ask_voters(7, 1_000);
+    core.on_peer(&node(2), PeerBody::LeaseAck { term: 1, nonce: 7 }, 1_010);
+    assert_eq!(core.gate(1_020), Gate::Closed);
+    core.on_peer(&node(3), PeerBody::LeaseAck { term: 1, nonce: 7 }, 1_010);
+    assert_eq!(core.gate(1_020), Gate::Until(1_000 + LEASE));
+}
+
+#[test]
+fn a_sentry_started_again_is_closed_until_it_has_a_new_lease() {
+    let mut core = primary(&[2, 3]);
+    let report = core.report(None, 1_000);
+    core.on_server_grant(report.number, 1);
+    let saved = core.unsaved().expect("to save").clone();
+    let mut again = Core::new("c".into(), node(1), saved, 1_100);
+    again.on_worker(serving(1), 1_100);
+    assert_eq!(again.gate(1_100), Gate::Closed);
+    again.on_server_grant(report.number, 1);
+    assert_eq!(again.gate(1_100), Gate::Closed, "granted to the one before");
+    let report = again.report(None, 1_200);
+    again.on_server_grant(report.number, 1);
+    assert_eq!(again.gate(1_300), Gate::Until(1_200 + LEASE));
+}
+
+#[test]
+fn a_lease_of_another_term_opens_nothing() {
+    let mut core = primary(&[2, 3]);
+    let report = core.report(None, 1_000);
+    core.on_server_grant(report.number, 1);
+    let next = assignment(2, Target::Primary { term: 2, create: false }, &[2, 3]);
+    core.on_assignment(next, 1_100).expect("accepted");
+    assert_eq!(core.gate(1_100), Gate::Closed, "the worker serves term 1");
+    core.on_worker(serving(2), 1_100);
+    assert_eq!(core.gate(1_100), Gate::Closed, "the lease is of term 1");
+    let report = core.report(None, 1_200);
+    core.on_server_grant(report.number, 2);
+    assert_eq!(core.gate(1_300), Gate::Until(1_200 + LEASE));
+}
+
+#[test]
+fn a_report_says_what_the_kernel_was_told() {
+    let mut core = primary(&[2, 3]);
+    assert!(!core.report(None, 1_000).gate.open);
+    let gate = core.report(Some(3_000), 1_000).gate;
+    assert_eq!((gate.open, gate.term, gate.remaining_ms), (true, 1, Some(2_000)));
+    assert!(!core.report(Some(900), 1_000).gate.open);
 }

@@ -8,6 +8,7 @@ import { asProblem } from '../../../api/problem';
 import { Card } from '../../../ui/Card';
 import { ErrorNote } from '../../../ui/ErrorNote';
 import { Facts } from '../../../ui/Facts';
+import { startSentence } from '../../../ui/format';
 import { ArrowLeftIcon, ArrowRightIcon } from '../../../ui/icons';
 import { newKey } from '../../../ui/newKey';
 import { TopologySketch } from '../topology/TopologySketch';
@@ -32,6 +33,9 @@ import { EngineStep, MachinesStep, NameStep, TopologyStep } from './steps';
 import { StepTrail } from './StepTrail';
 
 const route = getRouteApi('/shell/new-cluster');
+/** Checked with the other settings, never created. */
+const NAME_TO_COME = 'name-to-come';
+
 const formSteps = {
   engine: EngineStep,
   machines: MachinesStep,
@@ -42,7 +46,7 @@ const formSteps = {
 /** The errors a refusal names, by field. A name that is taken is the name's error. */
 function fieldErrorsOf(error: unknown): FieldErrors {
   const problem = asProblem(error);
-  if (problem.code === 'name-taken') return { name: problem.body.detail };
+  if (problem.code === 'name-taken') return { name: startSentence(problem.body.detail) };
   return toFieldErrors(problem.fields);
 }
 
@@ -72,7 +76,10 @@ export function Wizard({ catalogue }: { catalogue: Catalogue }) {
     gcTime: 0,
     staleTime: 0,
   });
-  const check = useMutation({ mutationFn: () => planCluster(spec) });
+  // Before the name is asked for, another stands in for it: the server refuses an empty one.
+  const check = useMutation({
+    mutationFn: () => planCluster({ ...spec, name: spec.name || NAME_TO_COME }),
+  });
   const create = useMutation({
     mutationFn: () => createCluster(spec, key),
     onSuccess: (cluster) => navigate({ to: '/clusters/$name', params: { name: cluster.name } }),

@@ -8,7 +8,7 @@ import type {
   ProviderView,
   TimerProfile,
 } from '../../../api/types';
-import { formatBytes, formatCpus, GIB } from '../../../ui/format';
+import { formatBytes, formatCpus, GIB, startSentence } from '../../../ui/format';
 import { messages } from './create.messages';
 
 export const stepNames = ['engine', 'machines', 'topology', 'name', 'review'] as const;
@@ -213,7 +213,7 @@ function checkName(name: string): FieldErrors {
 }
 
 export function toFieldErrors(fields: FieldProblem[]): FieldErrors {
-  return Object.fromEntries(fields.map(({ field, message }) => [field, message]));
+  return Object.fromEntries(fields.map(({ field, message }) => [field, startSentence(message)]));
 }
 
 /** The errors that belong to this step or an earlier one: later ones were not filled in yet. */

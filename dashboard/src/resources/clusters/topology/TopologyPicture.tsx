@@ -155,7 +155,7 @@ function Node({ box, cluster }: { box: NodeBox; cluster: ClusterView }) {
       <text className={classes.state} x={16} y={45}>
         {fitText(node.state, width - 28, 12)}
       </text>
-      <text className={classes.state} x={16} y={61}>
+      <text className={`${classes.state} ${classes.figure}`} x={16} y={61}>
         {node.role === 'none' ? healthLooks[node.health].word : last}
       </text>
     </g>

@@ -2,27 +2,28 @@
 
 use std::time::Duration;
 
+use anyhow::{Context as _, bail};
 use bellwether_protocol::session::{MESSAGE_BYTES_MAX, PATH};
 use bellwether_protocol::{FromAgent, FromServer};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::join::{Identity, dial};
 
 /// Dialling and greeting.
-const DIAL_MAX: Duration = Duration::from_secs(5);
+const DIAL_MAX: Duration = Duration::from_secs(3);
 
 /// Before the next attempt: at first, and at most.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
-/// A server that says nothing for so long is gone: it acknowledges a primary's every report, and a
-/// replica's session is tried by sending.
+/// A message that cannot be sent for so long.
 const SEND_MAX: Duration = Duration::from_secs(5);
 
 /// What the session tells the sentry.
+#[derive(Debug)]
 pub(super) enum FromSession {
     Connected,
     Disconnected,
@@ -38,18 +39,19 @@ pub(super) async fn keep(
     incoming: mpsc::Sender<FromSession>,
 ) {
     let mut back_off = BACK_OFF.0;
-    let mut was_connected = true;
+    let mut is_news = true;
     for server in servers.iter().cycle() {
         let attempt = tokio::time::timeout(DIAL_MAX, open(server, &identity)).await;
         let result = match attempt {
             Ok(Ok(socket)) => {
-                info!("connected to the server");
-                (was_connected, back_off) = (true, BACK_OFF.0);
                 while outgoing.try_recv().is_ok() {}
                 if incoming.send(FromSession::Connected).await.is_err() {
                     return;
                 }
-                let result = talk(socket, &mut outgoing, &incoming).await;
+                let (was_heard, result) = talk(socket, &mut outgoing, &incoming).await;
+                if was_heard {
+                    (is_news, back_off) = (true, BACK_OFF.0);
+                }
                 if incoming.send(FromSession::Disconnected).await.is_err() {
                     return;
                 }
@@ -58,10 +60,12 @@ pub(super) async fn keep(
             Ok(Err(error)) => Err(error),
             Err(_) => Err(anyhow::anyhow!("it did not answer in time")),
         };
-        if let Err(error) = result
-            && std::mem::replace(&mut was_connected, false)
-        {
-            warn!("no session with the server: {error:#}; trying again");
+        match result {
+            Ok(()) => return,
+            Err(error) if std::mem::replace(&mut is_news, false) => {
+                warn!("no session with the server {server}: {error:#}; trying again");
+            }
+            Err(error) => debug!("no session with the server {server}: {error:#}"),
         }
         tokio::time::sleep(back_off).await;
         back_off = (back_off * 2).min(BACK_OFF.1);
@@ -84,10 +88,22 @@ async fn open(server: &str, identity: &Identity) -> anyhow::Result<Socket> {
     Ok(socket)
 }
 
+/// Talks until the session breaks; whether the server said anything, and why it ended.
 async fn talk(
     socket: Socket,
     outgoing: &mut mpsc::Receiver<FromAgent>,
     incoming: &mpsc::Sender<FromSession>,
+) -> (bool, anyhow::Result<()>) {
+    let mut was_heard = false;
+    let result = exchange(socket, outgoing, incoming, &mut was_heard).await;
+    (was_heard, result)
+}
+
+async fn exchange(
+    socket: Socket,
+    outgoing: &mut mpsc::Receiver<FromAgent>,
+    incoming: &mpsc::Sender<FromSession>,
+    was_heard: &mut bool,
 ) -> anyhow::Result<()> {
     let (mut sink, mut stream) = socket.split();
     loop {
@@ -95,20 +111,28 @@ async fn talk(
             message = outgoing.recv() => {
                 let Some(message) = message else { return Ok(()) };
                 let text = serde_json::to_string(&message)?;
-                tokio::time::timeout(SEND_MAX, sink.send(Message::Text(text.into()))).await??;
+                let sending = sink.send(Message::Text(text.into()));
+                tokio::time::timeout(SEND_MAX, sending).await.context("it takes nothing in")??;
             }
             message = stream.next() => match message {
                 Some(Ok(Message::Text(text))) => {
-                    let message: FromServer = serde_json::from_str(text.as_str())?;
+                    let message: FromServer = serde_json::from_str(text.as_str())
+                        .context("it said something this agent does not understand")?;
                     if let FromServer::Refused { reason } = &message {
-                        anyhow::bail!("the server refuses this agent: {reason}");
+                        bail!("it refuses this agent: {reason}");
+                    }
+                    if !std::mem::replace(was_heard, true) {
+                        info!("in session with the server");
                     }
                     incoming.send(FromSession::Message(Box::new(message))).await?;
                 }
-                Some(Ok(Message::Close(_))) | None => anyhow::bail!("the server has closed it"),
+                Some(Ok(Message::Close(_))) | None => bail!("it has closed the session"),
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return Err(error.into()),
             },
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

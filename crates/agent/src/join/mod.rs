@@ -1,6 +1,6 @@
 //! How a new agent becomes a node: it makes its keys, shows its token, and is given certificates.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,16 +19,24 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tracing::{info, warn};
 
-use crate::{STATE, files};
-
-/// Written when the machine is made.
-pub const CONFIG: &str = "/etc/bellwether/agent.json";
+use crate::files;
+use crate::paths::Paths;
 
 /// One attempt to join.
 const ATTEMPT_MAX: Duration = Duration::from_secs(10);
 
-/// Before the next attempt; after a refusal a person has to act first.
-const RETRY: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(10));
+/// Before the next attempt: at first, and at most; after a refusal a person has to act first.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
+const AFTER_REFUSAL: Duration = Duration::from_secs(10);
+
+/// A server that leaves what it is sent unanswered for so long is gone.
+const UNANSWERED_MS_MAX: u32 = 4_000;
+
+/// The longest answer that is read.
+const ANSWER_BYTES_MAX: u64 = 64 * 1024;
+
+/// Written last: with it the node has joined.
+const IDENTITY: &str = "identity.json";
 
 /// Who this node is, and its keys: `identity.json` beside the PEM files the engine reads.
 #[derive(Clone, Serialize, Deserialize)]
@@ -41,43 +49,45 @@ pub struct Identity {
     pub agent_key: String,
 }
 
-/// The directory of certificates and keys.
-#[must_use]
-pub fn directory() -> PathBuf {
-    Path::new(STATE).join("identity")
-}
-
 /// Reads who this node is; none before it has joined.
 ///
 /// # Errors
 /// When the file is damaged.
-pub fn identity() -> anyhow::Result<Option<Identity>> {
-    files::read_json(&directory().join("identity.json")).context("read the identity")
+pub fn identity(paths: &Paths) -> anyhow::Result<Option<Identity>> {
+    files::read_json(&paths.identity.join(IDENTITY)).context("read the identity")
 }
 
 /// Reads the configuration.
 ///
 /// # Errors
-/// When it is missing or damaged.
-pub fn config() -> anyhow::Result<AgentConfig> {
-    let config = files::read_json(Path::new(CONFIG)).with_context(|| format!("read {CONFIG}"))?;
-    config.with_context(|| format!("{CONFIG} is missing"))
+/// When it is missing or damaged, or names no server.
+pub fn config(paths: &Paths) -> anyhow::Result<AgentConfig> {
+    let name = paths.config.display();
+    let config = files::read_json(&paths.config).with_context(|| format!("read {name}"))?;
+    let config: AgentConfig = config.with_context(|| format!("{name} is missing"))?;
+    anyhow::ensure!(!config.servers.is_empty(), "`servers` in {name} is empty; it needs one");
+    Ok(config)
 }
 
 /// Joins, however often it takes.
-pub async fn until_joined() {
-    loop {
-        if matches!(identity(), Ok(Some(_))) {
-            return;
-        }
-        let result = match tokio::time::timeout(ATTEMPT_MAX, join()).await {
-            Ok(result) => result,
-            Err(_) => Err(anyhow::anyhow!("the server did not answer in time")),
+pub async fn until_joined(paths: &Paths) {
+    let mut back_off = BACK_OFF.0;
+    let mut said = String::new();
+    while !matches!(identity(paths), Ok(Some(_))) {
+        let error = match tokio::time::timeout(ATTEMPT_MAX, join(paths)).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error,
+            Err(_) => anyhow::anyhow!("the server did not answer in time"),
         };
-        let Err(error) = result else { return };
+        let words = format!("{error:#}");
+        // The same once more is no news.
+        if words != said {
+            warn!("not joined yet: {words}");
+            said = words;
+        }
         let is_refused = error.downcast_ref::<Refused>().is_some();
-        warn!("not joined: {error:#}");
-        tokio::time::sleep(if is_refused { RETRY.1 } else { RETRY.0 }).await;
+        tokio::time::sleep(if is_refused { AFTER_REFUSAL } else { back_off }).await;
+        back_off = (back_off * 2).min(BACK_OFF.1);
     }
 }
 
@@ -86,10 +96,10 @@ pub async fn until_joined() {
 #[error("the server refuses this agent: {0}")]
 struct Refused(String);
 
-async fn join() -> anyhow::Result<()> {
-    let config = config()?;
-    let agent = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-    let engine = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+async fn join(paths: &Paths) -> anyhow::Result<()> {
+    let config = config(paths)?;
+    let agent = key(&paths.identity.join("agent.key"))?;
+    let engine = key(&paths.identity.join("engine.key"))?;
     let request = JoinRequest {
         token: config.token.clone(),
         agent_key: BASE64.encode(agent.der_bytes()),
@@ -99,22 +109,36 @@ async fn join() -> anyhow::Result<()> {
     let mut last = anyhow::anyhow!("no server is configured");
     for server in &config.servers {
         match post(server, &config.ca_certificate, &request).await {
-            Ok(answer) => return keep(&answer, &agent, &engine),
-            Err(error) => last = error,
+            Ok(answer) => return keep(&answer, &agent, &paths.identity),
+            Err(error) => last = error.context(format!("at {server}")),
         }
     }
     Err(last)
 }
 
-fn keep(answer: &JoinAnswer, agent: &KeyPair, engine: &KeyPair) -> anyhow::Result<()> {
-    let directory = directory();
-    let write = |name: &str, text: &str, mode| {
-        files::replace(&directory.join(name), text.as_bytes(), mode)
-            .with_context(|| format!("write {name}"))
-    };
-    write("ca.pem", &answer.ca_certificate, 0o644)?;
-    write("engine.pem", &answer.engine_certificate, 0o644)?;
-    write("engine.key", &engine.serialize_pem(), 0o600)?;
+/// The key of that file, made at the first attempt to join: an answer that was lost can be asked for
+/// again with the same key.
+fn key(path: &Path) -> anyhow::Result<KeyPair> {
+    if let Ok(text) = std::fs::read_to_string(path)
+        && let Ok(key) = KeyPair::from_pem(&text)
+    {
+        return Ok(key);
+    }
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+    files::replace(path, key.serialize_pem().as_bytes(), 0o600)
+        .with_context(|| format!("write {}", path.display()))?;
+    Ok(key)
+}
+
+fn keep(answer: &JoinAnswer, agent: &KeyPair, directory: &Path) -> anyhow::Result<()> {
+    for (name, text) in [
+        ("ca.pem", &answer.ca_certificate),
+        ("agent.pem", &answer.agent_certificate),
+        ("engine.pem", &answer.engine_certificate),
+    ] {
+        files::replace(&directory.join(name), text.as_bytes(), 0o644)
+            .with_context(|| format!("write {name}"))?;
+    }
     let identity = Identity {
         cluster: answer.cluster.clone(),
         node: answer.node.clone(),
@@ -123,8 +147,7 @@ fn keep(answer: &JoinAnswer, agent: &KeyPair, engine: &KeyPair) -> anyhow::Resul
         agent_certificate: answer.agent_certificate.clone(),
         agent_key: agent.serialize_pem(),
     };
-    // Last: with it the node has joined.
-    files::write_json(&directory.join("identity.json"), &identity).context("write the identity")?;
+    files::write_json(&directory.join(IDENTITY), &identity).context("write the identity")?;
     info!("joined as {}", answer.node_name);
     Ok(())
 }
@@ -141,7 +164,7 @@ async fn post(server: &str, ca: &str, request: &JoinRequest) -> anyhow::Result<J
     stream.write_all(&body).await?;
     let mut answer = Vec::new();
     // A peer that closes without saying good-bye in TLS has said everything in HTTP.
-    let _ = stream.take(64 * 1024).read_to_end(&mut answer).await;
+    let _ = stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer).await;
     let text = String::from_utf8_lossy(&answer);
     let (head, body) = text.split_once("\r\n\r\n").context("the server's answer is no HTTP")?;
     let status: u16 = head.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or(0);
@@ -156,7 +179,8 @@ async fn post(server: &str, ca: &str, request: &JoinRequest) -> anyhow::Result<J
     }
 }
 
-/// Dials the server over TLS pinned to its authority, with the agent's certificate where there is one.
+/// Dials the server over TLS pinned to its authority, with the agent's certificate where there is
+/// one.
 ///
 /// # Errors
 /// When the server cannot be reached or is another.
@@ -183,6 +207,12 @@ pub async fn dial(
     };
     let stream = TcpStream::connect(address).await.with_context(|| format!("dial {address}"))?;
     stream.set_nodelay(true)?;
+    // Without it, a server that fell silent would be waited for through minutes of resending.
+    rustix::net::sockopt::set_tcp_user_timeout(&stream, UNANSWERED_MS_MAX)?;
     let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())?;
-    Ok(TlsConnector::from(Arc::new(config)).connect(name, stream).await?)
+    let connecting = TlsConnector::from(Arc::new(config)).connect(name, stream);
+    connecting.await.with_context(|| format!("greet {address}"))
 }
+
+#[cfg(test)]
+mod tests;

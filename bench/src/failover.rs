@@ -1,0 +1,84 @@
+//! A writer at one autocommit write per 5 ms through the endpoint: from the kill of the primary's
+//! container to the first acknowledged write, and the gap of a planned switchover. Beside it, the
+//! same kill while the provider cannot be asked, so that the lease has to end.
+
+use std::time::{Duration, Instant};
+
+use bellwether_testkit::docker::{container_of, docker};
+use bellwether_testkit::{Api, Server, Writer};
+use serde_json::json;
+
+use crate::figures::percentile;
+
+pub(crate) async fn run(runs: usize) -> anyhow::Result<()> {
+    let (_server, api) = Server::start().await?;
+    api.create("bench", 3, "async").await?;
+    let mut killed = Vec::new();
+    let mut frozen = Vec::new();
+    let mut planned = Vec::new();
+    let (mut lost, mut errors_planned) = (0, 0);
+    for run in 1..=runs {
+        let (gap, errors, missing) = planned_move(&api).await?;
+        planned.push(gap);
+        errors_planned += errors;
+        lost += missing;
+        let (outage, missing) = fault(&api, "kill").await?;
+        killed.push(outage);
+        lost += missing;
+        let (outage, missing) = fault(&api, "pause").await?;
+        frozen.push(outage);
+        lost += missing;
+        println!(
+            "run {run}: killed {:.0} ms, frozen {:.0} ms, planned {:.0} ms",
+            killed[run - 1],
+            frozen[run - 1],
+            planned[run - 1]
+        );
+    }
+    let figures = json!({
+        "bench": "failover", "runs": runs,
+        "node_killed_p50_ms": percentile(&killed, 50.0),
+        "node_killed_p99_ms": percentile(&killed, 99.0),
+        "node_frozen_p50_ms": percentile(&frozen, 50.0),
+        "node_frozen_p99_ms": percentile(&frozen, 99.0),
+        "planned_p50_ms": percentile(&planned, 50.0),
+        "planned_p99_ms": percentile(&planned, 99.0),
+        "lost_acked": lost,
+        "client_errors_planned": errors_planned,
+    });
+    println!("{figures}");
+    Ok(())
+}
+
+async fn fault(api: &Api, kind: &str) -> anyhow::Result<(f64, usize)> {
+    let cluster = api.healthy("bench", Duration::from_secs(120)).await?;
+    let primary = cluster.primary.expect("a healthy cluster has a primary");
+    let writer = Writer::start(api.connection("bench").await?).await?;
+    writer.progress(100).await?;
+    let container = container_of(primary.as_str())?;
+    let at = Instant::now();
+    docker(&[kind, &container])?;
+    writer.progress(100).await?;
+    let outage = writer.history().first_after(at).unwrap_or_default();
+    if kind == "pause" {
+        docker(&["unpause", &container])?;
+    }
+    let (history, found) = writer.stop().await?;
+    api.healthy("bench", Duration::from_secs(120)).await?;
+    Ok((outage.as_secs_f64() * 1_000.0, history.lost(&found).len()))
+}
+
+async fn planned_move(api: &Api) -> anyhow::Result<(f64, usize, usize)> {
+    let cluster = api.healthy("bench", Duration::from_secs(120)).await?;
+    let nodes = api.nodes("bench").await?;
+    let replica = nodes.iter().find(|node| Some(&node.id) != cluster.primary.as_ref());
+    let replica = replica.expect("a healthy cluster of three has replicas").name.clone();
+    let writer = Writer::start(api.connection("bench").await?).await?;
+    writer.progress(100).await?;
+    let operation = api.operate("bench", "switchover", Some(&replica)).await?;
+    api.finish(operation.id.as_str(), Duration::from_secs(60)).await?;
+    writer.progress(100).await?;
+    let (history, found) = writer.stop().await?;
+    let gap = history.longest_gap().as_secs_f64() * 1_000.0;
+    Ok((gap, history.errors(), history.lost(&found).len()))
+}

@@ -1,0 +1,194 @@
+//! The node's own nftables table: the gate, the read gate, and who is a member.
+//!
+//! The engine listens on the private port. Clients come to the gate's port, which is redirected there;
+//! packets of such connections pass only while the gate's port is an element of the set `open`, and
+//! that element has a timeout: the kernel itself closes the gate when nobody renews it, also when every
+//! process of the node is frozen. Answers are cut too, so that no commit is acknowledged afterwards.
+//!
+//! The table is made by `nft`; what changes later are elements of its sets, by netlink: a renewal
+//! takes microseconds and cannot be overtaken by the end of the lease. Rules of others are never
+//! touched.
+
+mod netlink;
+
+use std::net::IpAddr;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use bellwether_model::engine::EnginePorts;
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+
+use self::netlink::{Element, Kernel, Transaction};
+
+const TABLE: &str = "bellwether";
+
+/// Making the table takes milliseconds.
+const BUILD_MAX: Duration = Duration::from_secs(5);
+
+/// The node's packet filter.
+pub struct Firewall {
+    kernel: Kernel,
+    ports: EnginePorts,
+}
+
+impl Firewall {
+    /// Makes the table anew, with everything closed and these members, this node included.
+    ///
+    /// # Errors
+    /// When the kernel refuses, for want of NET_ADMIN most likely.
+    pub async fn build(ports: EnginePorts, members: &[IpAddr]) -> anyhow::Result<Self> {
+        let rules = rules(ports);
+        let building = tokio::time::timeout(BUILD_MAX, run_nft(&rules));
+        building.await.context("`nft` did not end in time")?.context("make the packet filter")?;
+        let kernel = Kernel::open().context("reach the kernel's packet filter")?;
+        let mut firewall = Self { kernel, ports };
+        firewall.set_members(members)?;
+        Ok(firewall)
+    }
+
+    /// The members' addresses, this node's included.
+    ///
+    /// # Errors
+    /// When the kernel refuses: the table is gone, most likely.
+    pub fn set_members(&mut self, members: &[IpAddr]) -> anyhow::Result<()> {
+        let mut transaction = Transaction::new(TABLE);
+        for (set, is_v6) in [("members4", false), ("members6", true)] {
+            let of_family = members.iter().filter(|address| address.is_ipv6() == is_v6);
+            let elements: Vec<Element> = of_family.map(member).collect();
+            transaction.flush(set);
+            if !elements.is_empty() {
+                transaction.add(set, &elements);
+            }
+        }
+        self.kernel.commit(transaction).context("set the members' addresses")
+    }
+
+    /// Lets clients in for so long from now, the loopback way of the endpoint with them; 0 shuts them
+    /// out now.
+    ///
+    /// # Errors
+    /// When the kernel refuses; the gate then closes by itself.
+    pub fn set_gate(&mut self, for_ms: u64) -> anyhow::Result<()> {
+        self.set("open", &[self.ports.gate, self.ports.private], for_ms).context("set the gate")
+    }
+
+    /// Lets readers in for so long from now; 0 shuts them out now.
+    ///
+    /// # Errors
+    /// When the kernel refuses; the read gate then closes by itself.
+    pub fn set_read_gate(&mut self, for_ms: u64) -> anyhow::Result<()> {
+        self.set("open", &[self.ports.read_gate], for_ms).context("set the read gate")
+    }
+
+    /// Refuses new clients at the gate for so long from now, while those that are in stay.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn set_hold(&mut self, for_ms: u64) -> anyhow::Result<()> {
+        self.set("held", &[self.ports.gate], for_ms).context("hold new connections")
+    }
+
+    /// An element that exists keeps its timeout, so it is put in, taken out and put in again, in one
+    /// transaction: in between, nothing is closed.
+    fn set(&mut self, set: &str, ports: &[u16], for_ms: u64) -> anyhow::Result<()> {
+        let elements = |timeout_ms| -> Vec<Element> {
+            let key = |port: &u16| port.to_be_bytes().to_vec();
+            ports.iter().map(|port| Element { key: key(port), timeout_ms }).collect()
+        };
+        let with_timeout = elements(Some(for_ms.max(1)));
+        let mut transaction = Transaction::new(TABLE);
+        transaction.add(set, &with_timeout);
+        transaction.delete(set, &elements(None));
+        if for_ms > 0 {
+            transaction.add(set, &with_timeout);
+        }
+        Ok(self.kernel.commit(transaction)?)
+    }
+}
+
+fn member(address: &IpAddr) -> Element {
+    let key = match address {
+        IpAddr::V4(v4) => v4.octets().to_vec(),
+        IpAddr::V6(v6) => v6.octets().to_vec(),
+    };
+    Element { key, timeout_ms: None }
+}
+
+async fn run_nft(rules: &str) -> anyhow::Result<()> {
+    let mut child = Command::new("nft")
+        .args(["-f", "-"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .context("start `nft`")?;
+    let mut input = child.stdin.take().context("the input of `nft`")?;
+    input.write_all(rules.as_bytes()).await?;
+    drop(input);
+    let output = child.wait_with_output().await?;
+    if !output.status.success() {
+        let words = String::from_utf8_lossy(&output.stderr);
+        bail!("nft: {}", words.lines().next().unwrap_or("it gives no reason"));
+    }
+    Ok(())
+}
+
+/// The table, with every gate closed. Naming the table before it is deleted makes sure that it is
+/// there to be deleted; all of it is one transaction.
+fn rules(ports: EnginePorts) -> String {
+    let EnginePorts { gate, private, read_gate, peer, .. } = ports;
+    // A packet is judged by the port its connection was begun to, which the redirection changed.
+    let came_to = "meta l4proto tcp ct original proto-dst";
+    let is_open = "ct original proto-dst @open";
+    let is_closed = "ct original proto-dst != @open";
+    format!(
+        "table inet {TABLE}
+delete table inet {TABLE}
+table inet {TABLE} {{
+ set open {{ type inet_service; flags timeout; }}
+ set held {{ type inet_service; flags timeout; }}
+ set members4 {{ type ipv4_addr; }}
+ set members6 {{ type ipv6_addr; }}
+ chain arrivals {{ type nat hook prerouting priority dstnat; policy accept;
+  tcp dport {{ {gate}, {read_gate} }} redirect to :{private}
+ }}
+ chain own {{ type nat hook output priority -100; policy accept;
+  oif lo tcp dport {{ {gate}, {read_gate} }} redirect to :{private}
+ }}
+ chain clients {{
+  {came_to} {gate} ct state new ct original proto-dst @held reject with tcp reset
+  {came_to} {gate} {is_open} accept
+  {came_to} {read_gate} {is_open} ip saddr @members4 accept
+  {came_to} {read_gate} {is_open} ip6 saddr @members6 accept
+  {came_to} {private} iif lo {is_open} accept
+  {came_to} {private} iif != lo ip saddr @members4 accept
+  {came_to} {private} iif != lo ip6 saddr @members6 accept
+  tcp flags & rst == rst accept
+  reject with tcp reset
+ }}
+ chain sentries {{
+  ip saddr @members4 accept
+  ip6 saddr @members6 accept
+  drop
+ }}
+ chain gate {{ type filter hook input priority filter; policy accept;
+  tcp dport {private} jump clients
+  udp dport {peer} jump sentries
+ }}
+ chain answers {{
+  tcp flags & rst == rst accept
+  {came_to} {{ {gate}, {read_gate} }} {is_closed} reject with tcp reset
+  {came_to} {private} oif lo {is_closed} reject with tcp reset
+ }}
+ chain leaving {{ type filter hook output priority filter; policy accept;
+  tcp sport {private} jump answers
+ }}
+}}
+"
+    )
+}
+
+#[cfg(test)]
+mod tests;

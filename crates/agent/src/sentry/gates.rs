@@ -1,0 +1,207 @@
+//! Drives the kernel's gates as the core says, and knows what the kernel was told last.
+
+use std::net::IpAddr;
+
+use bellwether_model::engine::EnginePorts;
+use tracing::{error, info, warn};
+
+use super::core::Core;
+use crate::clock::now_ms;
+use crate::firewall::Firewall;
+
+/// A gate's time is renewed once it would end so much later.
+const RENEW_MS: u64 = 400;
+
+/// Members are set anew so often, which also shows whether the table is still there.
+const CHECK_MS: u64 = 5_000;
+
+/// Between two attempts to make the table.
+const RETRY_MS: u64 = 1_000;
+
+/// The kernel may take no longer to hear of a lease: one that ended meanwhile would be given anew.
+const TELL_MS_MAX: u64 = 50;
+
+/// The node's gates.
+#[derive(Default)]
+pub(super) struct Gates {
+    firewall: Option<Firewall>,
+    wanted: Option<(EnginePorts, Vec<IpAddr>)>,
+    /// Until when the kernel keeps each open by itself.
+    gate_until: Option<u64>,
+    read_until: Option<u64>,
+    held_until: Option<u64>,
+    /// When the members were set, or the making of the table failed.
+    checked: u64,
+    has_failed: bool,
+}
+
+impl Gates {
+    /// Whether there is a gate in front of the engine.
+    pub(super) fn is_ready(&self) -> bool {
+        self.firewall.is_some()
+    }
+
+    /// Until when clients are let in, unless it is renewed.
+    pub(super) fn open_until(&self) -> Option<u64> {
+        self.gate_until
+    }
+
+    /// What the table has to know. The table is made anew when the ports change.
+    pub(super) async fn assign(&mut self, ports: EnginePorts, members: Vec<IpAddr>) {
+        let are_ports_new = self.wanted.as_ref().is_none_or(|(known, _)| *known != ports);
+        let is_same = self.wanted.as_ref() == Some(&(ports, members.clone()));
+        self.wanted = Some((ports, members));
+        if are_ports_new {
+            self.lose();
+            self.build().await;
+        } else if !is_same {
+            self.set_members();
+        }
+    }
+
+    /// Makes the table where it is missing, and looks whether it is still there.
+    pub(super) async fn keep(&mut self, now: u64) {
+        if self.firewall.is_none() && now.saturating_sub(self.checked) >= RETRY_MS {
+            self.build().await;
+        } else if now.saturating_sub(self.checked) >= CHECK_MS {
+            self.set_members();
+        }
+    }
+
+    async fn build(&mut self) {
+        let Some((ports, members)) = &self.wanted else { return };
+        let result = Firewall::build(*ports, members).await;
+        self.checked = now_ms();
+        match result {
+            Ok(firewall) => {
+                info!("the packet filter is in place, the gates are closed");
+                self.firewall = Some(firewall);
+                self.has_failed = false;
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.has_failed, true) {
+                    error!("there is no gate, so the engine is not started: {error:#}");
+                }
+            }
+        }
+    }
+
+    fn set_members(&mut self) {
+        let (Some(firewall), Some((_, members))) = (&mut self.firewall, &self.wanted) else {
+            return;
+        };
+        self.checked = now_ms();
+        if let Err(error) = firewall.set_members(members) {
+            warn!("the packet filter is made anew: {error:#}");
+            self.lose();
+        }
+    }
+
+    /// What is believed of the table holds no more; it is made anew at the next look.
+    fn lose(&mut self) {
+        *self = Self { wanted: self.wanted.take(), has_failed: self.has_failed, ..Self::default() };
+    }
+
+    /// Closes now, whatever is believed.
+    pub(super) fn close(&mut self) {
+        let Some(firewall) = &mut self.firewall else { return };
+        match firewall.set_gate(0) {
+            Ok(()) => self.gate_until = None,
+            Err(error) => {
+                error!("the gate closes only by itself: {error:#}");
+                self.lose();
+            }
+        }
+    }
+
+    /// Tells the kernel what has changed; whether the gate was opened or closed.
+    pub(super) fn drive(&mut self, core: &Core, now: u64) -> bool {
+        let was_open = self.gate_until.is_some();
+        let gate = core.gate(now);
+        if let Some(due) = due(&mut self.gate_until, gate.open_until(now), now) {
+            self.tell_gate(due, now);
+        }
+        self.drive_hold(core, now);
+        self.drive_read_gate(core, now);
+        let is_open = self.gate_until.is_some();
+        if is_open != was_open {
+            info!("the gate is {}", if is_open { "open" } else { "closed" });
+        }
+        is_open != was_open
+    }
+
+    fn tell_gate(&mut self, end: u64, now: u64) {
+        let Some(firewall) = &mut self.firewall else { return };
+        let result = firewall.set_gate(end.saturating_sub(now));
+        let after = now_ms();
+        if let Err(error) = result {
+            warn!("the gate cannot be set: {error:#}");
+            return self.lose();
+        }
+        self.gate_until = (end > now).then_some(end);
+        if self.gate_until.is_some() && after.saturating_sub(now) > TELL_MS_MAX {
+            warn!("frozen for {} ms while the gate was renewed", after.saturating_sub(now));
+            self.close();
+        }
+    }
+
+    fn drive_hold(&mut self, core: &Core, now: u64) {
+        let hold_ms = core.hold_ms(now);
+        let wanted = (hold_ms > 0 && self.gate_until.is_some()).then_some(now + hold_ms);
+        // Only whether it holds matters: it is told once, and ends by itself.
+        let is_told = wanted.is_some() == self.held_until.is_some();
+        let Some(firewall) = self.firewall.as_mut().filter(|_| !is_told) else { return };
+        match firewall.set_hold(wanted.map_or(0, |end| end - now)) {
+            Ok(()) => self.held_until = wanted,
+            Err(error) => warn!("new connections cannot be held: {error:#}"),
+        }
+    }
+
+    fn drive_read_gate(&mut self, core: &Core, now: u64) {
+        let read_ms = core.read_gate_ms(now);
+        let wanted = (read_ms > 0).then_some(now + read_ms);
+        let Some(end) = due(&mut self.read_until, wanted, now) else { return };
+        let Some(firewall) = &mut self.firewall else { return };
+        match firewall.set_read_gate(end.saturating_sub(now)) {
+            Ok(()) => self.read_until = (end > now).then_some(end),
+            Err(error) => {
+                warn!("the read gate cannot be set: {error:#}");
+                self.lose();
+            }
+        }
+    }
+}
+
+/// The end the kernel has to be told, if any: a later one in steps, an earlier one at once. What has
+/// ended by itself is forgotten first.
+fn due(told: &mut Option<u64>, wanted: Option<u64>, now: u64) -> Option<u64> {
+    *told = told.filter(|end| *end > now);
+    match (*told, wanted) {
+        (None, None) => None,
+        (Some(_), None) => Some(now),
+        (None, Some(end)) => Some(end),
+        (Some(told), Some(end)) => (end < told || end - told >= RENEW_MS).then_some(end),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernel_hears_of_a_shorter_time_at_once_and_of_a_longer_one_in_steps() {
+        let cases = [
+            (None, None, None),
+            (None, Some(4_000), Some(4_000)),
+            (Some(4_000), None, Some(1_000)),
+            (Some(4_000), Some(3_900), Some(3_900)),
+            (Some(4_000), Some(4_100), None),
+            (Some(4_000), Some(4_400), Some(4_400)),
+            (Some(900), Some(4_000), Some(4_000)),
+            (Some(900), None, None),
+        ];
+        for (told, wanted, expected) in cases {
+            assert_eq!(due(&mut { told }, wanted, 1_000), expected, "{told:?} {wanted:?}");
+        }
+    }
+}
