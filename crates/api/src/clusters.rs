@@ -16,8 +16,8 @@ use bellwether_model::{
 use bellwether_planner::{View, check_spec, cluster_view, plan_change, plan_creation};
 use bellwether_store::clusters::{self, NameClaim};
 use bellwether_store::{Error as StoreError, Stored, Txn, views};
-use serde::Deserialize;
-use utoipa::IntoParams;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::auth::Caller;
 use crate::error::{ApiError, Result};
@@ -232,15 +232,22 @@ pub(crate) fn new_operation(cluster: &Cluster, kind: OperationKind, caller: &Cal
     }
 }
 
-/// Change what was asked for: the number of nodes, the replication mode, the timers. With `plan=true`
-/// nothing is changed, and the answer is the plans of the operations that would follow.
+/// The answer to a change: the cluster, or with `plan=true` what would be done.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+enum Changed {
+    Cluster(Box<ClusterView>),
+    Plans(Vec<Plan>),
+}
+
+/// Change what was asked for: the number of nodes, the replication mode, the timers. With
+/// `plan=true` nothing is changed, and the answer is the plans of the operations that would follow.
 #[utoipa::path(patch, path = "/v1/clusters/{cluster}", tag = "clusters",
     operation_id = "change_cluster", params(
     ("cluster" = String, Path, description = "id or name"),
     ("If-Match" = String, Header, description = "the generation that is changed, in quotes"),
     PlanOnly), request_body = ClusterChange, responses(
-    (status = 200, content((ClusterView), (Vec<Plan>)),
-        description = "the cluster; with `plan=true` a list of plans"),
+    (status = 200, body = Changed),
     (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
     (status = 404, body = Problem), (status = 409, body = Problem), (status = 412, body = Problem),
     (status = 413, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem),
@@ -267,7 +274,7 @@ pub(crate) async fn change(
         spec.nodes = change.nodes.unwrap_or(before.nodes);
         check_change(&api, &before, spec).await?;
         if query.plan {
-            return Ok(Json(plan_change(&view, spec.nodes)).into_response());
+            return Ok(Json(Changed::Plans(plan_change(&view, spec.nodes))).into_response());
         }
         let id = cluster.object.id.clone();
         if *spec != before {
@@ -281,13 +288,15 @@ pub(crate) async fn change(
             }
         }
         let view = cluster_view(&find_view(&api, id.as_str())?);
-        return Ok(with_generation(&view, StatusCode::OK));
+        let etag = format!("\"{}\"", view.generation);
+        let changed = Changed::Cluster(Box::new(view));
+        return Ok(([(header::ETAG, etag)], Json(changed)).into_response());
     }
     Err(operations::changes_too_quickly())
 }
 
-/// Whether the changed fields can be carried out. What was fit before is not held against it, although
-/// limits may have changed since.
+/// Whether the changed fields can be carried out. What was fit before is not held against it,
+/// although limits may have changed since.
 async fn check_change(api: &Inner, before: &ClusterSpec, after: &ClusterSpec) -> Result<()> {
     if after == before {
         return Ok(());
@@ -318,7 +327,8 @@ fn expected_generation(headers: &HeaderMap) -> Result<u64> {
     })
 }
 
-/// Delete a cluster with all of its data. With `plan=true` nothing is done and a plan is the answer.
+/// Delete a cluster with all of its data. With `plan=true` nothing is done and a plan is the
+/// answer.
 #[utoipa::path(delete, path = "/v1/clusters/{cluster}", tag = "clusters",
     operation_id = "delete_cluster",
     params(("cluster" = String, Path, description = "id or name"), Confirmation), responses(

@@ -21,7 +21,8 @@ pub(crate) async fn list(Extract(api): State, _: Caller) -> Json<Vec<EngineProfi
 
 /// One engine.
 #[utoipa::path(get, path = "/v1/engines/{name}", tag = "engines",
-    operation_id = "show_engine", params(("name" = String, Path)), responses((status = 200, body = EngineProfile), (status = 401, body = Problem),
+    operation_id = "show_engine", params(("name" = String, Path)),
+    responses((status = 200, body = EngineProfile), (status = 401, body = Problem),
         (status = 404, body = Problem)))]
 pub(crate) async fn show(
     Extract(api): State,

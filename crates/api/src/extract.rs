@@ -1,5 +1,5 @@
-//! What a request brings: its body, query and path. What is wrong with them is said in the API's own
-//! form, with the field where there is one.
+//! What a request brings: its body, query and path. What is wrong with them is said in the API's
+//! own form, with the field where there is one.
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};

@@ -29,8 +29,8 @@ pub(crate) fn limit(asked: Option<u16>) -> Result<usize> {
     }
 }
 
-/// A page of a list that is in the order of its keys. It begins behind the key `after`, whether that
-/// is still in the list or not: what goes meanwhile makes nothing come twice.
+/// A page of a list that is in the order of its keys. It begins behind the key `after`, whether
+/// that is still in the list or not: what goes meanwhile makes nothing come twice.
 pub(crate) fn page<T, V>(
     items: Vec<T>,
     key: impl Fn(&T) -> String,

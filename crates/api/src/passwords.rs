@@ -37,8 +37,8 @@ pub(crate) async fn hash(state: &Inner, password: String) -> String {
     hash_in_background(password).await
 }
 
-/// Whether it is the password; wrong ones are counted under `key`, and too many refused. Takes as long
-/// for a user that does not exist.
+/// Whether it is the password; wrong ones are counted under `key`, and too many refused. Takes as
+/// long for a user that does not exist.
 ///
 /// # Errors
 /// When the caller has to wait after too many wrong ones.

@@ -1,4 +1,5 @@
-//! Around every request: an id that its answer and the log carry, and headers that all answers have.
+//! Around every request: an id that its answer and the log carry, and headers that all answers
+//! have.
 
 use std::time::Instant;
 

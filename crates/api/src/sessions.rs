@@ -31,7 +31,8 @@ fn view(user: &User) -> UserView {
 }
 
 /// Sign in. Browsers are given a cookie too.
-#[utoipa::path(post, path = "/v1/sessions", tag = "sessions", operation_id = "sign_in", request_body = NewSession, responses(
+#[utoipa::path(post, path = "/v1/sessions", tag = "sessions",
+    operation_id = "sign_in", request_body = NewSession, responses(
     (status = 201, body = Session), (status = 401, body = Problem), (status = 422, body = Problem),
     (status = 400, body = Problem), (status = 413, body = Problem), (status = 429, body = Problem),
 ), security(()))]

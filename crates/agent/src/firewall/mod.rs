@@ -1,9 +1,10 @@
 //! The node's own nftables table: the gate, the read gate, and who is a member.
 //!
-//! The engine listens on the private port. Clients come to the gate's port, which is redirected there;
-//! packets of such connections pass only while the gate's port is an element of the set `open`, and
-//! that element has a timeout: the kernel itself closes the gate when nobody renews it, also when every
-//! process of the node is frozen. Answers are cut too, so that no commit is acknowledged afterwards.
+//! The engine listens on the private port. Clients come to the gate's port, which is redirected
+//! there; packets of such connections pass only while the gate's port is an element of the set
+//! `open`, and that element has a timeout: the kernel itself closes the gate when nobody renews it,
+//! also when every process of the node is frozen. Answers are cut too, so that no commit is
+//! acknowledged afterwards.
 //!
 //! The table is made by `nft`; what changes later are elements of its sets, by netlink: a renewal
 //! takes microseconds and cannot be overtaken by the end of the lease. Rules of others are never
@@ -65,8 +66,8 @@ impl Firewall {
         self.kernel.commit(transaction).context("set the members' addresses")
     }
 
-    /// Lets clients in for so long from now, the loopback way of the endpoint with them; 0 shuts them
-    /// out now.
+    /// Lets clients in for so long from now, the loopback way of the endpoint with them; 0 shuts
+    /// them out now.
     ///
     /// # Errors
     /// When the kernel refuses; the gate then closes by itself.
@@ -90,8 +91,8 @@ impl Firewall {
         self.set("held", &[self.ports.gate], for_ms).context("hold new connections")
     }
 
-    /// An element that exists keeps its timeout, so it is put in, taken out and put in again, in one
-    /// transaction: in between, nothing is closed.
+    /// An element that exists keeps its timeout, so it is put in, taken out and put in again, in
+    /// one transaction: in between, nothing is closed.
     fn set(&mut self, set: &str, ports: &[u16], for_ms: u64) -> anyhow::Result<()> {
         let elements = |timeout_ms| -> Vec<Element> {
             let key = |port: &u16| port.to_be_bytes().to_vec();

@@ -1,6 +1,6 @@
 //! The few netlink messages that change elements of sets, sent to the kernel without a process in
-//! between: the kernel has acted when the call returns, so nothing waits in a queue while the sentry
-//! is frozen, to open the gate with a lease that has ended meanwhile.
+//! between: the kernel has acted when the call returns, so nothing waits in a queue while the
+//! sentry is frozen, to open the gate with a lease that has ended meanwhile.
 
 use std::io;
 use std::os::fd::OwnedFd;

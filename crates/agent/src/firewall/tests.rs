@@ -1,5 +1,6 @@
 //! On a real kernel, in a network of its own: needs NET_ADMIN and `nft`, and is run by hand with
-//! `unshare --net sh -c 'ip link set lo up && cargo test -p bellwether-agent-core -- --ignored --test-threads=1'`.
+//! `unshare --net sh -c 'ip link set lo up && cargo test -p bellwether-agent-core -- --ignored
+//! --test-threads=1'`.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -116,8 +116,8 @@ async fn join(paths: &Paths) -> anyhow::Result<()> {
     Err(last)
 }
 
-/// The key of that file, made at the first attempt to join: an answer that was lost can be asked for
-/// again with the same key.
+/// The key of that file, made at the first attempt to join: an answer that was lost can be asked
+/// for again with the same key.
 fn key(path: &Path) -> anyhow::Result<KeyPair> {
     if let Ok(text) = std::fs::read_to_string(path)
         && let Ok(key) = KeyPair::from_pem(&text)

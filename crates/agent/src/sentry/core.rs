@@ -382,8 +382,8 @@ impl Core {
         })
     }
 
-    /// The next report; it asks for the lease where this node may. `open_until` is what the kernel was
-    /// told last about the gate.
+    /// The next report; it asks for the lease where this node may. `open_until` is what the kernel
+    /// was told last about the gate.
     pub fn report(&mut self, open_until: Option<u64>, now: u64) -> Report {
         self.number += 1;
         let term = self.own_term();

@@ -1,4 +1,5 @@
-//! Saves what the sentry must not forget, on a thread of its own: the lease does not wait for a disk.
+//! Saves what the sentry must not forget, on a thread of its own: the lease does not wait for a
+//! disk.
 
 use std::path::PathBuf;
 

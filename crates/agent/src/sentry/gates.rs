@@ -172,8 +172,8 @@ impl Gates {
     }
 }
 
-/// The end the kernel has to be told, if any: a later one in steps, an earlier one at once. What has
-/// ended by itself is forgotten first.
+/// The end the kernel has to be told, if any: a later one in steps, an earlier one at once. What
+/// has ended by itself is forgotten first.
 fn due(told: &mut Option<u64>, wanted: Option<u64>, now: u64) -> Option<u64> {
     *told = told.filter(|end| *end > now);
     match (*told, wanted) {

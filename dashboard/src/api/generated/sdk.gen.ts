@@ -21,17 +21,38 @@ export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends 
 /**
  * The audit log, the newest first.
  */
-export const getV1Audit = <ThrowOnError extends boolean = true>(options?: Options<GetV1AuditData, ThrowOnError>) => (options?.client ?? client).get<GetV1AuditResponses, GetV1AuditErrors, ThrowOnError>({ url: '/v1/audit', ...options });
+export const getV1Audit = <ThrowOnError extends boolean = true>(options?: Options<GetV1AuditData, ThrowOnError>) => (options?.client ?? client).get<GetV1AuditResponses, GetV1AuditErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/audit',
+    ...options
+});
 
 /**
  * Every cluster, by the time of its making.
  */
-export const getV1Clusters = <ThrowOnError extends boolean = true>(options?: Options<GetV1ClustersData, ThrowOnError>) => (options?.client ?? client).get<GetV1ClustersResponses, GetV1ClustersErrors, ThrowOnError>({ url: '/v1/clusters', ...options });
+export const getV1Clusters = <ThrowOnError extends boolean = true>(options?: Options<GetV1ClustersData, ThrowOnError>) => (options?.client ?? client).get<GetV1ClustersResponses, GetV1ClustersErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/clusters',
+    ...options
+});
 
 /**
  * Ask for a cluster. With `plan=true` nothing is made and a plan is the answer.
  */
 export const postV1Clusters = <ThrowOnError extends boolean = true>(options: Options<PostV1ClustersData, ThrowOnError>) => (options.client ?? client).post<PostV1ClustersResponses, PostV1ClustersErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
     url: '/v1/clusters',
     ...options,
     headers: {
@@ -41,19 +62,42 @@ export const postV1Clusters = <ThrowOnError extends boolean = true>(options: Opt
 });
 
 /**
- * Delete a cluster with all of its data.
+ * Delete a cluster with all of its data. With `plan=true` nothing is done and a plan is the
+ * answer.
  */
-export const deleteV1ClustersByCluster = <ThrowOnError extends boolean = true>(options: Options<DeleteV1ClustersByClusterData, ThrowOnError>) => (options.client ?? client).delete<DeleteV1ClustersByClusterResponses, DeleteV1ClustersByClusterErrors, ThrowOnError>({ url: '/v1/clusters/{cluster}', ...options });
+export const deleteV1ClustersByCluster = <ThrowOnError extends boolean = true>(options: Options<DeleteV1ClustersByClusterData, ThrowOnError>) => (options.client ?? client).delete<DeleteV1ClustersByClusterResponses, DeleteV1ClustersByClusterErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/clusters/{cluster}',
+    ...options
+});
 
 /**
  * One cluster, by id or name.
  */
-export const getV1ClustersByCluster = <ThrowOnError extends boolean = true>(options: Options<GetV1ClustersByClusterData, ThrowOnError>) => (options.client ?? client).get<GetV1ClustersByClusterResponses, GetV1ClustersByClusterErrors, ThrowOnError>({ url: '/v1/clusters/{cluster}', ...options });
+export const getV1ClustersByCluster = <ThrowOnError extends boolean = true>(options: Options<GetV1ClustersByClusterData, ThrowOnError>) => (options.client ?? client).get<GetV1ClustersByClusterResponses, GetV1ClustersByClusterErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/clusters/{cluster}',
+    ...options
+});
 
 /**
- * Change what was asked for: the number of nodes, the replication mode, the timers.
+ * Change what was asked for: the number of nodes, the replication mode, the timers. With
+ * `plan=true` nothing is changed, and the answer is the plans of the operations that would follow.
  */
 export const patchV1ClustersByCluster = <ThrowOnError extends boolean = true>(options: Options<PatchV1ClustersByClusterData, ThrowOnError>) => (options.client ?? client).patch<PatchV1ClustersByClusterResponses, PatchV1ClustersByClusterErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
     url: '/v1/clusters/{cluster}',
     ...options,
     headers: {
@@ -65,22 +109,51 @@ export const patchV1ClustersByCluster = <ThrowOnError extends boolean = true>(op
 /**
  * Endpoints, certificate and ready-made connection strings.
  */
-export const getV1ClustersByClusterConnection = <ThrowOnError extends boolean = true>(options: Options<GetV1ClustersByClusterConnectionData, ThrowOnError>) => (options.client ?? client).get<GetV1ClustersByClusterConnectionResponses, GetV1ClustersByClusterConnectionErrors, ThrowOnError>({ url: '/v1/clusters/{cluster}/connection', ...options });
+export const getV1ClustersByClusterConnection = <ThrowOnError extends boolean = true>(options: Options<GetV1ClustersByClusterConnectionData, ThrowOnError>) => (options.client ?? client).get<GetV1ClustersByClusterConnectionResponses, GetV1ClustersByClusterConnectionErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/clusters/{cluster}/connection',
+    ...options
+});
 
 /**
  * The nodes of a cluster, by ordinal.
  */
-export const getV1ClustersByClusterNodes = <ThrowOnError extends boolean = true>(options: Options<GetV1ClustersByClusterNodesData, ThrowOnError>) => (options.client ?? client).get<GetV1ClustersByClusterNodesResponses, GetV1ClustersByClusterNodesErrors, ThrowOnError>({ url: '/v1/clusters/{cluster}/nodes', ...options });
+export const getV1ClustersByClusterNodes = <ThrowOnError extends boolean = true>(options: Options<GetV1ClustersByClusterNodesData, ThrowOnError>) => (options.client ?? client).get<GetV1ClustersByClusterNodesResponses, GetV1ClustersByClusterNodesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/clusters/{cluster}/nodes',
+    ...options
+});
 
 /**
  * One node, by id or name.
  */
-export const getV1ClustersByClusterNodesByNode = <ThrowOnError extends boolean = true>(options: Options<GetV1ClustersByClusterNodesByNodeData, ThrowOnError>) => (options.client ?? client).get<GetV1ClustersByClusterNodesByNodeResponses, GetV1ClustersByClusterNodesByNodeErrors, ThrowOnError>({ url: '/v1/clusters/{cluster}/nodes/{node}', ...options });
+export const getV1ClustersByClusterNodesByNode = <ThrowOnError extends boolean = true>(options: Options<GetV1ClustersByClusterNodesByNodeData, ThrowOnError>) => (options.client ?? client).get<GetV1ClustersByClusterNodesByNodeResponses, GetV1ClustersByClusterNodesByNodeErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/clusters/{cluster}/nodes/{node}',
+    ...options
+});
 
 /**
  * Ask for an operation. With `plan=true` nothing is done and a plan is the answer.
  */
 export const postV1ClustersByClusterOperations = <ThrowOnError extends boolean = true>(options: Options<PostV1ClustersByClusterOperationsData, ThrowOnError>) => (options.client ?? client).post<PostV1ClustersByClusterOperationsResponses, PostV1ClustersByClusterOperationsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
     url: '/v1/clusters/{cluster}/operations',
     ...options,
     headers: {
@@ -92,17 +165,41 @@ export const postV1ClustersByClusterOperations = <ThrowOnError extends boolean =
 /**
  * Every engine that can be created.
  */
-export const getV1Engines = <ThrowOnError extends boolean = true>(options?: Options<GetV1EnginesData, ThrowOnError>) => (options?.client ?? client).get<GetV1EnginesResponses, GetV1EnginesErrors, ThrowOnError>({ url: '/v1/engines', ...options });
+export const getV1Engines = <ThrowOnError extends boolean = true>(options?: Options<GetV1EnginesData, ThrowOnError>) => (options?.client ?? client).get<GetV1EnginesResponses, GetV1EnginesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/engines',
+    ...options
+});
 
 /**
  * One engine.
  */
-export const getV1EnginesByName = <ThrowOnError extends boolean = true>(options: Options<GetV1EnginesByNameData, ThrowOnError>) => (options.client ?? client).get<GetV1EnginesByNameResponses, GetV1EnginesByNameErrors, ThrowOnError>({ url: '/v1/engines/{name}', ...options });
+export const getV1EnginesByName = <ThrowOnError extends boolean = true>(options: Options<GetV1EnginesByNameData, ThrowOnError>) => (options.client ?? client).get<GetV1EnginesByNameResponses, GetV1EnginesByNameErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/engines/{name}',
+    ...options
+});
 
 /**
- * Changes of clusters and nodes (`text/event-stream`).
+ * Changes of clusters, nodes and operations (`text/event-stream`).
  */
-export const getV1Events = <ThrowOnError extends boolean = true>(options?: Options<GetV1EventsData, ThrowOnError, GetV1EventsResponse>) => (options?.client ?? client).sse.get<GetV1EventsResponses, GetV1EventsErrors, ThrowOnError>({ url: '/v1/events', ...options });
+export const getV1Events = <ThrowOnError extends boolean = true>(options?: Options<GetV1EventsData, ThrowOnError, GetV1EventsResponse>) => (options?.client ?? client).sse.get<GetV1EventsResponses, GetV1EventsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/events',
+    ...options
+});
 
 /**
  * Whether the server answers. Needs no authentication.
@@ -112,12 +209,25 @@ export const getV1Health = <ThrowOnError extends boolean = true>(options?: Optio
 /**
  * Who asks.
  */
-export const getV1Me = <ThrowOnError extends boolean = true>(options?: Options<GetV1MeData, ThrowOnError>) => (options?.client ?? client).get<GetV1MeResponses, GetV1MeErrors, ThrowOnError>({ url: '/v1/me', ...options });
+export const getV1Me = <ThrowOnError extends boolean = true>(options?: Options<GetV1MeData, ThrowOnError>) => (options?.client ?? client).get<GetV1MeResponses, GetV1MeErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/me',
+    ...options
+});
 
 /**
  * Change one's own password; other sessions end.
  */
 export const putV1MePassword = <ThrowOnError extends boolean = true>(options: Options<PutV1MePasswordData, ThrowOnError>) => (options.client ?? client).put<PutV1MePasswordResponses, PutV1MePasswordErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
     url: '/v1/me/password',
     ...options,
     headers: {
@@ -129,17 +239,41 @@ export const putV1MePassword = <ThrowOnError extends boolean = true>(options: Op
 /**
  * Operations, the newest first.
  */
-export const getV1Operations = <ThrowOnError extends boolean = true>(options?: Options<GetV1OperationsData, ThrowOnError>) => (options?.client ?? client).get<GetV1OperationsResponses, GetV1OperationsErrors, ThrowOnError>({ url: '/v1/operations', ...options });
+export const getV1Operations = <ThrowOnError extends boolean = true>(options?: Options<GetV1OperationsData, ThrowOnError>) => (options?.client ?? client).get<GetV1OperationsResponses, GetV1OperationsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/operations',
+    ...options
+});
 
 /**
  * One operation.
  */
-export const getV1OperationsById = <ThrowOnError extends boolean = true>(options: Options<GetV1OperationsByIdData, ThrowOnError>) => (options.client ?? client).get<GetV1OperationsByIdResponses, GetV1OperationsByIdErrors, ThrowOnError>({ url: '/v1/operations/{id}', ...options });
+export const getV1OperationsById = <ThrowOnError extends boolean = true>(options: Options<GetV1OperationsByIdData, ThrowOnError>) => (options.client ?? client).get<GetV1OperationsByIdResponses, GetV1OperationsByIdErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/operations/{id}',
+    ...options
+});
 
 /**
  * Every provider of this server.
  */
-export const getV1Providers = <ThrowOnError extends boolean = true>(options?: Options<GetV1ProvidersData, ThrowOnError>) => (options?.client ?? client).get<GetV1ProvidersResponses, GetV1ProvidersErrors, ThrowOnError>({ url: '/v1/providers', ...options });
+export const getV1Providers = <ThrowOnError extends boolean = true>(options?: Options<GetV1ProvidersData, ThrowOnError>) => (options?.client ?? client).get<GetV1ProvidersResponses, GetV1ProvidersErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/providers',
+    ...options
+});
 
 /**
  * Sign in. Browsers are given a cookie too.
@@ -156,17 +290,38 @@ export const postV1Sessions = <ThrowOnError extends boolean = true>(options: Opt
 /**
  * Sign out: the session, or the token, that asks is forgotten.
  */
-export const deleteV1SessionsCurrent = <ThrowOnError extends boolean = true>(options?: Options<DeleteV1SessionsCurrentData, ThrowOnError>) => (options?.client ?? client).delete<DeleteV1SessionsCurrentResponses, DeleteV1SessionsCurrentErrors, ThrowOnError>({ url: '/v1/sessions/current', ...options });
+export const deleteV1SessionsCurrent = <ThrowOnError extends boolean = true>(options?: Options<DeleteV1SessionsCurrentData, ThrowOnError>) => (options?.client ?? client).delete<DeleteV1SessionsCurrentResponses, DeleteV1SessionsCurrentErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/sessions/current',
+    ...options
+});
 
 /**
  * One's own bearer tokens.
  */
-export const getV1Tokens = <ThrowOnError extends boolean = true>(options?: Options<GetV1TokensData, ThrowOnError>) => (options?.client ?? client).get<GetV1TokensResponses, GetV1TokensErrors, ThrowOnError>({ url: '/v1/tokens', ...options });
+export const getV1Tokens = <ThrowOnError extends boolean = true>(options?: Options<GetV1TokensData, ThrowOnError>) => (options?.client ?? client).get<GetV1TokensResponses, GetV1TokensErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/tokens',
+    ...options
+});
 
 /**
  * Make a bearer token; its secret is shown this once.
  */
 export const postV1Tokens = <ThrowOnError extends boolean = true>(options: Options<PostV1TokensData, ThrowOnError>) => (options.client ?? client).post<PostV1TokensResponses, PostV1TokensErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
     url: '/v1/tokens',
     ...options,
     headers: {
@@ -178,4 +333,12 @@ export const postV1Tokens = <ThrowOnError extends boolean = true>(options: Optio
 /**
  * Forget a bearer token: it is refused from now on.
  */
-export const deleteV1TokensById = <ThrowOnError extends boolean = true>(options: Options<DeleteV1TokensByIdData, ThrowOnError>) => (options.client ?? client).delete<DeleteV1TokensByIdResponses, DeleteV1TokensByIdErrors, ThrowOnError>({ url: '/v1/tokens/{id}', ...options });
+export const deleteV1TokensById = <ThrowOnError extends boolean = true>(options: Options<DeleteV1TokensByIdData, ThrowOnError>) => (options.client ?? client).delete<DeleteV1TokensByIdResponses, DeleteV1TokensByIdErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/tokens/{id}',
+    ...options
+});

@@ -48,6 +48,11 @@ export type Capabilities = {
 };
 
 /**
+ * The answer to a change: the cluster, or with `plan=true` what would be done.
+ */
+export type Changed = ClusterView | Array<Plan>;
+
+/**
  * A new number of nodes or other settings for an existing cluster.
  */
 export type ClusterChange = {
@@ -143,7 +148,7 @@ export type ClusterView = {
 /**
  * The stable words. Each has a page under `docs/errors/`; add, never rename.
  */
-export type Code = 'bad-request' | 'invalid-field' | 'unauthenticated' | 'wrong-password' | 'password-change-needed' | 'forbidden' | 'not-found' | 'name-taken' | 'generation-mismatch' | 'operation-refused' | 'idempotency-key-reused' | 'join-token-invalid' | 'payload-too-large' | 'too-many-attempts' | 'provider-unavailable' | 'internal';
+export type Code = 'bad-request' | 'invalid-field' | 'unauthenticated' | 'wrong-password' | 'password-change-needed' | 'forbidden' | 'not-found' | 'method-not-allowed' | 'name-taken' | 'generation-mismatch' | 'operation-refused' | 'idempotency-key-reused' | 'join-token-invalid' | 'payload-too-large' | 'too-many-attempts' | 'provider-unavailable' | 'internal';
 
 /**
  * Everything a client needs. The password is there only when it was asked for.
@@ -1116,12 +1121,13 @@ export type PatchV1ClustersByClusterErrors = {
     412: Problem;
     413: Problem;
     422: Problem;
+    503: Problem;
 };
 
 export type PatchV1ClustersByClusterError = PatchV1ClustersByClusterErrors[keyof PatchV1ClustersByClusterErrors];
 
 export type PatchV1ClustersByClusterResponses = {
-    200: ClusterView;
+    200: Changed;
 };
 
 export type PatchV1ClustersByClusterResponse = PatchV1ClustersByClusterResponses[keyof PatchV1ClustersByClusterResponses];
@@ -1359,7 +1365,10 @@ export type PutV1MePasswordErrors = {
     400: Problem;
     401: Problem;
     403: Problem;
+    409: Problem;
+    413: Problem;
     422: Problem;
+    429: Problem;
 };
 
 export type PutV1MePasswordError = PutV1MePasswordErrors[keyof PutV1MePasswordErrors];
@@ -1454,6 +1463,7 @@ export type PostV1SessionsData = {
 export type PostV1SessionsErrors = {
     400: Problem;
     401: Problem;
+    413: Problem;
     422: Problem;
     429: Problem;
 };
@@ -1516,6 +1526,7 @@ export type PostV1TokensErrors = {
     400: Problem;
     401: Problem;
     403: Problem;
+    413: Problem;
     422: Problem;
 };
 
