@@ -65,7 +65,8 @@ lint: dashboard ## clippy, warnings refused
 tidy: ## file lengths, import directions, drift of generated files
 	@cargo $(run_tests) --package xtask
 
-unit: dashboard ## tests that need nothing but the code
+unit: dashboard ## tests that need nothing but the code, and a kernel
+	@scripts/apt-install iproute2 nftables util-linux
 	@cargo $(run_tests) --workspace --exclude e2e --exclude xtask
 
 e2e: build ## one test for each promise, on real engines in containers

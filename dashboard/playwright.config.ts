@@ -16,6 +16,7 @@ export default defineConfig({
   use: {
     // Locally the page comes over plain HTTP on loopback; over TLS the authority is the server's own.
     ignoreHTTPSErrors: true,
+    actionTimeout: 15_000,
     viewport: { width: 1280, height: 900 },
     screenshot: 'only-on-failure',
     trace: 'retain-on-failure',
