@@ -4,7 +4,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bellwether_model::cluster::ClusterSpec;
 use bellwether_model::node::NodePhase;
