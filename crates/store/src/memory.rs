@@ -1,8 +1,8 @@
 //! A store without a disk, for simulations and tests: what would be on the disk is an image that
 //! outlives the store, time is told by whoever opens it, and a commit takes as long as they say.
 
+use std::pin::Pin;
 use std::sync::{Arc, RwLock};
-use std::time::Duration;
 
 use bellwether_model::Timestamp;
 use tokio::sync::{Mutex, broadcast};
@@ -20,9 +20,15 @@ pub trait Surroundings: Send + Sync {
     /// The wall clock.
     fn now(&self) -> Timestamp;
 
-    /// How long the next commit takes until it is durable, and then until it is answered.
-    fn pace(&self) -> (Duration, Duration);
+    /// Ends when what is being committed reaches the disk.
+    fn writing(&self) -> Moment;
+
+    /// Ends when who committed hears of it.
+    fn answering(&self) -> Moment;
 }
+
+/// Something to wait for.
+pub type Moment = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 pub(crate) struct Memory {
     surroundings: Arc<dyn Surroundings>,
@@ -38,10 +44,7 @@ impl Memory {
     /// Who is dropped while it waits has saved nothing; who is dropped before the answer has.
     pub(crate) async fn commit(&self, inner: &Inner, txn: Txn) -> Result<u64, Error> {
         let _turn = self.turn.lock().await;
-        let (durable, answered) = self.surroundings.pace();
-        if !durable.is_zero() {
-            tokio::time::sleep(durable).await;
-        }
+        self.surroundings.writing().await;
         let revision = {
             let cache = inner.cache.read().expect("nothing panics while it is held");
             let mut staged = Staged::after(cache.revision);
@@ -50,9 +53,7 @@ impl Memory {
             staged.publish(&inner.cache, &inner.changes);
             revision
         };
-        if !answered.is_zero() {
-            tokio::time::sleep(answered).await;
-        }
+        self.surroundings.answering().await;
         Ok(revision)
     }
 }
