@@ -147,13 +147,6 @@ impl SimDriver {
             }
             state.machines[node].engine.life
         };
-        self.take_between(30, 600).await;
-        {
-            let mut state = self.hub.lock();
-            if state.machines[self.node].engine.life == life {
-                state.engine_answers(self.node);
-            }
-        }
         self.until_answers(life).await
     }
 
@@ -500,26 +493,28 @@ impl State {
     }
 
     fn start_engine(&mut self, node: usize) {
-        let replays_for = self.rng.random_range(0..1_500);
+        let (replays_for, takes) =
+            (self.rng.random_range(0..1_500), self.rng.random_range(30..600));
         let now = self.now;
         let engine = &mut self.machines[node].engine;
         engine.start();
         let from = engine.data.as_ref().map_or(0, |data| data.flushed_end().saturating_sub(3_000));
         engine.replay = (from, now, replays_for);
+        engine.ready_at = now + takes;
         let life = engine.life;
         self.note(|s| format!("{}: the engine starts", s.name(node)));
         self.after(1, Event::EngineTick { node, life });
     }
 
     /// Whether it has come so far that it answers.
-    fn engine_answers(&mut self, node: usize) {
+    pub fn engine_answers(&mut self, node: usize) {
         let now = self.now;
         let engine = &mut self.machines[node].engine;
         let Some(data) = &mut engine.data else { return };
         if engine.process != Process::Starting || engine.hung {
             return;
         }
-        if data.end() < data.consistent_at {
+        if now < engine.ready_at || data.end() < data.consistent_at {
             return;
         }
         data.clean = false;

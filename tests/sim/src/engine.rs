@@ -129,6 +129,8 @@ pub struct Engine {
     /// Readers were told of so many.
     pub observed: usize,
     pub stopping: bool,
+    /// A start takes until then at least.
+    pub ready_at: u64,
     /// Appended and being flushed.
     pub is_flushing: bool,
     pub ended: Arc<Notify>,
@@ -153,6 +155,7 @@ impl Default for Engine {
             recovered: 0,
             observed: 0,
             stopping: false,
+            ready_at: 0,
             is_flushing: false,
             ended: Arc::default(),
         }

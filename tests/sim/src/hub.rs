@@ -226,12 +226,24 @@ impl State {
     /// Writes a line of the trace, made only when somebody reads it.
     pub fn note(&mut self, words: impl FnOnce(&Self) -> String) {
         if self.trace.is_on() {
-            let words = words(self);
+            let words = self.named(words(self));
             self.trace.line(self.now, &words);
         }
     }
 
+    /// With names in the place of identifiers, which differ from run to run.
+    fn named(&self, mut words: String) -> String {
+        for machine in &self.machines {
+            if words.contains(machine.id.as_str()) {
+                words = words.replace(&format!("NodeId(\"{}\")", machine.id), &machine.name);
+                words = words.replace(machine.id.as_str(), &machine.name);
+            }
+        }
+        words
+    }
+
     pub fn violated(&mut self, words: String) {
+        let words = self.named(words);
         if self.check.violation.is_none() {
             self.note(|_| format!("VIOLATION: {words}"));
             self.check.violation = Some(words);

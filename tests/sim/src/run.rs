@@ -65,7 +65,7 @@ pub fn run(seed: u64, trace: Trace) -> Outcome {
         .expect("a runtime");
     runtime.block_on(async move {
         let hub = Hub::new(seed, trace);
-        crate::trace::attach(&hub);
+        let _guard = crate::trace::attach(&hub);
         let mut run = Run::begin(hub.clone()).await;
         run.go().await;
         let state = hub.lock();

@@ -41,6 +41,7 @@ impl State {
         if !self.machines[node].acts() || self.machines[node].engine.hung {
             return;
         }
+        self.engine_answers(node);
         self.tick_receiver(node);
         let silent: Vec<u64> = self
             .streams
