@@ -121,7 +121,12 @@ fn has_failed(view: &View) -> Option<Act> {
 }
 
 fn is_changing_primary(view: &View) -> Option<Act> {
-    running(view, &[OperationKind::Failover, OperationKind::Switchover]).then_some(Act::Continue)
+    if !running(view, &[OperationKind::Failover, OperationKind::Switchover]) {
+        return None;
+    }
+    // A candidate that waits for voters to hold what it holds is given them.
+    let has_begun = view.cluster.status.candidate.is_some();
+    needs_configuration(view).filter(|_| has_begun).or(Some(Act::Continue))
 }
 
 /// Holds until everybody who counts was heard by this server, or has had the time to be.
@@ -150,7 +155,8 @@ fn has_unfinished_election(view: &View) -> Option<Act> {
     let is_unfinished =
         status.term > 0 && (status.promised > status.term || status.primary.is_none());
     let may_try = view.last_failure_age_ms.is_none_or(|age| age > 2_000);
-    (is_unfinished && may_try).then_some(Act::Start { kind: OperationKind::Failover, node: None })
+    let start = Act::Start { kind: OperationKind::Failover, node: None };
+    is_unfinished.then_some(if may_try { start } else { Act::Hold })
 }
 
 fn is_headless(view: &View) -> Option<Act> {

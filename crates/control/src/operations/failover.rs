@@ -97,7 +97,9 @@ fn confirm_loss(
         }
     }
     report.evidence = words(verdict).to_owned();
-    let former = pass.view.primary().map(|facts| (facts.node.clone(), facts.position()));
+    // One that was never confirmed may have served all the same.
+    let former = pass.view.primary_or_candidate();
+    let former = former.map(|facts| (facts.node.clone(), facts.position()));
     if let Some((node, position)) = former {
         report.former = Some(node.id.clone());
         report.former_name = Some(node.name.clone());
