@@ -165,19 +165,19 @@ fn is_headless(view: &View) -> Option<Act> {
         Verdict::EngineDead | Verdict::MachineStopped | Verdict::NodeLost
     );
     let primary = view.primary()?;
-    if !is_lost || view.cluster.status.config.is_solo() {
+    let node = primary.node.id.clone();
+    if !is_lost {
         return None;
     }
-    if primary.machine_stopped {
-        return Some(Act::StartMachine { node: primary.node.id.clone() });
-    }
     // Its engine died and nobody can be elected: it is still the best copy, under a new term.
-    primary
-        .surrender(view.cluster.status.term)
-        .filter(|_| primary.is_fresh(view.timers().suspect_ms))
-        .map_or(Some(Act::Hold), |_| {
-            Some(Act::Start { kind: OperationKind::Failover, node: Some(primary.node.id.clone()) })
-        })
+    let has_surrendered = primary.surrender(view.cluster.status.term).is_some();
+    if has_surrendered && primary.is_fresh(view.timers().suspect_ms) {
+        return Some(Act::Start { kind: OperationKind::Failover, node: Some(node) });
+    }
+    if view.cluster.status.config.is_solo() {
+        return None;
+    }
+    Some(if primary.machine_stopped { Act::StartMachine { node } } else { Act::Hold })
 }
 
 fn needs_configuration(view: &View) -> Option<Act> {
@@ -306,6 +306,15 @@ mod tests {
         assert_eq!(decide(&sketch.view()).rule, 999);
         sketch.machine_stopped(1);
         assert_eq!(decide(&sketch.view()).rule, 213);
+    }
+
+    #[test]
+    fn a_primary_without_voters_that_gave_its_term_up_gets_another() {
+        let mut sketch = sketch(1);
+        sketch.surrender(1, 1);
+        let id = sketch.id(1);
+        let again = Act::Start { kind: OperationKind::Failover, node: Some(id) };
+        assert_eq!(decide(&sketch.view()).act, again);
     }
 
     #[test]
