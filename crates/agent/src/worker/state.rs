@@ -188,7 +188,8 @@ impl Worker {
         let is_cut = matches!(actual, Actual::Replica { upstream: None, streaming: false })
             && self.probe.upstream_age_ms.is_none();
         let is_later = matches!(orders.assignment.target,
-            Target::Replica { term, .. } if orders.promised > term);
+            Target::Primary { term, .. } | Target::Demoted { term } | Target::Replica { term, .. }
+                if orders.promised > term);
         if is_cut && is_later {
             self.cut_for = orders.promised;
         }
