@@ -16,6 +16,17 @@ pub(crate) struct Facts {
     /// The replica has not streamed for long although its upstream is there: how often it was
     /// repaired since it last did.
     pub(crate) stalled: Option<u32>,
+    /// The engine's process lives and does not answer, and waiting is over.
+    pub(crate) mute: Option<Mute>,
+}
+
+/// What an engine that does not answer was doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mute {
+    /// It served as primary, and hangs.
+    Serving,
+    /// It starts, or follows, and never comes to answer as it is.
+    Other,
 }
 
 /// One step.
@@ -36,6 +47,8 @@ pub(crate) enum Act {
     Kill,
     /// Make a former primary's, or a stalled replica's, data fit to follow.
     Repair(NodeId),
+    /// Kill an engine that holds no role, to start it anew.
+    Reset,
     Erase,
     /// Look again after a failure.
     Retry,
@@ -51,7 +64,11 @@ pub(crate) enum Plan {
 /// The step from `actual` towards `target`.
 pub(crate) fn plan(actual: &Actual, target: &Target, facts: &Facts) -> Plan {
     match actual {
-        Actual::Unknown => Plan::Wait("looking at the engine"),
+        Actual::Unknown => match facts.mute {
+            None => Plan::Wait("looking at the engine"),
+            Some(Mute::Serving) => Plan::Act(Act::Kill),
+            Some(Mute::Other) => Plan::Act(Act::Reset),
+        },
         Actual::Seeding { .. } => Plan::Wait("copying"),
         Actual::Failed { .. } => {
             if facts.may_retry {
@@ -191,7 +208,7 @@ mod tests {
                 Actual::Replica { upstream: upstream.clone(), streaming }
             }
             Act::Demote | Act::Kill => Actual::Stopped { was_primary: true },
-            Act::Stop => Actual::Stopped { was_primary: false },
+            Act::Stop | Act::Reset => Actual::Stopped { was_primary: false },
             Act::Erase => Actual::Absent,
         }
     }
@@ -216,6 +233,16 @@ mod tests {
                     assert!(steps < 6, "{start:?} to {target:?} goes in circles at {actual:?}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn an_engine_that_never_answers_is_ended_and_a_primary_gives_its_term_up() {
+        let target = Target::Replica { upstream: other(), term: 2 };
+        let facts = |mute| Facts { mute, ..Facts::default() };
+        assert!(matches!(plan(&Actual::Unknown, &target, &facts(None)), Plan::Wait(_)));
+        for (mute, act) in [(Mute::Serving, Act::Kill), (Mute::Other, Act::Reset)] {
+            assert_eq!(plan(&Actual::Unknown, &target, &facts(Some(mute))), Plan::Act(act));
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bellwether_contracts::driver::{DataState, Probe, ProcessState, Repair};
 use bellwether_contracts::{Class, Driver, Failure};
 use bellwether_model::replication::Position;
-use bellwether_model::{Actual, Target, Term};
+use bellwether_model::{Actual, NodeId, Target, Term};
 use bellwether_protocol::Assignment;
 use bellwether_protocol::local::{Orders, WorkerReport};
 use bellwether_protocol::session::Surrender;
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::DriverFactory;
-use super::converge::{Act, Facts, Plan, plan};
+use super::converge::{Act, Facts, Mute, Plan, plan};
 use super::role::{Place, Role};
 
 /// Before a failed step is tried again: at first, and at most.
@@ -24,6 +24,12 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_s
 
 /// A replica that does not stream for so long has a reason that does not go away.
 const STALLED_AFTER: Duration = Duration::from_secs(10);
+
+/// An engine that answered before and does not for so long hangs.
+const HANG: Duration = Duration::from_secs(8);
+
+/// Recovery after a crash may take its time; an engine that nobody waits for any more has so long.
+const START_MAX: Duration = Duration::from_secs(600);
 
 /// What a step that ran beside the loop leaves.
 enum Ended {
@@ -52,6 +58,11 @@ pub struct Worker {
     /// When the replica was last seen to stream, or began to follow.
     streamed_at: Instant,
     repairs: u32,
+    /// Since when the engine's process lives without answering, and whether it ever answered.
+    mute_since: Option<Instant>,
+    has_answered: bool,
+    /// A start was given up, for what the engine was started to do is not wanted any more.
+    is_start_over: bool,
     /// A former primary's data that was made fit to follow.
     is_repaired: bool,
     /// The engine was started, not promoted, as a primary: the end of its log then.
@@ -84,6 +95,9 @@ impl Worker {
             cut_for: 0,
             streamed_at: Instant::now(),
             repairs: 0,
+            mute_since: None,
+            has_answered: false,
+            is_start_over: false,
             is_repaired: false,
             started_at: None,
             prepared: false,
@@ -114,6 +128,14 @@ impl Worker {
             if is_copying && let Some((_, task)) = self.step.take() {
                 task.abort();
             }
+        }
+        // A replica that starts may wait for log which only its upstream has.
+        let upstream = wanted_upstream(&orders);
+        if matches!(&self.step, Some((Act::StartReplica(from), _)) if *from != upstream)
+            && let Some((_, task)) = self.step.take()
+        {
+            task.abort();
+            self.is_start_over = true;
         }
         if !orders.assignment.prepare {
             self.prepared = false;
@@ -150,6 +172,7 @@ impl Worker {
         self.probe = driver.probe().await;
         self.note_death().await;
         self.note_streaming();
+        self.note_mute();
         let Some(orders) = self.orders.clone() else { return false };
         let actual = self.actual();
         let facts = self.facts(&orders);
@@ -175,12 +198,39 @@ impl Worker {
     fn facts(&self, orders: &Orders) -> Facts {
         let is_stalled = self.streamed_at.elapsed() > STALLED_AFTER;
         Facts {
-            promised: orders.promised.max(orders.assignment.promise),
+            promised: promised(orders),
             surrendered: self.role.surrendered.map_or(0, |given| given.term),
             fenced: orders.fenced,
             may_retry: self.failure.as_ref().is_none_or(|(_, due)| Instant::now() >= *due),
             stalled: is_stalled.then_some(self.repairs),
+            mute: self.mute(orders),
         }
+    }
+
+    fn note_mute(&mut self) {
+        match self.probe.process {
+            ProcessState::Starting if self.step.is_none() => {
+                self.mute_since.get_or_insert_with(Instant::now);
+            }
+            ProcessState::Starting | ProcessState::Unknown => self.mute_since = None,
+            ProcessState::Up => {
+                (self.mute_since, self.has_answered, self.is_start_over) = (None, true, false);
+            }
+            ProcessState::Down => {
+                (self.mute_since, self.has_answered, self.is_start_over) = (None, false, false);
+            }
+        }
+    }
+
+    /// Whether an engine that does not answer has had its time.
+    fn mute(&self, orders: &Orders) -> Option<Mute> {
+        let since = self.mute_since?;
+        let limit = if self.has_answered { HANG } else { START_MAX };
+        let serves = matches!(orders.assignment.target,
+            Target::Primary { term, .. } | Target::Demoted { term }
+                if self.role.primary_term == term && self.started_at.is_some());
+        let word = if serves { Mute::Serving } else { Mute::Other };
+        (self.is_start_over || since.elapsed() > limit).then_some(word)
     }
 
     /// A promise is kept once the engine follows nobody and has nothing more to take in.
@@ -371,6 +421,7 @@ impl Worker {
                     }
                 }
             }
+            (Act::StartReplica(_), _) => self.is_start_over = false,
             (Act::StartPrimary(_) | Act::Promote(_) | Act::Bootstrap, _) => {
                 self.is_repaired = false;
             }
@@ -453,13 +504,26 @@ impl Worker {
     }
 }
 
+/// What binds the engine: the promise as it is asked for, or as it was given.
+fn promised(orders: &Orders) -> Term {
+    orders.promised.max(orders.assignment.promise)
+}
+
+/// Whom a replica shall follow under these orders: nobody once a later term was promised.
+fn wanted_upstream(orders: &Orders) -> Option<NodeId> {
+    match &orders.assignment.target {
+        Target::Replica { upstream, term } if promised(orders) <= *term => Some(upstream.clone()),
+        _ => None,
+    }
+}
+
 async fn perform(
     driver: Arc<dyn Driver>,
     assignment: Assignment,
     act: Act,
     progress: Arc<Mutex<Option<(u64, u64)>>>,
 ) -> StepResult {
-    let member = |id: &bellwether_model::NodeId| {
+    let member = |id: &NodeId| {
         assignment
             .group
             .member(id)
@@ -489,7 +553,7 @@ async fn perform(
         Act::Stop => {
             driver.stop().await?;
         }
-        Act::Kill => driver.kill().await?,
+        Act::Kill | Act::Reset => driver.kill().await?,
         Act::Repair(upstream) => {
             driver.stop().await?;
             let repair = driver.repair(&assignment, &member(upstream)?).await?;
@@ -511,7 +575,7 @@ fn words(act: &Act) -> &'static str {
         Act::Promote(_) => "becoming primary",
         Act::AdoptTerm(_) => "taking the new term",
         Act::Demote => "giving the role up",
-        Act::Stop | Act::Kill => "stopping the engine",
+        Act::Stop | Act::Kill | Act::Reset => "stopping the engine",
         Act::Repair(_) => "making the data fit to follow",
         Act::Erase => "removing the data",
         Act::Retry => "trying again",
