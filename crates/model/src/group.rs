@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::id::NodeId;
+use crate::mutation::{Mutation, mutated};
 
 /// One configuration of a replication group.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -30,6 +31,9 @@ impl GroupConfig {
     #[must_use]
     pub fn lease_quorum(&self) -> usize {
         let n = self.voters.len();
+        if mutated(Mutation::LeaseQuorumTooSmall) {
+            return n.div_ceil(2).max(self.acks_possible()).saturating_sub(1);
+        }
         n.div_ceil(2).max(self.acks_possible())
     }
 
@@ -39,7 +43,8 @@ impl GroupConfig {
         let n = self.voters.len();
         let for_lease = n + 1 - self.lease_quorum().min(n);
         let for_data = if self.acks > 0 { n + 1 - self.acks_possible() } else { 0 };
-        for_lease.max(for_data).min(n.max(1))
+        let least = for_lease.max(for_data).min(n.max(1));
+        if mutated(Mutation::QuorumTooSmall) { least.saturating_sub(1) } else { least }
     }
 
     /// W cannot ask for more than there are voters when sizing quorums.

@@ -9,6 +9,7 @@ pub mod engine;
 pub mod event;
 pub mod group;
 pub mod id;
+pub mod mutation;
 pub mod name;
 pub mod node;
 pub mod operation;

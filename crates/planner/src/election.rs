@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use bellwether_model::mutation::{Mutation, mutated};
 use bellwether_model::replication::Position;
 use bellwether_model::{Actual, NodeId, Term};
 
@@ -122,7 +123,14 @@ pub fn choose_candidate(view: &View, promised: &BTreeSet<NodeId>) -> Option<(Nod
     view.active()
         .filter(|facts| promised.contains(&facts.node.id))
         .filter_map(|facts| facts.position().map(|position| (facts, position)))
-        .max_by(|(a, at_a), (b, at_b)| at_a.cmp(at_b).then(b.node.ordinal.cmp(&a.node.ordinal)))
+        .max_by(|(a, at_a), (b, at_b)| {
+            let by_position = if mutated(Mutation::CandidateNotMostAdvanced) {
+                at_b.cmp(at_a)
+            } else {
+                at_a.cmp(at_b)
+            };
+            by_position.then(b.node.ordinal.cmp(&a.node.ordinal))
+        })
         .map(|(facts, position)| (facts.node.id.clone(), position))
 }
 

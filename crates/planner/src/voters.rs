@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 
+use bellwether_model::mutation::{Mutation, mutated};
 use bellwether_model::node::NodePhase;
 use bellwether_model::{Actual, GroupConfig, JointConfig, NodeId, ReplicationMode};
 
@@ -44,6 +45,10 @@ pub fn next_config(view: &View) -> Option<JointConfig> {
     let is_same = wanted.voters == joint.current.voters
         && wanted.acks == joint.current.acks
         && wanted.strict == joint.current.strict;
+    if mutated(Mutation::ConfigNotJoint) && !is_same {
+        let current = GroupConfig { version: joint.current.version + 1, ..wanted };
+        return Some(JointConfig { current, next: None, past: Vec::new() });
+    }
     (!is_same).then(|| JointConfig {
         current: joint.current.clone(),
         next: Some(GroupConfig { version: joint.current.version + 1, ..wanted }),
@@ -106,6 +111,7 @@ pub fn config_for_new_term(view: &View, candidate: &NodeId, lost: Option<&NodeId
     // Confirmations are given up later, if they must be, by a change of its own.
     let mode = view.cluster.spec.replication;
     let current = GroupConfig { version, acks: mode.acks(), ..config_for(mode, voters) };
+    let past = if mutated(Mutation::PastForgotten) { Vec::new() } else { past };
     JointConfig { current, next: None, past }
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bellwether_contracts::driver::{DataState, Probe, ProcessState, Repair};
 use bellwether_contracts::{Driver, Failure};
-use bellwether_model::replication::Position;
+use bellwether_model::mutation::{Mutation, mutated};
+use bellwether_model::replication::{Position, Target};
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Member;
 use bellwether_protocol::local::{EngineFigures, Follower};
@@ -331,7 +332,11 @@ impl Driver for SimDriver {
         self.set_upstream(None)?;
         self.check_disk()?;
         self.take_between(20, 80).await;
-        self.hub.lock().promote(self.node)?;
+        let term = match assignment.target {
+            Target::Primary { term, .. } => term,
+            _ => 0,
+        };
+        self.hub.lock().promote(self.node, term)?;
         self.take_between(5, 80).await;
         self.ask().await
     }
@@ -557,7 +562,8 @@ impl State {
         self.note(|s| format!("{} is a copy of {}", s.name(node), s.name(from)));
     }
 
-    fn promote(&mut self, node: usize) -> Result<(), Failure> {
+    /// As the real driver makes it do: onto the timeline of the term, which is nobody else's.
+    fn promote(&mut self, node: usize, term: u64) -> Result<(), Failure> {
         let engine = &mut self.machines[node].engine;
         if !engine.is_up() {
             return Err(Failure::transient("the engine ended during its promotion"));
@@ -576,7 +582,8 @@ impl State {
         };
         data.flushed = data.log.len();
         data.signal = false;
-        data.timeline_known = data.timeline_known.max(data.timeline()) + 1;
+        let next = data.timeline_known.max(data.timeline()) + 1;
+        data.timeline_known = if mutated(Mutation::TimelineReused) { next } else { next.max(term) };
         let (timeline, end) = (data.timeline_known, data.end());
         data.history.push((timeline, end));
         self.append(node, 100);

@@ -1,9 +1,9 @@
 //! A model of one node's PostgreSQL: its data with timelines, what is flushed, whom it follows, who
 //! must confirm a commit.
 //!
-//! It is as treacherous as the real one: a promotion takes the next timeline number this node knows
-//! to be free, so two nodes may take the same; who is of the same timeline is believed to have the
-//! same history; after a start the position climbs as the log is replayed.
+//! It is as treacherous as the real one: who is of the same timeline is believed to have the same
+//! history; after a start the position climbs as the log is replayed; after a rewind nothing is
+//! answered before the log of the upstream has come.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,22 +1,59 @@
 //! `sim`: runs seeds, replays one, or shows that deliberate mistakes are caught.
 
+use std::process::ExitCode;
 use std::time::Instant;
 
 use sim::run;
 use sim::trace::Trace;
 
-fn main() -> std::process::ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let number = |name: &str| {
-        let at = arguments.iter().position(|argument| argument == name)?;
-        arguments.get(at + 1)?.parse::<u64>().ok()
-    };
-    if let Some(seed) = number("--seed") {
-        let outcome = run::run(seed, Trace::printing());
-        println!("{outcome:?}");
-        return std::process::ExitCode::from(u8::from(outcome.violation.is_some()));
+/// Seeds that are tried for each deliberate mistake.
+#[cfg(feature = "mutations")]
+const SEEDS_OF_MUTATION: u64 = 3_000;
+
+struct Arguments(Vec<String>);
+
+impl Arguments {
+    fn number(&self, name: &str) -> Option<u64> {
+        let at = self.0.iter().position(|argument| argument == name)?;
+        self.0.get(at + 1)?.parse().ok()
     }
-    let (from, count) = (number("--from").unwrap_or(1), number("--seeds").unwrap_or(500));
+
+    #[cfg(feature = "mutations")]
+    fn text(&self, name: &str) -> Option<&str> {
+        let at = self.0.iter().position(|argument| argument == name)?;
+        self.0.get(at + 1).map(String::as_str)
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments(std::env::args().skip(1).collect());
+    #[cfg(feature = "mutations")]
+    {
+        let wanted = arguments.text("--mutation");
+        if arguments.0.iter().any(|argument| argument == "--mutations") {
+            return mutations(arguments.number("--seeds").unwrap_or(SEEDS_OF_MUTATION));
+        }
+        let found = bellwether_model::mutation::Mutation::ALL.iter();
+        let found = found.copied().find(|mutation| Some(mutation.word()) == wanted);
+        bellwether_model::mutation::mutate(found);
+    }
+    match arguments.number("--seed") {
+        Some(seed) => replay(seed),
+        None => seeds(
+            arguments.number("--from").unwrap_or(1),
+            arguments.number("--seeds").unwrap_or(500),
+        ),
+    }
+}
+
+/// One seed, told as it goes.
+fn replay(seed: u64) -> ExitCode {
+    let outcome = run::run(seed, Trace::printing());
+    println!("{outcome:?}");
+    ExitCode::from(u8::from(outcome.violation.is_some()))
+}
+
+fn seeds(from: u64, count: u64) -> ExitCode {
     let began = Instant::now();
     let (mut failed, mut simulated) = (0, 0);
     for seed in from..from + count {
@@ -24,13 +61,36 @@ fn main() -> std::process::ExitCode {
         simulated += outcome.simulated_ms;
         if let Some(why) = outcome.violation {
             failed += 1;
-            println!("seed {seed}: {why}");
+            println!("seed {seed}: {why}\n  replay it: make sim SEED={seed}");
         }
     }
     let seconds = began.elapsed().as_secs_f64();
-    println!(
-        "{count} seeds, {failed} failed, {} simulated minutes in {seconds:.1} s",
-        simulated / 60_000
-    );
-    std::process::ExitCode::from(u8::from(failed > 0))
+    let minutes = simulated / 60_000;
+    println!("{count} seeds, {failed} failed; {minutes} simulated minutes in {seconds:.1} s");
+    let simulated_s = simulated / 1_000;
+    println!("{{\"seeds\":{count},\"failed\":{failed},\"simulated_s\":{simulated_s}}}");
+    ExitCode::from(u8::from(failed > 0))
+}
+
+/// Each mistake is made until a seed notices it.
+#[cfg(feature = "mutations")]
+fn mutations(seeds: u64) -> ExitCode {
+    use bellwether_model::mutation::{Mutation, mutate};
+    let mut caught = 0;
+    println!("{:<28} {:>6}  noticed as", "mistake", "seed");
+    for mutation in Mutation::ALL {
+        mutate(Some(*mutation));
+        let found = (1..=seeds).find_map(|seed| Some((seed, run::run(seed, Trace::default()).violation?)));
+        match found {
+            Some((seed, why)) => {
+                caught += 1;
+                println!("{:<28} {seed:>6}  {why}", mutation.word());
+            }
+            None => println!("{:<28} {:>6}  not noticed", mutation.word(), "-"),
+        }
+    }
+    mutate(None);
+    let all = Mutation::ALL.len();
+    println!("{{\"mutations\":{all},\"caught\":{caught}}}");
+    ExitCode::from(u8::from(caught < all))
 }

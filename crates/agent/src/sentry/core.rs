@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use bellwether_model::mutation::{Mutation, mutated};
 use bellwether_model::{Actual, ClusterId, NodeId, Target, Term};
 use bellwether_protocol::Assignment;
 use bellwether_protocol::local::{Routes, WorkerReport};
@@ -155,12 +156,15 @@ impl Core {
             return Err(format!("an assignment of the node {node} of the cluster {cluster}"));
         }
         let known = self.assignment().map_or(0, |known| known.seq);
-        if assignment.seq < known {
+        if assignment.seq < known && !mutated(Mutation::OldAssignment) {
             return Err(format!("the assignment {} after {known}", assignment.seq));
         }
         if assignment.promise > self.durable.promised {
             self.durable.promised = assignment.promise;
             self.last_granted_below = self.last_granted.unwrap_or(self.started);
+        }
+        if mutated(Mutation::PromiseNotDurable) {
+            self.saved.promised = self.durable.promised;
         }
         self.version += 1;
         self.hold_since = if assignment.hold { self.hold_since.or(Some(now)) } else { None };
@@ -210,6 +214,7 @@ impl Core {
     fn own_term(&self) -> Option<Term> {
         let term = self.assigned_term()?;
         let is_given_up = self.durable.surrendered.is_some_and(|given| given.term >= term);
+        let is_given_up = is_given_up && !mutated(Mutation::SurrenderForgotten);
         (self.durable.promised <= term && !is_given_up).then_some(term)
     }
 
@@ -231,7 +236,7 @@ impl Core {
                 if term >= self.assignment().map_or(0, |known| known.group.term) {
                     self.last_asked = Some(now);
                 }
-                if self.durable.promised > term {
+                if self.durable.promised > term && !mutated(Mutation::PromiseIgnored) {
                     let promised = self.durable.promised;
                     return Some(PeerBody::LeaseRefused { promised, nonce });
                 }
@@ -299,12 +304,14 @@ impl Core {
         if !serves || self.refused >= Some(term) {
             return Gate::Closed;
         }
-        if assignment.group.config.is_solo() {
+        if assignment.group.config.is_solo() || mutated(Mutation::LeaseUnchecked) {
             return Gate::Solo;
         }
         let from_server = self.server_grant.filter(|(t, _)| *t == term).map(|(_, sent)| sent);
         let sent = from_server.max(self.voters_grant(term));
-        let end = sent.map(|sent| sent + assignment.timers.lease_ms);
+        let lease_ms = assignment.timers.lease_ms;
+        let lease_ms = if mutated(Mutation::LeaseTooLong) { lease_ms * 3 / 2 } else { lease_ms };
+        let end = sent.map(|sent| sent + lease_ms);
         end.filter(|end| *end > now).map_or(Gate::Closed, Gate::Until)
     }
 

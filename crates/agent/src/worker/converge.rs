@@ -1,5 +1,6 @@
 //! From what a node is to what it shall be: one total table, one step at a time.
 
+use bellwether_model::mutation::{Mutation, mutated};
 use bellwether_model::{Actual, NodeId, Target, Term};
 
 /// What the table looks at beside the two states.
@@ -140,6 +141,7 @@ fn from_replica(upstream: Option<&NodeId>, target: &Target, facts: &Facts) -> Pl
 
 fn let_go(upstream: Option<&NodeId>) -> Plan {
     match upstream {
+        Some(_) if mutated(Mutation::ReplicationNotCut) => Plan::Wait("made a mistake"),
         Some(_) => Plan::Act(Act::Follow(None)),
         None => Plan::Wait("promised a later term; waiting for its primary"),
     }

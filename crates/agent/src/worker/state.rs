@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bellwether_contracts::driver::{DataState, Probe, ProcessState, Repair};
 use bellwether_contracts::{Class, Driver, Failure};
+use bellwether_model::mutation::{Mutation, mutated};
 use bellwether_model::replication::Position;
 use bellwether_model::{Actual, NodeId, Target, Term};
 use bellwether_protocol::Assignment;
@@ -240,6 +241,7 @@ impl Worker {
         let is_later = matches!(orders.assignment.target,
             Target::Primary { term, .. } | Target::Demoted { term } | Target::Replica { term, .. }
                 if orders.promised > term);
+        let is_cut = is_cut || mutated(Mutation::ReplicationNotCut);
         if is_cut && is_later {
             self.cut_for = orders.promised;
         }
@@ -323,7 +325,11 @@ impl Worker {
             }
         }
         let is_primary = self.probe.in_recovery == Some(false);
-        if is_primary && matches!(driver.is_configuration_active(assignment).await, Ok(true)) {
+        let is_active = || async {
+            let active = driver.is_configuration_active(assignment).await;
+            matches!(active, Ok(true)) || mutated(Mutation::NotArmed)
+        };
+        if is_primary && is_active().await {
             let config = &assignment.group.config;
             self.config_version = config.iter().map(|c| c.version).max().unwrap_or(0);
         }
@@ -461,7 +467,9 @@ impl Worker {
         let holding = self.probe.followers.iter().filter(|follower| {
             config.voters.contains(&follower.node) && follower.flushed.offset >= start.offset
         });
-        let is_safe = start == Position::default() || holding.count() >= config.acks as usize;
+        let is_safe = start == Position::default()
+            || holding.count() >= config.acks as usize
+            || mutated(Mutation::GateBeforeSync);
         is_safe.then_some(self.role.primary_term)
     }
 

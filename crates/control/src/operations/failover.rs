@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use bellwether_model::mutation::{Mutation, mutated};
 use bellwether_model::replication::Position;
 use bellwether_model::{Actual, NodeId, Operation, Target, Term, Timestamp};
 use bellwether_planner::election::{self, LOSS_BYTES_MAX, Verdict};
@@ -206,7 +207,7 @@ fn await_fence(
         let timers = pass.view.timers();
         let age = authority_age_ms(world, pass, report);
         let needed = timers.lease_ms + timers.drift_ms;
-        if age <= needed {
+        if age <= needed && !mutated(Mutation::FenceSkipped) {
             return Outcome::wait(format!("its lease ends within {} ms", needed - age));
         }
         "its lease has ended"
@@ -222,6 +223,9 @@ fn authority_age_ms(world: &Arc<World>, pass: &Pass, report: &Report) -> u64 {
         .leases
         .last_age(&pass.cluster.object.id)
         .map_or(pass.view.server_age_ms, |age| age.as_millis() as u64);
+    let is_new = world.leases.last_age(&pass.cluster.object.id).is_none();
+    let server =
+        if is_new && mutated(Mutation::RestartForgetsLease) { u64::MAX } else { server };
     let voter = |id: &NodeId| {
         let facts = pass.view.node(id)?;
         let age = facts.report()?.last_ack_age_ms?;

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use bellwether_model::cluster::Handover;
+use bellwether_model::mutation::{Mutation, mutated};
 use bellwether_model::replication::Position;
 use bellwether_model::{NodeId, Operation, Target, Term, Timestamp};
 use bellwether_planner::election::{self, Verdict};
@@ -151,6 +152,7 @@ fn advance_term(
     let holds_everything = |facts: &NodeFacts| {
         let last = report.final_position;
         facts.position().zip(last).is_some_and(|(at, last)| at >= last)
+            || mutated(Mutation::SwitchoverWithoutEnd)
     };
     let suspect = pass.view.timers().suspect_ms;
     let is_ready = |facts: &&NodeFacts| facts.is_fresh(suspect) && holds_everything(facts);

@@ -1,0 +1,94 @@
+//! Deliberate mistakes, each at the place where the right thing is done. The simulation makes them,
+//! one at a time, to show that its checks notice; without the feature `mutations`, which no build
+//! for use has, asking for one is `false` at compile time.
+
+macro_rules! mutations {
+    ($($(#[$doc:meta])* $name:ident $word:literal,)*) => {
+        /// A mistake that can be made.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Mutation { $($(#[$doc])* $name),* }
+
+        impl Mutation {
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The name to ask for it by.
+            #[must_use]
+            pub fn word(self) -> &'static str {
+                match self { $(Self::$name => $word),* }
+            }
+        }
+    };
+}
+
+mutations! {
+    /// The gate opens without a lease.
+    LeaseUnchecked "lease-unchecked",
+    /// A lease is believed to last half as long again.
+    LeaseTooLong "lease-too-long",
+    /// A voter acknowledges leases of terms below the one it promised.
+    PromiseIgnored "promise-ignored",
+    /// A promise is told before it is on the disk.
+    PromiseNotDurable "promise-not-durable",
+    /// One voter less elects.
+    QuorumTooSmall "quorum-too-small",
+    /// One voter less renews the lease.
+    LeaseQuorumTooSmall "lease-quorum-too-small",
+    /// The least advanced replica is promoted.
+    CandidateNotMostAdvanced "candidate-not-most-advanced",
+    /// A restarted primary serves before enough voters hold what it holds.
+    GateBeforeSync "gate-before-sync",
+    /// A new term begins without waiting for the end of the former primary's lease.
+    FenceSkipped "fence-skipped",
+    /// The server acknowledges leases while an election is under way.
+    LeaseDuringElection "lease-during-election",
+    /// A server that has just started believes that it never acknowledged a lease.
+    RestartForgetsLease "restart-forgets-lease",
+    /// A term that was given up is served again.
+    SurrenderForgotten "surrender-forgotten",
+    /// A promise is reported although replication is not cut.
+    ReplicationNotCut "replication-not-cut",
+    /// A new configuration is in force without the old one being satisfied too.
+    ConfigNotJoint "config-not-joint",
+    /// The former quorums do not count after a change of primary.
+    PastForgotten "past-forgotten",
+    /// A new configuration counts as active before its voters have caught up.
+    NotArmed "not-armed",
+    /// Two promotions may take the same timeline.
+    TimelineReused "timeline-reused",
+    /// A switchover promotes a replica that lacks the end of the log.
+    SwitchoverWithoutEnd "switchover-without-end",
+    /// An older assignment replaces a newer one.
+    OldAssignment "old-assignment",
+}
+
+#[cfg(feature = "mutations")]
+mod active {
+    use super::Mutation;
+    use std::cell::Cell;
+
+    std::thread_local! {
+        static ACTIVE: Cell<Option<Mutation>> = const { Cell::new(None) };
+    }
+
+    /// Makes that mistake, and no other, on this thread from now on.
+    pub fn mutate(mutation: Option<Mutation>) {
+        ACTIVE.set(mutation);
+    }
+
+    /// Whether that mistake is to be made.
+    #[must_use]
+    pub fn mutated(mutation: Mutation) -> bool {
+        ACTIVE.get() == Some(mutation)
+    }
+}
+
+#[cfg(feature = "mutations")]
+pub use active::{mutate, mutated};
+
+/// Whether that mistake is to be made: never.
+#[cfg(not(feature = "mutations"))]
+#[inline(always)]
+#[must_use]
+pub const fn mutated(_: Mutation) -> bool {
+    false
+}
