@@ -14,6 +14,7 @@ use bellwether_protocol::session::Surrender;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
 use super::DriverFactory;
@@ -69,6 +70,8 @@ pub struct Worker {
     /// The engine was started, not promoted, as a primary: the end of its log then.
     started_at: Option<Option<Position>>,
     prepared: bool,
+    /// The preparation that runs: a checkpoint, which may take long.
+    preparing: Option<AbortOnDropHandle<Result<(), Failure>>>,
     config_version: u64,
     configured: Option<Assignment>,
 }
@@ -102,6 +105,7 @@ impl Worker {
             is_repaired: false,
             started_at: None,
             prepared: false,
+            preparing: None,
             config_version: 0,
             configured: None,
         })
@@ -139,7 +143,7 @@ impl Worker {
             self.is_start_over = true;
         }
         if !orders.assignment.prepare {
-            self.prepared = false;
+            (self.prepared, self.preparing) = (false, None);
         }
         self.orders = Some(orders);
         Ok(())
@@ -334,10 +338,27 @@ impl Worker {
             self.config_version = config.iter().map(|c| c.version).max().unwrap_or(0);
         }
         if assignment.prepare && is_primary && !self.prepared {
-            match driver.prepare_handover().await {
-                Ok(()) => self.prepared = true,
-                Err(failure) => warn!("the handover cannot be prepared: {failure}"),
+            self.prepare(driver).await;
+        }
+    }
+
+    /// Prepares the handover beside the loop, whose reports keep the gate open meanwhile.
+    async fn prepare(&mut self, driver: &Arc<dyn Driver>) {
+        match self.preparing.take() {
+            None => {
+                let (driver, waker) = (driver.clone(), self.waker.clone());
+                self.preparing = Some(AbortOnDropHandle::new(tokio::spawn(async move {
+                    let result = driver.prepare_handover().await;
+                    waker.notify_one();
+                    result
+                })));
             }
+            Some(task) if task.is_finished() => match task.await {
+                Ok(Ok(())) => self.prepared = true,
+                Ok(Err(failure)) => warn!("the handover cannot be prepared: {failure}"),
+                Err(_) => warn!("the preparation of the handover broke"),
+            },
+            running => self.preparing = running,
         }
     }
 
