@@ -216,13 +216,14 @@ struct Session {
     name: String,
     cluster: bellwether_model::ClusterId,
     hello: Option<Hello>,
+    since: Instant,
     sent: Option<Assignment>,
 }
 
 impl Session {
     fn new(world: Arc<World>, node: Node) -> Self {
         let (id, name, cluster) = (node.id, node.name, node.cluster);
-        Self { world, node: id, name, cluster, hello: None, sent: None }
+        Self { world, node: id, name, cluster, hello: None, since: Instant::now(), sent: None }
     }
 
     async fn run(mut self, mut socket: impl Socket) {
@@ -332,6 +333,7 @@ impl Session {
         }
         let seen = Seen {
             at: Instant::now(),
+            since: self.since,
             connected: true,
             agent_version: hello.agent_version.clone(),
             incarnation: hello.incarnation.clone(),

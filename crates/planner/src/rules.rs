@@ -292,6 +292,18 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_was_cut_off_hears_everybody_out_before_it_judges() {
+        let mut sketch = sketch(3);
+        sketch.silence(1, 9_000);
+        sketch.age_evidence(9_000);
+        let mut view = sketch.view();
+        for facts in &mut view.nodes {
+            facts.seen.as_mut().expect("seen").session_age_ms = 100;
+        }
+        assert_eq!(decide(&view).rule, 107);
+    }
+
+    #[test]
     fn a_primary_cut_from_the_server_only_keeps_its_role() {
         let mut sketch = sketch(3);
         sketch.silence(1, 60_000);

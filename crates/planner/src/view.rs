@@ -39,6 +39,8 @@ pub struct NodeFacts {
 #[derive(Clone, Debug)]
 pub struct Seen {
     pub age_ms: u64,
+    /// Milliseconds since the session it was said over began.
+    pub session_age_ms: u64,
     pub connected: bool,
     pub agent_version: String,
     pub report: Option<Arc<Report>>,
@@ -84,10 +86,18 @@ impl View {
         self.active().filter(move |facts| Some(&facts.node.id) != primary.as_ref())
     }
 
-    /// Whether the server has listened long enough to know who is alive.
+    /// Whether the server has listened long enough to know who is alive: since its start, and to a
+    /// voter without interruption. A server that was cut off hears some before the others.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.server_age_ms >= self.timers().settle_ms
+        let (settle, suspect) = (self.timers().settle_ms, self.timers().suspect_ms);
+        let voters = self.cluster.status.config.voters();
+        let heard = self
+            .nodes
+            .iter()
+            .filter(|facts| voters.contains(&facts.node.id) && facts.is_fresh(suspect))
+            .filter_map(|facts| facts.seen.as_ref().map(|seen| seen.session_age_ms));
+        self.server_age_ms >= settle && heard.max().is_none_or(|listened| listened >= settle)
     }
 }
 

@@ -13,6 +13,8 @@ use tokio::time::Instant;
 #[derive(Clone)]
 pub struct Seen {
     pub at: Instant,
+    /// When the session it came over began.
+    pub since: Instant,
     /// Whether the session it came over still stands.
     pub connected: bool,
     pub agent_version: String,
@@ -104,6 +106,7 @@ mod tests {
     fn seen() -> Seen {
         Seen {
             at: Instant::now(),
+            since: Instant::now(),
             connected: true,
             agent_version: "1".to_owned(),
             incarnation: "a".to_owned(),

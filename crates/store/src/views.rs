@@ -46,6 +46,7 @@ fn age(at: Timestamp, now: Timestamp) -> Option<u64> {
 fn facts(store: &Store, node: Node) -> NodeFacts {
     let seen = store.live().get(&node.id).map(|seen: live::Seen| bellwether_planner::Seen {
         age_ms: millis(seen.at.elapsed()),
+        session_age_ms: millis(seen.since.elapsed()),
         connected: seen.connected,
         agent_version: seen.agent_version,
         report: seen.report,

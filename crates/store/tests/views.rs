@@ -112,6 +112,7 @@ async fn a_view_holds_what_is_stored_and_what_was_reported() {
     let at = Instant::now().checked_sub(Duration::from_millis(700)).unwrap();
     let seen = Seen {
         at,
+        since: at,
         connected: true,
         agent_version: "1".to_owned(),
         incarnation: "a".to_owned(),

@@ -111,7 +111,13 @@ fn sketch_node(cluster: &Cluster, ordinal: u32, count: u32) -> (Node, Seen, Repo
         worker_age_ms: Some(50),
         worker: Some(worker),
     };
-    let seen = Seen { age_ms: 100, connected: true, agent_version: "0.1.0".into(), report: None };
+    let seen = Seen {
+        age_ms: 100,
+        session_age_ms: 60_000,
+        connected: true,
+        agent_version: "0.1.0".into(),
+        report: None,
+    };
     (node, seen, report, false)
 }
 
