@@ -41,7 +41,7 @@ mutations! {
     FenceSkipped "fence-skipped",
     /// The server acknowledges leases while an election is under way.
     LeaseDuringElection "lease-during-election",
-    /// A server that has just started believes that it never acknowledged a lease.
+    /// A server that has just started believes that nobody holds a lease, and judges at once.
     RestartForgetsLease "restart-forgets-lease",
     /// A term that was given up is served again.
     SurrenderForgotten "surrender-forgotten",
@@ -57,8 +57,6 @@ mutations! {
     TimelineReused "timeline-reused",
     /// A switchover promotes a replica that lacks the end of the log.
     SwitchoverWithoutEnd "switchover-without-end",
-    /// An older assignment replaces a newer one.
-    OldAssignment "old-assignment",
 }
 
 #[cfg(feature = "mutations")]

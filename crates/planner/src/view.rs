@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bellwether_model::mutation::{Mutation, mutated};
 use bellwether_model::node::NodePhase;
 use bellwether_model::replication::Position;
 use bellwether_model::{Actual, Cluster, Node, NodeId, Operation, Target, Term, Timers};
@@ -90,6 +91,9 @@ impl View {
     /// voter without interruption. A server that was cut off hears some before the others.
     #[must_use]
     pub fn is_settled(&self) -> bool {
+        if mutated(Mutation::RestartForgetsLease) {
+            return true;
+        }
         let (settle, suspect) = (self.timers().settle_ms, self.timers().suspect_ms);
         let voters = self.cluster.status.config.voters();
         let heard = self

@@ -39,6 +39,8 @@ pub struct Check {
     /// What nodes have promised and given up, as they told the server.
     promised: BTreeMap<usize, Term>,
     surrendered: BTreeMap<usize, Term>,
+    /// The term for which nodes have said that they take nothing more in.
+    cut: BTreeMap<usize, Term>,
     primaries: BTreeMap<Term, usize>,
     pub last_told_at: u64,
     pub acknowledged: u64,
@@ -70,6 +72,10 @@ impl Check {
             ));
         }
         *known = report.promised.max(*known);
+        if let Some(worker) = &report.worker {
+            let known = self.cut.entry(node).or_default();
+            *known = worker.cut_for.max(*known);
+        }
         if let Some(given) = report.surrendered {
             let known = self.surrendered.entry(node).or_default();
             *known = given.term.max(*known);
@@ -110,6 +116,18 @@ impl State {
             let is_such = |op: &Operation| op.kind == kind && op.status == OperationStatus::Running;
             !store.list_where(is_such).is_empty()
         })
+    }
+
+    /// Who has promised takes no log in from an earlier primary.
+    pub fn check_cut(&mut self, node: usize, from: usize) {
+        let cut = self.check.cut.get(&node).copied().unwrap_or(0);
+        let term = self.machines[from].role.primary_term;
+        if term < cut {
+            let (one, two) = (self.name(node), self.name(from));
+            self.violated(format!(
+                "{one} has promised the term {cut} and takes in log of {two} of the term {term}"
+            ));
+        }
     }
 
     /// The role of a term is one node's for ever.

@@ -32,9 +32,10 @@ pub enum Fault {
 /// The kinds that a run may draw from.
 pub const KINDS: u32 = 16;
 
-/// Draws a fault and how long it lasts.
-pub fn draw(rng: &mut StdRng, kind: u32, nodes: usize) -> (Fault, u64) {
-    let node = rng.random_range(0..nodes);
+/// Draws a fault and how long it lasts. More often than not it strikes the primary.
+pub fn draw(rng: &mut StdRng, kind: u32, nodes: usize, primary: Option<usize>) -> (Fault, u64) {
+    let any = rng.random_range(0..nodes);
+    let node = if rng.random_bool(0.4) { primary.unwrap_or(any) } else { any };
     let short = rng.random_range(100..6_000);
     let long = if rng.random_bool(0.5) { short } else { rng.random_range(1_000..30_000) };
     match kind {
@@ -46,7 +47,8 @@ pub fn draw(rng: &mut StdRng, kind: u32, nodes: usize) -> (Fault, u64) {
         5 => (Fault::Freeze { node }, long),
         6 => (Fault::DiskFull { node }, long),
         7 => (Fault::DiskSlow { node, ms: rng.random_range(20..2_500) }, long),
-        8 | 9 => (Fault::Cut { ways: cut(rng, nodes) }, long),
+        8 => (Fault::Cut { ways: cut(rng, nodes) }, long),
+        9 => (Fault::Cut { ways: cut_around(rng, nodes, node) }, long),
         10 => (Fault::NetworkSlow { ms: rng.random_range(5..600) }, long),
         11 => (Fault::NetworkLoss { percent: rng.random_range(1..40) }, long),
         12 => (Fault::ServerCrash, short),
@@ -100,6 +102,34 @@ fn cut(rng: &mut StdRng, nodes: usize) -> Vec<(Host, Host)> {
         }
     }
     ways
+}
+
+/// One node with some of the others on its side, or away from one of them.
+fn cut_around(rng: &mut StdRng, nodes: usize, node: usize) -> Vec<(Host, Host)> {
+    let both = |a: Host, b: Host| [(a, b), (b, a)];
+    let own = Host::Node(node);
+    let others: Vec<Host> = (0..nodes).map(Host::Node).filter(|host| *host != own).collect();
+    let friend = others.get(rng.random_range(0..nodes.max(2)) % others.len().max(1)).copied();
+    match rng.random_range(0..5) {
+        // From the server alone.
+        0 => both(own, Host::Server).into(),
+        // From the other nodes alone.
+        1 => others.iter().flat_map(|other| both(own, *other)).collect(),
+        // With one other node, from all the rest.
+        2 => {
+            let rest = others.iter().copied().chain([Host::Server]);
+            let rest: Vec<Host> = rest.filter(|host| Some(*host) != friend).collect();
+            let side = [Some(own), friend].into_iter().flatten();
+            side.flat_map(|one| rest.iter().flat_map(move |other| both(one, *other))).collect()
+        }
+        // With the server, from all other nodes but one.
+        3 => {
+            let rest = others.iter().filter(|host| Some(**host) != friend);
+            rest.flat_map(|other| both(own, *other)).collect()
+        }
+        // It is heard by nobody of them.
+        _ => others.iter().chain([&Host::Server]).map(|other| (own, *other)).collect(),
+    }
 }
 
 impl State {

@@ -66,6 +66,8 @@ pub enum Event {
     Answer { client: usize, request: u64, node: usize, uid: Option<u64> },
     GiveUp { client: usize, request: u64 },
     Go { client: usize },
+    /// A fault of one of these kinds.
+    Draw(u32),
     Begin(Box<Fault>),
     End(Box<Fault>),
     StartServer,
@@ -207,7 +209,10 @@ impl State {
     /// What was still to go wrong does not.
     pub fn drop_faults(&mut self) {
         self.queue.retain(|Reverse(next)| {
-            !matches!(next.event, Event::Begin(_) | Event::End(_) | Event::Ask)
+            !matches!(
+                next.event,
+                Event::Draw(_) | Event::Begin(_) | Event::End(_) | Event::Ask
+            )
         });
     }
 

@@ -180,6 +180,7 @@ impl Run {
                 }
             }
             Event::Join { node } => self.server.join(node),
+            Event::Draw(kind) => self.draw(kind),
             Event::Begin(fault) => self.hub.begin(&mut self.server, &fault),
             Event::End(fault) => self.hub.end(&self.server, &fault),
             Event::StartServer => self.server.start().await,
@@ -239,7 +240,7 @@ impl Run {
         let mut state = self.hub.lock();
         state.note(|_| "the cluster is made; now things go wrong".to_owned());
         let lasts = state.rng.random_range(20_000..90_000);
-        let faults = state.rng.random_range(1..12);
+        let faults = state.rng.random_range(1..25);
         for client in &mut state.clients {
             client.is_stopped = false;
         }
@@ -250,22 +251,33 @@ impl Run {
                 state.clients[client].beside = Some(beside);
             }
         }
+        // Often several at once, or one soon after the other.
+        let mut at = 0;
         for _ in 0..faults {
             let Some(kind) = self.kinds.choose(&mut state.rng).copied() else { break };
-            let at = state.rng.random_range(500..lasts);
-            // Often two at once.
-            let again = if state.rng.random_bool(0.3) { 2 } else { 1 };
-            for _ in 0..again {
-                let (fault, duration) = faults::draw(&mut state.rng, kind, count);
-                state.after(at, Event::Begin(Box::new(fault.clone())));
-                state.after(at + duration, Event::End(Box::new(fault)));
+            if state.rng.random_bool(0.5) {
+                at = state.rng.random_range(500..lasts);
+            } else {
+                at = (at + state.rng.random_range(0..4_000)).clamp(500, lasts);
             }
+            state.after(at, Event::Draw(kind));
         }
-        for _ in 0..state.rng.random_range(0..4) {
+        for _ in 0..state.rng.random_range(0..6) {
             let at = state.rng.random_range(500..lasts);
             state.after(at, Event::Ask);
         }
         self.phase = Phase::Chaos { until: state.now + lasts };
+    }
+
+    /// Something goes wrong, for a while.
+    fn draw(&mut self, kind: u32) {
+        let mut state = self.hub.lock();
+        let count = state.machines.len();
+        let now = state.now;
+        let primary = state.machines.iter().position(|machine| machine.gate_is_open(now));
+        let (fault, lasts) = faults::draw(&mut state.rng, kind, count, primary);
+        state.after(0, Event::Begin(Box::new(fault.clone())));
+        state.after(lasts, Event::End(Box::new(fault)));
     }
 
     /// A person asks for something.
@@ -436,6 +448,7 @@ impl State {
             | Event::StartWorker { .. }
             | Event::Dialled { .. }
             | Event::Join { .. }
+            | Event::Draw(_)
             | Event::Begin(_)
             | Event::End(_)
             | Event::StartServer

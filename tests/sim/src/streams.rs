@@ -168,6 +168,7 @@ impl State {
                 let is_taken = stream.down_open && engine.receiver == Some(id);
                 if is_taken && engine.life == stream.down_life {
                     stream.down_heard = self.now;
+                    self.check_cut(down, up);
                     self.receive(down, after, records);
                 }
             }

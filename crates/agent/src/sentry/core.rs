@@ -156,7 +156,7 @@ impl Core {
             return Err(format!("an assignment of the node {node} of the cluster {cluster}"));
         }
         let known = self.assignment().map_or(0, |known| known.seq);
-        if assignment.seq < known && !mutated(Mutation::OldAssignment) {
+        if assignment.seq < known {
             return Err(format!("the assignment {} after {known}", assignment.seq));
         }
         if assignment.promise > self.durable.promised {

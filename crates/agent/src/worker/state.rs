@@ -204,7 +204,11 @@ impl Worker {
         let is_stalled = self.streamed_at.elapsed() > STALLED_AFTER;
         Facts {
             promised: promised(orders),
-            surrendered: self.role.surrendered.map_or(0, |given| given.term),
+            surrendered: self
+                .role
+                .surrendered
+                .filter(|_| !mutated(Mutation::SurrenderForgotten))
+                .map_or(0, |given| given.term),
             fenced: orders.fenced,
             may_retry: self.failure.as_ref().is_none_or(|(_, due)| Instant::now() >= *due),
             stalled: is_stalled.then_some(self.repairs),
