@@ -88,7 +88,9 @@ impl JointConfig {
             }
             config.voters.intersection(promised).count() >= config.promise_quorum()
         };
-        !self.is_solo() && all().all(elects)
+        // Its primary may not know yet that it needs a lease at all.
+        let may_be_solo = self.current.voters.is_empty() && self.past.is_empty();
+        !may_be_solo && all().all(elects)
     }
 
     /// Whether these acknowledgements alone keep a primary alive under every configuration in
@@ -207,6 +209,8 @@ mod tests {
         assert!(!lowered.elects(&["n0"].map(NodeId::from).into()), "its primary may hold more");
         let solo = JointConfig { past: Vec::new(), ..joint };
         assert!(!solo.elects(&["n0"].map(NodeId::from).into()), "only its primary holds all");
+        let first = JointConfig { next: Some(config(1, 1)), ..solo };
+        assert!(!first.elects(&["n0"].map(NodeId::from).into()), "its primary needs no lease yet");
     }
 
     #[test]
