@@ -22,6 +22,9 @@ pub struct Probe {
     pub upstream: Option<NodeId>,
     pub streaming: bool,
     pub position: Option<Position>,
+    /// `position` is where the log here ends. A replica that has just started may hold more than it
+    /// has looked through.
+    pub is_end_known: bool,
     pub applied: Option<Position>,
     pub upstream_age_ms: Option<u64>,
     pub followers: Vec<Follower>,

@@ -121,7 +121,7 @@ impl State {
     /// Who has promised takes no log in from an earlier primary.
     pub fn check_cut(&mut self, node: usize, from: usize) {
         let cut = self.check.cut.get(&node).copied().unwrap_or(0);
-        let term = self.machines[from].role.primary_term;
+        let term = self.machines[node].engine.upstream_term;
         if term < cut {
             let (one, two) = (self.name(node), self.name(from));
             self.violated(format!(

@@ -127,7 +127,11 @@ impl SimDriver {
         }
     }
 
-    fn set_upstream(&self, upstream: Option<&Member>) -> Result<(), Failure> {
+    fn set_upstream(
+        &self,
+        assignment: &Assignment,
+        upstream: Option<&Member>,
+    ) -> Result<(), Failure> {
         let mut state = self.hub.lock();
         let upstream = upstream.and_then(|member| state.node_of(&member.node));
         let machine = &mut state.machines[self.node];
@@ -135,6 +139,9 @@ impl SimDriver {
             return Err(Failure::needs_person("the node's disk is full"));
         }
         machine.engine.upstream = upstream;
+        if let Target::Replica { term, .. } = assignment.target {
+            machine.engine.upstream_term = term;
+        }
         Ok(())
     }
 
@@ -276,7 +283,7 @@ impl Driver for SimDriver {
     async fn start_primary(&self, assignment: &Assignment) -> Result<(), Failure> {
         self.alive().await;
         self.write_config(assignment)?;
-        self.set_upstream(None)?;
+        self.set_upstream(assignment, None)?;
         {
             let state = self.hub.lock();
             let data = state.machines[self.node].engine.data.as_ref();
@@ -295,7 +302,7 @@ impl Driver for SimDriver {
     ) -> Result<(), Failure> {
         self.alive().await;
         self.write_config(assignment)?;
-        self.set_upstream(upstream)?;
+        self.set_upstream(assignment, upstream)?;
         self.check_disk()?;
         if let Some(data) = &mut self.hub.lock().machines[self.node].engine.data {
             data.signal = true;
@@ -310,7 +317,7 @@ impl Driver for SimDriver {
     ) -> Result<(), Failure> {
         self.alive().await;
         self.write_config(assignment)?;
-        self.set_upstream(upstream)?;
+        self.set_upstream(assignment, upstream)?;
         self.ask().await?;
         self.reload();
         {
@@ -329,7 +336,7 @@ impl Driver for SimDriver {
     async fn promote(&self, assignment: &Assignment) -> Result<(), Failure> {
         self.ask().await?;
         self.write_config(assignment)?;
-        self.set_upstream(None)?;
+        self.set_upstream(assignment, None)?;
         self.check_disk()?;
         self.take_between(20, 80).await;
         let term = match assignment.target {
@@ -478,6 +485,7 @@ impl State {
         }
         probe.in_recovery = Some(engine.in_recovery);
         probe.position = engine.position(self.now);
+        probe.is_end_known = engine.is_end_known(self.now);
         let stream = engine.receiver.and_then(|id| self.streams.get(&id));
         if engine.in_recovery {
             probe.applied = probe.position;

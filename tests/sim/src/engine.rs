@@ -114,6 +114,8 @@ pub struct Engine {
     pub partial: bool,
     /// Configured, in the file.
     pub upstream: Option<usize>,
+    /// The term under which it was told to follow.
+    pub upstream_term: u64,
     pub sync_file: Sync,
     /// In force.
     pub sync: Sync,
@@ -146,6 +148,7 @@ impl Default for Engine {
             data: None,
             partial: false,
             upstream: None,
+            upstream_term: 0,
             sync_file: Sync::default(),
             sync: Sync::default(),
             receiver: None,
@@ -196,6 +199,12 @@ impl Engine {
         self.has_received = false;
         self.sync = self.sync_file.clone();
         self.in_recovery = self.data.as_ref().is_some_and(|data| data.signal);
+    }
+
+    /// Whether that is where the log ends.
+    pub fn is_end_known(&self, now: u64) -> bool {
+        let (_, since, for_ms) = self.replay;
+        !self.in_recovery || self.has_received || now >= since + for_ms
     }
 
     /// What the node would say of its own position.

@@ -245,7 +245,8 @@ impl Worker {
     /// A promise is kept once the engine follows nobody and has nothing more to take in.
     fn note_cut(&mut self, orders: &Orders, actual: &Actual) {
         let is_cut = matches!(actual, Actual::Replica { upstream: None, streaming: false })
-            && self.probe.upstream_age_ms.is_none();
+            && self.probe.upstream_age_ms.is_none()
+            && self.probe.is_end_known;
         let is_later = matches!(orders.assignment.target,
             Target::Primary { term, .. } | Target::Demoted { term } | Target::Replica { term, .. }
                 if orders.promised > term);

@@ -19,6 +19,8 @@ SELECT pg_is_in_recovery() AS in_recovery,
         AS written,
     (pg_last_wal_receive_lsn() - '0/0')::bigint AS received,
     (pg_last_wal_replay_lsn() - '0/0')::bigint AS replayed,
+    EXISTS (SELECT 1 FROM pg_stat_activity WHERE backend_type = 'startup' AND wait_event IN
+        ('RecoveryWalStream', 'RecoveryRetrieveRetryInterval')) AS waits_for_log,
     r.status = 'streaming' AS streaming,
     (extract(epoch FROM clock_timestamp() - r.last_msg_receipt_time) * 1000)::bigint
         AS message_age_ms,
@@ -79,6 +81,9 @@ impl Postgres {
         probe.in_recovery = Some(in_recovery);
         probe.position =
             if in_recovery { received.max(replayed).map(at) } else { number("written").map(at) };
+        // What is in the local log is replayed before a stream begins, or is waited for.
+        let waits_for_log = row.get::<_, Option<bool>>("waits_for_log").unwrap_or(false);
+        probe.is_end_known = !in_recovery || received.is_some() || waits_for_log;
         probe.applied = replayed.filter(|_| in_recovery).map(at);
         probe.streaming = row.get::<_, Option<bool>>("streaming").unwrap_or(false);
         probe.upstream_age_ms = number("message_age_ms");
