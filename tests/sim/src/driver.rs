@@ -408,6 +408,9 @@ impl Driver for SimDriver {
         self.alive().await;
         self.write_config(assignment)?;
         self.check_disk()?;
+        if self.hub.lock().is_crashed_replica(self.node) {
+            return Ok(Repair::CatchUp);
+        }
         self.hub.lock().end_recovery(self.node);
         self.take_between(50, 500).await;
         if self.reaches(upstream).is_none() {
@@ -623,7 +626,7 @@ impl State {
         Some(Position { timeline, offset: begin + 1 })
     }
 
-    fn has_shipped_all(&self, node: usize) -> bool {
+    pub fn has_shipped_all(&self, node: usize) -> bool {
         let engine = &self.machines[node].engine;
         let end = engine.data.as_ref().map_or(0, Data::flushed_end);
         !engine.hung
@@ -631,7 +634,7 @@ impl State {
             && (engine.in_recovery || self.followers(node).iter().all(|(_, at)| *at >= end))
     }
 
-    fn stop_engine(&mut self, node: usize) {
+    pub fn stop_engine(&mut self, node: usize) {
         self.note(|s| format!("{}: the engine has stopped", s.name(node)));
         let engine = &mut self.machines[node].engine;
         engine.die();
@@ -640,6 +643,11 @@ impl State {
             data.clean = true;
         }
         self.drop_streams(node, true);
+    }
+
+    fn is_crashed_replica(&self, node: usize) -> bool {
+        let data = self.machines[node].engine.data.as_ref();
+        data.is_some_and(|data| data.signal && !data.clean)
     }
 
     /// A crashed primary's recovery by itself writes to its log.

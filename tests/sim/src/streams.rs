@@ -41,6 +41,10 @@ impl State {
         if !self.machines[node].acts() || self.machines[node].engine.hung {
             return;
         }
+        // An orderly stop that was begun goes on, whoever waits for it.
+        if self.machines[node].engine.stopping && self.has_shipped_all(node) {
+            return self.stop_engine(node);
+        }
         self.engine_answers(node);
         self.tick_receiver(node);
         let silent: Vec<u64> = self

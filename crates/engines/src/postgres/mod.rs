@@ -10,6 +10,7 @@ mod process;
 pub mod profile;
 mod replication;
 mod sql;
+mod timelines;
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -70,6 +71,11 @@ impl Postgres {
 /// The data directory.
 fn data() -> &'static Path {
     Path::new("/data/pgdata")
+}
+
+/// Where the log is.
+fn log_directory() -> PathBuf {
+    data().join("pg_wal")
 }
 
 /// A copy that is not complete yet.

@@ -11,7 +11,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process, kill_process_group,
 use tokio::process::Command;
 use tokio::sync::watch;
 
-use super::{OS_USER, Postgres, conf, data};
+use super::{OS_USER, Postgres, conf, data, log_directory, timelines};
 
 /// What the engine says.
 const LOG: &str = "/data/log/engine.log";
@@ -74,6 +74,7 @@ impl Postgres {
         self.kill_everything().await?;
         // Left by a process of an earlier life of the machine, whose number another may have now.
         let _ = std::fs::remove_file(data().join("postmaster.pid"));
+        timelines::forget(&log_directory())?;
         let log = open_log()?;
         let errors = log.try_clone().map_err(|e| super::config::at(Path::new(LOG), &e))?;
         let mut child = self

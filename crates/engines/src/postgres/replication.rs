@@ -6,13 +6,17 @@ use std::time::Duration;
 
 use bellwether_contracts::Failure;
 use bellwether_contracts::driver::Repair;
+use bellwether_model::Target;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Member;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tracing::{info, warn};
 
 use super::config::{at, conninfo, synchronous_names};
-use super::{Postgres, REPLICATION_USER, REWIND_USER, conf, data, new_data, process, slot};
+use super::{
+    Postgres, REPLICATION_USER, REWIND_USER, conf, data, log_directory, new_data, process, slot,
+    timelines,
+};
 
 /// Log of a diverged node that is set aside before it is rewound: the newest segments.
 const DIVERGED_SEGMENTS: usize = 8;
@@ -88,6 +92,7 @@ impl Postgres {
     ) -> Result<(), Failure> {
         self.note_members(assignment);
         self.write_config(assignment)?;
+        timelines::forget(&log_directory())?;
         self.write_upstream(assignment, upstream)?;
         self.reload().await?;
         if upstream.is_none() {
@@ -117,6 +122,12 @@ impl Postgres {
         // Ignored in recovery, in force from the first commit on.
         self.write_config(assignment)?;
         self.write_upstream(assignment, None)?;
+        let seen = self.look().await;
+        if let (Some(true), Some(position), Target::Primary { term, .. }) =
+            (seen.in_recovery, seen.position, &assignment.target)
+        {
+            timelines::reserve(&log_directory(), position.timeline, *term)?;
+        }
         let second = Duration::from_secs(2);
         let promote = "SELECT pg_reload_conf(); \
                        SELECT CASE WHEN pg_is_in_recovery() THEN pg_promote(false) END";
@@ -124,6 +135,7 @@ impl Postgres {
         for _ in 0..6_000 {
             let rows = self.sql.query("SELECT NOT pg_is_in_recovery()").await;
             if rows.is_ok_and(|rows| rows.first().is_some_and(|row| row.get(0))) {
+                timelines::forget(&log_directory())?;
                 self.keep_slots(assignment).await?;
                 return Ok(());
             }
@@ -225,6 +237,11 @@ impl Postgres {
         }
         let state = self.control("Database cluster state").await?;
         let is_clean = state.starts_with("shut down");
+        // Ending a replica's recovery would make a primary of it, with log of its own on a timeline
+        // that is another's. It recovers when it is started as what it is.
+        if !is_clean && data().join("standby.signal").exists() {
+            return Ok(Repair::CatchUp);
+        }
         if !is_clean {
             self.end_recovery().await?;
         }

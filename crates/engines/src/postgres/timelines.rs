@@ -1,0 +1,63 @@
+//! Timelines that are nobody else's.
+//!
+//! A promotion takes the first number for which this node has no history file. Two nodes that did
+//! not hear of each other would take the same, and everything that looks at numbers, `pg_rewind`
+//! first, would believe that their histories are one. So the numbers below the term are reserved
+//! by files that say so, and the promotion takes the term's own number: terms are never reused.
+//!
+//! The engine ignores a reserved number while it runs, for its history forked off before anything
+//! it holds; but it would not start over one, so that they are removed before every start.
+
+use std::path::{Path, PathBuf};
+
+use bellwether_contracts::Failure;
+use bellwether_model::Term;
+
+use super::config::at;
+use super::process;
+
+/// What a reservation says; a real history names a reason.
+const WORDS: &str = "reserved by bellwether";
+
+fn history(log: &Path, timeline: u64) -> PathBuf {
+    log.join(format!("{timeline:08X}.history"))
+}
+
+/// Lets the next promotion begin the timeline of that term.
+pub(super) fn reserve(log: &Path, current: u64, term: Term) -> Result<(), Failure> {
+    for timeline in current + 1..term {
+        let path = history(log, timeline);
+        if !path.exists() {
+            std::fs::write(&path, format!("1\t0/1\t{WORDS}\n")).map_err(|e| at(&path, &e))?;
+            process::give_to_engine(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes every reservation back.
+pub(super) fn forget(log: &Path) -> Result<(), Failure> {
+    let Ok(entries) = std::fs::read_dir(log) else { return Ok(()) };
+    for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+        let is_history = path.extension().is_some_and(|extension| extension == "history");
+        if is_history && std::fs::read_to_string(&path).is_ok_and(|text| text.contains(WORDS)) {
+            std::fs::remove_file(&path).map_err(|e| at(&path, &e))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_reservations_are_taken_back() {
+        let log = tempfile::tempdir().expect("a directory");
+        std::fs::write(history(log.path(), 3), "1\t0/5000\tno reason\n").expect("written");
+        std::fs::write(history(log.path(), 4), format!("1\t0/1\t{WORDS}\n")).expect("written");
+        forget(log.path()).expect("forgotten");
+        assert!(history(log.path(), 3).exists() && !history(log.path(), 4).exists());
+        assert!(forget(&log.path().join("missing")).is_ok());
+    }
+}
