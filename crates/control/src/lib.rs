@@ -15,6 +15,7 @@ pub mod pass;
 pub mod reconcile;
 pub mod runner;
 pub mod sessions;
+pub mod stopwatch;
 pub mod world;
 
 pub use authority::Authority;

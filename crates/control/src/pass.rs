@@ -34,6 +34,8 @@ pub struct Pass {
     pub view: View,
     /// The wall clock when everything was read.
     pub now: Timestamp,
+    /// Milliseconds the running step has been under way, whatever the wall clock says.
+    pub step_age_ms: u64,
     pub cluster: Stored<Cluster>,
     pub nodes: Vec<Stored<Node>>,
     cluster_before: Cluster,
@@ -57,6 +59,7 @@ impl Pass {
         Some(Self {
             view,
             now: store.now(),
+            step_age_ms: 0,
             cluster: cluster.clone(),
             cluster_before: cluster.object.clone(),
             nodes_before: nodes.iter().map(|node| node.object.clone()).collect(),

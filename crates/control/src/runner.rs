@@ -55,6 +55,7 @@ pub async fn advance(
         step.started_at = Some(pass.now);
     }
     let name = step.name.clone();
+    pass.step_age_ms = world.stopwatch.age_ms(&operation.object.id, &name);
     let outcome = operations::step(world, &mut pass, &mut operation.object, &name);
     let is_last = index + 1 == operation.object.steps.len();
     let step = &mut operation.object.steps[index];
@@ -119,6 +120,7 @@ async fn finish(
         forgotten.extend(pass.nodes.iter().map(|node| node.object.id.clone()));
     }
     let words = object.message.clone();
+    world.stopwatch.forget(&object.id);
     world.store.commit(pass.into_txn(Some(&operation))).await?;
     for node in &forgotten {
         world.store.live().forget(node);

@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use crate::authority::Authority;
 use crate::background::Background;
 use crate::leases::Leases;
+use crate::stopwatch::Stopwatch;
 
 /// Handed to every step; the mains and the tests put their own things in.
 pub struct World {
@@ -22,6 +23,7 @@ pub struct World {
     pub authority: Authority,
     pub leases: Leases,
     pub background: Background,
+    pub stopwatch: Stopwatch,
     /// The port agents dial, on the address of their network's gateway.
     pub agent_port: u16,
     wakers: Mutex<HashMap<ClusterId, Arc<Notify>>>,
@@ -45,6 +47,7 @@ impl World {
             authority,
             leases: Leases::default(),
             background: Background::default(),
+            stopwatch: Stopwatch::default(),
             agent_port,
             wakers: Mutex::default(),
             probes: tokio::sync::broadcast::channel(256).0,

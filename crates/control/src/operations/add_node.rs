@@ -6,7 +6,7 @@ use bellwether_model::node::NodePhase;
 use bellwether_model::{NodeId, Operation};
 use serde::{Deserialize, Serialize};
 
-use super::{nodes, read_state, step_age_ms, unknown_step, write_state};
+use super::{nodes, read_state, unknown_step, write_state};
 use crate::pass::{Outcome, Pass};
 use crate::world::World;
 
@@ -32,7 +32,7 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
     };
     let outcome = match name {
         "acquire_machine" => nodes::acquire(world, pass, &id),
-        "await_agent" => await_agent(pass, op, &id),
+        "await_agent" => await_agent(pass, &id),
         "seed" => nodes::seed(pass, &id),
         "await_catch_up" => nodes::await_catch_up(pass, &id),
         "admit" => admit(pass, &id),
@@ -59,11 +59,11 @@ fn reserve_node(world: &Arc<World>, pass: &mut Pass, op: &mut Operation) -> Outc
     }
 }
 
-fn await_agent(pass: &Pass, op: &Operation, id: &NodeId) -> Outcome {
+fn await_agent(pass: &Pass, id: &NodeId) -> Outcome {
     if pass.view.node(id).is_some_and(nodes::has_agent) {
         return Outcome::Next;
     }
-    if step_age_ms(pass, op) > JOIN_MS_MAX {
+    if pass.step_age_ms > JOIN_MS_MAX {
         return Outcome::fail("its agent did not join within 5 minutes");
     }
     Outcome::wait("waiting for its agent to join")

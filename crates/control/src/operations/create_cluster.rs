@@ -12,7 +12,7 @@ use bellwether_store::secrets::{self, Secret};
 use serde::{Deserialize, Serialize};
 
 use super::nodes::{self, random_hex};
-use super::{read_state, step_age_ms, term, unknown_step, write_state};
+use super::{read_state, term, unknown_step, write_state};
 use crate::pass::{Outcome, Pass};
 use crate::world::World;
 
@@ -43,7 +43,7 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
         _ => unknown_step(name),
     };
     match outcome {
-        Outcome::Wait(words) if step_age_ms(pass, op) > STEP_MS_MAX => {
+        Outcome::Wait(words) if pass.step_age_ms > STEP_MS_MAX => {
             fail(op, format!("it took too long: {words}"))
         }
         Outcome::Fail(why) => fail(op, why),

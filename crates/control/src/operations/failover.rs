@@ -13,7 +13,7 @@ use bellwether_model::{Actual, NodeId, Operation, Target, Term, Timestamp};
 use bellwether_planner::election::{self, LOSS_BYTES_MAX, Verdict};
 use serde::{Deserialize, Serialize};
 
-use super::{read_state, step_age_ms, term, unknown_step, write_state};
+use super::{read_state, term, unknown_step, write_state};
 use crate::pass::{Outcome, Pass};
 use crate::world::World;
 
@@ -70,7 +70,7 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
     };
     write_state(op, &report);
     match outcome {
-        Outcome::Wait(words) if step_age_ms(pass, op) > STEP_MS_MAX => Outcome::Fail(words),
+        Outcome::Wait(words) if pass.step_age_ms > STEP_MS_MAX => Outcome::Fail(words),
         other => other,
     }
 }
@@ -91,7 +91,7 @@ fn confirm_loss(
             }
             Verdict::Blind => return Outcome::wait("no voter is heard"),
             // Silence is asked about once more; a death certificate is not.
-            Verdict::NodeLost | Verdict::AgentLost if !is_probed(world, pass, report) => {
+            Verdict::NodeLost | Verdict::AgentLost if !is_probed(world, pass, op, report) => {
                 return Outcome::wait("asking the voters once more");
             }
             _ => {}
@@ -131,14 +131,14 @@ fn words(verdict: Verdict) -> &'static str {
 }
 
 /// Asks every voter for a fresh report; whether all that can answer have.
-fn is_probed(world: &Arc<World>, pass: &Pass, report: &mut Report) -> bool {
+fn is_probed(world: &Arc<World>, pass: &Pass, op: &Operation, report: &mut Report) -> bool {
     let voters = pass.cluster.object.status.config.voters();
-    let Some(asked) = report.probed_at else {
+    let since = world.stopwatch.age_ms(&op.id, "probe");
+    if report.probed_at.is_none() {
         report.probed_at = Some(pass.now);
         voters.iter().for_each(|node| world.probe(node));
         return false;
-    };
-    let since = pass.now.millis_since(asked);
+    }
     let answered: BTreeSet<NodeId> = pass
         .view
         .nodes
@@ -157,7 +157,7 @@ fn collect_promises(pass: &mut Pass, op: &Operation, report: &mut Report) -> Out
     let is_everybody = heard
         .filter(|facts| Some(&facts.node.id) != report.former.as_ref())
         .all(|facts| promised.contains(&facts.node.id));
-    if config.elects(&promised) && (is_everybody || step_age_ms(pass, op) > MORE_PROMISES_MS) {
+    if config.elects(&promised) && (is_everybody || pass.step_age_ms > MORE_PROMISES_MS) {
         report.promised = promised;
         report.candidate = None;
         report.promised_ms = Some(age_ms(pass, op));
@@ -174,7 +174,7 @@ fn collect_promises(pass: &mut Pass, op: &Operation, report: &mut Report) -> Out
             )
     });
     let is_named = report.candidate.is_some() && report.candidate == report.former;
-    if may_return && (is_named || step_age_ms(pass, op) > RECONFIRM_AFTER_MS) {
+    if may_return && (is_named || pass.step_age_ms > RECONFIRM_AFTER_MS) {
         report.candidate.clone_from(&report.former);
         report.promised = promised;
         return Outcome::Next;
@@ -279,7 +279,7 @@ fn await_primary(pass: &mut Pass, op: &Operation, report: &mut Report) -> Outcom
         report.serving_ms = Some(age_ms(pass, op));
         return Outcome::Next;
     }
-    if step_age_ms(pass, op) > 1_000 && term::candidate_is_lost(pass) {
+    if pass.step_age_ms > 1_000 && term::candidate_is_lost(pass) {
         return Outcome::fail("the candidate was lost before it served; another is elected");
     }
     let name = report.candidate_name.as_deref().unwrap_or("the candidate");

@@ -40,12 +40,6 @@ pub(crate) fn write_state<T: Serialize>(op: &mut Operation, state: &T) {
     op.state = serde_json::to_value(state).expect("a state is plain data");
 }
 
-/// Milliseconds since the running step began.
-pub(crate) fn step_age_ms(pass: &Pass, op: &Operation) -> u64 {
-    let started = op.step_at().and_then(|index| op.steps[index].started_at);
-    started.map_or(0, |started| pass.now.millis_since(started))
-}
-
 /// The answer to a step of a name this version does not know: written by another version.
 pub(crate) fn unknown_step(name: &str) -> Outcome {
     Outcome::Fail(format!("this version of the server has no step `{name}`"))

@@ -15,7 +15,7 @@ use bellwether_planner::election::{self, Verdict};
 use bellwether_planner::{NodeFacts, allowed};
 use serde::{Deserialize, Serialize};
 
-use super::{read_state, step_age_ms, term, unknown_step, write_state};
+use super::{read_state, term, unknown_step, write_state};
 use crate::pass::{Outcome, Pass};
 use crate::world::World;
 
@@ -49,11 +49,11 @@ pub fn step(_: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str) -> 
     let Some(candidate) = op.node.clone() else { return Outcome::fail("no replica was named") };
     let outcome = match name {
         "check_candidate" => check_candidate(pass, op, &candidate, &mut report),
-        "prepare" => prepare(pass, op, &candidate),
+        "prepare" => prepare(pass, &candidate),
         "hold_writes" => hold_writes(pass, &mut report),
-        "surrender" => surrender(pass, op, &mut report),
+        "surrender" => surrender(pass, &mut report),
         "advance_term" => advance_term(pass, op, candidate, &mut report),
-        "await_primary" => await_primary(pass, op, &mut report),
+        "await_primary" => await_primary(pass, &mut report),
         "repoint" => repoint(pass, op, &report),
         _ => unknown_step(name),
     };
@@ -90,7 +90,7 @@ fn check(pass: &Pass, candidate: &NodeId) -> Result<(), String> {
     allowed::refuse_candidate(&pass.view, facts, primary).map_or(Ok(()), Err)
 }
 
-fn prepare(pass: &mut Pass, op: &Operation, candidate: &NodeId) -> Outcome {
+fn prepare(pass: &mut Pass, candidate: &NodeId) -> Outcome {
     if let Err(why) = check(pass, candidate) {
         return Outcome::Fail(why);
     }
@@ -99,7 +99,7 @@ fn prepare(pass: &mut Pass, op: &Operation, candidate: &NodeId) -> Outcome {
         pass.cluster.object.status.handover = Handover::Hold;
         return Outcome::Next;
     }
-    if step_age_ms(pass, op) > PREPARE_MS_MAX {
+    if pass.step_age_ms > PREPARE_MS_MAX {
         return Outcome::fail("the primary could not prepare within 5 minutes");
     }
     Outcome::wait("the primary writes a checkpoint")
@@ -119,7 +119,7 @@ fn held_ms(pass: &Pass, report: &Report) -> u64 {
     report.held_at.map_or(0, |held| pass.now.millis_since(held))
 }
 
-fn surrender(pass: &mut Pass, op: &Operation, report: &mut Report) -> Outcome {
+fn surrender(pass: &mut Pass, report: &mut Report) -> Outcome {
     let term = pass.cluster.object.status.term;
     let former = report.former.as_ref().and_then(|id| pass.view.node(id)).cloned();
     let Some(former) = former else { return Outcome::fail("the primary is gone") };
@@ -132,7 +132,7 @@ fn surrender(pass: &mut Pass, op: &Operation, report: &mut Report) -> Outcome {
         return Outcome::Next;
     }
     let is_lost = !matches!(election::judge(&pass.view), Verdict::Healthy | Verdict::LinkLost);
-    if is_lost || step_age_ms(pass, op) > SURRENDER_MS_MAX {
+    if is_lost || pass.step_age_ms > SURRENDER_MS_MAX {
         // Whatever became of it, the rules see it: healthy it serves on, lost it is replaced.
         pass.assign(&former.node.id, Target::Primary { term, create: false });
         return Outcome::fail("the primary did not surrender; it keeps its role");
@@ -158,7 +158,7 @@ fn advance_term(
     let is_ready = |facts: &&NodeFacts| facts.is_fresh(suspect) && holds_everything(facts);
     let chosen = if pass.view.node(&candidate).as_ref().is_some_and(is_ready) {
         candidate
-    } else if step_age_ms(pass, op) < CATCH_UP_MS_MAX {
+    } else if pass.step_age_ms < CATCH_UP_MS_MAX {
         return Outcome::wait("the replica receives the last of the log");
     } else {
         // Forward only: whoever holds everything; at last the former primary itself.
@@ -176,13 +176,13 @@ fn advance_term(
     Outcome::Next
 }
 
-fn await_primary(pass: &mut Pass, op: &Operation, report: &mut Report) -> Outcome {
+fn await_primary(pass: &mut Pass, report: &mut Report) -> Outcome {
     if term::candidate_serves(pass) {
         term::confirm(pass);
         report.serving_ms = Some(held_ms(pass, report));
         return Outcome::Next;
     }
-    if step_age_ms(pass, op) > 1_000 && term::candidate_is_lost(pass) {
+    if pass.step_age_ms > 1_000 && term::candidate_is_lost(pass) {
         return Outcome::fail("the replica was lost before it served; another is elected");
     }
     let name = report.candidate_name.as_deref().unwrap_or("the replica");
@@ -196,7 +196,7 @@ fn repoint(pass: &Pass, op: &mut Operation, report: &Report) -> Outcome {
     let follows = former
         .zip(primary)
         .is_some_and(|(facts, primary)| facts.streams_from(primary) || facts.node.id == *primary);
-    if !follows && step_age_ms(pass, op) < 60_000 {
+    if !follows && pass.step_age_ms < 60_000 {
         return Outcome::wait("waiting for the former primary to follow");
     }
     let name = report.candidate_name.as_deref().unwrap_or("the replica");
