@@ -21,7 +21,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::auth::Caller;
 use crate::error::{ApiError, Result};
-use crate::extract::{Body, Path, Query};
+use crate::extract::{Body, Nothing, Path, Query};
 use crate::idempotency::{self, Key};
 use crate::operations;
 use crate::paging::{Paging, page};
@@ -79,12 +79,14 @@ pub(crate) async fn list(
 #[utoipa::path(get, path = "/v1/clusters/{cluster}", tag = "clusters",
     operation_id = "show_cluster",
     params(("cluster" = String, Path, description = "id or name")), responses(
-    (status = 200, body = ClusterView), (status = 401, body = Problem),
+    (status = 200, body = ClusterView),
+    (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 404, body = Problem),
 ))]
 pub(crate) async fn show(
     Extract(api): State,
     _: Caller,
+    _: Query<Nothing>,
     Path(cluster): Path<String>,
 ) -> Result<Response> {
     Ok(with_generation(&cluster_view(&find_view(&api, &cluster)?), StatusCode::OK))
@@ -103,8 +105,8 @@ fn with_generation(view: &ClusterView, status: StatusCode) -> Response {
     (status = 201, body = ClusterView),
     (status = 200, body = Plan, description = "with `plan=true`"),
     (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
-    (status = 409, body = Problem), (status = 413, body = Problem), (status = 422, body = Problem),
-    (status = 503, body = Problem),
+    (status = 409, body = Problem, description = "`name-taken`, `idempotency-key-reused`"),
+    (status = 413, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem),
 ))]
 pub(crate) async fn create(
     Extract(api): State,
@@ -320,7 +322,11 @@ fn check_generation(cluster: &Cluster, expected: u64) -> Result<()> {
 
 fn expected_generation(headers: &HeaderMap) -> Result<u64> {
     let value = headers.get(header::IF_MATCH).and_then(|value| value.to_str().ok());
-    let number = value.and_then(|value| value.trim().trim_matches('"').parse().ok());
+    let number = value.and_then(|value| {
+        let digits = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        let digits = digits.unwrap_or(value);
+        digits.parse().ok().filter(|_| digits.starts_with(|c: char| c.is_ascii_digit()))
+    });
     number.ok_or_else(|| {
         ApiError::new(Code::BadRequest, "the header `If-Match` is missing or is no generation")
             .hint("send the generation you looked at, in quotes: `If-Match: \"3\"`")

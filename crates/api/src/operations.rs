@@ -17,7 +17,7 @@ use utoipa::IntoParams;
 use crate::auth::Caller;
 use crate::clusters::{PlanOnly, TRIES, find_view, new_operation, problems};
 use crate::error::{ApiError, Result};
-use crate::extract::{Body, Path, Query};
+use crate::extract::{Body, Nothing, Path, Query};
 use crate::idempotency::{self, Key};
 use crate::paging::{Paging, page};
 use crate::{Inner, State};
@@ -65,12 +65,14 @@ pub(crate) async fn list(
 /// One operation.
 #[utoipa::path(get, path = "/v1/operations/{id}", tag = "operations",
     operation_id = "show_operation", params(("id" = String, Path)), responses(
-    (status = 200, body = Operation), (status = 401, body = Problem),
+    (status = 200, body = Operation),
+    (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 404, body = Problem),
 ))]
 pub(crate) async fn show(
     Extract(api): State,
     _: Caller,
+    _: Query<Nothing>,
     Path(id): Path<String>,
 ) -> Result<Json<Operation>> {
     Ok(Json(api.store.get::<Operation>(&id)?.object))
@@ -84,8 +86,9 @@ pub(crate) async fn show(
     request_body = NewOperation, responses(
     (status = 202, body = Operation), (status = 200, body = Plan, description = "with `plan=true`"),
     (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
-    (status = 404, body = Problem), (status = 409, body = Problem), (status = 413, body = Problem),
-    (status = 422, body = Problem),
+    (status = 404, body = Problem),
+    (status = 409, body = Problem, description = "`operation-refused`, `idempotency-key-reused`"),
+    (status = 413, body = Problem), (status = 422, body = Problem),
 ))]
 pub(crate) async fn create(
     Extract(api): State,

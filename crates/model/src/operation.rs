@@ -142,7 +142,7 @@ pub struct Operation {
     /// What the steps have learned; each kind has its own fields. For a failover and a switchover
     /// it is the report: evidence, candidate, milliseconds of each phase.
     #[serde(default)]
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<Object>)]
     pub state: serde_json::Value,
 }
 
