@@ -36,7 +36,7 @@ use utoipa_axum::routes;
 
 pub use auth::OverTls;
 pub use error::ApiError;
-pub use passwords::ensure_first_administrator;
+pub use passwords::{ensure_first_administrator, is_first_password_in_use};
 
 /// The largest body of a request, in bytes.
 const BODY_BYTES_MAX: usize = 256 * 1024;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use bellwether_store::Stored;
+use bellwether_api::{ensure_first_administrator, is_first_password_in_use};
 use bellwether_store::tokens::Token;
 use bellwether_store::users::{User, find_by_name};
 use bellwether_store::{Store, Txn};
@@ -33,10 +33,6 @@ pub(crate) async fn user_with_password(world: &World, name: &str) -> User {
 
 fn credentials(user: &str, password: &str) -> Value {
     json!({"user": user, "password": password})
-}
-
-fn stored(store: &Store, name: &str) -> Stored<User> {
-    find_by_name(store, name).expect("a user")
 }
 
 fn secrets_of(world: &World, user: &User) -> BTreeSet<String> {
@@ -112,11 +108,21 @@ async fn the_first_password_is_marked_until_it_was_changed() {
     let directory = tempfile::tempdir().expect("a directory");
     let options = bellwether_store::Options { directory: directory.path().to_owned() };
     let store = Store::open(options).expect("a store");
-    let first = bellwether_api::ensure_first_administrator(&store).await.expect("saved");
-    assert!(first.is_some_and(|password| password.len() == 20));
-    assert!(stored(&store, "admin").object.must_change_password);
-    let again = bellwether_api::ensure_first_administrator(&store).await.expect("nothing to do");
-    assert!(again.is_none(), "there is one already");
+    let mut kept = String::new();
+    let keep = |password: &str| {
+        assert!(find_by_name(&store, "admin").is_none(), "kept before it is needed");
+        kept = password.to_owned();
+    };
+    let first = ensure_first_administrator(&store, keep).await.expect("saved");
+    assert_eq!(first.as_deref(), Some(kept.as_str()));
+    assert_eq!(kept.len(), 20);
+    let mut admin = find_by_name(&store, "admin").expect("an administrator");
+    assert!(admin.object.must_change_password && is_first_password_in_use(&store));
+    let again = ensure_first_administrator(&store, |_| panic!("there is one already")).await;
+    assert_eq!(again.expect("nothing to do"), None);
+    admin.object.must_change_password = false;
+    store.commit(Txn::new().update(&admin)).await.expect("saved");
+    assert!(!is_first_password_in_use(&store));
 }
 
 #[tokio::test]
