@@ -58,6 +58,13 @@ pub fn steps(kind: OperationKind) -> &'static [(&'static str, &'static str)] {
             ("repoint", "Let the others follow it"),
             ("write_report", "Write the report"),
         ],
+        OperationKind::Rejoin => &[
+            ("start_machine", "Start the machine"),
+            ("await_agent", "Wait for the agent"),
+            ("align", "Make its data fit to follow"),
+            ("await_catch_up", "Wait until it has caught up"),
+            ("admit", "Give it its vote back"),
+        ],
         OperationKind::DeleteCluster => &[
             ("withdraw", "Close the endpoints"),
             ("release_machines", "Delete the machines and their disks"),
@@ -151,6 +158,15 @@ pub fn plan(view: &View, request: &NewOperation) -> Plan {
             view.timers().lease_ms,
             0,
             copies.saturating_sub(1),
+            vec![],
+        ),
+        OperationKind::Rejoin => (
+            format!(
+                "Lets {node_name} follow {primary_name}, by the least that makes its data fit."
+            ),
+            0,
+            data_bytes,
+            copies,
             vec![],
         ),
         OperationKind::DeleteCluster => {

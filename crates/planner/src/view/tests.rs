@@ -137,6 +137,34 @@ impl Sketch {
         }
     }
 
+    /// An operation on the third node.
+    pub(crate) fn operation(&self, kind: OperationKind) -> Operation {
+        Operation {
+            id: OperationId::generate(),
+            cluster: self.cluster.id.clone(),
+            cluster_name: self.cluster.spec.name.clone(),
+            kind,
+            node: Some(node_id(3)),
+            node_name: None,
+            status: OperationStatus::Queued,
+            started_by: "test".to_owned(),
+            reason: String::new(),
+            rule: 0,
+            created_at: Timestamp::from_millis(0),
+            started_at: None,
+            ended_at: None,
+            steps: Vec::new(),
+            message: String::new(),
+            state: serde_json::Value::Null,
+        }
+    }
+
+    /// The third node was lost as a primary: it is awaited and does not vote.
+    pub(crate) fn rejoining(&mut self) {
+        self.node(3).phase = NodePhase::Rejoining;
+        self.cluster.status.config.current.voters.remove(&node_id(3));
+    }
+
     pub(crate) fn node(&mut self, ordinal: u32) -> &mut Node {
         &mut self.nodes[ordinal as usize - 1].0
     }
