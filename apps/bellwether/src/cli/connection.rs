@@ -73,7 +73,8 @@ fn show_all(connection: &Connection, examples: &[&ConnectionExample], unwritten:
     }
     if let Some(name) = unwritten {
         println!(
-            "\n{CA_FILE} is the certificate; `cluster connection {name} --save-ca {CA_FILE}` writes it"
+            "\n{CA_FILE} is the certificate: \
+             bellwether cluster connection {name} --save-ca {CA_FILE}"
         );
     }
 }

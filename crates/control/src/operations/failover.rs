@@ -281,8 +281,8 @@ fn await_primary(pass: &mut Pass, op: &Operation, report: &mut Report) -> Outcom
     Outcome::wait(format!("waiting for {name} to serve"))
 }
 
-/// The others follow since the term began. The former primary comes back by an operation of its own,
-/// unless it was the only candidate, or is back already.
+/// The others follow since the term began. The former primary comes back by an operation of its
+/// own, unless it was the only candidate, or is back already.
 fn repoint(pass: &mut Pass, report: &Report) -> Outcome {
     let primary = pass.cluster.object.status.primary.clone();
     let former = report.former.clone().filter(|former| Some(former) != primary.as_ref());

@@ -1,6 +1,6 @@
-//! Let a former primary follow the new one: its machine is started where it is off, its data is made
-//! fit (the agent catches up, rewinds or copies, whichever is the least that is right), and it gets
-//! its vote back. Every other operation goes first; this one goes on afterwards where it was.
+//! Let a former primary follow the new one: its machine is started where it is off, its data is
+//! made fit (the agent catches up, rewinds or copies, whichever is the least that is right), and it
+//! gets its vote back. Every other operation goes first; this one goes on afterwards where it was.
 
 use std::sync::Arc;
 

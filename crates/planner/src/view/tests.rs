@@ -111,7 +111,13 @@ fn sketch_node(cluster: &Cluster, ordinal: u32, count: u32) -> (Node, Seen, Repo
         worker_age_ms: Some(50),
         worker: Some(worker),
     };
-    let seen = Seen { age_ms: 100, connected: true, agent_version: "0.1.0".into(), report: None };
+    let seen = Seen {
+        age_ms: 100,
+        connected: true,
+        agent_version: "0.1.0".into(),
+        report: None,
+        streamed_age_ms: Some(100),
+    };
     (node, seen, report, false)
 }
 
@@ -181,6 +187,17 @@ impl Sketch {
         let seen = &mut self.nodes[ordinal as usize - 1].1;
         seen.age_ms = age_ms;
         seen.connected = false;
+    }
+
+    pub(crate) fn not_serving(&mut self, ordinal: u32) {
+        self.worker(ordinal).serving = None;
+    }
+
+    /// A node that is heard and has not streamed for so long; its primary counts it out.
+    pub(crate) fn stall(&mut self, ordinal: u32, age_ms: u64) {
+        self.nodes[ordinal as usize - 1].1.streamed_age_ms = Some(age_ms);
+        self.worker(ordinal).actual = Actual::Replica { upstream: None, streaming: false };
+        self.worker(1).followers.retain(|follower| follower.node != node_id(ordinal));
     }
 
     pub(crate) fn machine_stopped(&mut self, ordinal: u32) {
