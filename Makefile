@@ -68,6 +68,7 @@ tidy: ## file lengths, import directions, drift of generated files
 unit: dashboard ## tests that need nothing but the code, and a kernel
 	@scripts/apt-install iproute2 nftables util-linux
 	@cargo $(run_tests) --workspace --exclude e2e --exclude xtask
+	@cd dashboard && npm test
 
 e2e: build ## one test for each promise, on real engines in containers
 	@scripts/ensure-images

@@ -9,12 +9,12 @@ use bellwether_model::{
     Cluster, ClusterId, Node, NodeId, Operation, OperationId, OperationKind, OperationStatus,
     Timestamp,
 };
-use bellwether_planner::{Act, Decision, decide};
+use bellwether_planner::{Act, Decision, decide, machines_to_start};
 use bellwether_store::{Stored, Txn};
 use tokio::sync::broadcast::error::RecvError;
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
-use crate::nodes_of;
+use crate::machines::start_machine;
 use crate::runner::{self, Progress};
 use crate::world::World;
 
@@ -97,6 +97,9 @@ async fn pass(
     };
     let decision = decide(&view);
     say(cluster, &decision, said);
+    for node in machines_to_start(&view, &decision) {
+        start_machine(world, &cluster.object, &node);
+    }
     match decision.act.clone() {
         Act::Hold | Act::Nothing => Ok(Progress::Waits),
         Act::Continue => match running(world, &view.operation) {
@@ -123,7 +126,7 @@ async fn pass(
             Ok(Progress::Moved)
         }
         Act::StartMachine { node } => {
-            start_machine(world, cluster, &node);
+            start_machine(world, &cluster.object, &node);
             Ok(Progress::Waits)
         }
     }
@@ -205,21 +208,4 @@ async fn start(
         return Ok(Progress::Waits);
     };
     begin(world, &cluster, Some(id)).await
-}
-
-fn start_machine(world: &Arc<World>, cluster: &Stored<Cluster>, node: &NodeId) {
-    let Ok(provider) = world.provider(&cluster.object.spec.provider) else { return };
-    let name = nodes_of::name(world, node);
-    let id = node.clone();
-    let store = world.store.clone();
-    let work = || async move {
-        provider.start_machine(&id).await?;
-        store.live().set_machine_stopped(&id, false);
-        Ok(String::new())
-    };
-    match world.in_background(&cluster.object.id, &format!("start/{node}"), work) {
-        Some(Err(failure)) => warn!(node = %name, "its machine could not be started: {failure}"),
-        Some(Ok(_)) => info!(node = %name, "its machine was off and has been started"),
-        None => {}
-    }
 }

@@ -48,6 +48,8 @@ pub enum NodePhase {
     Seeding,
     /// A member in full.
     Active,
+    /// It was lost as a primary and is awaited, or made fit to follow; it does not vote.
+    Rejoining,
     /// On its way out.
     Removing,
 }

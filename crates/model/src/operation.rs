@@ -17,16 +17,19 @@ pub enum OperationKind {
     RemoveNode,
     Switchover,
     Failover,
+    /// A former primary follows again.
+    Rejoin,
     DeleteCluster,
 }
 
 impl OperationKind {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::CreateCluster,
         Self::AddNode,
         Self::RemoveNode,
         Self::Switchover,
         Self::Failover,
+        Self::Rejoin,
         Self::DeleteCluster,
     ];
 
@@ -39,6 +42,7 @@ impl OperationKind {
             Self::RemoveNode => "remove_node",
             Self::Switchover => "switchover",
             Self::Failover => "failover",
+            Self::Rejoin => "rejoin",
             Self::DeleteCluster => "delete_cluster",
         }
     }
@@ -52,6 +56,7 @@ impl OperationKind {
             Self::RemoveNode => "Remove node",
             Self::Switchover => "Promote",
             Self::Failover => "Failover",
+            Self::Rejoin => "Rejoin",
             Self::DeleteCluster => "Delete cluster",
         }
     }

@@ -54,6 +54,10 @@ pub fn check_operation(view: &View, request: &NewOperation) -> Result<(), String
              primary now"
                 .to_owned(),
         ),
+        OperationKind::Rejoin => Some(
+            "a former primary rejoins by itself as soon as it is heard; if it never is, remove it"
+                .to_owned(),
+        ),
     };
     refusal.map_or(Ok(()), Err)
 }
@@ -66,7 +70,12 @@ fn refuse_busy(view: &View) -> Option<String> {
     if view.cluster.status.phase == ClusterPhase::Failed {
         return Some("the creation of the cluster failed; it can only be deleted".to_owned());
     }
-    let operation = view.operation.as_ref().or(view.queued.first())?;
+    // Whoever returns may take its time; nothing waits for that.
+    let operation = view
+        .operation
+        .iter()
+        .chain(&view.queued)
+        .find(|operation| operation.kind != OperationKind::Rejoin)?;
     let title = operation.kind.title().to_lowercase();
     Some(format!("`{title}` is under way; wait until it has ended"))
 }

@@ -179,8 +179,8 @@ pub fn health(view: &View, facts: &NodeFacts) -> NodeHealth {
         NodePhase::Provisioning | NodePhase::Joining | NodePhase::Removing => {
             return NodeHealth::Working;
         }
-        NodePhase::Seeding | NodePhase::Active if !is_fresh => return NodeHealth::Silent,
-        NodePhase::Seeding | NodePhase::Active => {}
+        _ if !is_fresh => return NodeHealth::Silent,
+        NodePhase::Seeding | NodePhase::Rejoining | NodePhase::Active => {}
     }
     let status = &view.cluster.status;
     match (facts.actual(), &node.target) {
@@ -205,7 +205,7 @@ fn state(view: &View, facts: &NodeFacts) -> String {
         NodePhase::Provisioning => return "its machine is being made".to_owned(),
         NodePhase::Joining => return "waiting for its agent".to_owned(),
         NodePhase::Removing => return "being removed".to_owned(),
-        NodePhase::Seeding | NodePhase::Active => {}
+        NodePhase::Seeding | NodePhase::Rejoining | NodePhase::Active => {}
     }
     if facts.machine_stopped {
         return "its machine is off".to_owned();

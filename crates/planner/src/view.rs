@@ -42,6 +42,8 @@ pub struct Seen {
     pub connected: bool,
     pub agent_version: String,
     pub report: Option<Arc<Report>>,
+    /// Milliseconds since it last said that it streams from its upstream.
+    pub streamed_age_ms: Option<u64>,
 }
 
 impl View {

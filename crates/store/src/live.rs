@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, RwLock};
 use std::time::Instant;
 
-use bellwether_model::NodeId;
+use bellwether_model::{Actual, NodeId};
 use bellwether_protocol::Report;
 use tokio::sync::broadcast;
 
@@ -25,6 +25,8 @@ pub struct Seen {
 pub struct Live {
     started: Instant,
     seen: RwLock<HashMap<NodeId, Seen>>,
+    /// When a node last said that it streams from its upstream.
+    streamed: RwLock<HashMap<NodeId, Instant>>,
     stopped: RwLock<HashSet<NodeId>>,
     changes: broadcast::Sender<NodeId>,
 }
@@ -34,6 +36,7 @@ impl Default for Live {
         Self {
             started: Instant::now(),
             seen: RwLock::default(),
+            streamed: RwLock::default(),
             stopped: RwLock::default(),
             changes: broadcast::channel(1024).0,
         }
@@ -47,6 +50,11 @@ impl Live {
     }
 
     pub fn publish(&self, node: &NodeId, seen: Seen) {
+        let worker = seen.report.as_ref().and_then(|report| report.worker.as_ref());
+        if worker.is_some_and(|w| matches!(w.actual, Actual::Replica { streaming: true, .. })) {
+            let mut streamed = self.streamed.write().expect("nothing panics while it is held");
+            streamed.insert(node.clone(), seen.at);
+        }
         self.seen.write().expect("nothing panics while it is held").insert(node.clone(), seen);
         self.tell(node);
     }
@@ -65,7 +73,12 @@ impl Live {
         self.seen.read().expect("nothing panics while it is held").get(node).cloned()
     }
 
+    pub fn streamed_at(&self, node: &NodeId) -> Option<Instant> {
+        self.streamed.read().expect("nothing panics while it is held").get(node).copied()
+    }
+
     pub fn forget(&self, node: &NodeId) {
+        self.streamed.write().expect("nothing panics while it is held").remove(node);
         self.seen.write().expect("nothing panics while it is held").remove(node);
         self.stopped.write().expect("nothing panics while it is held").remove(node);
         self.tell(node);

@@ -194,9 +194,16 @@ impl Api {
     /// # Errors
     /// When it is refused or not gone in time.
     pub async fn delete(&self, name: &str) -> anyhow::Result<()> {
-        let path = format!("/v1/clusters/{name}?confirm={name}");
-        let operation: Operation = self.expect("DELETE", &path, None).await?;
+        let operation = self.ask_to_delete(name).await?;
         self.finish(operation.id.as_str(), Duration::from_secs(120)).await?;
         Ok(())
+    }
+
+    /// Asks for the deletion of a cluster.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn ask_to_delete(&self, name: &str) -> anyhow::Result<Operation> {
+        self.expect("DELETE", &format!("/v1/clusters/{name}?confirm={name}"), None).await
     }
 }

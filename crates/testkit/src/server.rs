@@ -128,9 +128,8 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
-        if std::thread::panicking() {
-            eprintln!("--- the server's log ---\n{}", self.log());
-        }
+        // Test runners show it when the test failed.
+        eprintln!("--- the server's log ---\n{}", self.log());
         if std::env::var_os("BELLWETHER_KEEP").is_some() {
             return;
         }

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 
 use super::failure::{Failure, Result};
 use super::output::{Format, or_dash, print, table, word};
-use super::{Acting, Context};
+use super::{Acting, Context, connection};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -20,7 +20,7 @@ pub(crate) enum Command {
     /// Show a cluster and its nodes
     Show { cluster: String },
     /// Show how to connect to a cluster
-    Connection(Connection),
+    Connection(connection::Show),
     /// Delete a cluster with all of its data
     Delete {
         cluster: String,
@@ -69,26 +69,12 @@ fn timers(text: &str) -> std::result::Result<TimerProfile, String> {
     serde_json::from_value(value).map_err(|_| "use fast, lan or wan".to_owned())
 }
 
-#[derive(Args)]
-pub(crate) struct Connection {
-    cluster: String,
-    /// Show the password too
-    #[arg(long)]
-    reveal: bool,
-    /// Print one ready-made text only: psql, uri, jdbc, python, node, or ca for the certificate
-    #[arg(long, value_name = "NAME")]
-    format: Option<String>,
-    /// The endpoint for reads instead of the one for writes
-    #[arg(long)]
-    read_only: bool,
-}
-
 pub(super) async fn run(context: &Context, command: Command) -> Result {
     match command {
         Command::Create(create) => run_create(context, create).await,
         Command::List => list(context).await,
         Command::Show { cluster } => show(context, &cluster).await,
-        Command::Connection(connection) => run_connection(context, connection).await,
+        Command::Connection(connection) => connection::show(context, &connection).await,
         Command::Delete { cluster, acting } => delete(context, &cluster, &acting).await,
     }
 }
@@ -168,44 +154,6 @@ async fn show(context: &Context, name: &str) -> Result {
     );
     println!();
     super::nodes::list(context, name).await
-}
-
-async fn run_connection(context: &Context, command: Connection) -> Result {
-    let reveal = command.reveal || command.format.is_some();
-    let connection = context.client.connection(&command.cluster, reveal).await?;
-    if context.format != Format::Table {
-        return print(context.format, &connection);
-    }
-    let endpoint = if command.read_only { "read_only" } else { "read_write" };
-    let examples = connection.examples.iter().filter(|example| example.endpoint == endpoint);
-    match command.format.as_deref() {
-        Some("ca") => print!("{}", connection.ca_certificate),
-        Some(name) => {
-            let found = examples.clone().find(|example| example.name == name);
-            let known: Vec<&str> = examples.map(|example| example.name.as_str()).collect();
-            let found = found.ok_or_else(|| {
-                Failure::usage(format!("--format {name}: use {} or ca", known.join(", ")))
-            })?;
-            println!("{}", found.text);
-        }
-        None => {
-            println!("For writes  {}", connection.read_write.join(", "));
-            println!("For reads   {}", connection.read_only.join(", "));
-            println!("User        {}", connection.user);
-            println!("Database    {}", connection.database);
-            let hidden = "hidden; --reveal shows it".to_owned();
-            println!("Password    {}", connection.password.clone().unwrap_or(hidden));
-            for example in examples {
-                println!("\n{}\n  {}", example.title, example.text.replace('\n', "\n  "));
-            }
-            println!(
-                "\nca.pem is the certificate: \
-                 bellwether cluster connection {} --format ca > ca.pem",
-                command.cluster
-            );
-        }
-    }
-    Ok(())
 }
 
 async fn delete(context: &Context, name: &str, acting: &Acting) -> Result {

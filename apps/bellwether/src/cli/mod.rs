@@ -3,6 +3,7 @@
 mod apply;
 mod clusters;
 mod config;
+mod connection;
 mod engines;
 mod failure;
 mod login;

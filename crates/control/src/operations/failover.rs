@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use bellwether_model::node::NodePhase;
 use bellwether_model::replication::Position;
 use bellwether_model::{Actual, NodeId, Operation, Target, Term, Timestamp};
 use bellwether_planner::election::{self, LOSS_BYTES_MAX, Verdict};
@@ -63,7 +64,7 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
         "choose_candidate" => choose_candidate(pass, &mut report),
         "advance_term" => advance_term(pass, op, &mut report),
         "await_primary" => await_primary(pass, op, &mut report),
-        "repoint" => Outcome::Next,
+        "repoint" => repoint(pass, &report),
         "write_report" => write_report(op, &report),
         _ => unknown_step(name),
     };
@@ -278,6 +279,21 @@ fn await_primary(pass: &mut Pass, op: &Operation, report: &mut Report) -> Outcom
     }
     let name = report.candidate_name.as_deref().unwrap_or("the candidate");
     Outcome::wait(format!("waiting for {name} to serve"))
+}
+
+/// The others follow since the term began. The former primary comes back by an operation of its
+/// own, unless it was the only candidate, or is back already.
+fn repoint(pass: &mut Pass, report: &Report) -> Outcome {
+    let primary = pass.cluster.object.status.primary.clone();
+    let former = report.former.clone().filter(|former| Some(former) != primary.as_ref());
+    if let (Some(former), Some(primary)) = (former, primary) {
+        let is_back = pass.view.node(&former).is_some_and(|facts| facts.streams_from(&primary));
+        let phase = pass.view.node(&former).map(|facts| facts.node.phase);
+        if !is_back && phase == Some(NodePhase::Active) {
+            pass.set_phase(&former, NodePhase::Rejoining);
+        }
+    }
+    Outcome::Next
 }
 
 fn write_report(op: &mut Operation, report: &Report) -> Outcome {

@@ -6,6 +6,7 @@ pub mod create_cluster;
 pub mod delete_cluster;
 pub mod failover;
 pub mod nodes;
+pub mod rejoin;
 pub mod remove_node;
 pub mod switchover;
 pub mod term;
@@ -27,6 +28,7 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
         OperationKind::RemoveNode => remove_node::step(world, pass, op, name),
         OperationKind::Switchover => switchover::step(world, pass, op, name),
         OperationKind::Failover => failover::step(world, pass, op, name),
+        OperationKind::Rejoin => rejoin::step(world, pass, op, name),
         OperationKind::DeleteCluster => delete_cluster::step(world, pass, op, name),
     }
 }

@@ -60,10 +60,14 @@ impl Postgres {
         }
         let Ok(rows) = self.sql.query(QUESTION).await else { return probe };
         let Some(row) = rows.first() else { return probe };
-        self.read(row, &mut probe);
-        if probe.in_recovery == Some(false) {
-            probe.followers = self.followers(probe.position).await;
+        let mut seen = probe.clone();
+        self.read(row, &mut seen);
+        if seen.in_recovery == Some(false) {
+            // Half an answer would say that nobody follows.
+            let Some(followers) = self.followers(seen.position).await else { return probe };
+            seen.followers = followers;
         }
+        let mut probe = seen;
         self.add_slow(&mut probe).await;
         self.cache.lock().expect("nothing panics while it is held").last_position = probe.position;
         probe
@@ -93,9 +97,9 @@ impl Postgres {
         };
     }
 
-    async fn followers(&self, own: Option<Position>) -> Vec<Follower> {
+    async fn followers(&self, own: Option<Position>) -> Option<Vec<Follower>> {
         let timeline = own.map_or(0, |own| own.timeline);
-        let rows = self.sql.query(FOLLOWERS).await.unwrap_or_default();
+        let rows = self.sql.query(FOLLOWERS).await.ok()?;
         let follower = |row: &Row| {
             let offset = row.get::<_, i64>("flushed").max(0) as u64;
             Some(Follower {
@@ -104,7 +108,7 @@ impl Postgres {
                 streaming: row.get("streaming"),
             })
         };
-        rows.iter().filter_map(follower).collect()
+        Some(rows.iter().filter_map(follower).collect())
     }
 
     async fn add_slow(&self, probe: &mut Probe) {

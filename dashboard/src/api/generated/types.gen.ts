@@ -376,7 +376,7 @@ export type NodeId = string;
 /**
  * Where a node is in its life.
  */
-export type NodePhase = 'provisioning' | 'joining' | 'seeding' | 'active' | 'removing';
+export type NodePhase = 'provisioning' | 'joining' | 'seeding' | 'active' | 'rejoining' | 'removing';
 
 /**
  * The role of a node as it is, not as it is wanted.
@@ -515,7 +515,7 @@ export type OperationId = string;
 /**
  * What an operation does. The names are stored: add, never rename.
  */
-export type OperationKind = 'create_cluster' | 'add_node' | 'remove_node' | 'switchover' | 'failover' | 'delete_cluster';
+export type OperationKind = 'create_cluster' | 'add_node' | 'remove_node' | 'switchover' | 'failover' | 'rejoin' | 'delete_cluster';
 
 export type OperationStatus = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled';
 
