@@ -8,7 +8,7 @@ use bellwether_model::{
 use clap::{Args, Subcommand};
 
 use super::failure::{Failure, Result};
-use super::output::{Format, or_dash, print, table, word};
+use super::output::{Format, or_dash, print, say, table, word};
 use super::{Acting, Context, connection};
 
 #[derive(Subcommand)]
@@ -90,14 +90,23 @@ async fn run_create(context: &Context, create: Create) -> Result {
         replication: create.replication,
         timers: create.timers,
     };
-    create_from(context, &spec, &create.acting).await
+    if create.acting.plan {
+        return context.show_plan(&context.client.plan_creation(&spec).await?);
+    }
+    let cluster = create_from(context, &spec, &create.acting).await?;
+    if context.format == Format::Table {
+        say!("{}: {}", cluster.name, cluster.sentence);
+        return Ok(());
+    }
+    print(context.format, &cluster)
 }
 
 /// Creates a cluster; also what `apply` does with one that is not there.
-pub(super) async fn create_from(context: &Context, spec: &ClusterSpec, acting: &Acting) -> Result {
-    if acting.plan {
-        return context.show_plan(&context.client.plan_creation(spec).await?);
-    }
+pub(super) async fn create_from(
+    context: &Context,
+    spec: &ClusterSpec,
+    acting: &Acting,
+) -> Result<ClusterView> {
     // The same attempt sent twice, by a network that stutters, makes one cluster.
     let key = OperationId::generate();
     let cluster = context.client.create_cluster(spec, key.as_str()).await?;
@@ -105,12 +114,7 @@ pub(super) async fn create_from(context: &Context, spec: &ClusterSpec, acting: &
     if let Some(operation) = operation.filter(|_| acting.wait) {
         context.wait_for(operation.as_str(), acting.timeout).await?;
     }
-    let cluster = context.client.cluster(&spec.name).await?;
-    if context.format == Format::Table {
-        println!("{}: {}", cluster.name, cluster.sentence);
-        return Ok(());
-    }
-    print(context.format, &cluster)
+    Ok(context.client.cluster(&spec.name).await?)
 }
 
 fn row(cluster: &ClusterView) -> Vec<String> {
@@ -139,8 +143,8 @@ async fn show(context: &Context, name: &str) -> Result {
     if context.format != Format::Table {
         return print(context.format, &cluster);
     }
-    println!("{}: {}", cluster.name, cluster.sentence);
-    println!(
+    say!("{}: {}", cluster.name, cluster.sentence);
+    say!(
         "{} {} on {}, {} nodes of {} cores, {} memory, {} disk; replication {}; term {}",
         cluster.spec.engine,
         cluster.spec.version,
@@ -152,7 +156,7 @@ async fn show(context: &Context, name: &str) -> Result {
         cluster.spec.replication,
         cluster.term,
     );
-    println!();
+    say!();
     super::nodes::list(context, name).await
 }
 
@@ -163,8 +167,9 @@ async fn delete(context: &Context, name: &str, acting: &Acting) -> Result {
     if acting.plan {
         return context.show_plan(&plan);
     }
+    super::refuse_refused(&plan)?;
     if !acting.yes {
-        context.show_plan(&plan)?;
+        context.explain(&plan);
         let answer = context.ask(&format!("Type {} to delete it: ", cluster.name))?;
         if answer.trim() != cluster.name {
             return Err(Failure::usage("nothing was deleted"));
@@ -191,10 +196,10 @@ impl Context {
         }
         let title = operation.kind.title();
         match (acting.wait, operation.message.as_str()) {
-            (true, "") => println!("{title}: done"),
-            (true, message) => println!("{title}: {message}"),
+            (true, "") => say!("{title}: done"),
+            (true, message) => say!("{title}: {message}"),
             (false, _) => {
-                println!("{title} has begun: bellwether operation watch {}", operation.id);
+                say!("{title} has begun: bellwether operation watch {}", operation.id);
             }
         }
         Ok(())

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::Context;
 use super::failure::{Failure, Result};
-use super::output::{Format, print};
+use super::output::{Format, print, put, say};
 
 /// What the examples call the file of the certificate.
 const CA_FILE: &str = "ca.pem";
@@ -31,8 +31,12 @@ pub(crate) struct Show {
 
 pub(super) async fn show(context: &Context, command: &Show) -> Result {
     let file = command.save_ca.as_deref().map(plain_path).transpose()?;
-    let reveal = command.reveal || command.format.as_deref().is_some_and(|name| name != "ca");
-    let mut connection = context.client.connection(&command.cluster, reveal).await?;
+    let mut connection = context.client.connection(&command.cluster, command.reveal).await?;
+    if let Some(name) = command.format.as_deref().filter(|name| *name != "ca") {
+        // Nothing is revealed, and nobody written down for it, when there is no such text.
+        check_format(&connection, name)?;
+        connection = context.client.connection(&command.cluster, true).await?;
+    }
     if let Some(file) = &file {
         std::fs::write(file, &connection.ca_certificate)
             .map_err(|error| Failure::usage(format!("--save-ca {file}: {error}")))?;
@@ -47,32 +51,44 @@ pub(super) async fn show(context: &Context, command: &Show) -> Result {
     let examples = connection.examples.iter().filter(|example| example.endpoint == endpoint);
     let examples: Vec<&ConnectionExample> = examples.collect();
     match command.format.as_deref() {
-        Some("ca") => print!("{}", connection.ca_certificate),
+        Some("ca") => put(format_args!("{}", connection.ca_certificate)),
         Some(name) => {
-            let known: Vec<&str> = examples.iter().map(|example| example.name.as_str()).collect();
-            let found = examples.iter().find(|example| example.name == name).ok_or_else(|| {
-                Failure::usage(format!("--format {name}: use {} or ca", known.join(", ")))
-            })?;
-            println!("{}", found.text);
+            if let Some(found) = examples.iter().find(|example| example.name == name) {
+                say!("{}", found.text);
+            }
         }
         None => show_all(&connection, &examples, file.is_none().then_some(&command.cluster)),
     }
     Ok(())
 }
 
+/// Whether there is such a ready-made text. Both endpoints have the same.
+fn check_format(connection: &Connection, name: &str) -> Result {
+    let known = connection.examples.iter().map(|example| example.name.as_str());
+    let known: std::collections::BTreeSet<&str> = known.collect();
+    if known.is_empty() {
+        return Err(Failure::refused("the cluster has no node to connect to yet"));
+    }
+    if known.contains(name) {
+        return Ok(());
+    }
+    let known: Vec<&str> = known.into_iter().collect();
+    Err(Failure::usage(format!("--format {name}: use {} or ca", known.join(", "))))
+}
+
 /// `unwritten` is the name of the cluster, when its certificate has not been written to a file.
 fn show_all(connection: &Connection, examples: &[&ConnectionExample], unwritten: Option<&String>) {
-    println!("For writes  {}", connection.read_write.join(", "));
-    println!("For reads   {}", connection.read_only.join(", "));
-    println!("User        {}", connection.user);
-    println!("Database    {}", connection.database);
+    say!("For writes  {}", connection.read_write.join(", "));
+    say!("For reads   {}", connection.read_only.join(", "));
+    say!("User        {}", connection.user);
+    say!("Database    {}", connection.database);
     let hidden = "hidden; --reveal shows it";
-    println!("Password    {}", connection.password.as_deref().unwrap_or(hidden));
+    say!("Password    {}", connection.password.as_deref().unwrap_or(hidden));
     for example in examples {
-        println!("\n{}\n  {}", example.title, example.text.replace('\n', "\n  "));
+        say!("\n{}\n  {}", example.title, example.text.replace('\n', "\n  "));
     }
     if let Some(name) = unwritten {
-        println!(
+        say!(
             "\n{CA_FILE} is the certificate: \
              bellwether cluster connection {name} --save-ca {CA_FILE}"
         );

@@ -35,6 +35,11 @@ impl Failure {
         Self::new(7, text)
     }
 
+    /// Says which file it is about.
+    pub(super) fn in_file(self, path: &std::path::Path) -> Self {
+        Self { text: format!("{}: {}", path.display(), self.text), ..self }
+    }
+
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = hint.into();
         self
