@@ -127,15 +127,16 @@ pub(crate) async fn accept(
     key: &Key,
 ) -> Result<Response> {
     for _ in 0..TRIES {
-        if let Some(made) = key.made(api)? {
-            let known = api.store.find::<Operation>(&made);
-            let known = known.ok_or_else(|| idempotency::is_gone("operation"))?;
-            return Ok(answer(&known.object));
+        if let Some(made) = made_before(api, key)? {
+            return Ok(made);
         }
         // In this order: what the view does not show yet makes the commit fail.
         let mut cluster: Stored<Cluster> = api.store.get(id.as_str())?;
         let view = find_view(api, id.as_str())?;
-        check(api, &view, request)?;
+        if let Err(refusal) = check(api, &view, request) {
+            // What is in the way may be what this same request has made a moment ago.
+            return made_before(api, key)?.ok_or(refusal);
+        }
         let mut operation = new_operation(&cluster.object, request.kind, caller);
         let node = request.node.as_deref().and_then(|text| view.node_named(text));
         operation.node = node.map(|facts| facts.node.id.clone());
@@ -162,6 +163,14 @@ pub(crate) async fn accept(
         }
     }
     Err(changes_too_quickly())
+}
+
+/// The answer to a request that was served before.
+fn made_before(api: &Inner, key: &Key) -> Result<Option<Response>> {
+    let Some(made) = key.made(api)? else { return Ok(None) };
+    let known = api.store.find::<Operation>(&made);
+    let known = known.ok_or_else(|| idempotency::is_gone("operation"))?;
+    Ok(Some(answer(&known.object)))
 }
 
 fn answer(operation: &Operation) -> Response {

@@ -137,9 +137,18 @@ fn signing_in_keeps_a_token_for_its_owner_only_and_no_password_is_seen() {
         .input("the-password-of-admin\n")
         .env("BELLWETHER_TOKEN", TOKEN);
     let child = run.start();
-    let seen = std::fs::read(format!("/proc/{}/cmdline", child.id())).expect("it runs");
-    let seen = String::from_utf8(seen).expect("text");
-    assert!(seen.contains("login") && !seen.contains(TOKEN) && !seen.contains("password-of"));
+    let path = format!("/proc/{}/cmdline", child.id());
+    let begun = std::time::Instant::now();
+    let seen = loop {
+        // Empty until the program has taken the place of the test's copy.
+        let seen = std::fs::read_to_string(&path).expect("it waits for the password");
+        if seen.contains("--password-file") {
+            break seen;
+        }
+        assert!(begun.elapsed().as_secs() < 10, "{seen}");
+        std::thread::yield_now();
+    };
+    assert!(!seen.contains(TOKEN) && !seen.contains("password-of"), "{seen}");
     let ended = run.end(child).clean();
     assert_eq!(ended.out, format!("Signed in to {} as admin.\n", server.url));
 
