@@ -1,8 +1,8 @@
 //! Leads clients to where they belong: on every node one port to the primary, one to the replicas.
 //!
-//! Bytes are passed on unread. A new connection waits while the primary changes, up to a limit. Until
-//! a node has answered it for the first time, what its client said is kept, and said again to the
-//! next node when the first one turns out to be frozen, gone or replaced.
+//! Bytes are passed on unread. A new connection waits while the primary changes, up to a limit.
+//! Until a node has answered it for the first time, what its client said is kept, and said again to
+//! the next node when the first one turns out to be frozen, gone or replaced.
 
 use std::collections::HashMap;
 use std::net::{Ipv6Addr, SocketAddr};
