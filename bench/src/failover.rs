@@ -1,14 +1,19 @@
-//! A writer at one autocommit write per 5 ms through the endpoint: from the kill of the primary's
-//! container to the first acknowledged write, and the gap of a planned switchover. Beside it, the
-//! same kill while the provider cannot be asked, so that the lease has to end.
+//! A writer at one autocommit write per 5 ms through the endpoint: how long it waits from the last
+//! write acknowledged before a fault to the first one after it. The primary's container is killed;
+//! frozen, so that nobody can say that it is dead and its lease has to end; and a replica promoted.
 
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use bellwether_testkit::docker::{container_of, docker};
+use bellwether_testkit::wait::until;
 use bellwether_testkit::{Api, Server, Writer};
 use serde_json::json;
 
 use crate::figures::percentile;
+
+/// Writes come every 5 ms: a longer silence is the fault's.
+const FELT_MIN: Duration = Duration::from_millis(40);
 
 pub(crate) async fn run(runs: usize) -> anyhow::Result<()> {
     let (_server, api) = Server::start().await?;
@@ -53,13 +58,24 @@ pub(crate) async fn run(runs: usize) -> anyhow::Result<()> {
 async fn fault(api: &Api, kind: &str) -> anyhow::Result<(f64, usize)> {
     let cluster = api.healthy("bench", Duration::from_secs(120)).await?;
     let primary = cluster.primary.expect("a healthy cluster has a primary");
-    let writer = Writer::start(api.connection("bench").await?).await?;
+    // Through an endpoint that stays: how long clients wait for a dead one is theirs to choose.
+    let connection = api.connection("bench").await?;
+    let nodes = api.nodes("bench").await?;
+    let victim = nodes.iter().find(|node| node.id == primary).context("the primary's node")?;
+    let is_other = |address: &String| !address.starts_with(&format!("{}:", victim.address));
+    let place = connection.read_write.iter().position(is_other).context("another endpoint")?;
+    let writer = Writer::through(connection, place).await?;
     writer.progress(100).await?;
     let container = container_of(primary.as_str())?;
     let at = Instant::now();
-    docker(&[kind, &container])?;
+    tokio::task::block_in_place(|| docker(&[kind, &container]))?;
+    until("the outage is over", Duration::from_secs(60), || async {
+        anyhow::ensure!(writer.history().outage(at) > FELT_MIN, "the fault is not felt yet");
+        Ok(())
+    })
+    .await?;
     writer.progress(100).await?;
-    let outage = writer.history().first_after(at).unwrap_or_default();
+    let outage = writer.history().outage(at);
     if kind == "pause" {
         docker(&["unpause", &container])?;
     }

@@ -128,8 +128,10 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
-        // Test runners show it when the test failed.
-        eprintln!("--- the server's log ---\n{}", self.log());
+        // Test runners keep it to themselves unless the test failed.
+        if std::env::var_os("NEXTEST").is_some() || std::thread::panicking() {
+            eprintln!("--- the server's log ---\n{}", self.log());
+        }
         if std::env::var_os("BELLWETHER_KEEP").is_some() {
             return;
         }
