@@ -1,9 +1,8 @@
 //! Exit codes, as they are documented.
 
-use std::net::TcpListener;
-
 use bellwether_model::problem::Code;
 use serde_json::json;
+use tokio::net::TcpSocket;
 
 use crate::fixture::{OPERATION, cluster, new_cluster, operation, plan};
 use crate::program::Run;
@@ -107,11 +106,10 @@ fn wrong_usage_ends_with_2_and_asks_the_server_nothing() {
 
 #[test]
 fn a_server_that_cannot_be_reached_ends_with_6() {
-    let port = {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        listener.local_addr().expect("an address").port()
-    };
-    let url = format!("http://127.0.0.1:{port}");
+    // Held, so that nobody else gets the port, and not listened on.
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+    let url = format!("http://{}", socket.local_addr().expect("an address"));
     for line in [&["cluster", "list"][..], &["cluster", "create", "a"], &["logout"]] {
         let ended = Run::new(line).env("BELLWETHER_URL", &url).run();
         ended.code(6).says(&[&url, "hint: "]);
