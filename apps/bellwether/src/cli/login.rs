@@ -79,8 +79,9 @@ fn ask() -> Result<String> {
     let before = tcgetattr(&input).map_err(failed)?;
     let mut hidden = before.clone();
     hidden.local_modes.remove(LocalModes::ECHO);
-    eprint!("Password: ");
+    // Hidden before it is asked for: what is typed at once is neither shown nor lost.
     tcsetattr(&input, OptionalActions::Flush, &hidden).map_err(failed)?;
+    eprint!("Password: ");
     let mut text = String::new();
     let read = input.read_line(&mut text);
     tcsetattr(&input, OptionalActions::Flush, &before).map_err(failed)?;

@@ -11,3 +11,4 @@ mod real;
 mod settings;
 mod shown;
 mod stand_in;
+mod terminal;

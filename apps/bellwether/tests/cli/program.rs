@@ -54,7 +54,12 @@ impl Run {
     }
 
     pub(crate) fn start(&mut self) -> Child {
-        self.command.stdin(if self.input.is_some() { Stdio::piped() } else { Stdio::null() });
+        let input = if self.input.is_some() { Stdio::piped() } else { Stdio::null() };
+        self.start_with(input)
+    }
+
+    pub(crate) fn start_with(&mut self, input: Stdio) -> Child {
+        self.command.stdin(input);
         self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
         self.command.spawn().expect("the program starts")
     }

@@ -18,13 +18,14 @@ pub(crate) struct Call<'a> {
     headers: Vec<(String, Vec<u8>)>,
     body: Vec<u8>,
     from: IpAddr,
+    over_tls: bool,
 }
 
 impl<'a> Call<'a> {
     pub(crate) fn new(world: &'a World, method: &str, uri: String) -> Self {
         let from = IpAddr::from([192, 0, 2, 1]);
         let (headers, body) = (Vec::new(), Vec::new());
-        Self { world, method: method.to_owned(), uri, headers, body, from }
+        Self { world, method: method.to_owned(), uri, headers, body, from, over_tls: false }
     }
 
     pub(crate) fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
@@ -58,6 +59,11 @@ impl<'a> Call<'a> {
         self
     }
 
+    pub(crate) fn over_tls(mut self) -> Self {
+        self.over_tls = true;
+        self
+    }
+
     /// The answer, whose body may still be on its way.
     pub(crate) async fn begin(self) -> Response<Body> {
         let mut request = Request::builder().method(self.method.as_str()).uri(&self.uri);
@@ -66,6 +72,9 @@ impl<'a> Call<'a> {
         }
         let mut request = request.body(Body::from(self.body)).expect("a request");
         request.extensions_mut().insert(ConnectInfo(SocketAddr::new(self.from, 50_000)));
+        if self.over_tls {
+            request.extensions_mut().insert(bellwether_api::OverTls);
+        }
         self.world.router.clone().oneshot(request).await.expect("never fails")
     }
 

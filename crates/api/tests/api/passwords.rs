@@ -60,6 +60,38 @@ async fn a_session_is_a_token_and_a_cookie_that_no_script_reads() {
 }
 
 #[tokio::test]
+async fn over_tls_the_cookie_is_for_tls_and_this_server_alone() {
+    let world = World::new().await;
+    user_with_password(&world, "eve").await;
+    let call = world.post("/v1/sessions", credentials("eve", PASSWORD)).anonymous();
+    let session = call.over_tls().expect(201).await;
+    let token = session.at("/token");
+    let pair = format!("__Host-bellwether_session={token}");
+    let cookie = format!("{pair}; Path=/; HttpOnly; SameSite=Strict; Secure");
+    assert_eq!(session.header("set-cookie"), cookie);
+    let with_cookie = |method: &str, path: &str| {
+        world.call(method, path).anonymous().header("cookie", &pair).over_tls()
+    };
+    with_cookie("GET", "/v1/me").expect(200).await;
+    let end = with_cookie("DELETE", "/v1/sessions/current").header("x-bellwether", "1");
+    let gone = "__Host-bellwether_session=; Path=/; HttpOnly; SameSite=Strict; Secure; Max-Age=0";
+    assert_eq!(end.expect(204).await.header("set-cookie"), gone);
+}
+
+#[tokio::test]
+async fn wrong_passwords_are_written_to_the_audit_log() {
+    let world = World::new().await;
+    let sign_in = world.post("/v1/sessions", credentials("mallory", "wrong")).anonymous();
+    sign_in.from("192.0.2.66").refused(401, "wrong-password").await;
+    let audit = world.get("/v1/audit").expect(200).await;
+    let entry = &audit.items()[0];
+    assert_eq!(entry["action"], "session.create");
+    assert_eq!(entry["user"], "mallory");
+    assert_eq!(entry["source"], "192.0.2.66");
+    assert_eq!(entry["result"], "wrong-password");
+}
+
+#[tokio::test]
 async fn signing_in_says_the_same_for_a_wrong_user_and_a_wrong_password() {
     let world = World::new().await;
     user_with_password(&world, "eve").await;
