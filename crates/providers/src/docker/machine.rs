@@ -32,7 +32,11 @@ impl Docker {
         let client = self.client().await?;
         let id = match self.container(&request.node).await? {
             Some((id, MachineState::Running)) => return Ok(id),
-            Some((id, _)) => id,
+            Some((id, _)) => {
+                // The host may have been started anew since: its disk is not mounted then.
+                self.ensure_disk(&request.cluster, &request.node, request.size.disk).await?;
+                id
+            }
             None => self.create_container(request).await?,
         };
         // A container that was made and never started may lack its files: they are put again.
