@@ -199,6 +199,23 @@ impl Api {
         Ok(())
     }
 
+    /// Changes what was asked for, at that generation.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn change(&self, name: &str, generation: u64, change: &Value) -> anyhow::Result<()> {
+        let request = self
+            .http
+            .patch(format!("{}/v1/clusters/{name}", self.url))
+            .bearer_auth(&self.token)
+            .header("if-match", format!("\"{generation}\""))
+            .json(change);
+        let answer = request.send().await?;
+        let status = answer.status().as_u16();
+        anyhow::ensure!(status == 200, "PATCH {name}: {status}: {}", answer.text().await?);
+        Ok(())
+    }
+
     /// Asks for the deletion of a cluster.
     ///
     /// # Errors
