@@ -79,7 +79,6 @@ fn exit_code(code: Code) -> u8 {
         | Code::ProviderUnavailable => 4,
         Code::Unauthenticated
         | Code::WrongPassword
-        | Code::PasswordChangeNeeded
         | Code::Forbidden
         | Code::JoinTokenInvalid => 5,
         Code::Internal => 1,

@@ -148,7 +148,7 @@ export type ClusterView = {
 /**
  * The stable words. Each has a page under `docs/errors/`; add, never rename.
  */
-export type Code = 'bad-request' | 'invalid-field' | 'unauthenticated' | 'wrong-password' | 'password-change-needed' | 'forbidden' | 'not-found' | 'method-not-allowed' | 'name-taken' | 'generation-mismatch' | 'operation-refused' | 'idempotency-key-reused' | 'join-token-invalid' | 'payload-too-large' | 'too-many-attempts' | 'provider-unavailable' | 'internal';
+export type Code = 'bad-request' | 'invalid-field' | 'unauthenticated' | 'wrong-password' | 'forbidden' | 'not-found' | 'method-not-allowed' | 'name-taken' | 'generation-mismatch' | 'operation-refused' | 'idempotency-key-reused' | 'join-token-invalid' | 'payload-too-large' | 'too-many-attempts' | 'provider-unavailable' | 'internal';
 
 /**
  * Everything a client needs. The password is there only when it was asked for.
