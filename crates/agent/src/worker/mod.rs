@@ -28,6 +28,9 @@ pub type DriverFactory = fn(&Assignment) -> Option<Arc<dyn Driver>>;
 /// Between two looks at the engine.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
+/// The same while writes wait for what is seen next.
+const LOOK_EVERY_AWAITED: Duration = Duration::from_millis(20);
+
 /// Runs until told to stop; the engine is then stopped in an orderly way.
 ///
 /// # Errors
@@ -56,9 +59,8 @@ async fn serve(worker: &mut Worker, socket: &Path) -> anyhow::Result<()> {
     lines::send(&mut write, &ToSentry::IamWorker).await?;
     let mut read = BufReader::new(read);
     let mut line = Vec::new();
-    let mut ticks = tokio::time::interval(LOOK_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
+        let pause = if worker.is_awaited() { LOOK_EVERY_AWAITED } else { LOOK_EVERY };
         let (waker, engine_end) = (worker.waker(), worker.engine_end());
         tokio::select! {
             message = lines::receive::<FromSentry>(&mut read, &mut line) => {
@@ -69,7 +71,7 @@ async fn serve(worker: &mut Worker, socket: &Path) -> anyhow::Result<()> {
             }
             () = waker.notified() => tokio::task::yield_now().await,
             () = engine_end => {}
-            _ = ticks.tick() => {}
+            () = tokio::time::sleep(pause) => {}
         }
         // Steps that take no time follow each other at once.
         let began = Instant::now();

@@ -54,6 +54,8 @@ pub(super) struct Worker {
     is_repaired: bool,
     /// The engine was started, not promoted, as a primary: the end of its log then.
     started_at: Option<Option<Position>>,
+    /// The term that was reported as served last.
+    served: Option<Term>,
     prepared: bool,
     config_version: u64,
     configured: Option<Assignment>,
@@ -79,6 +81,7 @@ impl Worker {
             repairs: 0,
             is_repaired: false,
             started_at: None,
+            served: None,
             prepared: false,
             config_version: 0,
             configured: None,
@@ -88,6 +91,16 @@ impl Worker {
 
     fn assignment(&self) -> Option<&Assignment> {
         self.orders.as_ref().map(|orders| &orders.assignment)
+    }
+
+    /// Whether writes wait: a planned switchover is under way, or this node is to be primary and
+    /// does not serve yet.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.assignment().is_some_and(|assignment| {
+            let is_to_serve = matches!(assignment.target, Target::Primary { term, .. }
+                if self.served != Some(term));
+            assignment.hold || is_to_serve
+        })
     }
 
     /// Takes new orders.
@@ -411,6 +424,7 @@ impl Worker {
     pub(super) fn report(&mut self) -> Option<WorkerReport> {
         self.orders.as_ref()?;
         let serving = self.serving();
+        self.served = serving;
         let progress = *self.progress.lock().expect("nothing panics while it is held");
         let probe = &self.probe;
         Some(WorkerReport {
