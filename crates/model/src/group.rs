@@ -68,12 +68,17 @@ impl JointConfig {
 
     /// Whether these promises elect: under every configuration that may be in force, and every one
     /// whose acknowledged writes the voters of today may not hold yet.
+    ///
+    /// A term that began without any voter is judged by the configurations before it, as long as
+    /// they are there: until then its primary needs the server's lease, so that it can be replaced.
     #[must_use]
     pub fn elects(&self, promised: &BTreeSet<NodeId>) -> bool {
-        self.iter().chain(&self.past).all(|config| {
+        let elects = |config: &GroupConfig| {
             !config.voters.is_empty()
                 && config.voters.intersection(promised).count() >= config.promise_quorum()
-        })
+        };
+        let is_past_enough = self.current.voters.is_empty() && !self.past.is_empty();
+        (is_past_enough || elects(&self.current)) && self.next.iter().chain(&self.past).all(elects)
     }
 
     /// Whether these acknowledgements alone keep a primary alive under every configuration in
@@ -181,6 +186,15 @@ mod tests {
             let config = config(n, w);
             assert_eq!((config.lease_quorum(), config.promise_quorum()), (k, p), "n={n} W={w}");
         }
+    }
+
+    #[test]
+    fn a_term_that_began_without_voters_is_judged_by_those_before() {
+        let joint = JointConfig { current: config(0, 1), next: None, past: vec![config(1, 1)] };
+        assert!(joint.elects(&["n0"].map(NodeId::from).into()));
+        assert!(!joint.elects(&["n1"].map(NodeId::from).into()));
+        let solo = JointConfig { past: Vec::new(), ..joint };
+        assert!(!solo.elects(&["n0"].map(NodeId::from).into()), "only its primary holds all");
     }
 
     #[test]

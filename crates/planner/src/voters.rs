@@ -17,7 +17,8 @@ use crate::view::{NodeFacts, View};
 pub fn next_config(view: &View) -> Option<JointConfig> {
     let status = &view.cluster.status;
     let joint = &status.config;
-    let primary = view.primary()?;
+    // Under a candidate too: one without voters may never come to serve otherwise.
+    let primary = view.primary_or_candidate()?;
     if status.promised != status.term {
         return None;
     }
