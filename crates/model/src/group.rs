@@ -69,16 +69,21 @@ impl JointConfig {
     /// Whether these promises elect: under every configuration that may be in force, and every one
     /// whose acknowledged writes the voters of today may not hold yet.
     ///
-    /// A term that began without any voter is judged by the configurations before it, as long as
-    /// they are there: until then its primary needs the server's lease, so that it can be replaced.
+    /// A configuration without voters leaves it to the others: as long as there is one with voters,
+    /// the primary needs the server's lease and can be replaced. Only one that has given up the
+    /// confirmations which others ask for stands in the way, for what was acknowledged under it is
+    /// its primary's alone.
     #[must_use]
     pub fn elects(&self, promised: &BTreeSet<NodeId>) -> bool {
+        let all = || self.iter().chain(&self.past);
+        let confirms = all().any(|config| !config.voters.is_empty() && config.acks > 0);
         let elects = |config: &GroupConfig| {
-            !config.voters.is_empty()
-                && config.voters.intersection(promised).count() >= config.promise_quorum()
+            if config.voters.is_empty() {
+                return config.acks > 0 || !confirms;
+            }
+            config.voters.intersection(promised).count() >= config.promise_quorum()
         };
-        let is_past_enough = self.current.voters.is_empty() && !self.past.is_empty();
-        (is_past_enough || elects(&self.current)) && self.next.iter().chain(&self.past).all(elects)
+        !self.is_solo() && all().all(elects)
     }
 
     /// Whether these acknowledgements alone keep a primary alive under every configuration in
@@ -193,6 +198,8 @@ mod tests {
         let joint = JointConfig { current: config(0, 1), next: None, past: vec![config(1, 1)] };
         assert!(joint.elects(&["n0"].map(NodeId::from).into()));
         assert!(!joint.elects(&["n1"].map(NodeId::from).into()));
+        let lowered = JointConfig { current: config(0, 0), ..joint.clone() };
+        assert!(!lowered.elects(&["n0"].map(NodeId::from).into()), "its primary may hold more");
         let solo = JointConfig { past: Vec::new(), ..joint };
         assert!(!solo.elects(&["n0"].map(NodeId::from).into()), "only its primary holds all");
     }

@@ -66,6 +66,7 @@ pub fn run(seed: u64, trace: Trace) -> Outcome {
         let _guard = crate::trace::attach(&hub);
         let mut run = Run::begin(hub.clone()).await;
         run.go().await;
+        run.show_end();
         let state = hub.lock();
         Outcome {
             seed,
@@ -359,6 +360,21 @@ impl Run {
             return Err("no write is acknowledged".to_owned());
         }
         Ok(status.term)
+    }
+
+    /// For whoever reads the trace of a failure: what the server thought at last.
+    fn show_end(&self) {
+        let view = self.view();
+        let mut state = self.hub.lock();
+        let Some(view) = view.filter(|_| state.check.violation.is_some()) else { return };
+        state.note(|_| format!("{:?}", view.cluster.status));
+        for facts in &view.nodes {
+            let (name, target) = (&facts.node.name, &facts.node.target);
+            state.note(|_| format!("{name} shall be {target:?}, {:?}", facts.node.phase));
+            if let Some(report) = facts.report() {
+                state.note(|_| format!("{name} says {report:?}"));
+            }
+        }
     }
 
     /// The last look, or the deletion of everything.
