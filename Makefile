@@ -78,7 +78,7 @@ e2e: build ## one test for each promise, on real engines in containers
 
 SEEDS ?= 100
 sim: ## the real decisions over a simulated world: SEEDS=1000 for more
-	@cargo run --quiet --release --package sim -- --seeds $(SEEDS)
+	@cargo run --quiet --profile sim --package sim -- --seeds $(SEEDS)
 
 browser: build ## the dashboard in a real browser against the real server
 	@scripts/ensure-images

@@ -10,8 +10,7 @@ use bellwether_model::operation::NewOperation;
 use bellwether_model::plan::Plan;
 use bellwether_model::problem::{Code, FieldProblem, Problem};
 use bellwether_model::{
-    Cluster, ClusterId, ClusterSpec, ClusterView, Operation, OperationId, OperationKind,
-    OperationStatus, Timestamp,
+    Cluster, ClusterId, ClusterSpec, ClusterView, Operation, OperationKind, Timestamp,
 };
 use bellwether_planner::{View, check_spec, cluster_view, plan_change, plan_creation};
 use bellwether_store::clusters::{self, NameClaim};
@@ -93,8 +92,13 @@ pub(crate) async fn show(
 }
 
 fn with_generation(view: &ClusterView, status: StatusCode) -> Response {
-    let etag = format!("\"{}\"", view.generation);
-    (status, [(header::ETAG, etag)], Json(view)).into_response()
+    tagged(view.generation, status, view)
+}
+
+/// The generation is what a change has to name.
+fn tagged(generation: u64, status: StatusCode, body: impl Serialize) -> Response {
+    let etag = format!("\"{generation}\"");
+    (status, [(header::ETAG, etag)], Json(body)).into_response()
 }
 
 /// Ask for a cluster. With `plan=true` nothing is made and a plan is the answer.
@@ -214,24 +218,7 @@ async fn check_can_make(api: &Inner, spec: &ClusterSpec) -> Result<()> {
 
 /// An operation that a person asks for.
 pub(crate) fn new_operation(cluster: &Cluster, kind: OperationKind, caller: &Caller) -> Operation {
-    Operation {
-        id: OperationId::generate(),
-        cluster: cluster.id.clone(),
-        cluster_name: cluster.spec.name.clone(),
-        kind,
-        node: None,
-        node_name: None,
-        status: OperationStatus::Queued,
-        started_by: caller.user.name.clone(),
-        reason: "asked for".to_owned(),
-        rule: 0,
-        created_at: Timestamp::now(),
-        started_at: None,
-        ended_at: None,
-        steps: Vec::new(),
-        message: String::new(),
-        state: serde_json::Value::Null,
-    }
+    Operation::queued(cluster, kind, &caller.user.name, Timestamp::now())
 }
 
 /// The answer to a change: the cluster, or with `plan=true` what would be done.
@@ -290,9 +277,8 @@ pub(crate) async fn change(
             }
         }
         let view = cluster_view(&find_view(&api, id.as_str())?);
-        let etag = format!("\"{}\"", view.generation);
-        let changed = Changed::Cluster(Box::new(view));
-        return Ok(([(header::ETAG, etag)], Json(changed)).into_response());
+        let generation = view.generation;
+        return Ok(tagged(generation, StatusCode::OK, Changed::Cluster(Box::new(view))));
     }
     Err(operations::changes_too_quickly())
 }

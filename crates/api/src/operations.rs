@@ -233,8 +233,7 @@ fn too_many(api: &Inner, view: &View) -> Result<Option<String>> {
 
 /// Nothing is changed on a cluster that is on its way out.
 pub(crate) fn refuse_when_deleted(view: &View) -> Result<()> {
-    let mut operations = view.operation.iter().chain(&view.queued);
-    if operations.any(|operation| operation.kind == OperationKind::DeleteCluster) {
+    if view.is_being_deleted() {
         let words = format!("{} is being deleted", view.cluster.spec.name);
         return Err(ApiError::new(Code::OperationRefused, words));
     }

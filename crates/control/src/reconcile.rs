@@ -186,22 +186,11 @@ async fn start(
     }
     let name = node.as_ref().and_then(|id| view.node(id)).map(|facts| facts.node.name.clone());
     let mut operation = Operation {
-        id: OperationId::generate(),
-        cluster: cluster.object.id.clone(),
-        cluster_name: cluster.object.spec.name.clone(),
-        kind,
         node,
         node_name: name,
-        status: OperationStatus::Queued,
-        started_by: "bellwether".to_owned(),
         reason: decision.why.to_owned(),
         rule: decision.rule,
-        created_at: world.now(),
-        started_at: None,
-        ended_at: None,
-        steps: Vec::new(),
-        message: String::new(),
-        state: serde_json::Value::Null,
+        ..Operation::queued(&cluster.object, kind, "bellwether", world.now())
     };
     operation.steps = runner::first_steps(&operation);
     let id = operation.id.clone();

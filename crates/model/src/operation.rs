@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::cluster::Cluster;
 use crate::id::{ClusterId, NodeId, OperationId};
 use crate::time::Timestamp;
 
@@ -152,6 +153,34 @@ pub struct Operation {
 }
 
 impl Operation {
+    /// A new one that waits for its turn, asked for by that user.
+    #[must_use]
+    pub fn queued(
+        cluster: &Cluster,
+        kind: OperationKind,
+        started_by: &str,
+        created_at: Timestamp,
+    ) -> Self {
+        Self {
+            id: OperationId::generate(),
+            cluster: cluster.id.clone(),
+            cluster_name: cluster.spec.name.clone(),
+            kind,
+            node: None,
+            node_name: None,
+            status: OperationStatus::Queued,
+            started_by: started_by.to_owned(),
+            reason: "asked for".to_owned(),
+            rule: 0,
+            created_at,
+            started_at: None,
+            ended_at: None,
+            steps: Vec::new(),
+            message: String::new(),
+            state: serde_json::Value::Null,
+        }
+    }
+
     /// The step that runs or comes next.
     #[must_use]
     pub fn step_at(&self) -> Option<usize> {

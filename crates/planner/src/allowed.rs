@@ -82,12 +82,8 @@ fn refuse_busy(view: &View) -> Option<String> {
 
 fn refuse_on_cluster(view: &View, kind: OperationKind) -> Option<String> {
     if kind == OperationKind::DeleteCluster {
-        let is_deleting = view
-            .operation
-            .iter()
-            .chain(&view.queued)
-            .any(|operation| operation.kind == OperationKind::DeleteCluster);
-        return is_deleting.then(|| "the cluster is being deleted already".to_owned());
+        let words = || "the cluster is being deleted already".to_owned();
+        return view.is_being_deleted().then(words);
     }
     refuse_busy(view).or_else(|| match election::judge(view) {
         Verdict::Healthy => None,

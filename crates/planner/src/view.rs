@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use bellwether_model::node::NodePhase;
 use bellwether_model::replication::Position;
-use bellwether_model::{Actual, Cluster, Node, NodeId, Operation, Target, Term, Timers};
+use bellwether_model::{
+    Actual, Cluster, Node, NodeId, Operation, OperationKind, Target, Term, Timers,
+};
 use bellwether_protocol::Report;
 use bellwether_protocol::local::WorkerReport;
 
@@ -84,6 +86,13 @@ impl View {
     pub fn replicas(&self) -> impl Iterator<Item = &NodeFacts> {
         let primary = self.cluster.status.primary.clone();
         self.active().filter(move |facts| Some(&facts.node.id) != primary.as_ref())
+    }
+
+    /// Whether the cluster is on its way out, or is asked to go.
+    #[must_use]
+    pub fn is_being_deleted(&self) -> bool {
+        let mut operations = self.operation.iter().chain(&self.queued);
+        operations.any(|operation| operation.kind == OperationKind::DeleteCluster)
     }
 
     /// Whether the server has listened long enough to know who is alive.

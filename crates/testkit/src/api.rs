@@ -7,6 +7,7 @@ use bellwether_model::connection::Connection;
 use bellwether_model::event::Page;
 use bellwether_model::user::Session;
 use bellwether_model::{ClusterPhase, ClusterView, NodeView, Operation, OperationStatus};
+use reqwest::RequestBuilder;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -45,19 +46,18 @@ impl Api {
         path: &str,
         body: Option<&Value>,
     ) -> anyhow::Result<(u16, Value)> {
-        let method = reqwest::Method::from_bytes(method.as_bytes())?;
-        let mut request = self.http.request(method, format!("{}{path}", self.url));
-        if !self.token.is_empty() {
-            request = request.bearer_auth(&self.token);
-        }
+        let mut request = self.request(method, path)?;
         if let Some(body) = body {
             request = request.json(body);
         }
-        let response = request.send().await?;
-        let status = response.status().as_u16();
-        let text = response.text().await?;
-        let value = serde_json::from_str(&text).unwrap_or(Value::String(text));
-        Ok((status, value))
+        answer(request).await
+    }
+
+    /// A request that says who asks.
+    fn request(&self, method: &str, path: &str) -> anyhow::Result<RequestBuilder> {
+        let method = reqwest::Method::from_bytes(method.as_bytes())?;
+        let request = self.http.request(method, format!("{}{path}", self.url));
+        Ok(if self.token.is_empty() { request } else { request.bearer_auth(&self.token) })
     }
 
     async fn expect<T: DeserializeOwned>(
@@ -204,15 +204,10 @@ impl Api {
     /// # Errors
     /// When it is refused.
     pub async fn change(&self, name: &str, generation: u64, change: &Value) -> anyhow::Result<()> {
-        let request = self
-            .http
-            .patch(format!("{}/v1/clusters/{name}", self.url))
-            .bearer_auth(&self.token)
-            .header("if-match", format!("\"{generation}\""))
-            .json(change);
-        let answer = request.send().await?;
-        let status = answer.status().as_u16();
-        anyhow::ensure!(status == 200, "PATCH {name}: {status}: {}", answer.text().await?);
+        let request = self.request("PATCH", &format!("/v1/clusters/{name}"))?;
+        let request = request.header("if-match", format!("\"{generation}\"")).json(change);
+        let (status, value) = answer(request).await?;
+        anyhow::ensure!(status == 200, "PATCH {name}: {status}: {value}");
         Ok(())
     }
 
@@ -223,4 +218,13 @@ impl Api {
     pub async fn ask_to_delete(&self, name: &str) -> anyhow::Result<Operation> {
         self.expect("DELETE", &format!("/v1/clusters/{name}?confirm={name}"), None).await
     }
+}
+
+/// Status and body; what is no JSON is text.
+async fn answer(request: RequestBuilder) -> anyhow::Result<(u16, Value)> {
+    let response = request.send().await?;
+    let status = response.status().as_u16();
+    let text = response.text().await?;
+    let value = serde_json::from_str(&text).unwrap_or(Value::String(text));
+    Ok((status, value))
 }

@@ -29,13 +29,22 @@ async fn modes_become_the_engines_settings_and_change_under_load() -> anyhow::Re
         writer.progress(20).await?;
     }
     // Without enough confirmations a strict mode waits, rather than acknowledge.
+    let watcher = sql::read_write(&api.connection("orders").await?).await?;
     let nodes = api.nodes("orders").await?;
     let primary = api.cluster("orders").await?.primary.expect("a primary");
     let replicas = nodes.iter().filter(|node| node.id != primary);
     let containers: Vec<String> =
         replicas.map(|node| container_of(node.id.as_str())).collect::<Result<_, _>>()?;
     containers.iter().try_for_each(|id| docker(&["pause", id]).map(|_| ()))?;
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    let waiting = "SELECT count(*) FROM pg_stat_activity \
+                   WHERE wait_event = 'SyncRep' AND query_start < now() - interval '1 second'";
+    bellwether_testkit::wait::until("a write waits", Duration::from_secs(15), || async {
+        let count: i64 = watcher.query_one(waiting, &[]).await?.get(0);
+        anyhow::ensure!(count > 0, "no write waits for a confirmation");
+        Ok(())
+    })
+    .await?;
+    // That nothing comes can only be shown by time.
     let before = writer.history().acknowledged().len();
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(writer.history().acknowledged().len(), before, "nobody could confirm");

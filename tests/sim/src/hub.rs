@@ -228,7 +228,7 @@ impl State {
 
     /// Writes a line of the trace, made only when somebody reads it.
     pub fn note(&mut self, words: impl FnOnce(&Self) -> String) {
-        if self.trace.is_on() {
+        if self.trace.prints {
             let words = self.named(words(self));
             self.trace.line(self.now, &words);
         }

@@ -1,4 +1,4 @@
-//! `sim`: runs seeds, replays one, or shows that deliberate mistakes are caught.
+//! `sim`: runs seeds, or replays one with everything it says.
 
 use std::time::Instant;
 

@@ -41,6 +41,15 @@ fn routes(wait_ms: u64) -> Routes {
     Routes { term: 1, connect_wait_ms: wait_ms, ..Routes::default() }
 }
 
+/// Another primary serves the next term, and answers with 2.
+async fn take_over(sender: &watch::Sender<Routes>) {
+    let next = echo(2).await;
+    sender.send_modify(|routes| {
+        routes.term = 2;
+        routes.primary = Some(to(next));
+    });
+}
+
 #[tokio::test]
 async fn a_new_connection_waits_for_a_primary_and_an_old_one_ends_with_its_term() {
     let (address, sender) = endpoint(Kind::ReadWrite, routes(10_000)).await;
@@ -53,11 +62,7 @@ async fn a_new_connection_waits_for_a_primary_and_an_old_one_ends_with_its_term(
     sender.send_modify(|routes| routes.primary = Some(to(primary)));
     let (mut client, answer) = asking.await.expect("no panic");
     assert_eq!(answer, Some(1));
-    let next = echo(2).await;
-    sender.send_modify(|routes| {
-        routes.term = 2;
-        routes.primary = Some(to(next));
-    });
+    take_over(&sender).await;
     let mut rest = Vec::new();
     client.read_to_end(&mut rest).await.expect("closed");
     let mut client = TcpStream::connect(address).await.expect("accepted");
@@ -72,11 +77,7 @@ async fn an_attempt_to_reach_a_machine_that_is_gone_ends_when_its_successor_is_k
     let (address, sender) = endpoint(Kind::ReadWrite, with).await;
     let mut client = TcpStream::connect(address).await.expect("accepted");
     let asking = tokio::spawn(async move { ask(&mut client).await });
-    let next = echo(2).await;
-    sender.send_modify(|routes| {
-        routes.term = 2;
-        routes.primary = Some(to(next));
-    });
+    take_over(&sender).await;
     assert_eq!(asking.await.expect("no panic"), Some(2));
 }
 
@@ -92,11 +93,7 @@ async fn what_a_frozen_node_never_answered_is_said_to_the_next() {
     let (mut led, _) = frozen.accept().await.expect("led there");
     let mut byte = [0];
     led.read_exact(&mut byte).await.expect("asked");
-    let next = echo(2).await;
-    sender.send_modify(|routes| {
-        routes.term = 2;
-        routes.primary = Some(to(next));
-    });
+    take_over(&sender).await;
     assert_eq!(asking.await.expect("no panic"), Some(2));
 }
 

@@ -8,8 +8,7 @@ use bellwether_model::group::{GroupConfig, JointConfig};
 use bellwether_model::node::NodePhase;
 use bellwether_model::replication::{Actual, Position, Target};
 use bellwether_model::{
-    Cluster, ClusterId, Node, NodeId, Operation, OperationId, OperationKind, OperationStatus,
-    Timestamp,
+    Cluster, ClusterId, Node, NodeId, Operation, OperationKind, OperationStatus, Timestamp,
 };
 use bellwether_protocol::Report;
 use bellwether_protocol::local::{EngineFigures, Follower, HostFigures, WorkerReport};
@@ -44,22 +43,9 @@ impl World {
     /// An operation that has ended.
     pub(crate) async fn ended_operation(&self, cluster: &Cluster) -> Operation {
         let operation = Operation {
-            id: OperationId::generate(),
-            cluster: cluster.id.clone(),
-            cluster_name: cluster.spec.name.clone(),
-            kind: OperationKind::AddNode,
-            node: None,
-            node_name: None,
             status: OperationStatus::Succeeded,
-            started_by: "admin".to_owned(),
-            reason: "asked for".to_owned(),
-            rule: 0,
-            created_at: Timestamp::now(),
-            started_at: None,
             ended_at: Some(Timestamp::now()),
-            steps: Vec::new(),
-            message: String::new(),
-            state: serde_json::Value::Null,
+            ..Operation::queued(cluster, OperationKind::AddNode, "admin", Timestamp::now())
         };
         self.store.commit(Txn::new().insert(&operation)).await.expect("saved");
         operation

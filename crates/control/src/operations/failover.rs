@@ -13,7 +13,7 @@ use bellwether_model::{Actual, NodeId, Operation, Target, Term, Timestamp};
 use bellwether_planner::election::{self, LOSS_BYTES_MAX, Verdict};
 use serde::{Deserialize, Serialize};
 
-use super::{read_state, step_age_ms, term, unknown_step, write_state};
+use super::{age_ms, read_state, step_age_ms, term, unknown_step, write_state};
 use crate::pass::{Outcome, Pass};
 use crate::world::World;
 
@@ -183,10 +183,6 @@ fn collect_promises(pass: &mut Pass, op: &Operation, report: &mut Report) -> Out
     Outcome::wait(format!("{} of {needed} promises", promised.len()))
 }
 
-fn age_ms(pass: &Pass, op: &Operation) -> u64 {
-    op.started_at.map_or(0, |started| pass.now.millis_since(started))
-}
-
 fn await_fence(
     world: &Arc<World>,
     pass: &mut Pass,
@@ -289,9 +285,10 @@ fn repoint(pass: &mut Pass, report: &Report) -> Outcome {
     let primary = pass.cluster.object.status.primary.clone();
     let former = report.former.clone().filter(|former| Some(former) != primary.as_ref());
     if let (Some(former), Some(primary)) = (former, primary) {
-        let is_back = pass.view.node(&former).is_some_and(|facts| facts.streams_from(&primary));
-        let phase = pass.view.node(&former).map(|facts| facts.node.phase);
-        if !is_back && phase == Some(NodePhase::Active) {
+        let is_missed = pass.view.node(&former).is_some_and(|facts| {
+            facts.node.phase == NodePhase::Active && !facts.streams_from(&primary)
+        });
+        if is_missed {
             pass.set_phase(&former, NodePhase::Rejoining);
         }
     }

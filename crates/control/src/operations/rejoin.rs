@@ -1,22 +1,19 @@
-//! Let a former primary follow the new one: its machine is started where it is off, its data is
-//! made fit (the agent catches up, rewinds or copies, whichever is the least that is right), and it
-//! gets its vote back. Every other operation goes first; this one goes on afterwards where it was.
-
-use std::sync::Arc;
+//! Let a former primary follow the new one: its machine is awaited, which the loop starts where it
+//! is off, its data is made fit (the agent catches up, rewinds or copies, whichever is the least
+//! that is right), and it gets its vote back. Every other operation goes first; this one goes on
+//! afterwards where it was.
 
 use bellwether_model::node::NodePhase;
 use bellwether_model::{NodeId, Operation};
 
-use super::{nodes, step_age_ms, unknown_step};
-use crate::machines::start_machine;
+use super::{age_ms, nodes, step_age_ms, unknown_step};
 use crate::pass::{Outcome, Pass};
-use crate::world::World;
 
 /// Milliseconds a step may take before it fails and, after a while, another attempt begins: of two
 /// nodes that are awaited, the one that is back is taken first then.
 const STEP_MS_MAX: u64 = 15 * 60_000;
 
-pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str) -> Outcome {
+pub fn step(pass: &mut Pass, op: &mut Operation, name: &str) -> Outcome {
     let Some(id) = op.node.clone().filter(|id| pass.view.node(id).is_some()) else {
         return Outcome::Cancel("the node is gone".to_owned());
     };
@@ -25,7 +22,7 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
         return Outcome::Cancel("it is the primary again".to_owned());
     }
     let outcome = match name {
-        "start_machine" => await_machine(world, pass, &id),
+        "start_machine" => await_machine(pass, &id),
         "await_agent" => await_agent(pass, &id),
         "align" => nodes::follow(pass, &id),
         "await_catch_up" => nodes::await_catch_up(pass, &id),
@@ -40,9 +37,8 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
     }
 }
 
-fn await_machine(world: &Arc<World>, pass: &Pass, id: &NodeId) -> Outcome {
+fn await_machine(pass: &Pass, id: &NodeId) -> Outcome {
     if pass.view.node(id).is_some_and(|facts| facts.machine_stopped) {
-        start_machine(world, &pass.cluster.object, id);
         return Outcome::wait("starting its machine");
     }
     Outcome::Next
@@ -61,8 +57,7 @@ fn admit(pass: &mut Pass, op: &mut Operation, id: &NodeId) -> Outcome {
     if outcome == Outcome::Next {
         let name = op.node_name.as_deref().unwrap_or("the node");
         let primary = pass.view.primary().map_or("the primary", |p| p.node.name.as_str());
-        let ms = op.started_at.map_or(0, |started| pass.now.millis_since(started));
-        op.message = format!("{name} follows {primary} after {ms} ms");
+        op.message = format!("{name} follows {primary} after {} ms", age_ms(pass, op));
     }
     outcome
 }

@@ -146,22 +146,9 @@ impl Sketch {
     /// An operation on the third node.
     pub(crate) fn operation(&self, kind: OperationKind) -> Operation {
         Operation {
-            id: OperationId::generate(),
-            cluster: self.cluster.id.clone(),
-            cluster_name: self.cluster.spec.name.clone(),
-            kind,
             node: Some(node_id(3)),
-            node_name: None,
-            status: OperationStatus::Queued,
-            started_by: "test".to_owned(),
             reason: String::new(),
-            rule: 0,
-            created_at: Timestamp::from_millis(0),
-            started_at: None,
-            ended_at: None,
-            steps: Vec::new(),
-            message: String::new(),
-            state: serde_json::Value::Null,
+            ..Operation::queued(&self.cluster, kind, "test", Timestamp::from_millis(0))
         }
     }
 
