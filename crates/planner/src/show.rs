@@ -13,6 +13,9 @@ use crate::view::{NodeFacts, View};
 /// Milliseconds without a report after which figures are not shown as if they were of now.
 const STALE_MS: u64 = 5_000;
 
+/// With less room than that an engine cannot begin another piece of its log.
+const DISK_FULL_BELOW: u64 = 32 << 20;
+
 /// The cluster as the API shows it.
 #[must_use]
 pub fn cluster_view(view: &View) -> ClusterView {
@@ -216,6 +219,27 @@ fn state(view: &View, facts: &NodeFacts) -> String {
             None => "not heard from".to_owned(),
         };
     }
+    let activity = activity(view, facts);
+    match disk_words(facts) {
+        Some(words) if !activity.contains("disk is full") => format!("{activity}; {words}"),
+        _ => activity,
+    }
+}
+
+/// What is to be said of the node's disk, if anything.
+fn disk_words(facts: &NodeFacts) -> Option<String> {
+    let host = &facts.worker()?.host;
+    let (used, size) = (host.disk_used?, host.disk_size?);
+    let percent = u128::from(used) * 100 / u128::from(size.max(1));
+    match size.saturating_sub(used) {
+        free if free < DISK_FULL_BELOW => Some("its disk is full".to_owned()),
+        _ if percent >= 95 => Some(format!("its disk is {percent} % full")),
+        _ => None,
+    }
+}
+
+/// What the node does.
+fn activity(view: &View, facts: &NodeFacts) -> String {
     let from = upstream(view, facts).unwrap_or_else(|| "nobody".to_owned());
     let doing = facts.worker().map_or("", |worker| worker.doing.as_str());
     let with_doing = |words: &str| match doing {

@@ -9,8 +9,8 @@ use bellwether_model::replication::Position;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Member;
 
-use super::replication::{remove, write_signal};
-use super::{Postgres, REPLICATION_USER, REWIND_USER, data, new_data, process};
+use super::replication::{remove, remove_file, write_signal};
+use super::{Postgres, REPLICATION_USER, REWIND_USER, data, new_data, process, rewinding};
 
 /// The engine starts to answer; recovery after a crash may take its time.
 const START_MAX: Duration = Duration::from_secs(600);
@@ -41,6 +41,7 @@ impl Driver for Postgres {
         self.kill_everything().await?;
         remove(new_data())?;
         remove(data())?;
+        remove_file(rewinding())?;
         process::own_directory(std::path::Path::new("/data"))?;
         let mut initdb = self.command("initdb");
         initdb
@@ -163,6 +164,7 @@ impl Driver for Postgres {
     async fn erase(&self) -> Result<(), Failure> {
         self.kill_everything().await?;
         remove(data())?;
+        remove_file(rewinding())?;
         remove(new_data())
     }
 
@@ -231,7 +233,7 @@ impl Postgres {
                 return Ok(());
             }
             if self.postmaster().is_none() {
-                return Err(Failure::transient("the engine ended while it started"));
+                return Err(self.ended_saying("the engine ended while it started"));
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -240,7 +242,7 @@ impl Postgres {
 }
 
 /// `0/3000028` as bytes from the beginning.
-fn parse_lsn(text: &str) -> Option<u64> {
+pub(super) fn parse_lsn(text: &str) -> Option<u64> {
     let (high, low) = text.trim().split_once('/')?;
     Some((u64::from_str_radix(high, 16).ok()? << 32) | u64::from_str_radix(low, 16).ok()?)
 }

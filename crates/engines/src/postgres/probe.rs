@@ -7,7 +7,7 @@ use bellwether_model::replication::Position;
 use bellwether_protocol::local::{EngineFigures, Follower};
 use tokio_postgres::Row;
 
-use super::{Postgres, data, new_data};
+use super::{Postgres, data, new_data, rewinding};
 
 /// Everything in one question. Timelines are read off the names of log segments: the control file
 /// lags behind.
@@ -138,6 +138,9 @@ fn short_version(text: &str) -> String {
 }
 
 fn data_state() -> DataState {
+    if rewinding().exists() {
+        return DataState::Partial;
+    }
     let is_present =
         data().join("PG_VERSION").exists() && data().join("global/pg_control").exists();
     if is_present {
