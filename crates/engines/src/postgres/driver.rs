@@ -15,6 +15,9 @@ use super::{Postgres, REPLICATION_USER, REWIND_USER, data, new_data, process, re
 /// The engine starts to answer; recovery after a crash may take its time.
 const START_MAX: Duration = Duration::from_secs(600);
 
+/// Between two questions whether it does: at first, and at most.
+const ASK_EVERY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(250));
+
 /// A checkpoint of a busy engine.
 const CHECKPOINT_MAX: Duration = Duration::from_secs(280);
 
@@ -228,6 +231,7 @@ impl Postgres {
 
     async fn until_answers(&self) -> Result<(), Failure> {
         let end = std::time::Instant::now() + START_MAX;
+        let mut pause = ASK_EVERY.0;
         while std::time::Instant::now() < end {
             if self.sql.query("SELECT 1").await.is_ok() {
                 return Ok(());
@@ -235,7 +239,9 @@ impl Postgres {
             if self.postmaster().is_none() {
                 return Err(self.ended_saying("the engine ended while it started"));
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            // Each question that comes too early is a line in the engine's log.
+            tokio::time::sleep(pause).await;
+            pause = (pause * 21 / 20).min(ASK_EVERY.1);
         }
         Err(Failure::transient("the engine does not come to answer"))
     }

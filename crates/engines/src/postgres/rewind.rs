@@ -1,5 +1,5 @@
-//! A former primary's data, made fit to follow: what only it held is set aside and the rest rewound,
-//! or a full copy is asked for.
+//! A former primary's data, made fit to follow: what only it held is set aside and the rest is
+//! rewound, or a full copy is asked for.
 
 use std::path::Path;
 use std::time::Duration;
