@@ -17,7 +17,9 @@ const FELT_MIN: Duration = Duration::from_millis(40);
 
 pub(crate) async fn run(runs: usize) -> anyhow::Result<()> {
     let (_server, api) = Server::start().await?;
-    api.create("bench", 3, "async").await?;
+    // By default the mode that promises to lose nothing; `async` may lose what it had not sent.
+    let mode = std::env::var("REPLICATION").unwrap_or_else(|_| "strict".to_owned());
+    api.create("bench", 3, &mode).await?;
     let mut killed = Vec::new();
     let mut frozen = Vec::new();
     let mut planned = Vec::new();
@@ -26,22 +28,23 @@ pub(crate) async fn run(runs: usize) -> anyhow::Result<()> {
         let (gap, errors, missing) = planned_move(&api).await?;
         planned.push(gap);
         errors_planned += errors;
-        lost += missing;
+        let mut lost_here = vec![missing];
         let (outage, missing) = fault(&api, "kill").await?;
         killed.push(outage);
-        lost += missing;
+        lost_here.push(missing);
         let (outage, missing) = fault(&api, "pause").await?;
         frozen.push(outage);
-        lost += missing;
+        lost_here.push(missing);
+        lost += lost_here.iter().sum::<usize>();
         println!(
-            "run {run}: killed {:.0} ms, frozen {:.0} ms, planned {:.0} ms",
+            "run {run}: planned {:.0} ms, killed {:.0} ms, frozen {:.0} ms; lost {lost_here:?}",
+            planned[run - 1],
             killed[run - 1],
             frozen[run - 1],
-            planned[run - 1]
         );
     }
     let figures = json!({
-        "bench": "failover", "runs": runs,
+        "bench": "failover", "replication": mode, "runs": runs,
         "node_killed_p50_ms": percentile(&killed, 50.0),
         "node_killed_p99_ms": percentile(&killed, 99.0),
         "node_frozen_p50_ms": percentile(&frozen, 50.0),

@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 
 /// From the top. A crate may use those of lower layers; of its own layer only what is listed.
 const LAYERS: &[&[&str]] = &[
-    &["bellwether", "bellwether-agent", "xtask", "e2e", "bench"],
+    &["bellwether", "bellwether-agent", "xtask", "e2e", "sim", "bench"],
     &[
         "bellwether-api",
         "bellwether-control",

@@ -62,7 +62,7 @@ async fn run(part: Part) -> anyhow::Result<()> {
     match part {
         Part::Init => init::run(&paths).await,
         Part::Sentry => sentry::run(&paths).await,
-        Part::Worker => worker::run(bellwether_engines::driver, &paths.socket).await,
+        Part::Worker => worker::run(Box::new(bellwether_engines::driver), &paths.socket).await,
         Part::Endpoint => endpoint::run(&paths).await,
         Part::Status => sentry::print_status(&paths).await,
     }

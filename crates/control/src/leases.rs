@@ -6,10 +6,11 @@
 
 use std::collections::HashMap;
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bellwether_model::{Cluster, ClusterId, NodeId, Term};
 use bellwether_store::Store;
+use tokio::time::Instant;
 
 /// When the server last acknowledged a lease, for each cluster.
 #[derive(Default)]
@@ -39,7 +40,7 @@ impl Leases {
     /// Time since the last acknowledgement; none when this server never gave one.
     pub fn last_age(&self, cluster: &ClusterId) -> Option<Duration> {
         let last = self.last.lock().expect("nothing panics while it is held");
-        last.get(cluster).map(Instant::elapsed)
+        last.get(cluster).map(|at| at.elapsed())
     }
 
     pub fn forget(&self, cluster: &ClusterId) {

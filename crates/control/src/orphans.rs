@@ -3,10 +3,11 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bellwether_contracts::provider::Owned;
 use bellwether_model::{Cluster, Node};
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::world::World;

@@ -1,7 +1,7 @@
 //! One pass over one cluster: what was seen, and what is to be saved.
 
 use bellwether_model::node::NodePhase;
-use bellwether_model::{Cluster, Node, NodeId, Operation, Target};
+use bellwether_model::{Cluster, Node, NodeId, Operation, Target, Timestamp};
 use bellwether_planner::View;
 use bellwether_store::secrets::Secret;
 use bellwether_store::{Store, Stored, Txn};
@@ -32,6 +32,8 @@ impl Outcome {
 /// The stored objects of a cluster, read once, changed in memory, saved together.
 pub struct Pass {
     pub view: View,
+    /// The wall clock when everything was read.
+    pub now: Timestamp,
     pub cluster: Stored<Cluster>,
     pub nodes: Vec<Stored<Node>>,
     cluster_before: Cluster,
@@ -54,6 +56,7 @@ impl Pass {
             bellwether_store::nodes::of_cluster(store, &cluster.object.id);
         Some(Self {
             view,
+            now: store.now(),
             cluster: cluster.clone(),
             cluster_before: cluster.object.clone(),
             nodes_before: nodes.iter().map(|node| node.object.clone()).collect(),

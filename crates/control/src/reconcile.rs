@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use bellwether_model::{
     Cluster, ClusterId, Node, NodeId, Operation, OperationId, OperationKind, OperationStatus,
-    Timestamp,
 };
 use bellwether_planner::{Act, Decision, decide, machines_to_start};
 use bellwether_store::{Stored, Txn};
 use tokio::sync::broadcast::error::RecvError;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{error, info};
 
 use crate::machines::start_machine;
@@ -25,14 +25,16 @@ const TICK: Duration = Duration::from_millis(100);
 pub async fn run(world: Arc<World>) {
     let mut changes = world.store.watch();
     let mut reports = world.store.live().watch();
-    let mut loops: HashMap<ClusterId, tokio::task::JoinHandle<()>> = HashMap::new();
+    let mut loops: HashMap<ClusterId, AbortOnDropHandle<()>> = HashMap::new();
     loop {
         loops.retain(|_, handle| !handle.is_finished());
         for cluster in world.store.list::<Cluster>() {
             let id = cluster.object.id;
-            loops.entry(id.clone()).or_insert_with(|| tokio::spawn(keep(world.clone(), id)));
+            let keep = || AbortOnDropHandle::new(tokio::spawn(keep(world.clone(), id.clone())));
+            loops.entry(id.clone()).or_insert_with(keep);
         }
         tokio::select! {
+            biased;
             change = changes.recv() => match change {
                 Ok(change) => wake_for_change(&world, &change.kind, &change.key),
                 Err(RecvError::Lagged(_)) => {
@@ -194,7 +196,7 @@ async fn start(
         started_by: "bellwether".to_owned(),
         reason: decision.why.to_owned(),
         rule: decision.rule,
-        created_at: Timestamp::now(),
+        created_at: world.now(),
         started_at: None,
         ended_at: None,
         steps: Vec::new(),

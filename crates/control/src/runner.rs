@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use bellwether_model::{Cluster, Operation, OperationStatus, Step, StepState, Timestamp};
+use bellwether_model::{Cluster, Operation, OperationStatus, Step, StepState};
 use bellwether_planner::plan::steps;
 use bellwether_store::{Stored, Txn};
 use tracing::{info, warn};
@@ -45,14 +45,14 @@ pub async fn advance(
     mut operation: Stored<Operation>,
 ) -> Result<Progress, bellwether_store::Error> {
     let Some(mut pass) = Pass::read(&world.store, cluster) else { return Ok(Progress::Waits) };
-    let before = operation.object.clone();
+    let (before, now) = (operation.object.clone(), pass.now);
     let Some(index) = operation.object.step_at() else {
         return finish(world, pass, operation, OperationStatus::Succeeded, String::new()).await;
     };
     let step = &mut operation.object.steps[index];
     if step.state == StepState::Pending {
         step.state = StepState::Running;
-        step.started_at = Some(Timestamp::now());
+        step.started_at = Some(pass.now);
     }
     let name = step.name.clone();
     let outcome = operations::step(world, &mut pass, &mut operation.object, &name);
@@ -61,7 +61,7 @@ pub async fn advance(
     match outcome {
         Outcome::Next => {
             step.state = StepState::Done;
-            step.ended_at = Some(Timestamp::now());
+            step.ended_at = Some(now);
             step.message.clear();
             if is_last {
                 return finish(world, pass, operation, OperationStatus::Succeeded, String::new())
@@ -80,13 +80,13 @@ pub async fn advance(
         Outcome::Fail(why) => {
             step.state = StepState::Failed;
             step.message.clone_from(&why);
-            step.ended_at = Some(Timestamp::now());
+            step.ended_at = Some(now);
             finish(world, pass, operation, OperationStatus::Failed, why).await
         }
         Outcome::Cancel(why) => {
             step.state = StepState::Skipped;
             step.message.clone_from(&why);
-            step.ended_at = Some(Timestamp::now());
+            step.ended_at = Some(now);
             finish(world, pass, operation, OperationStatus::Cancelled, why).await
         }
     }
@@ -101,7 +101,7 @@ async fn finish(
 ) -> Result<Progress, bellwether_store::Error> {
     let object = &mut operation.object;
     object.status = status;
-    object.ended_at = Some(Timestamp::now());
+    object.ended_at = Some(pass.now);
     if !message.is_empty() || status != OperationStatus::Succeeded {
         object.message = message;
     }
@@ -148,7 +148,7 @@ pub async fn begin(
     if object.steps.is_empty() {
         object.steps = first_steps(object);
     }
-    object.started_at.get_or_insert_with(Timestamp::now);
+    object.started_at.get_or_insert_with(|| world.now());
     cluster.object.status.operation = Some(object.id.clone());
     info!(cluster = %object.cluster_name, operation = %object.kind, "begins: {}", object.reason);
     world.store.commit(Txn::new().update(&operation).update(&cluster)).await?;

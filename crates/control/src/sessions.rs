@@ -4,7 +4,7 @@
 //! that changes, and its reports are published for everybody who looks.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
@@ -12,7 +12,7 @@ use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use bellwether_model::{Cluster, Node, NodeId, Timestamp};
+use bellwether_model::{Cluster, Node, NodeId};
 use bellwether_planner::{assign, connect};
 use bellwether_protocol::assignment::Secrets;
 use bellwether_protocol::join::{self, JoinAnswer, JoinRequest};
@@ -22,6 +22,7 @@ use bellwether_store::join_tokens::JoinToken;
 use bellwether_store::live::Seen;
 use bellwether_store::secrets::{self, Secret};
 use bellwether_store::{Object, Stored, Txn};
+use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use crate::operations::nodes::{self, join_secret};
@@ -104,7 +105,7 @@ async fn admit_once(world: &World, request: &JoinRequest) -> Result<JoinAnswer, 
     if token.object.used_at.is_some() {
         return Err(invalid("the join token was used already; each is good for one agent"));
     }
-    if token.object.expires_at < Timestamp::now() {
+    if token.object.expires_at < world.now() {
         return Err(invalid("the join token has expired"));
     }
     let mut node = world
@@ -130,9 +131,9 @@ async fn admit_once(world: &World, request: &JoinRequest) -> Result<JoinAnswer, 
         .collect();
     let engine_certificate =
         world.authority.sign_engine(&request.engine_key, names).map_err(bad_key)?;
-    token.object.used_at = Some(Timestamp::now());
+    token.object.used_at = Some(world.now());
     node.object.fingerprint = Some(fingerprint);
-    node.object.joined_at = Some(Timestamp::now());
+    node.object.joined_at = Some(world.now());
     let sealed = Secret::key_of(&node.object.cluster, &join_secret(&node.object.id));
     let txn = Txn::new().update(&token).update(&node).delete::<Secret>(&sealed, None);
     world.store.commit(txn).await.map_err(|error| match error {
@@ -171,7 +172,41 @@ async fn accept_session(
         .max_message_size(MESSAGE_BYTES_MAX)
         .read_buffer_size(8 * 1024)
         .write_buffer_size(8 * 1024)
-        .on_upgrade(move |socket| Session::new(world, node.object).run(socket))
+        .on_upgrade(move |socket| serve(world, node.object, socket))
+}
+
+/// The way to one agent.
+pub trait Socket: Send {
+    /// What the agent says next, or why it cannot be understood; none when it has gone.
+    fn receive(&mut self) -> impl Future<Output = Option<Result<FromAgent, String>>> + Send;
+
+    /// Whether it was taken.
+    fn send(&mut self, message: &FromServer) -> impl Future<Output = bool> + Send;
+}
+
+impl Socket for WebSocket {
+    async fn receive(&mut self) -> Option<Result<FromAgent, String>> {
+        loop {
+            match self.recv().await? {
+                Ok(Message::Text(text)) => {
+                    let read = serde_json::from_str(text.as_str());
+                    return Some(read.map_err(|error| error.to_string()));
+                }
+                Ok(Message::Close(_)) | Err(_) => return None,
+                Ok(_) => {}
+            }
+        }
+    }
+
+    async fn send(&mut self, message: &FromServer) -> bool {
+        let text = serde_json::to_string(message).expect("plain data");
+        WebSocket::send(self, Message::Text(text.into())).await.is_ok()
+    }
+}
+
+/// Keeps the session with a node's agent until it ends.
+pub async fn serve(world: Arc<World>, node: Node, socket: impl Socket) {
+    Session::new(world, node).run(socket).await;
 }
 
 /// One agent's session.
@@ -190,16 +225,16 @@ impl Session {
         Self { world, node: id, name, cluster, hello: None, sent: None }
     }
 
-    async fn run(mut self, mut socket: WebSocket) {
+    async fn run(mut self, mut socket: impl Socket) {
         let mut changes = self.world.store.watch();
         let mut probes = self.world.listen_for_probes();
         loop {
             let silence = tokio::time::sleep(SILENCE_MAX);
             let go_on = tokio::select! {
-                message = socket.recv() => match message {
-                    Some(Ok(Message::Text(text))) => self.receive(&mut socket, text.as_str()).await,
-                    Some(Ok(Message::Close(_)) | Err(_)) | None => false,
-                    Some(Ok(_)) => true,
+                biased;
+                message = socket.receive() => match message {
+                    Some(message) => self.receive(&mut socket, message).await,
+                    None => false,
                 },
                 change = changes.recv() => match change {
                     Ok(change) if !self.concerns(&change.kind, &change.key) => true,
@@ -208,7 +243,7 @@ impl Session {
                 },
                 probe = probes.recv() => match probe {
                     Ok(node) if node == self.node => {
-                        send(&mut socket, &FromServer::Probe).await
+                        socket.send(&FromServer::Probe).await
                     }
                     _ => true,
                 },
@@ -243,20 +278,24 @@ impl Session {
                         .is_none_or(|node| node.object.cluster == self.cluster)))
     }
 
-    async fn receive(&mut self, socket: &mut WebSocket, text: &str) -> bool {
-        match serde_json::from_str::<FromAgent>(text) {
+    async fn receive<S: Socket>(
+        &mut self,
+        socket: &mut S,
+        message: Result<FromAgent, String>,
+    ) -> bool {
+        match message {
             Ok(FromAgent::Hello(hello)) => self.greet(socket, hello).await,
             Ok(FromAgent::Report(report)) => self.hear(socket, *report).await,
             Err(error) => {
                 let reason = format!("a message that is not of this protocol: {error}");
                 warn!(node = %self.name, "{reason}");
-                send(socket, &FromServer::Refused { reason }).await;
+                socket.send(&FromServer::Refused { reason }).await;
                 false
             }
         }
     }
 
-    async fn greet(&mut self, socket: &mut WebSocket, hello: Hello) -> bool {
+    async fn greet<S: Socket>(&mut self, socket: &mut S, hello: Hello) -> bool {
         let reason = if hello.protocol != bellwether_protocol::VERSION {
             let ours = bellwether_protocol::VERSION;
             Some(format!("protocol {} is not known, this server speaks {ours}", hello.protocol))
@@ -269,7 +308,7 @@ impl Session {
         };
         if let Some(reason) = reason {
             warn!(node = %self.name, "its agent is refused: {reason}");
-            send(socket, &FromServer::Refused { reason }).await;
+            socket.send(&FromServer::Refused { reason }).await;
             return false;
         }
         info!(node = %self.name, version = %hello.agent_version, "its agent is connected");
@@ -277,7 +316,7 @@ impl Session {
         self.send_assignment(socket).await
     }
 
-    async fn hear(&mut self, socket: &mut WebSocket, report: Report) -> bool {
+    async fn hear<S: Socket>(&mut self, socket: &mut S, report: Report) -> bool {
         let Some(hello) = &self.hello else {
             debug!(node = %self.name, "a report before the greeting");
             return false;
@@ -286,7 +325,7 @@ impl Session {
             let world = &self.world;
             if world.leases.acknowledge(&world.store, &self.cluster, &self.node, term) {
                 let ack = FromServer::LeaseAck { report: report.number, term };
-                if !send(socket, &ack).await {
+                if !socket.send(&ack).await {
                     return false;
                 }
             }
@@ -303,14 +342,14 @@ impl Session {
     }
 
     /// Sends the assignment if it differs from the one sent last.
-    async fn send_assignment(&mut self, socket: &mut WebSocket) -> bool {
+    async fn send_assignment<S: Socket>(&mut self, socket: &mut S) -> bool {
         if self.hello.is_none() {
             return true;
         }
         let Some(assignment) = assignment(&self.world, &self.node) else {
             // The node is gone, and with it the right to speak.
             let reason = "the node was removed".to_owned();
-            send(socket, &FromServer::Refused { reason }).await;
+            socket.send(&FromServer::Refused { reason }).await;
             return false;
         };
         let is_same = self
@@ -321,13 +360,8 @@ impl Session {
             return true;
         }
         self.sent = Some(assignment.clone());
-        send(socket, &FromServer::Assignment(Box::new(assignment))).await
+        socket.send(&FromServer::Assignment(Box::new(assignment))).await
     }
-}
-
-async fn send(socket: &mut WebSocket, message: &FromServer) -> bool {
-    let text = serde_json::to_string(message).expect("plain data");
-    socket.send(Message::Text(text.into())).await.is_ok()
 }
 
 /// The node's assignment as the store has it now.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use bellwether_contracts::{Failure, Provider};
 use bellwether_model::engine::EngineProfile;
-use bellwether_model::{ClusterId, NodeId};
+use bellwether_model::{ClusterId, NodeId, Timestamp};
 use bellwether_store::Store;
 use tokio::sync::Notify;
 
@@ -65,6 +65,12 @@ impl World {
     #[must_use]
     pub fn engine(&self, name: &str) -> Option<&EngineProfile> {
         self.engines.iter().find(|profile| profile.name == name)
+    }
+
+    /// The wall clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.store.now()
     }
 
     /// What wakes the loop of that cluster.

@@ -68,12 +68,22 @@ impl JointConfig {
 
     /// Whether these promises elect: under every configuration that may be in force, and every one
     /// whose acknowledged writes the voters of today may not hold yet.
+    ///
+    /// A configuration without voters leaves it to the others: as long as there is one with voters,
+    /// the primary needs the server's lease and can be replaced. Only one that has given up the
+    /// confirmations which others ask for stands in the way, for what was acknowledged under it is
+    /// its primary's alone.
     #[must_use]
     pub fn elects(&self, promised: &BTreeSet<NodeId>) -> bool {
-        self.iter().chain(&self.past).all(|config| {
-            !config.voters.is_empty()
-                && config.voters.intersection(promised).count() >= config.promise_quorum()
-        })
+        let all = || self.iter().chain(&self.past);
+        let confirms = all().any(|config| !config.voters.is_empty() && config.acks > 0);
+        let elects = |config: &GroupConfig| {
+            if config.voters.is_empty() {
+                return config.acks > 0 || !confirms;
+            }
+            config.voters.intersection(promised).count() >= config.promise_quorum()
+        };
+        !self.is_solo() && all().all(elects)
     }
 
     /// Whether these acknowledgements alone keep a primary alive under every configuration in
@@ -181,6 +191,17 @@ mod tests {
             let config = config(n, w);
             assert_eq!((config.lease_quorum(), config.promise_quorum()), (k, p), "n={n} W={w}");
         }
+    }
+
+    #[test]
+    fn a_term_that_began_without_voters_is_judged_by_those_before() {
+        let joint = JointConfig { current: config(0, 1), next: None, past: vec![config(1, 1)] };
+        assert!(joint.elects(&["n0"].map(NodeId::from).into()));
+        assert!(!joint.elects(&["n1"].map(NodeId::from).into()));
+        let lowered = JointConfig { current: config(0, 0), ..joint.clone() };
+        assert!(!lowered.elects(&["n0"].map(NodeId::from).into()), "its primary may hold more");
+        let solo = JointConfig { past: Vec::new(), ..joint };
+        assert!(!solo.elects(&["n0"].map(NodeId::from).into()), "only its primary holds all");
     }
 
     #[test]

@@ -134,7 +134,12 @@ fn has_failed(view: &View) -> Option<Act> {
 }
 
 fn is_changing_primary(view: &View) -> Option<Act> {
-    running(view, &[OperationKind::Failover, OperationKind::Switchover]).then_some(Act::Continue)
+    if !running(view, &[OperationKind::Failover, OperationKind::Switchover]) {
+        return None;
+    }
+    // A candidate that waits for voters to hold what it holds is given them.
+    let has_begun = view.cluster.status.candidate.is_some();
+    needs_configuration(view).filter(|_| has_begun).or(Some(Act::Continue))
 }
 
 /// Holds until everybody who counts was heard by this server, or has had the time to be.
@@ -163,7 +168,8 @@ fn has_unfinished_election(view: &View) -> Option<Act> {
     let is_unfinished =
         status.term > 0 && (status.promised > status.term || status.primary.is_none());
     let may_try = view.last_failure_age_ms.is_none_or(|age| age > 2_000);
-    (is_unfinished && may_try).then_some(Act::Start { kind: OperationKind::Failover, node: None })
+    let start = Act::Start { kind: OperationKind::Failover, node: None };
+    is_unfinished.then_some(if may_try { start } else { Act::Hold })
 }
 
 fn is_headless(view: &View) -> Option<Act> {
@@ -172,19 +178,19 @@ fn is_headless(view: &View) -> Option<Act> {
         Verdict::EngineDead | Verdict::MachineStopped | Verdict::NodeLost
     );
     let primary = view.primary()?;
-    if !is_lost || view.cluster.status.config.is_solo() {
+    let node = primary.node.id.clone();
+    if !is_lost {
         return None;
     }
-    if primary.machine_stopped {
-        return Some(Act::StartMachine { node: primary.node.id.clone() });
-    }
     // Its engine died and nobody can be elected: it is still the best copy, under a new term.
-    primary
-        .surrender(view.cluster.status.term)
-        .filter(|_| primary.is_fresh(view.timers().suspect_ms))
-        .map_or(Some(Act::Hold), |_| {
-            Some(Act::Start { kind: OperationKind::Failover, node: Some(primary.node.id.clone()) })
-        })
+    let has_surrendered = primary.surrender(view.cluster.status.term).is_some();
+    if has_surrendered && primary.is_fresh(view.timers().suspect_ms) {
+        return Some(Act::Start { kind: OperationKind::Failover, node: Some(node) });
+    }
+    if view.cluster.status.config.is_solo() {
+        return None;
+    }
+    Some(if primary.machine_stopped { Act::StartMachine { node } } else { Act::Hold })
 }
 
 fn needs_configuration(view: &View) -> Option<Act> {
@@ -347,6 +353,15 @@ mod tests {
         view.queued = vec![sketch.operation(OperationKind::Rejoin), asked.clone()];
         let act = Act::Start { kind: OperationKind::RemoveNode, node: asked.node };
         assert_eq!(decide(&view).act, act);
+    }
+
+    #[test]
+    fn a_primary_without_voters_that_gave_its_term_up_gets_another() {
+        let mut sketch = sketch(1);
+        sketch.surrender(1, 1);
+        let id = sketch.id(1);
+        let again = Act::Start { kind: OperationKind::Failover, node: Some(id) };
+        assert_eq!(decide(&sketch.view()).act, again);
     }
 
     #[test]

@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use bellwether_model::node::NodePhase;
-use bellwether_model::{GroupConfig, JointConfig, NodeId, ReplicationMode};
+use bellwether_model::{Actual, GroupConfig, JointConfig, NodeId, ReplicationMode};
 
 use crate::view::{NodeFacts, View};
 
@@ -17,7 +17,12 @@ use crate::view::{NodeFacts, View};
 pub fn next_config(view: &View) -> Option<JointConfig> {
     let status = &view.cluster.status;
     let joint = &status.config;
-    let primary = view.primary()?;
+    // Under a candidate too, once it is a primary: without voters it may never come to serve.
+    let own = Actual::Primary { term: status.term };
+    let primary = view.primary_or_candidate()?;
+    if status.primary.is_none() && *primary.actual() != own {
+        return None;
+    }
     if status.promised != status.term {
         return None;
     }
@@ -108,7 +113,9 @@ pub fn config_for_new_term(view: &View, candidate: &NodeId, lost: Option<&NodeId
         .collect();
     let version = joint.iter().map(|config| config.version).max().unwrap_or(0) + 1;
     let past = joint.iter().chain(&joint.past).filter(|c| !c.voters.is_empty()).cloned().collect();
-    let current = GroupConfig { version, ..config_for(view.cluster.spec.replication, voters) };
+    // Confirmations are given up later, if they must be, by a change of its own.
+    let mode = view.cluster.spec.replication;
+    let current = GroupConfig { version, acks: mode.acks(), ..config_for(mode, voters) };
     JointConfig { current, next: None, past }
 }
 

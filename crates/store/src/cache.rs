@@ -20,7 +20,7 @@ pub(crate) struct Entry {
     pub(crate) body: Arc<Body>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Cache {
     pub(crate) revision: u64,
     kinds: HashMap<String, BTreeMap<String, Entry>>,

@@ -12,6 +12,7 @@ mod error;
 pub mod idempotency;
 pub mod join_tokens;
 pub mod live;
+pub mod memory;
 pub mod nodes;
 pub mod operations;
 pub mod seal;
@@ -35,10 +36,11 @@ use tokio::sync::{broadcast, oneshot};
 pub use audit::AuditEntry;
 pub use error::Error;
 pub use live::{Live, Seen};
+pub use memory::Image;
 pub use seal::Sealed;
 pub use txn::Txn;
 
-use bellwether_model::{Cluster, Node, Operation};
+use bellwether_model::{Cluster, Node, Operation, Timestamp};
 use cache::{Cache, Entry};
 use writer::{Job, Writer};
 
@@ -82,11 +84,21 @@ pub struct Store {
 struct Inner {
     cache: Arc<RwLock<Cache>>,
     changes: broadcast::Sender<Change>,
+    backing: Backing,
+    key: seal::Key,
+    live: Live,
+}
+
+/// What makes a commit durable.
+enum Backing {
+    Disk(Disk),
+    Memory(memory::Memory),
+}
+
+struct Disk {
     /// None only while it is being dropped.
     writer: Option<std::sync::mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
-    key: seal::Key,
-    live: Live,
     reader: sqlite::AuditReader,
     /// Held as long as the store is open: one server to a directory.
     _lock: std::fs::File,
@@ -110,17 +122,32 @@ impl Store {
         let cache = Arc::new(RwLock::new(cache));
         let (changes, _) = broadcast::channel(4096);
         let (writer, thread) = Writer::start(connection, cache.clone(), changes.clone());
-        let inner = Inner {
-            cache,
-            changes,
+        let backing = Backing::Disk(Disk {
             writer: Some(writer),
             thread: Some(thread),
-            key,
-            live: Live::default(),
             reader: sqlite::AuditReader::new(path),
             _lock: lock,
-        };
-        Ok(Self { inner: Arc::new(inner) })
+        });
+        Ok(Self::new(cache, changes, backing, key))
+    }
+
+    fn new(
+        cache: Arc<RwLock<Cache>>,
+        changes: broadcast::Sender<Change>,
+        backing: Backing,
+        key: seal::Key,
+    ) -> Self {
+        let inner = Inner { cache, changes, backing, key, live: Live::default() };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The wall clock, as everything that is stored is stamped.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        match &self.inner.backing {
+            Backing::Disk(_) => Timestamp::now(),
+            Backing::Memory(memory) => memory.now(),
+        }
     }
 
     /// The object of that key, where there is one.
@@ -161,7 +188,10 @@ impl Store {
             return Ok(self.revision());
         }
         let txn = if txn.inserts(Operation::KIND) { operations::prune(self, txn) } else { txn };
-        self.send(|answer| Job::Commit { txn, answer }).await?
+        match &self.inner.backing {
+            Backing::Disk(disk) => disk.send(|answer| Job::Commit { txn, answer }).await?,
+            Backing::Memory(memory) => memory.commit(&self.inner, txn).await,
+        }
     }
 
     /// Counts commits; never decreases.
@@ -201,7 +231,10 @@ impl Store {
     /// # Errors
     /// When the disk refuses.
     pub async fn append_audit(&self, entry: AuditEntry) -> Result<(), Error> {
-        self.send(|answer| Job::Audit { entry, answer }).await?
+        match &self.inner.backing {
+            Backing::Disk(disk) => disk.send(|answer| Job::Audit { entry, answer }).await?,
+            Backing::Memory(_) => Ok(()),
+        }
     }
 
     /// The newest entries of the audit log, before that id when one is given.
@@ -209,22 +242,27 @@ impl Store {
     /// # Errors
     /// When the disk refuses.
     pub fn list_audit(&self, limit: usize, before: Option<i64>) -> Result<Vec<AuditEntry>, Error> {
-        self.inner.reader.list(limit, before)
+        match &self.inner.backing {
+            Backing::Disk(disk) => disk.reader.list(limit, before),
+            Backing::Memory(_) => Ok(Vec::new()),
+        }
     }
 
     fn cache<R>(&self, read: impl FnOnce(&Cache) -> R) -> R {
         read(&self.inner.cache.read().expect("nothing panics while it is held"))
     }
+}
 
+impl Disk {
     async fn send<R>(&self, job: impl FnOnce(oneshot::Sender<R>) -> Job) -> Result<R, Error> {
         let (answer, result) = oneshot::channel();
-        let writer = self.inner.writer.as_ref().ok_or(Error::Closed)?;
+        let writer = self.writer.as_ref().ok_or(Error::Closed)?;
         writer.send(job(answer)).map_err(|_| Error::Closed)?;
         result.await.map_err(|_| Error::Closed)
     }
 }
 
-impl Drop for Inner {
+impl Drop for Disk {
     /// What waits is written before the lock is given back: two writers on one database would each
     /// keep a memory of their own.
     fn drop(&mut self) {

@@ -3,11 +3,11 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, RwLock};
-use std::time::Instant;
 
 use bellwether_model::{Actual, NodeId};
 use bellwether_protocol::Report;
 use tokio::sync::broadcast;
+use tokio::time::Instant;
 
 /// An agent's last word.
 #[derive(Clone)]

@@ -47,6 +47,11 @@ impl Key {
         Ok(Self { master })
     }
 
+    /// A key that is kept by the caller.
+    pub(crate) fn from_bytes(master: [u8; 32]) -> Self {
+        Self { master }
+    }
+
     fn derive(&self, salt: &[u8]) -> LessSafeKey {
         let key = hkdf::Salt::new(hkdf::HKDF_SHA256, salt).extract(&self.master);
         let okm = key.expand(&[b"bellwether-seal"], &AES_256_GCM).expect("the length is the key's");

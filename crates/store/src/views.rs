@@ -22,7 +22,7 @@ pub fn view(store: &Store, id: &ClusterId) -> Option<View> {
         .map(|operation| operation.object)
         .filter(|operation| operation.status == OperationStatus::Running);
     let queued = operations::queued(store, id).into_iter().map(|o| o.object).collect();
-    let now = Timestamp::now();
+    let now = store.now();
     let last_failure_age_ms = operations::last_failed_by_rule(store, id)
         .and_then(|operation| operation.object.ended_at)
         .and_then(|ended_at| age(ended_at, now));

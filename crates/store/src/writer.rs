@@ -36,7 +36,7 @@ enum Answer {
 }
 
 /// Writes that are decided and not yet on the disk.
-struct Staged {
+pub(crate) struct Staged {
     revision: u64,
     writes: Vec<(Change, Option<Arc<Body>>)>,
     audit: Vec<(i64, String)>,
@@ -85,7 +85,7 @@ impl Writer {
 
     fn stage(&self, batch: Vec<Job>) -> (Staged, Vec<Answer>) {
         let cache = self.cache.read().expect("nothing panics while it is held");
-        let mut staged = Staged { revision: cache.revision, writes: Vec::new(), audit: Vec::new() };
+        let mut staged = Staged::after(cache.revision);
         let answers = batch.into_iter().map(|job| match job {
             Job::Commit { txn, answer } => Answer::Commit(answer, staged.apply(&cache, txn)),
             Job::Audit { entry, answer } => {
@@ -142,6 +142,10 @@ impl Answer {
 }
 
 impl Staged {
+    pub(crate) fn after(revision: u64) -> Self {
+        Self { revision, writes: Vec::new(), audit: Vec::new() }
+    }
+
     /// The revision an object has before this write: of the same transaction, of the same batch, or
     /// as it is stored.
     fn revision_of(&self, cache: &Cache, earlier: &[Write], write: &Write) -> Option<u64> {
@@ -162,7 +166,7 @@ impl Staged {
         self.audit.push((entry.at.as_millis(), body));
     }
 
-    fn apply(&mut self, cache: &Cache, txn: Txn) -> Result<u64, Error> {
+    pub(crate) fn apply(&mut self, cache: &Cache, txn: Txn) -> Result<u64, Error> {
         for (index, write) in txn.writes.iter().enumerate() {
             let now = self.revision_of(cache, &txn.writes[..index], write);
             let is_as_expected = match write.expect {
@@ -217,7 +221,7 @@ impl Staged {
         transaction.commit()
     }
 
-    fn publish(self, cache: &RwLock<Cache>, changes: &broadcast::Sender<Change>) {
+    pub(crate) fn publish(self, cache: &RwLock<Cache>, changes: &broadcast::Sender<Change>) {
         let mut cache = cache.write().expect("nothing panics while it is held");
         for (change, body) in &self.writes {
             match body {

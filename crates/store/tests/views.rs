@@ -4,7 +4,9 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use bellwether_model::cluster::ClusterSpec;
 use bellwether_model::node::NodePhase;

@@ -1,53 +1,31 @@
-//! Saves what the sentry must not forget, on a thread of its own: the lease does not wait for a
-//! disk.
+//! Saves what the sentry must not forget, one state at a time, always the newest. The lease does
+//! not wait for a disk.
 
-use std::path::PathBuf;
-
-use tokio::sync::mpsc;
 use tracing::{error, info};
 
 use super::core::{Core, Durable};
-use crate::files;
+use super::hands::Hands;
 
 /// Between two attempts when the disk refuses.
 const RETRY_MS: u64 = 1_000;
 
-/// Writes one state at a time, always the newest.
+/// What is known of the saving.
+#[derive(Default)]
 pub(super) struct Disk {
-    path: PathBuf,
     is_saving: bool,
     failed_at: Option<u64>,
-    sender: mpsc::Sender<std::io::Result<Durable>>,
-    results: mpsc::Receiver<std::io::Result<Durable>>,
 }
 
 impl Disk {
-    pub(super) fn new(path: PathBuf) -> Self {
-        let (sender, results) = mpsc::channel(1);
-        Self { path, is_saving: false, failed_at: None, sender, results }
-    }
-
     /// Begins to save what is not saved yet.
-    pub(super) fn save(&mut self, core: &Core, now: u64) {
+    pub(super) fn save<H: Hands>(&mut self, core: &Core, hands: &mut H) {
+        let now = hands.now();
         let may_try = self.failed_at.is_none_or(|at| now.saturating_sub(at) >= RETRY_MS);
         let Some(durable) = core.unsaved().filter(|_| !self.is_saving && may_try).cloned() else {
             return;
         };
         self.is_saving = true;
-        let (sender, path) = (self.sender.clone(), self.path.clone());
-        tokio::task::spawn_blocking(move || {
-            let result = files::write_json(&path, &durable).map(|()| durable);
-            let _ = sender.blocking_send(result);
-        });
-    }
-
-    /// Waits for the end of a saving.
-    pub(super) async fn ended(&mut self) -> std::io::Result<Durable> {
-        match self.results.recv().await {
-            Some(result) => result,
-            // Not while this holds a sender.
-            None => std::future::pending().await,
-        }
+        hands.save(durable);
     }
 
     /// Takes its result in; what was saved, if it was.

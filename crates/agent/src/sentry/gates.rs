@@ -6,8 +6,7 @@ use bellwether_model::engine::EnginePorts;
 use tracing::{error, info, warn};
 
 use super::core::Core;
-use crate::clock::now_ms;
-use crate::firewall::Firewall;
+use super::hands::{Filter, Hands};
 
 /// A gate's time is renewed once it would end so much later.
 const RENEW_MS: u64 = 400;
@@ -22,9 +21,8 @@ const RETRY_MS: u64 = 1_000;
 const TELL_MS_MAX: u64 = 50;
 
 /// The node's gates.
-#[derive(Default)]
-pub(super) struct Gates {
-    firewall: Option<Firewall>,
+pub(super) struct Gates<F> {
+    firewall: Option<F>,
     wanted: Option<(EnginePorts, Vec<IpAddr>)>,
     /// Until when the kernel keeps each open by itself.
     gate_until: Option<u64>,
@@ -35,7 +33,21 @@ pub(super) struct Gates {
     has_failed: bool,
 }
 
-impl Gates {
+impl<F> Default for Gates<F> {
+    fn default() -> Self {
+        Self {
+            firewall: None,
+            wanted: None,
+            gate_until: None,
+            read_until: None,
+            held_until: None,
+            checked: 0,
+            has_failed: false,
+        }
+    }
+}
+
+impl<F: Filter> Gates<F> {
     /// Whether there is a gate in front of the engine.
     pub(super) fn is_ready(&self) -> bool {
         self.firewall.is_some()
@@ -47,31 +59,37 @@ impl Gates {
     }
 
     /// What the table has to know. The table is made anew when the ports change.
-    pub(super) async fn assign(&mut self, ports: EnginePorts, members: Vec<IpAddr>) {
+    pub(super) async fn assign<H: Hands<Filter = F>>(
+        &mut self,
+        hands: &mut H,
+        ports: EnginePorts,
+        members: Vec<IpAddr>,
+    ) {
         let are_ports_new = self.wanted.as_ref().is_none_or(|(known, _)| *known != ports);
         let is_same = self.wanted.as_ref() == Some(&(ports, members.clone()));
         self.wanted = Some((ports, members));
         if are_ports_new {
             self.lose();
-            self.build().await;
+            self.build(hands).await;
         } else if !is_same {
-            self.set_members();
+            self.set_members(hands.now());
         }
     }
 
     /// Makes the table where it is missing, and looks whether it is still there.
-    pub(super) async fn keep(&mut self, now: u64) {
-        if self.firewall.is_none() && now.saturating_sub(self.checked) >= RETRY_MS {
-            self.build().await;
-        } else if now.saturating_sub(self.checked) >= CHECK_MS {
-            self.set_members();
+    pub(super) async fn keep<H: Hands<Filter = F>>(&mut self, hands: &mut H) {
+        let age = hands.now().saturating_sub(self.checked);
+        if self.firewall.is_none() && age >= RETRY_MS {
+            self.build(hands).await;
+        } else if age >= CHECK_MS {
+            self.set_members(hands.now());
         }
     }
 
-    async fn build(&mut self) {
+    async fn build<H: Hands<Filter = F>>(&mut self, hands: &mut H) {
         let Some((ports, members)) = &self.wanted else { return };
-        let result = Firewall::build(*ports, members).await;
-        self.checked = now_ms();
+        let result = hands.build_filter(*ports, members).await;
+        self.checked = hands.now();
         match result {
             Ok(firewall) => {
                 info!("the packet filter is in place, the gates are closed");
@@ -86,11 +104,11 @@ impl Gates {
         }
     }
 
-    fn set_members(&mut self) {
+    fn set_members(&mut self, now: u64) {
         let (Some(firewall), Some((_, members))) = (&mut self.firewall, &self.wanted) else {
             return;
         };
-        self.checked = now_ms();
+        self.checked = now;
         if let Err(error) = firewall.set_members(members) {
             warn!("the packet filter is made anew: {error:#}");
             self.lose();
@@ -115,11 +133,12 @@ impl Gates {
     }
 
     /// Tells the kernel what has changed; whether the gate was opened or closed.
-    pub(super) fn drive(&mut self, core: &Core, now: u64) -> bool {
+    pub(super) fn drive<H: Hands<Filter = F>>(&mut self, core: &Core, hands: &H) -> bool {
+        let now = hands.now();
         let was_open = self.gate_until.is_some();
         let gate = core.gate(now);
         if let Some(due) = due(&mut self.gate_until, gate.open_until(now), now) {
-            self.tell_gate(due, now);
+            self.tell_gate(due, now, hands);
         }
         self.drive_hold(core, now);
         self.drive_read_gate(core, now);
@@ -130,10 +149,10 @@ impl Gates {
         is_open != was_open
     }
 
-    fn tell_gate(&mut self, end: u64, now: u64) {
+    fn tell_gate<H: Hands<Filter = F>>(&mut self, end: u64, now: u64, hands: &H) {
         let Some(firewall) = &mut self.firewall else { return };
         let result = firewall.set_gate(end.saturating_sub(now));
-        let after = now_ms();
+        let after = hands.now();
         if let Err(error) = result {
             warn!("the gate cannot be set: {error:#}");
             return self.lose();

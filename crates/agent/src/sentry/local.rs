@@ -10,14 +10,9 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use tracing::debug;
 
+use super::hands::FromLocal;
 use crate::lines;
 use crate::paths::Paths;
-
-/// What a local process says, with the way to answer it.
-pub(super) struct FromLocal {
-    pub(super) message: ToSentry,
-    pub(super) answer: mpsc::Sender<FromSentry>,
-}
 
 /// Listens; the socket belongs to root alone.
 pub(super) fn listen(path: &Path) -> std::io::Result<UnixListener> {

@@ -83,7 +83,8 @@ fn from_stopped(was_primary: bool, target: &Target, facts: &Facts) -> Plan {
         Target::Primary { term, .. } if facts.surrendered >= *term => {
             Plan::Wait("this term was given up; a new one is needed")
         }
-        Target::Primary { term, .. } if facts.promised > *term => {
+        // One that was never promoted can promise and be chosen again once its engine runs.
+        Target::Primary { term, .. } if facts.promised > *term && was_primary => {
             Plan::Wait("a later term was promised")
         }
         Target::Primary { term, .. } if was_primary => Plan::Act(Act::StartPrimary(*term)),
@@ -94,6 +95,7 @@ fn from_stopped(was_primary: bool, target: &Target, facts: &Facts) -> Plan {
             let upstream = (facts.promised <= *term).then(|| upstream.clone());
             Plan::Act(Act::StartReplica(upstream))
         }
+        Target::Demoted { .. } if !was_primary => Plan::Act(Act::StartReplica(None)),
         Target::Demoted { .. } | Target::Stopped => Plan::Done,
         Target::Gone { .. } => Plan::Act(Act::Erase),
     }
@@ -101,15 +103,12 @@ fn from_stopped(was_primary: bool, target: &Target, facts: &Facts) -> Plan {
 
 fn from_replica(upstream: Option<&NodeId>, target: &Target, facts: &Facts) -> Plan {
     match target {
-        Target::Primary { term, .. } if facts.promised > *term => {
-            Plan::Wait("a later term was promised")
-        }
+        Target::Primary { term, .. } if facts.promised > *term => let_go(upstream),
+        // It never took the role that it shall give up.
+        Target::Demoted { .. } => let_go(upstream),
         Target::Primary { term, .. } => Plan::Act(Act::Promote(*term)),
         // The promise: nothing more is taken from primaries of earlier terms.
-        Target::Replica { term, .. } if facts.promised > *term => match upstream {
-            Some(_) => Plan::Act(Act::Follow(None)),
-            None => Plan::Wait("promised a later term; waiting for its primary"),
-        },
+        Target::Replica { term, .. } if facts.promised > *term => let_go(upstream),
         Target::Replica { upstream: wanted, .. } if upstream != Some(wanted) => {
             Plan::Act(Act::Follow(Some(wanted.clone())))
         }
@@ -118,7 +117,14 @@ fn from_replica(upstream: Option<&NodeId>, target: &Target, facts: &Facts) -> Pl
             Some(0) => Plan::Act(Act::Repair(wanted.clone())),
             Some(_) => Plan::Act(Act::Seed(wanted.clone())),
         },
-        Target::Demoted { .. } | Target::Stopped | Target::Gone { .. } => Plan::Act(Act::Stop),
+        Target::Stopped | Target::Gone { .. } => Plan::Act(Act::Stop),
+    }
+}
+
+fn let_go(upstream: Option<&NodeId>) -> Plan {
+    match upstream {
+        Some(_) => Plan::Act(Act::Follow(None)),
+        None => Plan::Wait("promised a later term; waiting for its primary"),
     }
 }
 

@@ -8,7 +8,7 @@ mod state;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use bellwether_contracts::Driver;
@@ -16,14 +16,18 @@ use bellwether_protocol::Assignment;
 use bellwether_protocol::local::{FromSentry, Orders, ToSentry};
 use tokio::io::BufReader;
 use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::lines;
-use state::Worker;
+
+pub use role::{Place, Role};
+pub use state::Worker;
 
 /// Finds the driver of the assigned engine.
-pub type DriverFactory = fn(&Assignment) -> Option<Arc<dyn Driver>>;
+pub type DriverFactory = Box<dyn Fn(&Assignment) -> Option<Arc<dyn Driver>> + Send>;
 
 /// Between two looks at the engine.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -37,10 +41,11 @@ const LOOK_EVERY_AWAITED: Duration = Duration::from_millis(20);
 /// When the worker's own files are damaged.
 pub async fn run(drivers: DriverFactory, socket: &Path) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
-    let mut worker = Worker::new(drivers).context("read the worker's state")?;
+    let place = Box::new(role::Host::default());
+    let mut worker = Worker::new(drivers, place).context("read the worker's state")?;
     loop {
         tokio::select! {
-            result = serve(&mut worker, socket) => {
+            result = connect_and_serve(&mut worker, socket) => {
                 if let Err(error) = result {
                     info!("the sentry: {error:#}");
                 }
@@ -54,21 +59,51 @@ pub async fn run(drivers: DriverFactory, socket: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn serve(worker: &mut Worker, socket: &Path) -> anyhow::Result<()> {
-    let (read, mut write) = UnixStream::connect(socket).await?.into_split();
-    lines::send(&mut write, &ToSentry::IamWorker).await?;
-    let mut read = BufReader::new(read);
-    let mut line = Vec::new();
+async fn connect_and_serve(worker: &mut Worker, socket: &Path) -> anyhow::Result<()> {
+    let (read, write) = UnixStream::connect(socket).await?.into_split();
+    let link = Socket { read: BufReader::new(read), write, line: Vec::new() };
+    serve(worker, link).await
+}
+
+/// The way to the sentry.
+pub trait Link: Send {
+    /// What it says next; may be given up and called again.
+    fn receive(&mut self) -> impl Future<Output = anyhow::Result<FromSentry>> + Send;
+
+    fn send(&mut self, message: ToSentry) -> impl Future<Output = anyhow::Result<()>> + Send;
+}
+
+struct Socket {
+    read: BufReader<OwnedReadHalf>,
+    write: OwnedWriteHalf,
+    line: Vec<u8>,
+}
+
+impl Link for Socket {
+    async fn receive(&mut self) -> anyhow::Result<FromSentry> {
+        lines::receive(&mut self.read, &mut self.line).await?.context("it has ended")
+    }
+
+    async fn send(&mut self, message: ToSentry) -> anyhow::Result<()> {
+        Ok(lines::send(&mut self.write, &message).await?)
+    }
+}
+
+/// Looks, acts and reports until the sentry is gone.
+///
+/// # Errors
+/// When the link to the sentry breaks.
+pub async fn serve(worker: &mut Worker, mut link: impl Link) -> anyhow::Result<()> {
+    link.send(ToSentry::IamWorker).await?;
     loop {
         let pause = if worker.is_awaited() { LOOK_EVERY_AWAITED } else { LOOK_EVERY };
         let (waker, engine_end) = (worker.waker(), worker.engine_end());
         tokio::select! {
-            message = lines::receive::<FromSentry>(&mut read, &mut line) => {
-                match message?.context("it has ended")? {
-                    FromSentry::Orders(orders) => take(worker, *orders).await,
-                    FromSentry::Routes(_) | FromSentry::Status { .. } => {}
-                }
-            }
+            biased;
+            message = link.receive() => match message? {
+                FromSentry::Orders(orders) => take(worker, *orders).await,
+                FromSentry::Routes(_) | FromSentry::Status { .. } => {}
+            },
             () = waker.notified() => tokio::task::yield_now().await,
             () = engine_end => {}
             () = tokio::time::sleep(pause) => {}
@@ -77,7 +112,7 @@ async fn serve(worker: &mut Worker, socket: &Path) -> anyhow::Result<()> {
         let began = Instant::now();
         while worker.look_and_act().await && began.elapsed() < Duration::from_secs(1) {}
         if let Some(report) = worker.report() {
-            lines::send(&mut write, &ToSentry::Worker(Box::new(report))).await?;
+            link.send(ToSentry::Worker(Box::new(report))).await?;
         }
     }
 }

@@ -3,30 +3,59 @@
 use std::path::{Path, PathBuf};
 
 use bellwether_model::Term;
+use bellwether_protocol::local::HostFigures;
 use bellwether_protocol::session::Surrender;
 use serde::{Deserialize, Serialize};
 
+use crate::figures::Figures;
 use crate::{DATA, files};
 
 /// Kept on the node's disk, beside the data it speaks of.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Role {
+pub struct Role {
     /// The term this node's engine was started or promoted for.
-    pub(super) primary_term: Term,
-    pub(super) surrendered: Option<Surrender>,
+    pub primary_term: Term,
+    pub surrendered: Option<Surrender>,
+}
+
+/// What the worker uses of its machine beside the engine.
+pub trait Place: Send {
+    /// The role as it was last written.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    fn read_role(&mut self) -> std::io::Result<Role>;
+
+    /// Durable when it returns.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    fn write_role(&mut self, role: &Role) -> std::io::Result<()>;
+
+    fn figures(&mut self) -> HostFigures;
+}
+
+/// A real machine.
+#[derive(Default)]
+pub(super) struct Host {
+    figures: Figures,
 }
 
 fn path() -> PathBuf {
     Path::new(DATA).join("bellwether").join("role.json")
 }
 
-impl Role {
-    pub(super) fn read() -> std::io::Result<Self> {
+impl Place for Host {
+    fn read_role(&mut self) -> std::io::Result<Role> {
         Ok(files::read_json(&path())?.unwrap_or_default())
     }
 
-    pub(super) fn write(&self) -> std::io::Result<()> {
-        files::write_json(&path(), self)
+    fn write_role(&mut self, role: &Role) -> std::io::Result<()> {
+        files::write_json(&path(), role)
+    }
+
+    fn figures(&mut self) -> HostFigures {
+        self.figures.read()
     }
 }

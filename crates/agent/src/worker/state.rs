@@ -1,7 +1,7 @@
 //! What the worker knows, and the steps it takes.
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bellwether_contracts::driver::{DataState, Probe, ProcessState, Repair};
 use bellwether_contracts::{Class, Driver, Failure};
@@ -12,12 +12,12 @@ use bellwether_protocol::local::{Orders, WorkerReport};
 use bellwether_protocol::session::Surrender;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::DriverFactory;
 use super::converge::{Act, Facts, Plan, plan};
-use super::role::Role;
-use crate::figures::Figures;
+use super::role::{Place, Role};
 
 /// Before a failed step is tried again: at first, and at most.
 const BACK_OFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
@@ -34,8 +34,10 @@ enum Ended {
 
 type StepResult = Result<Ended, Failure>;
 
-pub(super) struct Worker {
+/// The supervisor of one node's engine.
+pub struct Worker {
     drivers: DriverFactory,
+    place: Box<dyn Place>,
     driver: Option<Arc<dyn Driver>>,
     orders: Option<Orders>,
     role: Role,
@@ -59,16 +61,21 @@ pub(super) struct Worker {
     prepared: bool,
     config_version: u64,
     configured: Option<Assignment>,
-    figures: Figures,
 }
 
 impl Worker {
-    pub(super) fn new(drivers: DriverFactory) -> std::io::Result<Self> {
+    /// One that knows of the engine only what it finds.
+    ///
+    /// # Errors
+    /// When the role cannot be read.
+    pub fn new(drivers: DriverFactory, mut place: Box<dyn Place>) -> std::io::Result<Self> {
+        let role = place.read_role()?;
         Ok(Self {
             drivers,
+            place,
             driver: None,
             orders: None,
-            role: Role::read()?,
+            role,
             probe: Probe::default(),
             step: None,
             waker: Arc::default(),
@@ -85,7 +92,6 @@ impl Worker {
             prepared: false,
             config_version: 0,
             configured: None,
-            figures: Figures::default(),
         })
     }
 
@@ -195,7 +201,8 @@ impl Worker {
         let is_cut = matches!(actual, Actual::Replica { upstream: None, streaming: false })
             && self.probe.upstream_age_ms.is_none();
         let is_later = matches!(orders.assignment.target,
-            Target::Replica { term, .. } if orders.promised > term);
+            Target::Primary { term, .. } | Target::Demoted { term } | Target::Replica { term, .. }
+                if orders.promised > term);
         if is_cut && is_later {
             self.cut_for = orders.promised;
         }
@@ -238,7 +245,7 @@ impl Worker {
 
     fn surrender(&mut self, given: Surrender) {
         let role = Role { surrendered: Some(given), ..self.role.clone() };
-        match role.write() {
+        match self.place.write_role(&role) {
             Ok(()) => self.role = role,
             Err(error) => warn!("the surrender cannot be saved: {error}"),
         }
@@ -303,7 +310,7 @@ impl Worker {
             Act::AdoptTerm(term) | Act::StartPrimary(term) | Act::Promote(term) => {
                 let role = Role { primary_term: *term, ..self.role.clone() };
                 // On the disk before the engine is touched.
-                if let Err(error) = role.write() {
+                if let Err(error) = self.place.write_role(&role) {
                     self.fail(&Failure::transient(format!("the role cannot be saved: {error}")));
                     return false;
                 }
@@ -426,6 +433,7 @@ impl Worker {
         let serving = self.serving();
         self.served = serving;
         let progress = *self.progress.lock().expect("nothing panics while it is held");
+        let host = self.place.figures();
         let probe = &self.probe;
         Some(WorkerReport {
             actual: self.actual(),
@@ -441,7 +449,7 @@ impl Worker {
             prepared: self.prepared,
             surrendered: self.role.surrendered,
             engine: probe.figures.clone(),
-            host: self.figures.read(),
+            host,
         })
     }
 

@@ -1,7 +1,7 @@
 //! Clusters that seem to run: what the control loop and agents would have written.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bellwether_model::cluster::{ClusterPhase, ClusterStatus};
 use bellwether_model::group::{GroupConfig, JointConfig};
@@ -155,7 +155,7 @@ fn publish(store: &Store, ids: &[NodeId], index: usize) {
     };
     let seen = Seen {
         // It stays as fresh as it is now for as long as the test may take.
-        at: Instant::now() + Duration::from_secs(3_600),
+        at: tokio::time::Instant::now() + Duration::from_secs(3_600),
         connected: true,
         agent_version: "0.1.0".to_owned(),
         incarnation: "first".to_owned(),

@@ -62,7 +62,7 @@ fn await_agent(pass: &Pass, op: &Operation, id: &NodeId) -> Outcome {
     if pass.view.node(id).is_some_and(nodes::has_agent) {
         return Outcome::Next;
     }
-    if step_age_ms(op) > JOIN_MS_MAX {
+    if step_age_ms(pass, op) > JOIN_MS_MAX {
         return Outcome::fail("its agent did not join within 5 minutes");
     }
     Outcome::wait("waiting for its agent to join")

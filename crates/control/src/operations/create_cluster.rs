@@ -43,7 +43,7 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
         _ => unknown_step(name),
     };
     match outcome {
-        Outcome::Wait(words) if step_age_ms(op) > STEP_MS_MAX => {
+        Outcome::Wait(words) if step_age_ms(pass, op) > STEP_MS_MAX => {
             fail(op, format!("it took too long: {words}"))
         }
         Outcome::Fail(why) => fail(op, why),

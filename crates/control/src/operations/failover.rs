@@ -70,7 +70,7 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
     };
     write_state(op, &report);
     match outcome {
-        Outcome::Wait(words) if step_age_ms(op) > STEP_MS_MAX => Outcome::Fail(words),
+        Outcome::Wait(words) if step_age_ms(pass, op) > STEP_MS_MAX => Outcome::Fail(words),
         other => other,
     }
 }
@@ -98,7 +98,9 @@ fn confirm_loss(
         }
     }
     report.evidence = words(verdict).to_owned();
-    let former = pass.view.primary().map(|facts| (facts.node.clone(), facts.position()));
+    // One that was never confirmed may have served all the same.
+    let former = pass.view.primary_or_candidate();
+    let former = former.map(|facts| (facts.node.clone(), facts.position()));
     if let Some((node, position)) = former {
         report.former = Some(node.id.clone());
         report.former_name = Some(node.name.clone());
@@ -132,11 +134,11 @@ fn words(verdict: Verdict) -> &'static str {
 fn is_probed(world: &Arc<World>, pass: &Pass, report: &mut Report) -> bool {
     let voters = pass.cluster.object.status.config.voters();
     let Some(asked) = report.probed_at else {
-        report.probed_at = Some(Timestamp::now());
+        report.probed_at = Some(pass.now);
         voters.iter().for_each(|node| world.probe(node));
         return false;
     };
-    let since = Timestamp::now().millis_since(asked);
+    let since = pass.now.millis_since(asked);
     let answered: BTreeSet<NodeId> = pass
         .view
         .nodes
@@ -155,10 +157,10 @@ fn collect_promises(pass: &mut Pass, op: &Operation, report: &mut Report) -> Out
     let is_everybody = heard
         .filter(|facts| Some(&facts.node.id) != report.former.as_ref())
         .all(|facts| promised.contains(&facts.node.id));
-    if config.elects(&promised) && (is_everybody || step_age_ms(op) > MORE_PROMISES_MS) {
+    if config.elects(&promised) && (is_everybody || step_age_ms(pass, op) > MORE_PROMISES_MS) {
         report.promised = promised;
         report.candidate = None;
-        report.promised_ms = Some(age_ms(op));
+        report.promised_ms = Some(age_ms(pass, op));
         return Outcome::Next;
     }
     // Its data is complete, whoever is missing: the server has given the role to nobody else since.
@@ -172,7 +174,7 @@ fn collect_promises(pass: &mut Pass, op: &Operation, report: &mut Report) -> Out
             )
     });
     let is_named = report.candidate.is_some() && report.candidate == report.former;
-    if may_return && (is_named || step_age_ms(op) > RECONFIRM_AFTER_MS) {
+    if may_return && (is_named || step_age_ms(pass, op) > RECONFIRM_AFTER_MS) {
         report.candidate.clone_from(&report.former);
         report.promised = promised;
         return Outcome::Next;
@@ -181,8 +183,8 @@ fn collect_promises(pass: &mut Pass, op: &Operation, report: &mut Report) -> Out
     Outcome::wait(format!("{} of {needed} promises", promised.len()))
 }
 
-fn age_ms(op: &Operation) -> u64 {
-    op.started_at.map_or(0, |started| Timestamp::now().millis_since(started))
+fn age_ms(pass: &Pass, op: &Operation) -> u64 {
+    op.started_at.map_or(0, |started| pass.now.millis_since(started))
 }
 
 fn await_fence(
@@ -211,7 +213,7 @@ fn await_fence(
         "its lease has ended"
     };
     report.fence = fence.to_owned();
-    report.fenced_ms = Some(age_ms(op));
+    report.fenced_ms = Some(age_ms(pass, op));
     Outcome::Next
 }
 
@@ -270,11 +272,11 @@ fn advance_term(pass: &mut Pass, op: &mut Operation, report: &mut Report) -> Out
 fn await_primary(pass: &mut Pass, op: &Operation, report: &mut Report) -> Outcome {
     if term::candidate_serves(pass) {
         term::confirm(pass);
-        pass.cluster.object.status.last_failover_at = Some(Timestamp::now());
-        report.serving_ms = Some(age_ms(op));
+        pass.cluster.object.status.last_failover_at = Some(pass.now);
+        report.serving_ms = Some(age_ms(pass, op));
         return Outcome::Next;
     }
-    if step_age_ms(op) > 1_000 && term::candidate_is_lost(pass) {
+    if step_age_ms(pass, op) > 1_000 && term::candidate_is_lost(pass) {
         return Outcome::fail("the candidate was lost before it served; another is elected");
     }
     let name = report.candidate_name.as_deref().unwrap_or("the candidate");

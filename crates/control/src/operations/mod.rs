@@ -13,7 +13,7 @@ pub mod term;
 
 use std::sync::Arc;
 
-use bellwether_model::{Operation, OperationKind, Timestamp};
+use bellwether_model::{Operation, OperationKind};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -43,9 +43,9 @@ pub(crate) fn write_state<T: Serialize>(op: &mut Operation, state: &T) {
 }
 
 /// Milliseconds since the running step began.
-pub(crate) fn step_age_ms(op: &Operation) -> u64 {
+pub(crate) fn step_age_ms(pass: &Pass, op: &Operation) -> u64 {
     let started = op.step_at().and_then(|index| op.steps[index].started_at);
-    started.map_or(0, |started| Timestamp::now().millis_since(started))
+    started.map_or(0, |started| pass.now.millis_since(started))
 }
 
 /// The answer to a step of a name this version does not know: written by another version.

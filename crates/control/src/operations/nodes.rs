@@ -49,7 +49,7 @@ pub fn reserve(pass: &mut Pass) -> Result<Node, String> {
         ordinal,
         name: format!("{}-{ordinal}", cluster.spec.name),
         size: cluster.spec.size,
-        created_at: Timestamp::now(),
+        created_at: pass.now,
         phase: NodePhase::Provisioning,
         address,
         address6,
@@ -88,7 +88,7 @@ pub fn issue_join_token(world: &World, pass: &mut Pass, node: &Node) {
         secret_hash: bellwether_store::tokens::hash(&token),
         cluster: node.cluster.clone(),
         node: node.id.clone(),
-        expires_at: Timestamp::from_millis(Timestamp::now().as_millis() + 24 * 3_600_000),
+        expires_at: Timestamp::from_millis(pass.now.as_millis() + 24 * 3_600_000),
         used_at: None,
     };
     pass.put_secret(secret);

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use bellwether_model::node::NodePhase;
-use bellwether_model::{NodeId, Operation, Timestamp};
+use bellwether_model::{NodeId, Operation};
 
 use super::{nodes, step_age_ms, unknown_step};
 use crate::machines::start_machine;
@@ -33,7 +33,7 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
         _ => unknown_step(name),
     };
     match outcome {
-        Outcome::Wait(words) if step_age_ms(op) > STEP_MS_MAX => {
+        Outcome::Wait(words) if step_age_ms(pass, op) > STEP_MS_MAX => {
             Outcome::Fail(format!("{words}; given up after {} minutes", STEP_MS_MAX / 60_000))
         }
         other => other,
@@ -61,7 +61,7 @@ fn admit(pass: &mut Pass, op: &mut Operation, id: &NodeId) -> Outcome {
     if outcome == Outcome::Next {
         let name = op.node_name.as_deref().unwrap_or("the node");
         let primary = pass.view.primary().map_or("the primary", |p| p.node.name.as_str());
-        let ms = op.started_at.map_or(0, |started| Timestamp::now().millis_since(started));
+        let ms = op.started_at.map_or(0, |started| pass.now.millis_since(started));
         op.message = format!("{name} follows {primary} after {ms} ms");
     }
     outcome

@@ -98,14 +98,14 @@ fn prepare(pass: &mut Pass, op: &Operation, candidate: &NodeId) -> Outcome {
         pass.cluster.object.status.handover = Handover::Hold;
         return Outcome::Next;
     }
-    if step_age_ms(op) > PREPARE_MS_MAX {
+    if step_age_ms(pass, op) > PREPARE_MS_MAX {
         return Outcome::fail("the primary could not prepare within 5 minutes");
     }
     Outcome::wait("the primary writes a checkpoint")
 }
 
 fn hold_writes(pass: &mut Pass, report: &mut Report) -> Outcome {
-    report.held_at = Some(Timestamp::now());
+    report.held_at = Some(pass.now);
     let term = pass.cluster.object.status.term;
     match report.former.clone() {
         Some(former) => pass.assign(&former, Target::Demoted { term }),
@@ -114,8 +114,8 @@ fn hold_writes(pass: &mut Pass, report: &mut Report) -> Outcome {
     Outcome::Next
 }
 
-fn held_ms(report: &Report) -> u64 {
-    report.held_at.map_or(0, |held| Timestamp::now().millis_since(held))
+fn held_ms(pass: &Pass, report: &Report) -> u64 {
+    report.held_at.map_or(0, |held| pass.now.millis_since(held))
 }
 
 fn surrender(pass: &mut Pass, op: &Operation, report: &mut Report) -> Outcome {
@@ -127,11 +127,11 @@ fn surrender(pass: &mut Pass, op: &Operation, report: &mut Report) -> Outcome {
             return Outcome::fail("the primary's engine died; a failover decides");
         }
         report.final_position = given.position;
-        report.surrendered_ms = Some(held_ms(report));
+        report.surrendered_ms = Some(held_ms(pass, report));
         return Outcome::Next;
     }
     let is_lost = !matches!(election::judge(&pass.view), Verdict::Healthy | Verdict::LinkLost);
-    if is_lost || step_age_ms(op) > SURRENDER_MS_MAX {
+    if is_lost || step_age_ms(pass, op) > SURRENDER_MS_MAX {
         // Whatever became of it, the rules see it: healthy it serves on, lost it is replaced.
         pass.assign(&former.node.id, Target::Primary { term, create: false });
         return Outcome::fail("the primary did not surrender; it keeps its role");
@@ -156,7 +156,7 @@ fn advance_term(
     let is_ready = |facts: &&NodeFacts| facts.is_fresh(suspect) && holds_everything(facts);
     let chosen = if pass.view.node(&candidate).as_ref().is_some_and(is_ready) {
         candidate
-    } else if step_age_ms(op) < CATCH_UP_MS_MAX {
+    } else if step_age_ms(pass, op) < CATCH_UP_MS_MAX {
         return Outcome::wait("the replica receives the last of the log");
     } else {
         // Forward only: whoever holds everything; at last the former primary itself.
@@ -177,10 +177,10 @@ fn advance_term(
 fn await_primary(pass: &mut Pass, op: &Operation, report: &mut Report) -> Outcome {
     if term::candidate_serves(pass) {
         term::confirm(pass);
-        report.serving_ms = Some(held_ms(report));
+        report.serving_ms = Some(held_ms(pass, report));
         return Outcome::Next;
     }
-    if step_age_ms(op) > 1_000 && term::candidate_is_lost(pass) {
+    if step_age_ms(pass, op) > 1_000 && term::candidate_is_lost(pass) {
         return Outcome::fail("the replica was lost before it served; another is elected");
     }
     let name = report.candidate_name.as_deref().unwrap_or("the replica");
@@ -194,7 +194,7 @@ fn repoint(pass: &Pass, op: &mut Operation, report: &Report) -> Outcome {
     let follows = former
         .zip(primary)
         .is_some_and(|(facts, primary)| facts.streams_from(primary) || facts.node.id == *primary);
-    if !follows && step_age_ms(op) < 60_000 {
+    if !follows && step_age_ms(pass, op) < 60_000 {
         return Outcome::wait("waiting for the former primary to follow");
     }
     let name = report.candidate_name.as_deref().unwrap_or("the replica");

@@ -12,6 +12,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tracing::{debug, info, warn};
 
 use crate::join::{Identity, dial};
+use crate::sentry::hands::FromSession;
 
 /// Dialling and greeting.
 const DIAL_MAX: Duration = Duration::from_secs(3);
@@ -21,14 +22,6 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::fr
 
 /// A message that cannot be sent for so long.
 const SEND_MAX: Duration = Duration::from_secs(5);
-
-/// What the session tells the sentry.
-#[derive(Debug)]
-pub(super) enum FromSession {
-    Connected,
-    Disconnected,
-    Message(Box<FromServer>),
-}
 
 /// Keeps a session. Messages to send come in; while there is no session they are dropped, for each
 /// report holds everything.

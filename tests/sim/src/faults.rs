@@ -1,0 +1,254 @@
+//! What goes wrong, and when.
+
+use rand::Rng as _;
+use rand::rngs::StdRng;
+
+use crate::hub::{Event, Hub, State};
+use crate::net::Host;
+use crate::server::Server;
+
+/// One fault, with whom it strikes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    EngineCrash {
+        node: usize,
+    },
+    EngineHang {
+        node: usize,
+    },
+    SentryCrash {
+        node: usize,
+    },
+    WorkerCrash {
+        node: usize,
+    },
+    PowerLoss {
+        node: usize,
+        unclear: bool,
+    },
+    Freeze {
+        node: usize,
+    },
+    DiskFull {
+        node: usize,
+    },
+    DiskSlow {
+        node: usize,
+        ms: u64,
+    },
+    /// Nothing passes in these directions.
+    Cut {
+        ways: Vec<(Host, Host)>,
+    },
+    NetworkSlow {
+        ms: u64,
+    },
+    NetworkLoss {
+        percent: u32,
+    },
+    ServerCrash,
+    ServerFreeze,
+    ServerDiskSlow {
+        ms: u64,
+    },
+    WallClock {
+        ms: i64,
+    },
+    ProviderFails,
+}
+
+/// The kinds that a run may draw from.
+pub const KINDS: u32 = 16;
+
+/// Draws a fault and how long it lasts.
+pub fn draw(rng: &mut StdRng, kind: u32, nodes: usize) -> (Fault, u64) {
+    let node = rng.random_range(0..nodes);
+    let short = rng.random_range(100..6_000);
+    let long = if rng.random_bool(0.5) { short } else { rng.random_range(1_000..30_000) };
+    match kind {
+        0 => (Fault::EngineCrash { node }, 0),
+        1 => (Fault::EngineHang { node }, long),
+        2 => (Fault::SentryCrash { node }, short.min(3_000)),
+        3 => (Fault::WorkerCrash { node }, short.min(3_000)),
+        4 => (Fault::PowerLoss { node, unclear: rng.random_bool(0.5) }, long),
+        5 => (Fault::Freeze { node }, long),
+        6 => (Fault::DiskFull { node }, long),
+        7 => (Fault::DiskSlow { node, ms: rng.random_range(20..2_500) }, long),
+        8 | 9 => (Fault::Cut { ways: cut(rng, nodes) }, long),
+        10 => (Fault::NetworkSlow { ms: rng.random_range(5..600) }, long),
+        11 => (Fault::NetworkLoss { percent: rng.random_range(1..40) }, long),
+        12 => (Fault::ServerCrash, short),
+        13 => (Fault::ServerFreeze, long),
+        14 => (Fault::ServerDiskSlow { ms: rng.random_range(5..800) }, long),
+        15 if rng.random_bool(0.5) => (Fault::ProviderFails, long),
+        _ => {
+            let ms = rng.random_range(-3_600_000..3_600_000);
+            (Fault::WallClock { ms }, 0)
+        }
+    }
+}
+
+/// A partition in two sides, one node from some others, or one direction.
+fn cut(rng: &mut StdRng, nodes: usize) -> Vec<(Host, Host)> {
+    let mut hosts: Vec<Host> = (0..nodes).map(Host::Node).collect();
+    hosts.push(Host::Server);
+    let mut ways = Vec::new();
+    match rng.random_range(0..4) {
+        0 => {
+            // One host from everybody.
+            let one = hosts[rng.random_range(0..hosts.len())];
+            hosts.push(Host::Outside);
+            for other in hosts.iter().filter(|other| **other != one) {
+                ways.extend([(one, *other), (*other, one)]);
+            }
+        }
+        1 => {
+            let sides: Vec<bool> = hosts.iter().map(|_| rng.random_bool(0.5)).collect();
+            for (i, one) in hosts.iter().enumerate() {
+                for (j, other) in hosts.iter().enumerate() {
+                    if sides[i] != sides[j] {
+                        ways.push((*one, *other));
+                    }
+                }
+            }
+        }
+        2 => {
+            // One direction of one way.
+            let one = hosts[rng.random_range(0..hosts.len())];
+            let other = hosts[rng.random_range(0..hosts.len())];
+            if one != other {
+                ways.push((one, other));
+            }
+        }
+        _ => {
+            // One host hears, and is heard by nobody.
+            let one = hosts[rng.random_range(0..hosts.len())];
+            let others = hosts.iter().filter(|other| **other != one);
+            ways.extend(others.map(|other| (one, *other)));
+        }
+    }
+    ways
+}
+
+impl State {
+    /// A fault of the machines or the network begins.
+    fn strike(&mut self, fault: &Fault) {
+        self.note(|s| format!("FAULT {}", s.words(fault)));
+        match fault {
+            Fault::EngineCrash { node } => self.kill_engine(*node),
+            Fault::EngineHang { node } => self.machines[*node].engine.hung = true,
+            Fault::SentryCrash { node } => self.kill_sentry(*node),
+            Fault::WorkerCrash { node } => self.kill_worker(*node),
+            Fault::PowerLoss { node, unclear } => {
+                if self.machines[*node].up {
+                    self.power_off(*node);
+                }
+                self.machines[*node].unclear = *unclear;
+            }
+            Fault::Freeze { node } => self.machines[*node].pause.set(true),
+            Fault::DiskFull { node } => self.machines[*node].disk_full = true,
+            Fault::DiskSlow { node, ms } => self.machines[*node].disk_slow_ms = *ms,
+            Fault::Cut { ways } => ways.iter().for_each(|(a, b)| self.net.cut(*a, *b)),
+            Fault::NetworkSlow { ms } => self.net.slow_ms = *ms,
+            Fault::NetworkLoss { percent } => {
+                self.net.loss = f64::from(*percent) / 100.0;
+                self.net.duplication = 0.1;
+            }
+            Fault::ServerFreeze => self.server_pause.set(true),
+            Fault::ServerDiskSlow { ms } => self.server_disk_ms = *ms,
+            Fault::WallClock { ms } => self.wall_offset += ms,
+            Fault::ProviderFails => self.provider_fails = true,
+            Fault::ServerCrash => {}
+        }
+    }
+
+    fn heal(&mut self, fault: &Fault) {
+        self.note(|s| format!("over  {}", s.words(fault)));
+        match fault {
+            Fault::EngineHang { node } => self.machines[*node].engine.hung = false,
+            Fault::SentryCrash { node } => {
+                let boot = self.machines[*node].boot;
+                self.after(0, Event::StartSentry { node: *node, boot });
+            }
+            Fault::WorkerCrash { node } => {
+                let boot = self.machines[*node].boot;
+                self.after(0, Event::StartWorker { node: *node, boot });
+            }
+            Fault::PowerLoss { node, .. } => {
+                self.machines[*node].unclear = false;
+                self.boot(*node);
+            }
+            Fault::Freeze { node } => self.machines[*node].pause.set(false),
+            Fault::DiskFull { node } => self.machines[*node].disk_full = false,
+            Fault::DiskSlow { node, .. } => self.machines[*node].disk_slow_ms = 0,
+            Fault::Cut { ways } => ways.iter().for_each(|(a, b)| self.net.heal(*a, *b)),
+            Fault::NetworkSlow { .. } => self.net.slow_ms = 0,
+            Fault::NetworkLoss { .. } => (self.net.loss, self.net.duplication) = (0.0, 0.0),
+            Fault::ServerFreeze => self.server_pause.set(false),
+            Fault::ServerDiskSlow { .. } => self.server_disk_ms = 0,
+            Fault::ProviderFails => self.provider_fails = false,
+            Fault::EngineCrash { .. } | Fault::WallClock { .. } | Fault::ServerCrash => {}
+        }
+    }
+
+    fn words(&self, fault: &Fault) -> String {
+        let host = |host: &Host| match host {
+            Host::Node(node) => self.name(*node),
+            other => format!("{other:?}").to_lowercase(),
+        };
+        match fault {
+            Fault::EngineCrash { node } => format!("{}: the engine crashes", self.name(*node)),
+            Fault::EngineHang { node } => format!("{}: the engine hangs", self.name(*node)),
+            Fault::SentryCrash { node } => format!("{}: the sentry crashes", self.name(*node)),
+            Fault::WorkerCrash { node } => format!("{}: the worker crashes", self.name(*node)),
+            Fault::PowerLoss { node, unclear } => {
+                format!("{}: power loss, unclear {unclear}", self.name(*node))
+            }
+            Fault::Freeze { node } => format!("{} is frozen", self.name(*node)),
+            Fault::DiskFull { node } => format!("{}: the disk is full", self.name(*node)),
+            Fault::DiskSlow { node, ms } => {
+                format!("{}: the disk takes {ms} ms", self.name(*node))
+            }
+            Fault::Cut { ways } => {
+                let ways: Vec<String> =
+                    ways.iter().map(|(a, b)| format!("{}>{}", host(a), host(b))).collect();
+                format!("cut {}", ways.join(" "))
+            }
+            other => format!("{other:?}"),
+        }
+    }
+}
+
+impl Hub {
+    pub fn begin(&self, server: &mut Server, fault: &Fault) {
+        let mut state = self.lock();
+        let node = match fault {
+            Fault::EngineCrash { node }
+            | Fault::EngineHang { node }
+            | Fault::SentryCrash { node }
+            | Fault::WorkerCrash { node }
+            | Fault::PowerLoss { node, .. }
+            | Fault::Freeze { node }
+            | Fault::DiskFull { node }
+            | Fault::DiskSlow { node, .. } => Some(*node),
+            _ => None,
+        };
+        if node.is_some_and(|n| state.machines.get(n).is_none_or(|machine| machine.deleted)) {
+            return;
+        }
+        state.strike(fault);
+        drop(state);
+        if *fault == Fault::ServerCrash {
+            server.crash();
+        }
+    }
+
+    pub fn end(&self, server: &Server, fault: &Fault) {
+        let mut state = self.lock();
+        state.heal(fault);
+        drop(state);
+        if *fault == Fault::ServerCrash {
+            server.start_later(0);
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! The server: the real loops over a store in memory, which crash, freeze and start again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bellwether_control::{Authority, World, machines, orphans, reconcile, sessions};
+use bellwether_model::engine::{Capabilities, EnginePorts, EngineProfile};
+use bellwether_model::operation::NewOperation;
+use bellwether_model::{
+    Cluster, ClusterId, ClusterSpec, ClusterStatus, Node, Operation, OperationId, OperationKind,
+    OperationStatus, Timestamp,
+};
+use bellwether_store::clusters::NameClaim;
+use bellwether_store::memory::{Moment, Surroundings};
+use bellwether_store::{Image, Store, Stored, Txn};
+use rand::Rng as _;
+use tokio::task::JoinSet;
+use tracing::Instrument as _;
+
+use crate::hub::{Event, Hub};
+use crate::machine::Freezable;
+use crate::net::Host;
+use crate::provider::SimProvider;
+use crate::sessions::SimSocket;
+
+/// The wall clock when the simulation begins.
+const EPOCH_MS: i64 = 1_800_000_000_000;
+
+struct Around {
+    hub: Hub,
+}
+
+impl Surroundings for Around {
+    fn now(&self) -> Timestamp {
+        let state = self.hub.lock();
+        Timestamp::from_millis(EPOCH_MS + state.now.cast_signed() + state.wall_offset)
+    }
+
+    fn writing(&self) -> Moment {
+        let hub = self.hub.clone();
+        Box::pin(async move {
+            let (ms, pause) = {
+                let state = &mut hub.lock();
+                (state.server_disk_ms, state.server_pause.clone())
+            };
+            if ms > 0 {
+                tokio::time::sleep(Duration::from_millis(ms)).await;
+            }
+            pause.over().await;
+        })
+    }
+
+    fn answering(&self) -> Moment {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+/// The server's process.
+pub struct Server {
+    hub: Hub,
+    pub world: Option<Arc<World>>,
+    tasks: JoinSet<()>,
+    image: Image,
+}
+
+impl Server {
+    pub fn new(hub: Hub) -> Self {
+        Self { hub, world: None, tasks: JoinSet::new(), image: Image::default() }
+    }
+
+    pub async fn start(&mut self) {
+        if self.world.is_some() {
+            return;
+        }
+        let around = Arc::new(Around { hub: self.hub.clone() });
+        let store = Store::in_memory(std::mem::take(&mut self.image), around);
+        let authority = Authority::open(&store).await.expect("the authority opens");
+        let provider = Arc::new(SimProvider::new(self.hub.clone()));
+        let world = World::new(store.clone(), vec![provider], vec![profile()], authority, 7443);
+        let pause = {
+            let mut state = self.hub.lock();
+            state.server_life = state.id();
+            state.server_up = true;
+            state.store = Some(store);
+            state.note(|_| "the server starts".to_owned());
+            state.server_pause.clone()
+        };
+        let span = || tracing::info_span!("server");
+        let work = reconcile::run(world.clone()).instrument(span());
+        self.tasks.spawn(Freezable::new(work, pause.clone()));
+        let work = machines::run(world.clone()).instrument(span());
+        self.tasks.spawn(Freezable::new(work, pause.clone()));
+        let work = orphans::run(world.clone()).instrument(span());
+        self.tasks.spawn(Freezable::new(work, pause));
+        self.world = Some(world);
+    }
+
+    /// Everything that is not in the store is gone.
+    pub fn crash(&mut self) {
+        let Some(world) = self.world.take() else { return };
+        self.image = world.store.image();
+        self.tasks.abort_all();
+        self.tasks = JoinSet::new();
+        let mut state = self.hub.lock();
+        state.server_up = false;
+        state.server_pause.set(false);
+        state.note(|_| "the server crashes".to_owned());
+        state.drop_sessions_of_server();
+    }
+
+    /// An agent's session begins.
+    pub fn accept(&mut self, node: usize, socket: SimSocket) {
+        let Some(world) = self.world.clone() else { return };
+        let (id, pause) = {
+            let state = self.hub.lock();
+            (state.machines[node].id.clone(), state.server_pause.clone())
+        };
+        let Some(stored) = world.store.find::<Node>(id.as_str()) else { return };
+        let span = tracing::info_span!("server");
+        let work = sessions::serve(world, stored.object, socket).instrument(span);
+        self.tasks.spawn(Freezable::new(work, pause));
+    }
+
+    /// A new agent joins: who it is is written down.
+    pub fn join(&mut self, node: usize) {
+        let (id, is_reached) = {
+            let mut state = self.hub.lock();
+            let machine = &state.machines[node];
+            if machine.joined || !machine.up || machine.deleted {
+                return;
+            }
+            let is_reached = state.net.passes_both(Host::Node(node), Host::Server);
+            let id = machine.id.clone();
+            state.after(500, Event::Join { node });
+            (id, is_reached && state.server_up && !state.server_pause.is_on())
+        };
+        let Some(world) = self.world.clone().filter(|_| is_reached) else { return };
+        let hub = self.hub.clone();
+        self.tasks.spawn(async move {
+            let Some(mut stored) = world.store.find::<Node>(id.as_str()) else { return };
+            stored.object.fingerprint = Some(format!("fingerprint of {id}"));
+            stored.object.joined_at = Some(world.now());
+            if world.store.commit(Txn::new().update(&stored)).await.is_ok() {
+                let mut state = hub.lock();
+                if !state.machines[node].joined {
+                    state.machines[node].joined = true;
+                    state.note(|s| format!("{} has joined", s.name(node)));
+                    state.start_parts(node);
+                }
+            }
+        });
+    }
+
+    /// A person asks for a cluster.
+    pub async fn create(&self, spec: ClusterSpec) -> ClusterId {
+        let world = self.world.as_ref().expect("the server runs");
+        let cluster = Cluster {
+            id: ClusterId::generate(),
+            generation: 1,
+            created_at: world.now(),
+            status: ClusterStatus::default(),
+            network: None,
+            next_ordinal: 1,
+            spec,
+        };
+        let operation = asked(&cluster, OperationKind::CreateCluster, world.now());
+        let claim = NameClaim { name: cluster.spec.name.clone(), cluster: cluster.id.clone() };
+        let txn = Txn::new().insert(&cluster).insert(&claim).insert(&operation);
+        world.store.commit(txn).await.expect("a new cluster");
+        cluster.id
+    }
+
+    /// A person asks for an operation; refused like the API would.
+    pub fn ask(&mut self, id: &ClusterId, kind: OperationKind, node: Option<String>) {
+        let Some(world) = self.world.clone() else { return };
+        let (id, hub) = (id.clone(), self.hub.clone());
+        self.tasks.spawn(async move {
+            let Some(mut cluster): Option<Stored<Cluster>> = world.store.find(id.as_str()) else {
+                return;
+            };
+            let Some(view) = bellwether_store::views::view(&world.store, &id) else { return };
+            let confirm = Some(cluster.object.spec.name.clone());
+            let request = NewOperation { kind, node: node.clone(), confirm };
+            if let Err(why) = bellwether_planner::check_operation(&view, &request) {
+                return hub.lock().note(|_| format!("{kind} is refused: {why}"));
+            }
+            let mut operation = asked(&cluster.object, kind, world.now());
+            let facts = node.as_deref().and_then(|text| view.node_named(text));
+            operation.node = facts.map(|facts| facts.node.id.clone());
+            operation.node_name = facts.map(|facts| facts.node.name.clone());
+            let count = view.nodes.len() as u32;
+            match kind {
+                OperationKind::AddNode => cluster.object.spec.nodes = count + 1,
+                OperationKind::RemoveNode => {
+                    cluster.object.spec.nodes = count.saturating_sub(1).max(1);
+                }
+                _ => {}
+            }
+            cluster.object.generation += 1;
+            let txn = Txn::new().update(&cluster).insert(&operation);
+            let taken = world.store.commit(txn).await.is_ok();
+            hub.lock().note(|_| format!("{kind} of {node:?} is asked for: {taken}"));
+        });
+    }
+
+    /// A person changes what is wanted.
+    pub fn change(
+        &mut self,
+        id: &ClusterId,
+        change: impl FnOnce(&mut ClusterSpec) + Send + 'static,
+    ) {
+        let Some(world) = self.world.clone() else { return };
+        let id = id.clone();
+        self.tasks.spawn(async move {
+            let Some(mut cluster): Option<Stored<Cluster>> = world.store.find(id.as_str()) else {
+                return;
+            };
+            change(&mut cluster.object.spec);
+            cluster.object.generation += 1;
+            let _ = world.store.commit(Txn::new().update(&cluster)).await;
+        });
+    }
+
+    /// How long until the server is back.
+    pub fn start_later(&self, delay: u64) {
+        self.hub.lock().after(delay, Event::StartServer);
+    }
+
+    pub fn random_delay(&self, least: u64, most: u64) -> u64 {
+        self.hub.lock().rng.random_range(least..=most)
+    }
+}
+
+fn asked(cluster: &Cluster, kind: OperationKind, now: Timestamp) -> Operation {
+    Operation {
+        id: OperationId::generate(),
+        cluster: cluster.id.clone(),
+        cluster_name: cluster.spec.name.clone(),
+        kind,
+        node: None,
+        node_name: None,
+        status: OperationStatus::Queued,
+        started_by: "somebody".to_owned(),
+        reason: "asked for".to_owned(),
+        rule: 0,
+        created_at: now,
+        started_at: None,
+        ended_at: None,
+        steps: Vec::new(),
+        message: String::new(),
+        state: serde_json::Value::Null,
+    }
+}
+
+fn profile() -> EngineProfile {
+    EngineProfile {
+        name: "postgresql".to_owned(),
+        title: "PostgreSQL".to_owned(),
+        summary: String::new(),
+        versions: vec!["17".to_owned()],
+        topologies: Vec::new(),
+        replication_modes: Vec::new(),
+        memory_min: 1,
+        disk_min: 1,
+        ports: EnginePorts {
+            gate: 5432,
+            read_write: 5000,
+            read_only: 5001,
+            private: 5431,
+            read_gate: 5433,
+            peer: 5440,
+        },
+        capabilities: Capabilities {
+            synchronous: true,
+            point_in_time: false,
+            multi_primary: false,
+            sharded: false,
+        },
+    }
+}
