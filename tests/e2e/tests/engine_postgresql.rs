@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use bellwether_model::connection::Connection;
+use bellwether_model::node::NodeHealth;
 use bellwether_model::{ClusterView, NodeView};
 use bellwether_testkit::docker::{container_of, docker, inside};
 use bellwether_testkit::wait::until;
 use bellwether_testkit::{Api, Server, sql};
 use serde_json::json;
+use tokio_postgres::Client;
 
 async fn create(api: &Api, version: &str, nodes: u32, mode: &str) -> anyhow::Result<ClusterView> {
     let spec = json!({
@@ -401,17 +403,35 @@ async fn a_full_disk_of_a_replica_is_named_and_harms_nobody_else() -> anyhow::Re
     server.check_log()
 }
 
-/// Writes log until there is no room for more: the engine cannot go on then.
+/// Writes log until there is no room for more: the engine cannot go on then. As nobody but its own
+/// agent's user does, who is not told that there is no room.
 fn write_until_it_dies(container: &str) -> anyhow::Result<()> {
-    let message = "SELECT count(pg_logical_emit_message(false, 'filler', repeat('x', 1000000))) \
+    let message = "SET default_transaction_read_only = off; \
+                   SELECT count(pg_logical_emit_message(false, 'filler', repeat('x', 1000000))) \
                    FROM generate_series(1, 1000)";
     let died = ask(container, message).expect_err("there is no room for so much log");
     ensure!(format!("{died:#}").contains("server closed the connection"), "{died:#}");
     Ok(())
 }
 
+/// What is written is refused, in words that a program understands.
+async fn expect_refusal(client: &Client) -> anyhow::Result<()> {
+    until("new data is refused", Duration::from_secs(10), || async {
+        let insert = client.batch_execute("INSERT INTO kept VALUES (0, 'refused')").await;
+        let refused = insert.err().context("it was accepted")?;
+        let code = refused.code().map(|code| code.code().to_owned());
+        ensure!(code.as_deref() == Some("25006"), "{refused:?}");
+        Ok(())
+    })
+    .await
+}
+
+async fn rows(client: &Client) -> anyhow::Result<i64> {
+    Ok(client.query_one("SELECT count(*) FROM kept WHERE text <> 'refused'", &[]).await?.get(0))
+}
+
 #[tokio::test]
-async fn a_full_disk_of_the_only_node_is_named_and_ends_with_room() -> anyhow::Result<()> {
+async fn a_full_disk_of_the_only_node_refuses_new_data_and_ends_with_room() -> anyhow::Result<()> {
     let (server, api) = Server::start().await?;
     let cluster = create(&api, "17", 1, "async").await?;
     let id = container_of(cluster.primary.context("a primary")?.as_str())?;
@@ -419,35 +439,52 @@ async fn a_full_disk_of_the_only_node_is_named_and_ends_with_room() -> anyhow::R
     let client = sql::read_write(&connection).await?;
     client.batch_execute("CREATE TABLE kept (id bigint, text text)").await?;
     client.batch_execute("INSERT INTO kept VALUES (0, 'before')").await?;
-    fill(&id)?;
-    // Data first: the statement fails and says why, the rest goes on.
-    let insert = "INSERT INTO kept SELECT n, repeat('x', 500) FROM generate_series(1, 40000) n";
-    let refused = client.batch_execute(insert).await.expect_err("there is no room");
-    let words = refused.as_db_error().context("the engine's own words")?.message().to_owned();
-    assert!(words.contains("No space left on device"), "{words}");
-    let node = says_that_it_is_full(&api, "orders-1").await?;
-    assert!(node.state.starts_with("accepts writes"), "{}", node.state);
-    client.query_one("SELECT count(*) FROM kept", &[]).await?;
-    // Then its log.
-    write_until_it_dies(&id)?;
-    says_that_it_is_full(&api, "orders-1").await?;
-    until("it is down", Duration::from_secs(10), || async {
-        let cluster = api.cluster("orders").await?;
-        ensure!(cluster.nodes_healthy == 0, "{}", cluster.sentence);
-        Ok(())
+    let big =
+        "CREATE TABLE big AS SELECT repeat(md5(n::text), 30) FROM generate_series(1, 150000) n";
+    client.batch_execute(big).await?;
+    let postmaster = inside(&id, "head -1 /data/pgdata/postmaster.pid")?;
+    until("room is held in reserve", Duration::from_secs(10), || async {
+        inside(&id, "ls /data/reserve")
     })
     .await?;
+    fill(&id)?;
+    // The engine goes on: what is there can be read, and a person can make room.
+    expect_refusal(&client).await?;
     let node = says_that_it_is_full(&api, "orders-1").await?;
-    let cluster = api.cluster("orders").await?;
-    eprintln!("{:?}: {}; {}", node.health, node.state, cluster.sentence);
+    assert_eq!(node.health, NodeHealth::Degraded);
+    assert_eq!(rows(&client).await?, 1);
     inside(&id, "rm /data/filler*")?;
-    api.healthy("orders", Duration::from_secs(90)).await?;
+    until("new data is accepted", Duration::from_secs(10), || async {
+        Ok(client.batch_execute("INSERT INTO kept VALUES (1, 'after')").await?)
+    })
+    .await?;
+    assert_eq!(inside(&id, "head -1 /data/pgdata/postmaster.pid")?, postmaster, "it never ended");
+    api.healthy("orders", Duration::from_secs(10)).await?;
+
+    // Whoever writes on until there is no room for the log ends the engine. It comes back by
+    // itself, with what was held in reserve, and those who use it make room by deleting.
+    fill(&id)?;
+    write_until_it_dies(&id)?;
+    let client = until("it is back", Duration::from_secs(30), || async {
+        let client = sql::read_write(&connection).await?;
+        ensure!(rows(&client).await? == 2, "acknowledged writes are missing");
+        Ok(client)
+    })
+    .await?;
+    expect_refusal(&client).await?;
+    says_that_it_is_full(&api, "orders-1").await?;
+    client.batch_execute("SET default_transaction_read_only = off").await?;
+    client.batch_execute("DROP TABLE big").await?;
     let client = sql::read_write(&connection).await?;
-    let row = client.query_one("SELECT count(*) FROM kept", &[]).await?;
-    assert_eq!(row.get::<_, i64>(0), 1, "what was acknowledged, and nothing else");
-    client.batch_execute("INSERT INTO kept VALUES (1, 'after')").await?;
-    let node = node_now(&api, "orders-1").await?;
-    assert_eq!(node.state, "accepts writes");
+    until("new data is accepted", Duration::from_secs(20), || async {
+        Ok(client.batch_execute("INSERT INTO kept VALUES (2, 'after')").await?)
+    })
+    .await?;
+    api.healthy("orders", Duration::from_secs(10)).await?;
+    until("room is held in reserve again", Duration::from_secs(10), || async {
+        inside(&id, "ls /data/reserve")
+    })
+    .await?;
     server.check_log()
 }
 

@@ -10,11 +10,12 @@ mod process;
 pub mod profile;
 mod replication;
 mod rewind;
+mod room;
 mod sql;
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use bellwether_model::NodeId;
 use bellwether_protocol::Assignment;
@@ -41,6 +42,8 @@ pub struct Postgres {
     mark: Mutex<Option<replication::Mark>>,
     /// How long the engine's log was before it was started last.
     said_before: AtomicU64,
+    /// New data is refused, for want of room.
+    refusing: AtomicBool,
     /// Who waits for the end of which postmaster.
     death_watch: Mutex<Option<(rustix::process::Pid, tokio::sync::watch::Receiver<bool>)>>,
 }
@@ -57,6 +60,7 @@ impl Postgres {
             cache: Mutex::default(),
             mark: Mutex::default(),
             said_before: AtomicU64::default(),
+            refusing: AtomicBool::new(room::is_refusing()),
             death_watch: Mutex::default(),
         }
     }

@@ -77,6 +77,7 @@ impl Postgres {
         }
         self.kill_everything().await?;
         self.remove_locks();
+        self.make_room()?;
         let log = open_log()?;
         let said_before = log.metadata().map_or(0, |known| known.len());
         self.said_before.store(said_before, Ordering::Relaxed);

@@ -114,6 +114,7 @@ impl Postgres {
         }
         self.kill_everything().await?;
         self.remove_locks();
+        self.make_room()?;
         let _ = std::fs::remove_file(data().join("standby.signal"));
         let mut command = self.command("postgres");
         command
