@@ -202,7 +202,7 @@ async fn each_mode_names_who_confirms() -> anyhow::Result<()> {
         })
         .await
     };
-    for (mode, count) in [("prefer", 1), ("quorum(2)", 2), ("strict", 1)] {
+    for (mode, count) in [("quorum(2)", 2), ("strict", 1), ("prefer", 1)] {
         change(mode).await?;
         becomes(&format!("ANY {count} {all}")).await?;
         assert_eq!(ask(&primary, "SHOW synchronous_commit")?, "on");
@@ -212,6 +212,17 @@ async fn each_mode_names_who_confirms() -> anyhow::Result<()> {
     }
     // Every node has the same, for the moment it is primary.
     assert_eq!(ask(&replica, "SHOW synchronous_standby_names")?, names()?);
+    // Who prefers a confirmation goes on without one while nobody can give it.
+    let nodes = api.nodes("orders").await?;
+    let replicas = nodes.iter().filter(|node| node.name != "orders-1");
+    let replicas: Vec<String> =
+        replicas.map(|node| container_of(node.id.as_str())).collect::<Result<_, _>>()?;
+    replicas.iter().try_for_each(|id| docker(&["pause", id]).map(|_| ()))?;
+    becomes("").await?;
+    let client = sql::read_write(&api.connection("orders").await?).await?;
+    client.batch_execute("CREATE TABLE alone (id int)").await?;
+    replicas.iter().try_for_each(|id| docker(&["unpause", id]).map(|_| ()))?;
+    becomes(&format!("ANY 1 {all}")).await?;
     change("async").await?;
     becomes("").await?;
     server.check_log()
