@@ -122,3 +122,9 @@ pub struct NodeView {
     /// Which operations may be asked for on this node now and, for the rest, why not.
     pub operations: Vec<Allowed>,
 }
+
+/// With less room than that on a disk of this size, an engine takes no new data: its log needs it.
+#[must_use]
+pub fn disk_kept_free(size: u64) -> u64 {
+    (size / 50).clamp(32 << 20, 1 << 30)
+}

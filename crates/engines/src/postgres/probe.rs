@@ -1,5 +1,6 @@
 //! Looking at the engine: its process, its data, and what it says itself.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bellwether_contracts::driver::{DataState, Probe, ProcessState};
@@ -7,7 +8,7 @@ use bellwether_model::replication::Position;
 use bellwether_protocol::local::{EngineFigures, Follower};
 use tokio_postgres::Row;
 
-use super::{Postgres, data, new_data};
+use super::{Postgres, data, new_data, rewinding, room};
 
 /// Everything in one question. Timelines are read off the names of log segments: the control file
 /// lags behind.
@@ -54,6 +55,7 @@ impl Postgres {
         };
         let mut probe = Probe { process, data: data_state(), ..Probe::default() };
         if process == ProcessState::Down {
+            room::release_reserve();
             let cache = self.cache.lock().expect("nothing panics while it is held");
             probe.position = cache.last_position;
             return probe;
@@ -67,6 +69,8 @@ impl Postgres {
             let Some(followers) = self.followers(seen.position).await else { return probe };
             seen.followers = followers;
         }
+        self.watch_room().await;
+        seen.figures.refuses_data = self.refusing.load(Ordering::Relaxed);
         let mut probe = seen;
         self.add_slow(&mut probe).await;
         self.cache.lock().expect("nothing panics while it is held").last_position = probe.position;
@@ -138,6 +142,9 @@ fn short_version(text: &str) -> String {
 }
 
 fn data_state() -> DataState {
+    if rewinding().exists() {
+        return DataState::Partial;
+    }
     let is_present =
         data().join("PG_VERSION").exists() && data().join("global/pg_control").exists();
     if is_present {
