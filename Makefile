@@ -21,7 +21,7 @@ dashboard_sources = $(shell [[ ! -d dashboard ]] || find dashboard -path dashboa
   -path dashboard/dist -prune -o -type f \( -path 'dashboard/src/*' -o -path 'dashboard/public/*' \
   -o -path 'dashboard/*.json' -o -path 'dashboard/*.ts' -o -path 'dashboard/*.html' \) -print)
 
-.PHONY: help run stop setup build dashboard openapi test ci format lint tidy unit e2e browser \
+.PHONY: help run stop setup build dashboard openapi test ci format lint tidy unit e2e sim browser \
   clean-nodes bench-create bench-failover bench-endpoint
 
 help: ## this list
@@ -68,10 +68,17 @@ tidy: ## file lengths, import directions, drift of generated files
 unit: dashboard ## tests that need nothing but the code, and a kernel
 	@scripts/apt-install iproute2 nftables util-linux
 	@cargo $(run_tests) --workspace --exclude e2e --exclude xtask
+	@cd dashboard && npm test
 
 e2e: build ## one test for each promise, on real engines in containers
 	@scripts/ensure-images
+	@for version in 15 18; do scripts/ensure-images postgresql $$version || \
+	  echo "PostgreSQL $$version cannot be had here; its tests say that they are not run"; done
 	@cargo $(run_tests) --release --package e2e $(one_by_one)
+
+SEEDS ?= 100
+sim: ## the real decisions over a simulated world: SEEDS=1000 for more
+	@cargo run --quiet --profile sim --package sim -- --seeds $(SEEDS)
 
 browser: build ## the dashboard in a real browser against the real server
 	@scripts/ensure-images

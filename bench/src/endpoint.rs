@@ -11,8 +11,10 @@ use bellwether_testkit::docker::{container_of, inside};
 use bellwether_testkit::{Server, wait};
 use serde_json::json;
 
+use crate::figures::median;
+
 /// Seconds of each measurement.
-const SECONDS: &str = "5";
+const SECONDS: &str = "3";
 
 /// Where HAProxy listens, on loopback.
 const HAPROXY_PORT: u16 = 17_432;
@@ -26,7 +28,7 @@ impl Drop for Haproxy {
     }
 }
 
-pub(crate) async fn run() -> anyhow::Result<()> {
+pub(crate) async fn run(runs: usize) -> anyhow::Result<()> {
     let (_server, api) = Server::start().await?;
     api.create("bench", 2, "async").await?;
     let cluster = api.healthy("bench", Duration::from_secs(60)).await?;
@@ -47,21 +49,32 @@ pub(crate) async fn run() -> anyhow::Result<()> {
         ("haproxy", "127.0.0.1".to_owned(), HAPROXY_PORT),
     ];
     pgbench(&connection, &ways[1].1, ways[1].2, &["-i", "-q", "-s", "10"])?;
-    let mut figures = BTreeMap::new();
-    for (kind, arguments) in [("select", vec!["-S"]), ("write", vec![])] {
-        for clients in ["1", "8"] {
-            for (way, host, port) in &ways {
-                let mut all = vec!["-n", "-M", "prepared", "-c", clients, "-j", "2", "-T", SECONDS];
-                all.extend(&arguments);
-                let said = pgbench(&connection, host, *port, &all)?;
-                let tps = number(&said, "tps = ")?;
-                let latency = number(&said, "latency average = ")?;
-                println!("{kind} {clients} {way}: {tps:.0} tps, {latency} ms");
-                figures.insert(format!("{way}_{kind}_{clients}_tps"), tps.round());
-                figures.insert(format!("{way}_{kind}_{clients}_latency_ms"), latency);
+    let mut samples: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    for run in 1..=runs {
+        for (kind, script) in [("select", "select-only"), ("write", "tpcb-like")] {
+            for clients in ["1", "8"] {
+                // One way directly after the other, so that what else goes on meets them all.
+                for (way, host, port) in &ways {
+                    let load = ["-n", "-M", "prepared", "-j", "2", "-T", SECONDS, "-c", clients];
+                    let said =
+                        pgbench(&connection, host, *port, &[&load[..], &["-b", script]].concat())?;
+                    let tps = number(&said, "tps = ")?;
+                    let latency = number(&said, "latency average = ")?;
+                    println!("run {run}: {kind} {clients} {way}: {tps:.0} tps, {latency} ms");
+                    let mut add = |unit: &str, value| {
+                        samples
+                            .entry(format!("{way}_{kind}_{clients}_{unit}"))
+                            .or_default()
+                            .push(value);
+                    };
+                    add("tps", tps.round());
+                    add("latency_ms", latency);
+                }
             }
         }
     }
+    let mut figures: BTreeMap<String, f64> =
+        samples.iter().map(|(name, all)| (name.clone(), median(all))).collect();
     let ratio = |over: &str, under: &str| {
         let sums = ["select_1", "select_8", "write_1", "write_8"].map(|kind| {
             figures[&format!("{over}_{kind}_tps")] / figures[&format!("{under}_{kind}_tps")]
@@ -71,7 +84,7 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     let (endpoint, gate) = (ratio("endpoint", "haproxy"), ratio("gate", "direct"));
     figures.insert("endpoint_vs_haproxy_ratio".to_owned(), endpoint);
     figures.insert("gate_vs_direct_ratio".to_owned(), gate);
-    let mut line = json!({ "bench": "endpoint", "runs": 1 });
+    let mut line = json!({ "bench": "endpoint", "runs": runs });
     for (name, value) in figures {
         line[name] = json!(value);
     }

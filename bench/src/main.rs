@@ -12,7 +12,7 @@ fn main() -> anyhow::Result<()> {
     match std::env::args().nth(1).as_deref() {
         Some("create") => runtime.block_on(create::run(runs)),
         Some("failover") => runtime.block_on(failover::run(runs)),
-        Some("endpoint") => runtime.block_on(endpoint::run()),
+        Some("endpoint") => runtime.block_on(endpoint::run(runs)),
         _ => anyhow::bail!("use one of: create, failover, endpoint"),
     }
 }

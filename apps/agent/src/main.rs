@@ -24,6 +24,9 @@ enum Part {
     Status,
 }
 
+/// Passing bytes on is the kernel's work for the most part.
+const ENDPOINT_THREADS_MAX: usize = 4;
+
 fn main() -> anyhow::Result<()> {
     let part = Cli::parse().part;
     tracing_subscriber::fmt()
@@ -36,16 +39,21 @@ fn main() -> anyhow::Result<()> {
         .install_default()
         .map_err(|_| anyhow::anyhow!("TLS was set up twice"))?;
     let mut builder = match part {
-        // The only part with much to do at once.
-        Part::Endpoint => {
+        // The only part with much to do at once. A second thread on one core only gets in the way.
+        Part::Endpoint if cores() > 1 => {
             let mut builder = tokio::runtime::Builder::new_multi_thread();
-            builder.worker_threads(2).max_blocking_threads(2);
+            builder.worker_threads(cores().min(ENDPOINT_THREADS_MAX)).max_blocking_threads(2);
             builder
         }
         _ => tokio::runtime::Builder::new_current_thread(),
     };
     let runtime = builder.enable_all().build().context("start the runtime")?;
     runtime.block_on(run(part))
+}
+
+/// The cores this machine may use, by its limits.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 async fn run(part: Part) -> anyhow::Result<()> {

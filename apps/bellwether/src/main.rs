@@ -44,7 +44,9 @@ fn main() -> ExitCode {
         },
         Command::Completions { shell } => {
             let mut command = Cli::command();
-            clap_complete::generate(shell, &mut command, "bellwether", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut command, "bellwether", &mut script);
+            cli::output::put(format_args!("{}", String::from_utf8_lossy(&script)));
             ExitCode::SUCCESS
         }
         Command::Client(command) => cli::run(arguments.global, command),

@@ -1,7 +1,8 @@
 //! Leads clients to where they belong: on every node one port to the primary, one to the replicas.
 //!
-//! Bytes are passed on unread. A new connection waits while the primary changes, up to a limit; its
-//! client's first bytes are read only once there is somewhere to send them.
+//! Bytes are passed on unread. A new connection waits while the primary changes, up to a limit.
+//! Until a node has answered it for the first time, what its client said is kept, and said again to
+//! the next node when the first one turns out to be frozen, gone or replaced.
 
 use std::collections::HashMap;
 use std::net::{Ipv6Addr, SocketAddr};
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use bellwether_protocol::local::{FromSentry, Routes, ToSentry};
-use tokio::io::{AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixStream};
 use tokio::sync::watch;
 use tracing::{debug, error, info, warn};
@@ -21,6 +22,12 @@ use crate::paths::Paths;
 
 /// One attempt to reach a node.
 const CONNECT_MAX: Duration = Duration::from_secs(1);
+
+/// A replica that answers nothing for so long is passed over.
+const ANSWER_MAX: Duration = Duration::from_secs(2);
+
+/// A client that says more before it is answered is led by the first node alone.
+const SAID_BYTES_MAX: usize = 16 * 1024;
 
 /// Between two attempts when nothing has changed.
 const RETRY_EVERY: Duration = Duration::from_millis(20);
@@ -121,25 +128,95 @@ async fn lead(
 ) {
     prepare(&client);
     let wait = Duration::from_millis(routes.borrow().connect_wait_ms);
-    let found = tokio::select! {
-        found = tokio::time::timeout(wait, find(&mut routes, kind, &load)) => found,
-        // Who hangs up while waiting needs nothing any more.
-        () = has_hung_up(&client) => return,
-    };
-    let Ok(mut route) = found else {
-        return refuse(client, wait).await;
-    };
-    let term = route.term;
-    let is_overtaken = async {
-        // Replicas' read gates close by themselves; what leads to a former primary is closed here.
-        let _ = routes.wait_for(|routes| route.is_primary && routes.term > term).await;
-    };
+    let mut route =
+        match tokio::time::timeout(wait, open(&mut client, &mut routes, kind, &load)).await {
+            Ok(Some(route)) => route,
+            // Who hangs up while waiting needs nothing any more.
+            Ok(None) => return,
+            Err(_) => return refuse(client, wait).await,
+        };
+    let overtaken = overtaken(routes, route.term, route.is_primary);
     let sizes = BUFFER_BYTES;
     tokio::select! {
         _ = tokio::io::copy_bidirectional_with_sizes(
             &mut client, &mut route.stream, sizes, sizes,
         ) => {}
-        () = is_overtaken => {}
+        () = overtaken => {}
+    }
+}
+
+/// Ends when a later term than that of the primary that is led to is known. Replicas' read gates
+/// close by themselves.
+async fn overtaken(mut routes: watch::Receiver<Routes>, term: u64, is_primary: bool) {
+    if !is_primary || routes.wait_for(|routes| routes.term > term).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Leads a client to the first node that answers it; none when the client hangs up before.
+async fn open(
+    client: &mut TcpStream,
+    routes: &mut watch::Receiver<Routes>,
+    kind: Kind,
+    load: &Arc<Load>,
+) -> Option<Route> {
+    let mut said = Vec::new();
+    let mut passed_over = Vec::new();
+    loop {
+        let mut route = tokio::select! {
+            route = find(routes, kind, load, &passed_over) => route,
+            () = has_hung_up(client) => return None,
+        };
+        match await_answer(client, &mut route, routes.clone(), &mut said).await {
+            Answer::Came => return Some(route),
+            Answer::HungUp => return None,
+            Answer::None if route.is_primary => tokio::time::sleep(RETRY_EVERY).await,
+            Answer::None => passed_over.push((route.address, route.port)),
+        }
+    }
+}
+
+enum Answer {
+    Came,
+    None,
+    /// The client's end is closed.
+    HungUp,
+}
+
+/// Says to a node what the client has said and goes on to say, until it answers.
+async fn await_answer(
+    client: &mut TcpStream,
+    route: &mut Route,
+    routes: watch::Receiver<Routes>,
+    said: &mut Vec<u8>,
+) -> Answer {
+    if route.stream.write_all(said).await.is_err() {
+        return Answer::None;
+    }
+    let mut overtaken = std::pin::pin!(overtaken(routes, route.term, route.is_primary));
+    let mut is_late = std::pin::pin!(tokio::time::sleep(ANSWER_MAX));
+    let mut byte = [0];
+    loop {
+        let known = said.len();
+        tokio::select! {
+            answer = route.stream.peek(&mut byte) => {
+                return if matches!(answer, Ok(1..)) { Answer::Came } else { Answer::None };
+            }
+            read = client.read_buf(said) => {
+                if !matches!(read, Ok(1..)) {
+                    return Answer::HungUp;
+                }
+                if route.stream.write_all(&said[known..]).await.is_err() {
+                    return Answer::None;
+                }
+                if said.len() > SAID_BYTES_MAX {
+                    return Answer::Came;
+                }
+            }
+            () = &mut overtaken => return Answer::None,
+            // A client that has said nothing awaits nothing; a primary is the only one there is.
+            () = &mut is_late, if !route.is_primary && !said.is_empty() => return Answer::None,
+        }
     }
 }
 
@@ -168,23 +245,38 @@ async fn has_hung_up(client: &TcpStream) {
 /// Where a connection leads.
 struct Route {
     stream: TcpStream,
+    address: String,
+    port: u16,
     term: u64,
     is_primary: bool,
     _load: LoadGuard,
 }
 
 /// Tries until somebody answers.
-async fn find(routes: &mut watch::Receiver<Routes>, kind: Kind, load: &Arc<Load>) -> Route {
+async fn find(
+    routes: &mut watch::Receiver<Routes>,
+    kind: Kind,
+    load: &Arc<Load>,
+    passed_over: &[(String, u16)],
+) -> Route {
     loop {
         let now = routes.borrow_and_update().clone();
         for (address, port, is_primary) in candidates(&now, kind, load) {
+            if passed_over.iter().any(|(a, p)| (a, p) == (&address, &port)) {
+                continue;
+            }
             let guard = load.begin(&address);
-            if let Ok(Ok(stream)) =
-                tokio::time::timeout(CONNECT_MAX, TcpStream::connect((address.as_str(), port)))
-                    .await
-            {
-                prepare(&stream);
-                return Route { stream, term: now.term, is_primary, _load: guard };
+            let attempt = TcpStream::connect((address.as_str(), port));
+            tokio::select! {
+                tried = tokio::time::timeout(CONNECT_MAX, attempt) => {
+                    if let Ok(Ok(stream)) = tried {
+                        prepare(&stream);
+                        let term = now.term;
+                        return Route { stream, address, port, term, is_primary, _load: guard };
+                    }
+                }
+                // A machine that is gone does not even refuse; its successor is known by now.
+                Ok(()) = routes.changed() => break,
             }
         }
         tokio::select! {
@@ -266,96 +358,4 @@ async fn refuse(mut client: TcpStream, waited: Duration) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use tokio::io::AsyncReadExt as _;
-
-    async fn echo(tag: u8) -> SocketAddr {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let address = listener.local_addr().expect("an address");
-        tokio::spawn(async move {
-            while let Ok((mut stream, _)) = listener.accept().await {
-                tokio::spawn(async move {
-                    let mut byte = [0];
-                    while stream.read_exact(&mut byte).await.is_ok() {
-                        if stream.write_all(&[tag, byte[0]]).await.is_err() {
-                            return;
-                        }
-                    }
-                });
-            }
-        });
-        address
-    }
-
-    async fn endpoint(kind: Kind, routes: Routes) -> (SocketAddr, watch::Sender<Routes>) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let address = listener.local_addr().expect("an address");
-        let (sender, receiver) = watch::channel(routes);
-        tokio::spawn(serve(listener, receiver, kind, Arc::default()));
-        (address, sender)
-    }
-
-    fn to(address: SocketAddr) -> (String, u16) {
-        (address.ip().to_string(), address.port())
-    }
-
-    async fn ask(stream: &mut TcpStream) -> Option<u8> {
-        stream.write_all(b"x").await.ok()?;
-        let mut answer = [0; 2];
-        stream.read_exact(&mut answer).await.ok()?;
-        Some(answer[0])
-    }
-
-    fn routes(wait_ms: u64) -> Routes {
-        Routes { term: 1, connect_wait_ms: wait_ms, ..Routes::default() }
-    }
-
-    #[tokio::test]
-    async fn a_new_connection_waits_for_a_primary_and_an_old_one_ends_with_its_term() {
-        let (address, sender) = endpoint(Kind::ReadWrite, routes(10_000)).await;
-        let mut client = TcpStream::connect(address).await.expect("accepted");
-        let asking = tokio::spawn(async move {
-            let answer = ask(&mut client).await;
-            (client, answer)
-        });
-        let primary = echo(1).await;
-        sender.send_modify(|routes| routes.primary = Some(to(primary)));
-        let (mut client, answer) = asking.await.expect("no panic");
-        assert_eq!(answer, Some(1));
-        let next = echo(2).await;
-        sender.send_modify(|routes| {
-            routes.term = 2;
-            routes.primary = Some(to(next));
-        });
-        let mut rest = Vec::new();
-        client.read_to_end(&mut rest).await.expect("closed");
-        let mut client = TcpStream::connect(address).await.expect("accepted");
-        assert_eq!(ask(&mut client).await, Some(2));
-    }
-
-    #[tokio::test]
-    async fn after_the_limit_a_client_is_told_why() {
-        let (address, _sender) = endpoint(Kind::ReadWrite, routes(50)).await;
-        let mut client = TcpStream::connect(address).await.expect("accepted");
-        let mut answer = Vec::new();
-        client.read_to_end(&mut answer).await.expect("closed");
-        let text = String::from_utf8_lossy(&answer);
-        assert!(answer[0] == b'E' && text.contains("57P03") && text.contains("no primary"));
-    }
-
-    #[tokio::test]
-    async fn reads_spread_over_replicas_and_fall_back_to_the_primary() {
-        let (primary, one, two) = (echo(0).await, echo(1).await, echo(2).await);
-        let mut with = routes(1_000);
-        with.primary = Some(to(primary));
-        with.replicas = vec![to(one), to(two)];
-        // Both at one address count as one in the load, so they are told apart by their order.
-        let (address, sender) = endpoint(Kind::ReadOnly, with).await;
-        let mut client = TcpStream::connect(address).await.expect("accepted");
-        assert_eq!(ask(&mut client).await, Some(1));
-        sender.send_modify(|routes| routes.replicas = vec![("127.0.0.1".into(), 1)]);
-        let mut client = TcpStream::connect(address).await.expect("accepted");
-        assert_eq!(ask(&mut client).await, Some(0));
-    }
-}
+mod tests;

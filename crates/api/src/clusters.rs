@@ -10,8 +10,7 @@ use bellwether_model::operation::NewOperation;
 use bellwether_model::plan::Plan;
 use bellwether_model::problem::{Code, FieldProblem, Problem};
 use bellwether_model::{
-    Cluster, ClusterId, ClusterSpec, ClusterView, Operation, OperationId, OperationKind,
-    OperationStatus, Timestamp,
+    Cluster, ClusterId, ClusterSpec, ClusterView, Operation, OperationKind, Timestamp,
 };
 use bellwether_planner::{View, check_spec, cluster_view, plan_change, plan_creation};
 use bellwether_store::clusters::{self, NameClaim};
@@ -21,7 +20,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::auth::Caller;
 use crate::error::{ApiError, Result};
-use crate::extract::{Body, Path, Query};
+use crate::extract::{Body, Nothing, Path, Query};
 use crate::idempotency::{self, Key};
 use crate::operations;
 use crate::paging::{Paging, page};
@@ -79,20 +78,27 @@ pub(crate) async fn list(
 #[utoipa::path(get, path = "/v1/clusters/{cluster}", tag = "clusters",
     operation_id = "show_cluster",
     params(("cluster" = String, Path, description = "id or name")), responses(
-    (status = 200, body = ClusterView), (status = 401, body = Problem),
+    (status = 200, body = ClusterView),
+    (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 404, body = Problem),
 ))]
 pub(crate) async fn show(
     Extract(api): State,
     _: Caller,
+    _: Query<Nothing>,
     Path(cluster): Path<String>,
 ) -> Result<Response> {
     Ok(with_generation(&cluster_view(&find_view(&api, &cluster)?), StatusCode::OK))
 }
 
 fn with_generation(view: &ClusterView, status: StatusCode) -> Response {
-    let etag = format!("\"{}\"", view.generation);
-    (status, [(header::ETAG, etag)], Json(view)).into_response()
+    tagged(view.generation, status, view)
+}
+
+/// The generation is what a change has to name.
+fn tagged(generation: u64, status: StatusCode, body: impl Serialize) -> Response {
+    let etag = format!("\"{generation}\"");
+    (status, [(header::ETAG, etag)], Json(body)).into_response()
 }
 
 /// Ask for a cluster. With `plan=true` nothing is made and a plan is the answer.
@@ -103,8 +109,8 @@ fn with_generation(view: &ClusterView, status: StatusCode) -> Response {
     (status = 201, body = ClusterView),
     (status = 200, body = Plan, description = "with `plan=true`"),
     (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
-    (status = 409, body = Problem), (status = 413, body = Problem), (status = 422, body = Problem),
-    (status = 503, body = Problem),
+    (status = 409, body = Problem, description = "`name-taken`, `idempotency-key-reused`"),
+    (status = 413, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem),
 ))]
 pub(crate) async fn create(
     Extract(api): State,
@@ -212,24 +218,7 @@ async fn check_can_make(api: &Inner, spec: &ClusterSpec) -> Result<()> {
 
 /// An operation that a person asks for.
 pub(crate) fn new_operation(cluster: &Cluster, kind: OperationKind, caller: &Caller) -> Operation {
-    Operation {
-        id: OperationId::generate(),
-        cluster: cluster.id.clone(),
-        cluster_name: cluster.spec.name.clone(),
-        kind,
-        node: None,
-        node_name: None,
-        status: OperationStatus::Queued,
-        started_by: caller.user.name.clone(),
-        reason: "asked for".to_owned(),
-        rule: 0,
-        created_at: Timestamp::now(),
-        started_at: None,
-        ended_at: None,
-        steps: Vec::new(),
-        message: String::new(),
-        state: serde_json::Value::Null,
-    }
+    Operation::queued(cluster, kind, &caller.user.name, Timestamp::now())
 }
 
 /// The answer to a change: the cluster, or with `plan=true` what would be done.
@@ -288,9 +277,8 @@ pub(crate) async fn change(
             }
         }
         let view = cluster_view(&find_view(&api, id.as_str())?);
-        let etag = format!("\"{}\"", view.generation);
-        let changed = Changed::Cluster(Box::new(view));
-        return Ok(([(header::ETAG, etag)], Json(changed)).into_response());
+        let generation = view.generation;
+        return Ok(tagged(generation, StatusCode::OK, Changed::Cluster(Box::new(view))));
     }
     Err(operations::changes_too_quickly())
 }
@@ -320,7 +308,11 @@ fn check_generation(cluster: &Cluster, expected: u64) -> Result<()> {
 
 fn expected_generation(headers: &HeaderMap) -> Result<u64> {
     let value = headers.get(header::IF_MATCH).and_then(|value| value.to_str().ok());
-    let number = value.and_then(|value| value.trim().trim_matches('"').parse().ok());
+    let number = value.and_then(|value| {
+        let digits = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        let digits = digits.unwrap_or(value);
+        digits.parse().ok().filter(|_| digits.starts_with(|c: char| c.is_ascii_digit()))
+    });
     number.ok_or_else(|| {
         ApiError::new(Code::BadRequest, "the header `If-Match` is missing or is no generation")
             .hint("send the generation you looked at, in quotes: `If-Match: \"3\"`")

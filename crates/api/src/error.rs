@@ -4,7 +4,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bellwether_model::problem::{Code, FieldProblem, Problem};
 
-use crate::request;
+use crate::{document, request};
 
 /// A refusal.
 #[derive(Debug)]
@@ -115,7 +115,7 @@ impl IntoResponse for ApiError {
         };
         let body = serde_json::to_string(&problem).expect("plain data");
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let kind = [(header::CONTENT_TYPE, "application/problem+json")];
+        let kind = [(header::CONTENT_TYPE, document::PROBLEM)];
         let mut response = (status, kind, body).into_response();
         let headers = response.headers_mut();
         if let Some(seconds) = self.retry_after_seconds {

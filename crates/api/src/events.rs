@@ -13,6 +13,7 @@ use bellwether_model::event::Event;
 use bellwether_model::problem::Problem;
 use bellwether_model::{Cluster, ClusterId, Node, NodeId, Operation, OperationId};
 use bellwether_planner::{cluster_view, node_view};
+use bellwether_store::tokens::Token;
 use bellwether_store::{Change, Object as _, views};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
@@ -20,6 +21,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_stream::wrappers::ReceiverStream;
 
 use crate::auth::{Caller, is_valid};
+use crate::extract::{Nothing, Query};
 use crate::{Inner, State};
 
 /// One node is told of at most so often.
@@ -34,9 +36,13 @@ const SWEEP_EVERY: Duration = Duration::from_secs(2);
 /// Changes of clusters, nodes and operations (`text/event-stream`).
 #[utoipa::path(get, path = "/v1/events", tag = "events", operation_id = "watch_events", responses(
     (status = 200, body = Event, content_type = "text/event-stream"),
-    (status = 401, body = Problem),
+    (status = 400, body = Problem), (status = 401, body = Problem),
 ))]
-pub(crate) async fn watch(Extract(api): State, caller: Caller) -> impl IntoResponse {
+pub(crate) async fn watch(
+    Extract(api): State,
+    caller: Caller,
+    _: Query<Nothing>,
+) -> impl IntoResponse {
     let (sender, receiver) = mpsc::channel(64);
     tokio::spawn(Watcher::new(api, caller.token.secret_hash, sender).run());
     let stream = Sse::new(ReceiverStream::new(receiver))
@@ -156,6 +162,8 @@ impl Watcher {
                 self.clusters.insert(cluster.clone());
                 self.tell_gone(key, Event::NodeGone { id, cluster }).await
             }
+            // Who signed out is told nothing more.
+            (Token::KIND, true) => key != self.token,
             _ => true,
         }
     }

@@ -39,6 +39,10 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    // A list would be read as the fields in the order they happen to be declared in.
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        return Err(ApiError::field("body", "send a JSON object, not a list"));
+    }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
@@ -85,15 +89,26 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
             Err(error) => {
                 let text = error.body_text();
                 let text = text.strip_prefix("Failed to deserialize query string: ");
-                let text = text.unwrap_or("the query cannot be read");
-                Err(match text.split_once(": ") {
-                    Some((name, message)) => ApiError::parameter(name, message),
-                    None => ApiError::new(Code::BadRequest, text),
-                })
+                Err(wrong_parameter(text.unwrap_or("the query cannot be read")))
             }
         }
     }
 }
+
+fn wrong_parameter(text: &str) -> ApiError {
+    let twice = text.strip_prefix("duplicate field `").and_then(|rest| rest.strip_suffix('`'));
+    match (twice, text.split_once(": ")) {
+        (Some(name), _) => ApiError::parameter(name, "it is there twice"),
+        (None, Some((name, message))) => ApiError::parameter(name, message),
+        (None, None) => ApiError::new(Code::BadRequest, text),
+    }
+}
+
+/// The query where no parameter is known: one that is given was meant for another request, and a
+/// `plan=true` must not be passed over.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Nothing {}
 
 /// The variable parts of the path.
 pub(crate) struct Path<T>(pub(crate) T);

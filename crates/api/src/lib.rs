@@ -5,6 +5,7 @@ mod audit;
 mod auth;
 mod clusters;
 mod connection;
+mod document;
 mod engines;
 mod error;
 mod events;
@@ -35,7 +36,7 @@ use utoipa_axum::routes;
 
 pub use auth::OverTls;
 pub use error::ApiError;
-pub use passwords::ensure_first_administrator;
+pub use passwords::{ensure_first_administrator, is_first_password_in_use};
 
 /// The largest body of a request, in bytes.
 const BODY_BYTES_MAX: usize = 256 * 1024;
@@ -90,35 +91,8 @@ pub(crate) async fn check_provider(provider: &dyn Provider) -> Result<(), String
     }
 }
 
-/// How callers show who they are.
-struct Security;
-
-impl utoipa::Modify for Security {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        use utoipa::openapi::security::{
-            ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme,
-        };
-        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
-        let cookie = ApiKey::Cookie(ApiKeyValue::new("bellwether_session"));
-        let components = document.components.get_or_insert_default();
-        components.add_security_scheme("token", SecurityScheme::Http(bearer));
-        components.add_security_scheme("session", SecurityScheme::ApiKey(cookie));
-    }
-}
-
-#[derive(utoipa::OpenApi)]
-#[openapi(modifiers(&Security), security(("token" = []), ("session" = [])), info(
-    title = "Bellwether",
-    description = "Creates and runs clusters of databases. Errors are problem details (RFC 9457) \
-                   with a stable `code`. Authenticate with `Authorization: Bearer <token>`, or \
-                   with the cookie of a session; requests that change something by cookie need the \
-                   header `X-Bellwether: 1`.",
-    license(name = "Apache-2.0"),
-))]
-struct Document;
-
 fn routes() -> OpenApiRouter<Arc<Inner>> {
-    OpenApiRouter::with_openapi(Document::openapi())
+    OpenApiRouter::with_openapi(document::Document::openapi())
         .routes(routes!(health))
         .routes(routes!(sessions::create))
         .routes(routes!(sessions::delete))
@@ -145,7 +119,7 @@ fn routes() -> OpenApiRouter<Arc<Inner>> {
 #[must_use]
 pub fn openapi() -> utoipa::openapi::OpenApi {
     let mut document = routes().split_for_parts().1;
-    env!("CARGO_PKG_VERSION").clone_into(&mut document.info.version);
+    document::finish(&mut document);
     document
 }
 

@@ -11,18 +11,20 @@ use crate::State;
 use crate::auth::Caller;
 use crate::clusters::find_view;
 use crate::error::{ApiError, Result};
-use crate::extract::Path;
+use crate::extract::{Nothing, Path, Query};
 
 /// The nodes of a cluster, by ordinal.
 #[utoipa::path(get, path = "/v1/clusters/{cluster}/nodes", tag = "nodes",
     operation_id = "list_nodes",
     params(("cluster" = String, Path, description = "id or name")), responses(
-    (status = 200, body = Page<NodeView>), (status = 401, body = Problem),
+    (status = 200, body = Page<NodeView>),
+    (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 404, body = Problem),
 ))]
 pub(crate) async fn list(
     Extract(api): State,
     _: Caller,
+    _: Query<Nothing>,
     Path(cluster): Path<String>,
 ) -> Result<Json<Page<NodeView>>> {
     let view = find_view(&api, &cluster)?;
@@ -35,11 +37,13 @@ pub(crate) async fn list(
     operation_id = "show_node", params(
     ("cluster" = String, Path, description = "id or name"),
     ("node" = String, Path, description = "id or name")), responses(
-    (status = 200, body = NodeView), (status = 401, body = Problem), (status = 404, body = Problem),
+    (status = 200, body = NodeView),
+    (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
 ))]
 pub(crate) async fn show(
     Extract(api): State,
     _: Caller,
+    _: Query<Nothing>,
     Path((cluster, node)): Path<(String, String)>,
 ) -> Result<Json<NodeView>> {
     let view = find_view(&api, &cluster)?;

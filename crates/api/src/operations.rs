@@ -17,7 +17,7 @@ use utoipa::IntoParams;
 use crate::auth::Caller;
 use crate::clusters::{PlanOnly, TRIES, find_view, new_operation, problems};
 use crate::error::{ApiError, Result};
-use crate::extract::{Body, Path, Query};
+use crate::extract::{Body, Nothing, Path, Query};
 use crate::idempotency::{self, Key};
 use crate::paging::{Paging, page};
 use crate::{Inner, State};
@@ -65,12 +65,14 @@ pub(crate) async fn list(
 /// One operation.
 #[utoipa::path(get, path = "/v1/operations/{id}", tag = "operations",
     operation_id = "show_operation", params(("id" = String, Path)), responses(
-    (status = 200, body = Operation), (status = 401, body = Problem),
+    (status = 200, body = Operation),
+    (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 404, body = Problem),
 ))]
 pub(crate) async fn show(
     Extract(api): State,
     _: Caller,
+    _: Query<Nothing>,
     Path(id): Path<String>,
 ) -> Result<Json<Operation>> {
     Ok(Json(api.store.get::<Operation>(&id)?.object))
@@ -84,8 +86,9 @@ pub(crate) async fn show(
     request_body = NewOperation, responses(
     (status = 202, body = Operation), (status = 200, body = Plan, description = "with `plan=true`"),
     (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
-    (status = 404, body = Problem), (status = 409, body = Problem), (status = 413, body = Problem),
-    (status = 422, body = Problem),
+    (status = 404, body = Problem),
+    (status = 409, body = Problem, description = "`operation-refused`, `idempotency-key-reused`"),
+    (status = 413, body = Problem), (status = 422, body = Problem),
 ))]
 pub(crate) async fn create(
     Extract(api): State,
@@ -124,15 +127,16 @@ pub(crate) async fn accept(
     key: &Key,
 ) -> Result<Response> {
     for _ in 0..TRIES {
-        if let Some(made) = key.made(api)? {
-            let known = api.store.find::<Operation>(&made);
-            let known = known.ok_or_else(|| idempotency::is_gone("operation"))?;
-            return Ok(answer(&known.object));
+        if let Some(made) = made_before(api, key)? {
+            return Ok(made);
         }
         // In this order: what the view does not show yet makes the commit fail.
         let mut cluster: Stored<Cluster> = api.store.get(id.as_str())?;
         let view = find_view(api, id.as_str())?;
-        check(api, &view, request)?;
+        if let Err(refusal) = check(api, &view, request) {
+            // What is in the way may be what this same request has made a moment ago.
+            return made_before(api, key)?.ok_or(refusal);
+        }
         let mut operation = new_operation(&cluster.object, request.kind, caller);
         let node = request.node.as_deref().and_then(|text| view.node_named(text));
         operation.node = node.map(|facts| facts.node.id.clone());
@@ -159,6 +163,14 @@ pub(crate) async fn accept(
         }
     }
     Err(changes_too_quickly())
+}
+
+/// The answer to a request that was served before.
+fn made_before(api: &Inner, key: &Key) -> Result<Option<Response>> {
+    let Some(made) = key.made(api)? else { return Ok(None) };
+    let known = api.store.find::<Operation>(&made);
+    let known = known.ok_or_else(|| idempotency::is_gone("operation"))?;
+    Ok(Some(answer(&known.object)))
 }
 
 fn answer(operation: &Operation) -> Response {
@@ -221,8 +233,7 @@ fn too_many(api: &Inner, view: &View) -> Result<Option<String>> {
 
 /// Nothing is changed on a cluster that is on its way out.
 pub(crate) fn refuse_when_deleted(view: &View) -> Result<()> {
-    let mut operations = view.operation.iter().chain(&view.queued);
-    if operations.any(|operation| operation.kind == OperationKind::DeleteCluster) {
+    if view.is_being_deleted() {
         let words = format!("{} is being deleted", view.cluster.spec.name);
         return Err(ApiError::new(Code::OperationRefused, words));
     }

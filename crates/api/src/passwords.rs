@@ -4,7 +4,7 @@ use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use bellwether_model::{Timestamp, UserId};
-use bellwether_store::users::User;
+use bellwether_store::users::{self, User};
 use bellwether_store::{Store, Txn};
 use rand::Rng as _;
 
@@ -74,17 +74,20 @@ pub(crate) fn random(length: usize) -> String {
     (0..length).map(|_| char::from(ALPHABET[random.random_range(0..ALPHABET.len())])).collect()
 }
 
-/// At the first start: makes the administrator and returns the one-time password to show.
+/// At the first start: makes the administrator and returns the one-time password to show. `keep`
+/// is given it before the administrator is saved.
 ///
 /// # Errors
 /// When the store refuses.
 pub async fn ensure_first_administrator(
     store: &Store,
+    keep: impl FnOnce(&str),
 ) -> std::result::Result<Option<String>, bellwether_store::Error> {
     if !store.list::<User>().is_empty() {
         return Ok(None);
     }
     let password = random(20);
+    keep(&password);
     let user = User {
         id: UserId::generate(),
         name: FIRST.to_owned(),
@@ -94,4 +97,10 @@ pub async fn ensure_first_administrator(
     };
     store.commit(Txn::new().insert(&user)).await?;
     Ok(Some(password))
+}
+
+/// Whether the administrator's password is still the one that was made at the first start.
+#[must_use]
+pub fn is_first_password_in_use(store: &Store) -> bool {
+    users::find_by_name(store, FIRST).is_some_and(|user| user.object.must_change_password)
 }

@@ -7,13 +7,19 @@ use bellwether_model::provider::ProviderView;
 
 use crate::State;
 use crate::auth::Caller;
+use crate::extract::{Nothing, Query};
 
 /// Every provider of this server.
 #[utoipa::path(get, path = "/v1/providers", tag = "providers", operation_id = "list_providers",
     responses(
-    (status = 200, body = Vec<ProviderView>), (status = 401, body = Problem),
+    (status = 200, body = Vec<ProviderView>),
+    (status = 400, body = Problem), (status = 401, body = Problem),
 ))]
-pub(crate) async fn list(Extract(api): State, _: Caller) -> Json<Vec<ProviderView>> {
+pub(crate) async fn list(
+    Extract(api): State,
+    _: Caller,
+    _: Query<Nothing>,
+) -> Json<Vec<ProviderView>> {
     let mut views = Vec::new();
     for provider in &api.providers {
         let check = crate::check_provider(provider.as_ref()).await;

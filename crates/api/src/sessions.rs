@@ -13,7 +13,7 @@ use bellwether_store::{Stored, Txn};
 
 use crate::auth::{Caller, SESSION_MS, Source, cookie, entry, expired};
 use crate::error::{ApiError, Result};
-use crate::extract::Body;
+use crate::extract::{Body, Nothing, Query};
 use crate::{State, passwords};
 
 /// Nobody has a longer name.
@@ -33,15 +33,19 @@ fn view(user: &User) -> UserView {
 /// Sign in. Browsers are given a cookie too.
 #[utoipa::path(post, path = "/v1/sessions", tag = "sessions",
     operation_id = "sign_in", request_body = NewSession, responses(
-    (status = 201, body = Session), (status = 401, body = Problem), (status = 422, body = Problem),
-    (status = 400, body = Problem), (status = 413, body = Problem), (status = 429, body = Problem),
+    (status = 201, body = Session), (status = 400, body = Problem),
+    (status = 401, body = Problem, description = "`wrong-password`"),
+    (status = 413, body = Problem), (status = 422, body = Problem), (status = 429, body = Problem),
 ), security(()))]
 pub(crate) async fn create(
     Extract(api): State,
     source: Source,
+    _: Query<Nothing>,
     Body(request): Body<NewSession>,
 ) -> Result<Response> {
     check_length("user", &request.user, NAME_LENGTH_MAX)?;
+    // It is written to the audit log whether there is such a user or not.
+    check_plain("user", &request.user)?;
     check_length("password", &request.password, PASSWORD_LENGTH_MAX)?;
     let key = format!("{}/{}", source.address, request.user);
     let user = users::find_by_name(&api.store, &request.user);
@@ -86,6 +90,14 @@ fn check_length(field: &str, text: &str, most: usize) -> Result<()> {
     Ok(())
 }
 
+/// Refuses characters that would do something to the terminal they are shown on.
+pub(crate) fn check_plain(field: &str, text: &str) -> Result<()> {
+    if text.chars().any(char::is_control) {
+        return Err(ApiError::field(field, "use no control characters"));
+    }
+    Ok(())
+}
+
 fn set_cookie(response: &mut Response, cookie: &str) {
     if let Ok(value) = HeaderValue::from_str(cookie) {
         response.headers_mut().insert(header::SET_COOKIE, value);
@@ -95,12 +107,14 @@ fn set_cookie(response: &mut Response, cookie: &str) {
 /// Sign out: the session, or the token, that asks is forgotten.
 #[utoipa::path(delete, path = "/v1/sessions/current", tag = "sessions", operation_id = "sign_out",
     responses(
-    (status = 204), (status = 401, body = Problem), (status = 403, body = Problem),
+    (status = 204),
+    (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
 ))]
 pub(crate) async fn delete(
     Extract(api): State,
     caller: Caller,
     source: Source,
+    _: Query<Nothing>,
 ) -> Result<Response> {
     let txn = Txn::new()
         .delete::<Token>(&caller.token.secret_hash, None)
@@ -113,22 +127,24 @@ pub(crate) async fn delete(
 
 /// Who asks.
 #[utoipa::path(get, path = "/v1/me", tag = "sessions", operation_id = "show_me", responses(
-    (status = 200, body = UserView), (status = 401, body = Problem),
+    (status = 200, body = UserView), (status = 400, body = Problem), (status = 401, body = Problem),
 ))]
-pub(crate) async fn me(caller: Caller) -> Json<UserView> {
+pub(crate) async fn me(caller: Caller, _: Query<Nothing>) -> Json<UserView> {
     Json(view(&caller.user))
 }
 
 /// Change one's own password; other sessions end.
 #[utoipa::path(put, path = "/v1/me/password", tag = "sessions", operation_id = "change_password",
     request_body = NewPassword, responses(
-    (status = 204), (status = 400, body = Problem), (status = 401, body = Problem),
+    (status = 204), (status = 400, body = Problem),
+    (status = 401, body = Problem, description = "`unauthenticated`, `wrong-password`"),
     (status = 403, body = Problem), (status = 409, body = Problem), (status = 413, body = Problem),
     (status = 422, body = Problem), (status = 429, body = Problem),
 ))]
 pub(crate) async fn change_password(
     Extract(api): State,
     caller: Caller,
+    _: Query<Nothing>,
     Body(request): Body<NewPassword>,
 ) -> Result<StatusCode> {
     if request.new.chars().count() < passwords::LENGTH_MIN {
@@ -136,13 +152,17 @@ pub(crate) async fn change_password(
     }
     check_length("new", &request.new, PASSWORD_LENGTH_MAX)?;
     check_length("current", &request.current, PASSWORD_LENGTH_MAX)?;
+    if request.new == request.current {
+        return Err(ApiError::field("new", "choose one that differs from the current one"));
+    }
     let key = format!("password of {}", caller.user.id);
-    let known = Some(caller.user.password_hash.clone());
+    // Read before the current one is checked: of two changes at one moment one is refused.
+    let mut user: Stored<User> = api.store.get(caller.user.id.as_str())?;
+    let known = Some(user.object.password_hash.clone());
     if !passwords::verify(&api, &key, request.current, known).await? {
         return Err(ApiError::new(Code::WrongPassword, "the current password is wrong"));
     }
     let hashed = passwords::hash(&api, request.new).await;
-    let mut user: Stored<User> = api.store.get(caller.user.id.as_str())?;
     user.object.password_hash = hashed;
     user.object.must_change_password = false;
     let others = api.store.list_where(|token: &Token| {

@@ -11,7 +11,8 @@ use bellwether_store::tokens::{self, Token, TokenKind};
 
 use crate::auth::Caller;
 use crate::error::{ApiError, Result};
-use crate::extract::{Body, Path};
+use crate::extract::{Body, Nothing, Path, Query};
+use crate::sessions::check_plain;
 use crate::{State, passwords};
 
 /// Ten years.
@@ -41,9 +42,14 @@ fn own(api: &crate::Inner, caller: &Caller) -> Vec<Token> {
 /// One's own bearer tokens.
 #[utoipa::path(get, path = "/v1/tokens", tag = "tokens", operation_id = "list_tokens",
     responses(
-    (status = 200, body = Vec<TokenView>), (status = 401, body = Problem),
+    (status = 200, body = Vec<TokenView>),
+    (status = 400, body = Problem), (status = 401, body = Problem),
 ))]
-pub(crate) async fn list(Extract(api): State, caller: Caller) -> Json<Vec<TokenView>> {
+pub(crate) async fn list(
+    Extract(api): State,
+    caller: Caller,
+    _: Query<Nothing>,
+) -> Json<Vec<TokenView>> {
     Json(own(&api, &caller).iter().map(view).collect())
 }
 
@@ -57,11 +63,13 @@ pub(crate) async fn list(Extract(api): State, caller: Caller) -> Json<Vec<TokenV
 pub(crate) async fn create(
     Extract(api): State,
     caller: Caller,
+    _: Query<Nothing>,
     Body(request): Body<NewToken>,
 ) -> Result<(StatusCode, Json<CreatedToken>)> {
     if request.name.trim().is_empty() || request.name.len() > 100 {
         return Err(ApiError::field("name", "say in 1 to 100 characters what the token is for"));
     }
+    check_plain("name", &request.name)?;
     if request.days.is_some_and(|days| days == 0 || days > DAYS_MAX) {
         let words =
             format!("use 1 to {DAYS_MAX}, or leave it out for a token that does not expire");
@@ -90,11 +98,13 @@ pub(crate) async fn create(
 /// Forget a bearer token: it is refused from now on.
 #[utoipa::path(delete, path = "/v1/tokens/{id}", tag = "tokens",
     operation_id = "delete_token", params(("id" = String, Path)),
-    responses((status = 204), (status = 401, body = Problem), (status = 403, body = Problem),
+    responses((status = 204),
+    (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
         (status = 404, body = Problem)))]
 pub(crate) async fn delete(
     Extract(api): State,
     caller: Caller,
+    _: Query<Nothing>,
     Path(id): Path<String>,
 ) -> Result<StatusCode> {
     let token = own(&api, &caller).into_iter().find(|token| token.id.as_str() == id);

@@ -12,7 +12,9 @@ use bellwether_model::event::Page;
 use bellwether_model::operation::NewOperation;
 use bellwether_model::plan::Plan;
 use bellwether_model::provider::ProviderView;
-use bellwether_model::user::{CreatedToken, NewSession, NewToken, Session, TokenView, UserView};
+use bellwether_model::user::{
+    CreatedToken, NewPassword, NewSession, NewToken, Session, TokenView, UserView,
+};
 use bellwether_model::{ClusterSpec, ClusterView, NodeView, Operation};
 use reqwest::{Method, RequestBuilder};
 use serde::Serialize;
@@ -40,6 +42,26 @@ pub struct Options {
     pub authority: Option<Vec<u8>>,
 }
 
+fn check_url(url: &str) -> Result<()> {
+    let parsed = reqwest::Url::parse(url).ok();
+    if parsed.is_some_and(|url| ["http", "https"].contains(&url.scheme()) && url.has_host()) {
+        return Ok(());
+    }
+    let words = "is not usable; it is like http://127.0.0.1:7480 or https://host:7443";
+    Err(Error::Settings(format!("the address `{url}` {words}")))
+}
+
+/// A name as one part of a path, whatever its characters.
+fn segment(name: &str) -> String {
+    let encode = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+            char::from(byte).to_string()
+        }
+        _ => format!("%{byte:02X}"),
+    };
+    name.bytes().map(encode).collect()
+}
+
 /// A client of one server.
 #[derive(Clone)]
 pub struct Client {
@@ -54,15 +76,25 @@ impl Client {
     pub fn new(options: Options) -> Result<Self> {
         let mut builder = reqwest::Client::builder().connect_timeout(CONNECT_MAX);
         if let Some(pem) = &options.authority {
-            let certificate = reqwest::Certificate::from_pem(pem)
-                .map_err(|error| Error::Settings(format!("the authority's file: {error}")))?;
-            builder = builder.tls_certs_only([certificate]);
+            let wrong = |why: String| Error::Settings(format!("the authority's file: {why}"));
+            let certificates = reqwest::Certificate::from_pem_bundle(pem);
+            let certificates = certificates.map_err(|error| wrong(error.to_string()))?;
+            if certificates.is_empty() {
+                return Err(wrong("it has no certificate in PEM form".to_owned()));
+            }
+            builder = builder.tls_certs_only(certificates);
         }
         let http = builder.build().map_err(|error| Error::Settings(error.to_string()))?;
         let url = options.url.trim_end_matches('/').to_owned();
+        check_url(&url)?;
+        if options.token.as_ref().is_some_and(|token| !token.chars().all(|c| c.is_ascii_graphic()))
+        {
+            return Err(Error::Settings("the token has characters that no token has".to_owned()));
+        }
         Ok(Self { http, url, token: options.token })
     }
 
+    /// `path` is made of words that need no encoding, and of what `segment` returns.
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}/v1/{path}", self.url));
         match &self.token {
@@ -129,6 +161,11 @@ impl Client {
         self.get("me").await
     }
 
+    pub async fn change_password(&self, current: &str, new: &str) -> Result<()> {
+        let body = NewPassword { current: current.to_owned(), new: new.to_owned() };
+        self.answer(self.request(Method::PUT, "me/password").json(&body)).await.map(|_| ())
+    }
+
     pub async fn tokens(&self) -> Result<Vec<TokenView>> {
         self.get("tokens").await
     }
@@ -138,7 +175,9 @@ impl Client {
     }
 
     pub async fn delete_token(&self, id: &str) -> Result<()> {
-        self.answer(self.request(Method::DELETE, &format!("tokens/{id}"))).await.map(|_| ())
+        self.answer(self.request(Method::DELETE, &format!("tokens/{}", segment(id))))
+            .await
+            .map(|_| ())
     }
 
     pub async fn engines(&self) -> Result<Vec<EngineProfile>> {
@@ -146,7 +185,7 @@ impl Client {
     }
 
     pub async fn engine(&self, name: &str) -> Result<EngineProfile> {
-        self.get(&format!("engines/{name}")).await
+        self.get(&format!("engines/{}", segment(name))).await
     }
 
     pub async fn providers(&self) -> Result<Vec<ProviderView>> {
@@ -158,7 +197,7 @@ impl Client {
     }
 
     pub async fn cluster(&self, name: &str) -> Result<ClusterView> {
-        self.get(&format!("clusters/{name}")).await
+        self.get(&format!("clusters/{}", segment(name))).await
     }
 
     pub async fn plan_creation(&self, spec: &ClusterSpec) -> Result<Plan> {
@@ -177,32 +216,52 @@ impl Client {
         generation: u64,
         change: &ClusterChange,
     ) -> Result<ClusterView> {
-        let request = self
-            .request(Method::PATCH, &format!("clusters/{name}"))
-            .header("if-match", format!("\"{generation}\""));
-        self.read(request.json(change)).await
+        self.read(self.change(name, "", generation, change)).await
+    }
+
+    /// The plans of the operations that a change would bring about.
+    pub async fn plan_change(
+        &self,
+        name: &str,
+        generation: u64,
+        change: &ClusterChange,
+    ) -> Result<Vec<Plan>> {
+        self.read(self.change(name, "?plan=true", generation, change)).await
+    }
+
+    fn change(
+        &self,
+        name: &str,
+        query: &str,
+        generation: u64,
+        change: &ClusterChange,
+    ) -> RequestBuilder {
+        let path = format!("clusters/{}{query}", segment(name));
+        let request = self.request(Method::PATCH, &path);
+        request.header("if-match", format!("\"{generation}\"")).json(change)
     }
 
     pub async fn delete_cluster(&self, name: &str) -> Result<Operation> {
-        let request = self.request(Method::DELETE, &format!("clusters/{name}"));
+        let request = self.request(Method::DELETE, &format!("clusters/{}", segment(name)));
         self.read(request.query(&[("confirm", name)])).await
     }
 
     pub async fn connection(&self, name: &str, reveal: bool) -> Result<Connection> {
-        self.get(&format!("clusters/{name}/connection?reveal={reveal}")).await
+        self.get(&format!("clusters/{}/connection?reveal={reveal}", segment(name))).await
     }
 
     pub async fn nodes(&self, cluster: &str) -> Result<Vec<NodeView>> {
-        let page: Page<NodeView> = self.get(&format!("clusters/{cluster}/nodes")).await?;
+        let page: Page<NodeView> =
+            self.get(&format!("clusters/{}/nodes", segment(cluster))).await?;
         Ok(page.items)
     }
 
     pub async fn plan(&self, cluster: &str, request: &NewOperation) -> Result<Plan> {
-        self.post(&format!("clusters/{cluster}/operations?plan=true"), request).await
+        self.post(&format!("clusters/{}/operations?plan=true", segment(cluster)), request).await
     }
 
     pub async fn operate(&self, cluster: &str, request: &NewOperation) -> Result<Operation> {
-        self.post(&format!("clusters/{cluster}/operations"), request).await
+        self.post(&format!("clusters/{}/operations", segment(cluster)), request).await
     }
 
     /// The newest operations, of one cluster or of all.
@@ -216,7 +275,7 @@ impl Client {
     }
 
     pub async fn operation(&self, id: &str) -> Result<Operation> {
-        self.get(&format!("operations/{id}")).await
+        self.get(&format!("operations/{}", segment(id))).await
     }
 
     /// What changes from now on.
@@ -227,5 +286,32 @@ impl Client {
             return Err(Error::Unexpected(format!("the server answered {}", response.status())));
         }
         Ok(Events::new(response))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_one_part_of_a_path_whatever_they_are() {
+        for (name, part) in [
+            ("demo-1", "demo-1"),
+            ("a/b?c#d", "a%2Fb%3Fc%23d"),
+            ("ä ", "%C3%A4%20"),
+            ("%2f", "%252f"),
+        ] {
+            assert_eq!(segment(name), part);
+        }
+    }
+
+    #[test]
+    fn addresses_that_lead_nowhere_are_refused_before_they_are_used() {
+        for good in ["http://127.0.0.1:7480", "https://[::1]:7443", "http://host/behind"] {
+            assert!(check_url(good).is_ok(), "{good}");
+        }
+        for bad in ["", "host", "127.0.0.1:7480", "localhost:7480", "ftp://host", "http://"] {
+            assert!(check_url(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -51,8 +51,7 @@ impl Leases {
 
 fn may_hold_lease(cluster: &Cluster, node: &NodeId, term: Term) -> bool {
     let status = &cluster.status;
-    let is_election =
-        status.promised != status.term && !mutated(Mutation::LeaseDuringElection);
+    let is_election = status.promised != status.term && !mutated(Mutation::LeaseDuringElection);
     let holder = status.primary.as_ref().or(status.candidate.as_ref());
     !is_election && term == status.term && holder == Some(node)
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bellwether_contracts::provider::MachineState;
-use bellwether_model::{Cluster, Node};
-use tracing::debug;
+use bellwether_model::{Cluster, Node, NodeId};
+use tracing::{debug, info, warn};
 
+use crate::nodes_of;
 use crate::world::World;
 
 /// Between two looks at silent nodes.
@@ -45,5 +46,23 @@ async fn look(world: &Arc<World>, node: &Node) {
         }
         Ok(None) => {}
         Err(failure) => debug!(node = %node.name, "its machine could not be asked for: {failure}"),
+    }
+}
+
+/// Starts a machine that is off, in the background; calling it again while that goes on is fine.
+pub fn start_machine(world: &Arc<World>, cluster: &Cluster, node: &NodeId) {
+    let Ok(provider) = world.provider(&cluster.spec.provider) else { return };
+    let name = nodes_of::name(world, node);
+    let id = node.clone();
+    let store = world.store.clone();
+    let work = || async move {
+        provider.start_machine(&id).await?;
+        store.live().set_machine_stopped(&id, false);
+        Ok(String::new())
+    };
+    match world.in_background(&cluster.id, &format!("start/{node}"), work) {
+        Some(Err(failure)) => warn!(node = %name, "its machine could not be started: {failure}"),
+        Some(Ok(_)) => info!(node = %name, "its machine was off and has been started"),
+        None => {}
     }
 }

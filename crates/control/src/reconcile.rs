@@ -8,13 +8,13 @@ use std::time::Duration;
 use bellwether_model::{
     Cluster, ClusterId, Node, NodeId, Operation, OperationId, OperationKind, OperationStatus,
 };
-use bellwether_planner::{Act, Decision, decide};
+use bellwether_planner::{Act, Decision, decide, machines_to_start};
 use bellwether_store::{Stored, Txn};
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::task::AbortOnDropHandle;
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
-use crate::nodes_of;
+use crate::machines::start_machine;
 use crate::runner::{self, Progress};
 use crate::world::World;
 
@@ -99,6 +99,9 @@ async fn pass(
     };
     let decision = decide(&view);
     say(cluster, &decision, said);
+    for node in machines_to_start(&view, &decision) {
+        start_machine(world, &cluster.object, &node);
+    }
     match decision.act.clone() {
         Act::Hold | Act::Nothing => Ok(Progress::Waits),
         Act::Continue => match running(world, &view.operation) {
@@ -125,7 +128,7 @@ async fn pass(
             Ok(Progress::Moved)
         }
         Act::StartMachine { node } => {
-            start_machine(world, cluster, &node);
+            start_machine(world, &cluster.object, &node);
             Ok(Progress::Waits)
         }
     }
@@ -183,22 +186,11 @@ async fn start(
     }
     let name = node.as_ref().and_then(|id| view.node(id)).map(|facts| facts.node.name.clone());
     let mut operation = Operation {
-        id: OperationId::generate(),
-        cluster: cluster.object.id.clone(),
-        cluster_name: cluster.object.spec.name.clone(),
-        kind,
         node,
         node_name: name,
-        status: OperationStatus::Queued,
-        started_by: "bellwether".to_owned(),
         reason: decision.why.to_owned(),
         rule: decision.rule,
-        created_at: world.now(),
-        started_at: None,
-        ended_at: None,
-        steps: Vec::new(),
-        message: String::new(),
-        state: serde_json::Value::Null,
+        ..Operation::queued(&cluster.object, kind, "bellwether", world.now())
     };
     operation.steps = runner::first_steps(&operation);
     let id = operation.id.clone();
@@ -207,21 +199,4 @@ async fn start(
         return Ok(Progress::Waits);
     };
     begin(world, &cluster, Some(id)).await
-}
-
-fn start_machine(world: &Arc<World>, cluster: &Stored<Cluster>, node: &NodeId) {
-    let Ok(provider) = world.provider(&cluster.object.spec.provider) else { return };
-    let name = nodes_of::name(world, node);
-    let id = node.clone();
-    let store = world.store.clone();
-    let work = || async move {
-        provider.start_machine(&id).await?;
-        store.live().set_machine_stopped(&id, false);
-        Ok(String::new())
-    };
-    match world.in_background(&cluster.object.id, &format!("start/{node}"), work) {
-        Some(Err(failure)) => warn!(node = %name, "its machine could not be started: {failure}"),
-        Some(Ok(_)) => info!(node = %name, "its machine was off and has been started"),
-        None => {}
-    }
 }

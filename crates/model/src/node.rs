@@ -48,6 +48,8 @@ pub enum NodePhase {
     Seeding,
     /// A member in full.
     Active,
+    /// It was lost as a primary and is awaited, or made fit to follow; it does not vote.
+    Rejoining,
     /// On its way out.
     Removing,
 }
@@ -119,4 +121,10 @@ pub struct NodeView {
     pub report_age_ms: Option<u64>,
     /// Which operations may be asked for on this node now and, for the rest, why not.
     pub operations: Vec<Allowed>,
+}
+
+/// With less room than that on a disk of this size, an engine takes no new data: its log needs it.
+#[must_use]
+pub fn disk_kept_free(size: u64) -> u64 {
+    (size / 50).clamp(32 << 20, 1 << 30)
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::cluster::Cluster;
 use crate::id::{ClusterId, NodeId, OperationId};
 use crate::time::Timestamp;
 
@@ -17,16 +18,19 @@ pub enum OperationKind {
     RemoveNode,
     Switchover,
     Failover,
+    /// A former primary follows again.
+    Rejoin,
     DeleteCluster,
 }
 
 impl OperationKind {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::CreateCluster,
         Self::AddNode,
         Self::RemoveNode,
         Self::Switchover,
         Self::Failover,
+        Self::Rejoin,
         Self::DeleteCluster,
     ];
 
@@ -39,6 +43,7 @@ impl OperationKind {
             Self::RemoveNode => "remove_node",
             Self::Switchover => "switchover",
             Self::Failover => "failover",
+            Self::Rejoin => "rejoin",
             Self::DeleteCluster => "delete_cluster",
         }
     }
@@ -52,6 +57,7 @@ impl OperationKind {
             Self::RemoveNode => "Remove node",
             Self::Switchover => "Promote",
             Self::Failover => "Failover",
+            Self::Rejoin => "Rejoin",
             Self::DeleteCluster => "Delete cluster",
         }
     }
@@ -142,11 +148,39 @@ pub struct Operation {
     /// What the steps have learned; each kind has its own fields. For a failover and a switchover
     /// it is the report: evidence, candidate, milliseconds of each phase.
     #[serde(default)]
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<Object>)]
     pub state: serde_json::Value,
 }
 
 impl Operation {
+    /// A new one that waits for its turn, asked for by that user.
+    #[must_use]
+    pub fn queued(
+        cluster: &Cluster,
+        kind: OperationKind,
+        started_by: &str,
+        created_at: Timestamp,
+    ) -> Self {
+        Self {
+            id: OperationId::generate(),
+            cluster: cluster.id.clone(),
+            cluster_name: cluster.spec.name.clone(),
+            kind,
+            node: None,
+            node_name: None,
+            status: OperationStatus::Queued,
+            started_by: started_by.to_owned(),
+            reason: "asked for".to_owned(),
+            rule: 0,
+            created_at,
+            started_at: None,
+            ended_at: None,
+            steps: Vec::new(),
+            message: String::new(),
+            state: serde_json::Value::Null,
+        }
+    }
+
     /// The step that runs or comes next.
     #[must_use]
     pub fn step_at(&self) -> Option<usize> {

@@ -43,7 +43,6 @@ pub enum Code {
     InvalidField,
     Unauthenticated,
     WrongPassword,
-    PasswordChangeNeeded,
     Forbidden,
     NotFound,
     MethodNotAllowed,
@@ -59,12 +58,11 @@ pub enum Code {
 }
 
 impl Code {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 16] = [
         Self::BadRequest,
         Self::InvalidField,
         Self::Unauthenticated,
         Self::WrongPassword,
-        Self::PasswordChangeNeeded,
         Self::Forbidden,
         Self::NotFound,
         Self::MethodNotAllowed,
@@ -87,7 +85,6 @@ impl Code {
             Self::InvalidField => ("invalid-field", 422),
             Self::Unauthenticated => ("unauthenticated", 401),
             Self::WrongPassword => ("wrong-password", 401),
-            Self::PasswordChangeNeeded => ("password-change-needed", 403),
             Self::Forbidden => ("forbidden", 403),
             Self::NotFound => ("not-found", 404),
             Self::MethodNotAllowed => ("method-not-allowed", 405),

@@ -114,7 +114,20 @@ impl Serialize for ReplicationMode {
 
 impl<'de> Deserialize<'de> for ReplicationMode {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        // A visitor, so that readers of text files can say on which line it stands.
+        struct Visitor;
+        impl serde::de::Visitor<'_> for Visitor {
+            type Value = ReplicationMode;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("async, prefer, strict or quorum(N)")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<ReplicationMode, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_str(Visitor)
     }
 }
 

@@ -54,6 +54,10 @@ pub fn check_operation(view: &View, request: &NewOperation) -> Result<(), String
              primary now"
                 .to_owned(),
         ),
+        OperationKind::Rejoin => Some(
+            "a former primary rejoins by itself as soon as it is heard; if it never is, remove it"
+                .to_owned(),
+        ),
     };
     refusal.map_or(Ok(()), Err)
 }
@@ -66,19 +70,20 @@ fn refuse_busy(view: &View) -> Option<String> {
     if view.cluster.status.phase == ClusterPhase::Failed {
         return Some("the creation of the cluster failed; it can only be deleted".to_owned());
     }
-    let operation = view.operation.as_ref().or(view.queued.first())?;
+    // Whoever returns may take its time; nothing waits for that.
+    let operation = view
+        .operation
+        .iter()
+        .chain(&view.queued)
+        .find(|operation| operation.kind != OperationKind::Rejoin)?;
     let title = operation.kind.title().to_lowercase();
     Some(format!("`{title}` is under way; wait until it has ended"))
 }
 
 fn refuse_on_cluster(view: &View, kind: OperationKind) -> Option<String> {
     if kind == OperationKind::DeleteCluster {
-        let is_deleting = view
-            .operation
-            .iter()
-            .chain(&view.queued)
-            .any(|operation| operation.kind == OperationKind::DeleteCluster);
-        return is_deleting.then(|| "the cluster is being deleted already".to_owned());
+        let words = || "the cluster is being deleted already".to_owned();
+        return view.is_being_deleted().then(words);
     }
     refuse_busy(view).or_else(|| match election::judge(view) {
         Verdict::Healthy => None,

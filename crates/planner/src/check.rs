@@ -78,7 +78,7 @@ fn check_replication(spec: &ClusterSpec, engine: &EngineProfile) -> Option<Strin
                 format!(
                     "`{mode}` needs {acks} replicas to confirm a write and {replicas} are asked \
                      for; ask for {} nodes or another mode",
-                    acks + 1
+                    acks.saturating_add(1)
                 )
             })
         }

@@ -25,7 +25,7 @@ pub fn connection(
     let addresses: Vec<&str> = view
         .nodes
         .iter()
-        .filter(|facts| facts.node.phase == NodePhase::Active)
+        .filter(|facts| matches!(facts.node.phase, NodePhase::Active | NodePhase::Rejoining))
         .map(|facts| facts.node.address.as_str())
         .collect();
     let with_port = |port: u16| addresses.iter().map(|a| format!("{a}:{port}")).collect();

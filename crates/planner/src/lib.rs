@@ -20,6 +20,6 @@ pub use allowed::{allowed_on_cluster, allowed_on_node, check_operation};
 pub use check::check_spec;
 pub use connect::connection;
 pub use plan::{plan, plan_change, plan_creation};
-pub use rules::{Act, Decision, decide};
+pub use rules::{Act, Decision, decide, machines_to_start};
 pub use show::{cluster_view, node_view};
 pub use view::{NodeFacts, Seen, View};

@@ -58,6 +58,13 @@ pub fn steps(kind: OperationKind) -> &'static [(&'static str, &'static str)] {
             ("repoint", "Let the others follow it"),
             ("write_report", "Write the report"),
         ],
+        OperationKind::Rejoin => &[
+            ("start_machine", "Start the machine"),
+            ("await_agent", "Wait for the agent"),
+            ("align", "Make its data fit to follow"),
+            ("await_catch_up", "Wait until it has caught up"),
+            ("admit", "Give it its vote back"),
+        ],
         OperationKind::DeleteCluster => &[
             ("withdraw", "Close the endpoints"),
             ("release_machines", "Delete the machines and their disks"),
@@ -107,66 +114,70 @@ pub fn plan_creation(spec: &ClusterSpec) -> Plan {
 #[must_use]
 pub fn plan(view: &View, request: &NewOperation) -> Plan {
     let node = request.node.as_deref().and_then(|text| view.node_named(text));
-    let name = &view.cluster.spec.name;
-    let node_name = node.map_or("a node", |facts| facts.node.name.as_str());
     let copies = view.replicas().filter(|facts| is_copy(view, facts)).count() as u32;
     let data_bytes = view
         .primary()
         .and_then(NodeFacts::worker)
         .and_then(|worker| worker.engine.data_bytes)
         .unwrap_or(0);
-    let primary_name = view.primary().map_or("the primary", |facts| facts.node.name.as_str());
-    let erases_all = || {
-        let disk = |facts: &NodeFacts| format!("{}: its machine and its disk", facts.node.name);
-        view.nodes.iter().map(disk).collect::<Vec<_>>()
-    };
-    let (summary, write_pause_ms, bytes_copied, redundancy_min, erases) = match request.kind {
-        OperationKind::CreateCluster => (format!("Creates {name}."), 0, 0, 0, vec![]),
-        OperationKind::AddNode => (
-            format!("Adds a replica to {name}, copied from {primary_name}."),
-            0,
-            data_bytes,
-            copies,
-            vec![],
-        ),
-        OperationKind::RemoveNode => (
-            format!("Removes {node_name} from {name} with its machine and its disk."),
-            0,
-            0,
-            copies.saturating_sub(u32::from(node.is_some_and(|facts| is_copy(view, facts)))),
-            vec![format!("{node_name}: its machine and its disk")],
-        ),
-        OperationKind::Switchover => (
-            format!(
-                "Makes {node_name} the primary of {name}; {primary_name} follows it. New \
-                 connections wait meanwhile, connections to the present primary are closed."
-            ),
-            SWITCHOVER_PAUSE_MS,
-            0,
-            copies,
-            vec![],
-        ),
-        OperationKind::Failover => (
-            format!("Replaces the lost primary of {name} by its most advanced replica."),
-            view.timers().lease_ms,
-            0,
-            copies.saturating_sub(1),
-            vec![],
-        ),
-        OperationKind::DeleteCluster => {
-            let summary = format!("Deletes {name}: every node with all of its data.");
-            (summary, 0, 0, 0, erases_all())
+    let (write_pause_ms, bytes_copied, redundancy_min) = match request.kind {
+        OperationKind::CreateCluster | OperationKind::DeleteCluster => (0, 0, 0),
+        OperationKind::AddNode | OperationKind::Rejoin => (0, data_bytes, copies),
+        OperationKind::RemoveNode => {
+            let is_copy = node.is_some_and(|facts| is_copy(view, facts));
+            (0, 0, copies.saturating_sub(u32::from(is_copy)))
         }
+        OperationKind::Switchover => (SWITCHOVER_PAUSE_MS, 0, copies),
+        OperationKind::Failover => (view.timers().lease_ms, 0, copies.saturating_sub(1)),
     };
     Plan {
         kind: request.kind,
-        summary,
+        summary: summary(view, request.kind, node),
         steps: planned_steps(request.kind),
         write_pause_ms,
         bytes_copied,
         redundancy_min,
-        erases,
+        erases: erases(view, request.kind, node),
         refusals: check_operation(view, request).err().into_iter().collect(),
+    }
+}
+
+fn summary(view: &View, kind: OperationKind, node: Option<&NodeFacts>) -> String {
+    let name = &view.cluster.spec.name;
+    let node = node.map_or("a node", |facts| facts.node.name.as_str());
+    let primary = view.primary().map_or("the primary", |facts| facts.node.name.as_str());
+    match kind {
+        OperationKind::CreateCluster => format!("Creates {name}."),
+        OperationKind::AddNode => format!("Adds a replica to {name}, copied from {primary}."),
+        OperationKind::RemoveNode => {
+            format!("Removes {node} from {name} with its machine and its disk.")
+        }
+        OperationKind::Switchover => format!(
+            "Makes {node} the primary of {name}; {primary} follows it. New connections wait \
+             meanwhile, connections to the present primary are closed."
+        ),
+        OperationKind::Failover => {
+            format!("Replaces the lost primary of {name} by its most advanced replica.")
+        }
+        OperationKind::Rejoin => {
+            format!("Lets {node} follow {primary}, by the least that makes its data fit.")
+        }
+        OperationKind::DeleteCluster => {
+            format!("Deletes {name}: every node with all of its data.")
+        }
+    }
+}
+
+fn erases(view: &View, kind: OperationKind, node: Option<&NodeFacts>) -> Vec<String> {
+    let disk = |name: &str| format!("{name}: its machine and its disk");
+    match kind {
+        OperationKind::RemoveNode => {
+            vec![disk(node.map_or("a node", |facts| facts.node.name.as_str()))]
+        }
+        OperationKind::DeleteCluster => {
+            view.nodes.iter().map(|facts| disk(&facts.node.name)).collect()
+        }
+        _ => Vec::new(),
     }
 }
 

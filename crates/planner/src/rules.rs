@@ -71,9 +71,9 @@ rules! {
     207 "an election was begun and not finished" has_unfinished_election;
     209 "the primary is lost and fewer replicas answer than an election needs" is_headless;
     211 "the voters or the writes they must confirm have changed" needs_configuration;
-    213 "a machine is off" has_stopped_machine;
     301 "an operation is under way" has_operation;
     303 "an operation was asked for" has_request;
+    305 "a former primary has to follow the new one" has_returning;
     401 "a node is not assigned what the group needs" needs_assignment;
     403 "there are fewer nodes than asked for" has_too_few;
     405 "there are more nodes than asked for" has_too_many;
@@ -90,6 +90,19 @@ pub fn decide(view: &View) -> Decision {
             Some(Decision { rule: rule.number, why: rule.why, act })
         })
         .expect("the last rule always holds")
+}
+
+/// The machines that are off and should be on, whatever else was decided. None while the role of
+/// the primary is in question: that a machine does not run is what proves it harmless.
+#[must_use]
+pub fn machines_to_start(view: &View, decision: &Decision) -> Vec<NodeId> {
+    if decision.rule < 210 {
+        return Vec::new();
+    }
+    let is_off = |facts: &&crate::view::NodeFacts| {
+        facts.machine_stopped && facts.node.phase != NodePhase::Removing
+    };
+    view.nodes.iter().filter(is_off).map(|facts| facts.node.id.clone()).collect()
 }
 
 fn running(view: &View, kinds: &[OperationKind]) -> bool {
@@ -184,19 +197,26 @@ fn needs_configuration(view: &View) -> Option<Act> {
     voters::next_config(view).map(Act::Configure)
 }
 
-fn has_stopped_machine(view: &View) -> Option<Act> {
-    view.nodes
-        .iter()
-        .find(|facts| facts.machine_stopped && facts.node.phase != NodePhase::Removing)
-        .map(|facts| Act::StartMachine { node: facts.node.id.clone() })
-}
-
 fn has_operation(view: &View) -> Option<Act> {
-    view.operation.as_ref().map(|_| Act::Continue)
+    let operation = view.operation.as_ref()?;
+    // A node that returns may take its time; what a person asked for does not wait for it.
+    let asked = view.queued.iter().find(|queued| queued.kind != OperationKind::Rejoin);
+    Some(match asked.filter(|_| operation.kind == OperationKind::Rejoin) {
+        Some(asked) => Act::Start { kind: asked.kind, node: asked.node.clone() },
+        None => Act::Continue,
+    })
 }
 
 fn has_request(view: &View) -> Option<Act> {
     (!view.queued.is_empty()).then_some(Act::StartQueued)
+}
+
+/// The one that was heard last goes first: another may never be back.
+fn has_returning(view: &View) -> Option<Act> {
+    let returning = view.nodes.iter().filter(|facts| facts.node.phase == NodePhase::Rejoining);
+    let first = returning.min_by_key(|facts| (facts.machine_stopped, facts.age_ms()))?;
+    (may_start_own(view) && view.primary().is_some())
+        .then(|| Act::Start { kind: OperationKind::Rejoin, node: Some(first.node.id.clone()) })
 }
 
 fn needs_assignment(view: &View) -> Option<Act> {
@@ -267,7 +287,7 @@ mod tests {
                 s.silence(3, 4_000);
             }),
             (211, "a voter is gone", |s| s.silence(3, 9_000)),
-            (213, "a replica's machine is off", |s| s.machine_stopped(3)),
+            (305, "a former primary is back", Sketch::rejoining),
             (401, "a replica follows an earlier term", |s| {
                 s.node(3).target = Target::Replica { upstream: s.id(2), term: 1 };
             }),
@@ -317,7 +337,34 @@ mod tests {
         sketch.silence(1, 60_000);
         assert_eq!(decide(&sketch.view()).rule, 999);
         sketch.machine_stopped(1);
-        assert_eq!(decide(&sketch.view()).rule, 213);
+        let view = sketch.view();
+        assert_eq!(machines_to_start(&view, &decide(&view)), [sketch.id(1)]);
+    }
+
+    #[test]
+    fn a_machine_that_is_off_is_started_but_not_amid_a_change_of_primary() {
+        let mut sketch = sketch(3);
+        sketch.machine_stopped(3);
+        let view = sketch.view();
+        assert_eq!(machines_to_start(&view, &decide(&view)), [sketch.id(3)]);
+        sketch.machine_stopped(1);
+        let view = sketch.view();
+        let decision = decide(&view);
+        assert_eq!(decision.rule, 205);
+        assert_eq!(machines_to_start(&view, &decision), Vec::<NodeId>::new());
+    }
+
+    #[test]
+    fn what_a_person_asks_for_does_not_wait_for_a_node_that_returns() {
+        let mut sketch = sketch(3);
+        sketch.rejoining();
+        let mut view = sketch.view();
+        view.operation = Some(sketch.operation(OperationKind::Rejoin));
+        assert_eq!(decide(&view).act, Act::Continue);
+        let asked = sketch.operation(OperationKind::RemoveNode);
+        view.queued = vec![sketch.operation(OperationKind::Rejoin), asked.clone()];
+        let act = Act::Start { kind: OperationKind::RemoveNode, node: asked.node };
+        assert_eq!(decide(&view).act, act);
     }
 
     #[test]

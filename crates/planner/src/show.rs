@@ -1,7 +1,7 @@
 //! Clusters and nodes as people see them: one word, one sentence, never more certain than what is
 //! known.
 
-use bellwether_model::node::{NodeHealth, NodePhase, NodeRole};
+use bellwether_model::node::{NodeHealth, NodePhase, NodeRole, disk_kept_free};
 use bellwether_model::{
     Actual, ClusterPhase, ClusterView, NodeId, NodeView, OperationKind, Target,
 };
@@ -88,6 +88,10 @@ fn serving_phase(view: &View) -> (ClusterPhase, String) {
         let doing = primary.worker().map_or("", |worker| worker.doing.as_str());
         let doing = if doing.is_empty() { "its gate is closed" } else { doing };
         return (ClusterPhase::Unavailable, format!("{name} does not accept writes: {doing}"));
+    }
+    if is_disk_full(primary) {
+        let sentence = format!("{name} serves reads and takes no new data: its disk is full");
+        return (ClusterPhase::Degraded, sentence);
     }
     let replicas = view.nodes.len().saturating_sub(1);
     let healthy =
@@ -179,15 +183,16 @@ pub fn health(view: &View, facts: &NodeFacts) -> NodeHealth {
         NodePhase::Provisioning | NodePhase::Joining | NodePhase::Removing => {
             return NodeHealth::Working;
         }
-        NodePhase::Seeding | NodePhase::Active if !is_fresh => return NodeHealth::Silent,
-        NodePhase::Seeding | NodePhase::Active => {}
+        _ if !is_fresh => return NodeHealth::Silent,
+        NodePhase::Seeding | NodePhase::Rejoining | NodePhase::Active => {}
     }
     let status = &view.cluster.status;
     match (facts.actual(), &node.target) {
         (Actual::Failed { .. }, _) => NodeHealth::Failed,
         (Actual::Primary { term }, Target::Primary { .. }) if *term == status.term => {
             let is_open = facts.report().is_some_and(|report| report.gate.open);
-            if is_open { NodeHealth::Healthy } else { NodeHealth::Degraded }
+            let is_well = is_open && !is_disk_full(facts);
+            if is_well { NodeHealth::Healthy } else { NodeHealth::Degraded }
         }
         (Actual::Replica { streaming: true, .. }, Target::Replica { upstream, .. })
             if facts.streams_from(upstream) =>
@@ -205,7 +210,7 @@ fn state(view: &View, facts: &NodeFacts) -> String {
         NodePhase::Provisioning => return "its machine is being made".to_owned(),
         NodePhase::Joining => return "waiting for its agent".to_owned(),
         NodePhase::Removing => return "being removed".to_owned(),
-        NodePhase::Seeding | NodePhase::Active => {}
+        NodePhase::Seeding | NodePhase::Rejoining | NodePhase::Active => {}
     }
     if facts.machine_stopped {
         return "its machine is off".to_owned();
@@ -216,6 +221,37 @@ fn state(view: &View, facts: &NodeFacts) -> String {
             None => "not heard from".to_owned(),
         };
     }
+    let activity = activity(view, facts);
+    match disk_words(facts) {
+        Some(words) if !activity.contains("disk is full") => format!("{activity}; {words}"),
+        _ => activity,
+    }
+}
+
+/// What is to be said of the node's disk, if anything.
+fn disk_words(facts: &NodeFacts) -> Option<String> {
+    if is_disk_full(facts) {
+        return Some("its disk is full".to_owned());
+    }
+    let (used, size) = disk(facts)?;
+    let percent = u128::from(used) * 100 / u128::from(size.max(1));
+    (percent >= 95).then(|| format!("its disk is {percent} % full"))
+}
+
+fn disk(facts: &NodeFacts) -> Option<(u64, u64)> {
+    let host = &facts.worker()?.host;
+    host.disk_used.zip(host.disk_size)
+}
+
+/// An engine on it takes no new data, or would not.
+fn is_disk_full(facts: &NodeFacts) -> bool {
+    let is_low = |(used, size): (u64, u64)| size.saturating_sub(used) < disk_kept_free(size);
+    facts.worker().is_some_and(|worker| worker.engine.refuses_data)
+        || disk(facts).is_some_and(is_low)
+}
+
+/// What the node does.
+fn activity(view: &View, facts: &NodeFacts) -> String {
     let from = upstream(view, facts).unwrap_or_else(|| "nobody".to_owned());
     let doing = facts.worker().map_or("", |worker| worker.doing.as_str());
     let with_doing = |words: &str| match doing {
@@ -224,7 +260,10 @@ fn state(view: &View, facts: &NodeFacts) -> String {
     };
     match facts.actual() {
         Actual::Primary { .. } if facts.report().is_some_and(|report| report.gate.open) => {
-            "accepts writes".to_owned()
+            match is_disk_full(facts) {
+                true => "serves reads and takes no new data: its disk is full".to_owned(),
+                false => "accepts writes".to_owned(),
+            }
         }
         Actual::Primary { .. } => with_doing("its gate is closed"),
         Actual::Replica { streaming: true, .. } => format!("follows {from}"),
@@ -266,5 +305,30 @@ mod tests {
         let shown = node_view(&view, &sketch.id(2)).expect("there");
         assert_eq!((shown.role, shown.health), (NodeRole::None, NodeHealth::Silent));
         assert_eq!((shown.lag_bytes, shown.state.as_str()), (None, "not heard from for 42 s"));
+    }
+
+    #[test]
+    fn a_full_disk_is_named_whatever_the_node_does() {
+        let mut sketch = sketch(2);
+        for ordinal in [1, 2] {
+            let host = &mut sketch.worker(ordinal).host;
+            (host.disk_used, host.disk_size) = (Some(96 << 30), Some(100 << 30));
+        }
+        let state = |sketch: &crate::view::tests::Sketch, ordinal: u32| {
+            let view = sketch.view();
+            let shown = node_view(&view, &sketch.id(ordinal)).expect("there");
+            (shown.health, shown.state)
+        };
+        assert_eq!(state(&sketch, 2).0, NodeHealth::Healthy);
+        assert!(state(&sketch, 2).1.ends_with("; its disk is 96 % full"));
+        sketch.worker(1).engine.refuses_data = true;
+        sketch.worker(2).host.disk_used = Some((100 << 30) - 1);
+        let (health, words) = state(&sketch, 1);
+        assert_eq!(health, NodeHealth::Degraded);
+        assert_eq!(words, "serves reads and takes no new data: its disk is full");
+        assert!(state(&sketch, 2).1.ends_with("; its disk is full"));
+        let (phase, sentence) = phase(&sketch.view());
+        assert_eq!(phase, ClusterPhase::Degraded);
+        assert!(sentence.ends_with("takes no new data: its disk is full"), "{sentence}");
     }
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use bellwether_model::mutation::{Mutation, mutated};
 use bellwether_model::node::NodePhase;
 use bellwether_model::replication::Position;
-use bellwether_model::{Actual, Cluster, Node, NodeId, Operation, Target, Term, Timers};
+use bellwether_model::{
+    Actual, Cluster, Node, NodeId, Operation, OperationKind, Target, Term, Timers,
+};
 use bellwether_protocol::Report;
 use bellwether_protocol::local::WorkerReport;
 
@@ -45,6 +47,8 @@ pub struct Seen {
     pub connected: bool,
     pub agent_version: String,
     pub report: Option<Arc<Report>>,
+    /// Milliseconds since it last said that it streams from its upstream.
+    pub streamed_age_ms: Option<u64>,
 }
 
 impl View {
@@ -85,6 +89,13 @@ impl View {
     pub fn replicas(&self) -> impl Iterator<Item = &NodeFacts> {
         let primary = self.cluster.status.primary.clone();
         self.active().filter(move |facts| Some(&facts.node.id) != primary.as_ref())
+    }
+
+    /// Whether the cluster is on its way out, or is asked to go.
+    #[must_use]
+    pub fn is_being_deleted(&self) -> bool {
+        let mut operations = self.operation.iter().chain(&self.queued);
+        operations.any(|operation| operation.kind == OperationKind::DeleteCluster)
     }
 
     /// Whether the server has listened long enough to know who is alive: since its start, and to a

@@ -58,12 +58,17 @@ pub fn next_config(view: &View) -> Option<JointConfig> {
 
 /// The configuration for who can be seen now.
 fn wanted_config(view: &View, primary: &NodeFacts) -> GroupConfig {
-    let voters: BTreeSet<NodeId> = view
+    let mut voters: BTreeSet<NodeId> = view
         .nodes
         .iter()
         .filter(|facts| facts.node.id != primary.node.id && votes(view, facts, &primary.node.id))
         .map(|facts| facts.node.id.clone())
         .collect();
+    // A primary whose engine is in doubt counts nobody: no vote is lost by that. One that waits for
+    // confirmations may gain voters that give them.
+    if !primary.serves(view.cluster.status.term) {
+        voters.extend(view.cluster.status.config.current.voters.iter().cloned());
+    }
     let mode = view.cluster.spec.replication;
     config_for(mode, voters)
 }
@@ -86,12 +91,17 @@ fn votes(view: &View, facts: &NodeFacts, primary: &NodeId) -> bool {
     let streams = facts.is_fresh(timers.suspect_ms) && facts.streams_from(primary);
     let is_in_grace = has_vote && facts.age_ms() <= timers.voter_grace_ms;
     // A voter that is heard but does not stream keeps its vote while the primary still counts it
-    // in.
+    // in, and for a moment longer: both stop at once when the primary dies.
     let primary_sees_it = has_vote
         && view.node(primary).and_then(NodeFacts::worker).is_some_and(|worker| {
             worker.followers.iter().any(|follower| follower.node == facts.node.id)
         });
-    is_member && (streams || (is_in_grace && primary_sees_it))
+    let has_just_streamed = facts
+        .seen
+        .as_ref()
+        .and_then(|seen| seen.streamed_age_ms)
+        .is_some_and(|age| age <= timers.suspect_ms);
+    is_member && (streams || (is_in_grace && (primary_sees_it || has_just_streamed)))
 }
 
 /// The configuration of a new term: the voters of before without the new primary, under the quorums
@@ -141,6 +151,19 @@ mod tests {
         sketch.config_version(1, next.version);
         let done = next_config(&sketch.view()).expect("a step");
         assert_eq!((done.current, done.next), (next, None));
+    }
+
+    #[test]
+    fn a_stalled_voter_loses_its_vote_after_a_moment_and_only_by_a_primary_that_serves() {
+        let mut sketch = sketch(3);
+        let suspect = sketch.view().timers().suspect_ms;
+        sketch.stall(3, suspect);
+        assert_eq!(next_config(&sketch.view()), None, "a moment ago it streamed");
+        sketch.stall(3, suspect + 1);
+        let next = next_config(&sketch.view()).and_then(|joint| joint.next).expect("a step");
+        assert_eq!(next.voters, [sketch.id(2)].into());
+        sketch.not_serving(1);
+        assert_eq!(next_config(&sketch.view()), None, "its engine is in doubt");
     }
 
     #[test]

@@ -102,6 +102,9 @@ pub struct EngineFigures {
     pub connections: Option<u32>,
     /// Bytes of data on this node.
     pub data_bytes: Option<u64>,
+    /// It takes no new data: the node's disk is full.
+    #[serde(default)]
+    pub refuses_data: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, RwLock};
 
-use bellwether_model::NodeId;
+use bellwether_model::{Actual, NodeId};
 use bellwether_protocol::Report;
 use tokio::sync::broadcast;
 use tokio::time::Instant;
@@ -23,10 +23,17 @@ pub struct Seen {
     pub report: Option<Arc<Report>>,
 }
 
+/// What is known of one agent.
+struct Known {
+    last: Seen,
+    /// When it last said that it streams from its upstream.
+    streamed_at: Option<Instant>,
+}
+
 /// The board.
 pub struct Live {
     started: Instant,
-    seen: RwLock<HashMap<NodeId, Seen>>,
+    known: RwLock<HashMap<NodeId, Known>>,
     stopped: RwLock<HashSet<NodeId>>,
     changes: broadcast::Sender<NodeId>,
 }
@@ -35,7 +42,7 @@ impl Default for Live {
     fn default() -> Self {
         Self {
             started: Instant::now(),
-            seen: RwLock::default(),
+            known: RwLock::default(),
             stopped: RwLock::default(),
             changes: broadcast::channel(1024).0,
         }
@@ -49,26 +56,40 @@ impl Live {
     }
 
     pub fn publish(&self, node: &NodeId, seen: Seen) {
-        self.seen.write().expect("nothing panics while it is held").insert(node.clone(), seen);
+        let worker = seen.report.as_ref().and_then(|report| report.worker.as_ref());
+        let is_streaming =
+            worker.is_some_and(|w| matches!(w.actual, Actual::Replica { streaming: true, .. }));
+        let mut known = self.known.write().expect("nothing panics while it is held");
+        let streamed_at = match is_streaming {
+            true => Some(seen.at),
+            false => known.get(node).and_then(|known| known.streamed_at),
+        };
+        known.insert(node.clone(), Known { last: seen, streamed_at });
+        drop(known);
         self.tell(node);
     }
 
     /// The session has ended; the last report stays, with its age.
     pub fn disconnected(&self, node: &NodeId) {
-        if let Some(seen) =
-            self.seen.write().expect("nothing panics while it is held").get_mut(node)
+        if let Some(known) =
+            self.known.write().expect("nothing panics while it is held").get_mut(node)
         {
-            seen.connected = false;
+            known.last.connected = false;
         }
         self.tell(node);
     }
 
     pub fn get(&self, node: &NodeId) -> Option<Seen> {
-        self.seen.read().expect("nothing panics while it is held").get(node).cloned()
+        let known = self.known.read().expect("nothing panics while it is held");
+        known.get(node).map(|known| known.last.clone())
+    }
+
+    pub fn streamed_at(&self, node: &NodeId) -> Option<Instant> {
+        self.known.read().expect("nothing panics while it is held").get(node)?.streamed_at
     }
 
     pub fn forget(&self, node: &NodeId) {
-        self.seen.write().expect("nothing panics while it is held").remove(node);
+        self.known.write().expect("nothing panics while it is held").remove(node);
         self.stopped.write().expect("nothing panics while it is held").remove(node);
         self.tell(node);
     }

@@ -50,6 +50,7 @@ fn facts(store: &Store, node: Node) -> NodeFacts {
         connected: seen.connected,
         agent_version: seen.agent_version,
         report: seen.report,
+        streamed_age_ms: store.live().streamed_at(&node.id).map(|at| millis(at.elapsed())),
     });
     let machine_stopped = store.live().machine_stopped(&node.id);
     NodeFacts { node, seen, machine_stopped }

@@ -6,11 +6,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use bellwether_model::cluster::ClusterSpec;
 use bellwether_model::node::NodePhase;
 use bellwether_model::{
-    Cluster, ClusterId, ClusterStatus, Node, NodeId, Operation, OperationId, OperationKind,
-    OperationStatus, Target, Timestamp,
+    Cluster, ClusterId, ClusterStatus, Node, NodeId, Operation, OperationKind, OperationStatus,
+    Target, Timestamp,
 };
 use bellwether_protocol::Report;
 use bellwether_store::clusters::{self, NameClaim};
@@ -56,24 +58,8 @@ fn node(cluster: &Cluster, ordinal: u32) -> Node {
 }
 
 fn operation(cluster: &Cluster, status: OperationStatus) -> Operation {
-    Operation {
-        id: OperationId::generate(),
-        cluster: cluster.id.clone(),
-        cluster_name: cluster.spec.name.clone(),
-        kind: OperationKind::AddNode,
-        node: None,
-        node_name: None,
-        status,
-        started_by: "admin".to_owned(),
-        reason: "asked for".to_owned(),
-        rule: 0,
-        created_at: Timestamp::now(),
-        started_at: None,
-        ended_at: None,
-        steps: Vec::new(),
-        message: String::new(),
-        state: serde_json::Value::Null,
-    }
+    let queued = Operation::queued(cluster, OperationKind::AddNode, "admin", Timestamp::now());
+    Operation { status, ..queued }
 }
 
 fn report() -> Report {

@@ -7,6 +7,7 @@ use bellwether_model::connection::Connection;
 use bellwether_model::event::Page;
 use bellwether_model::user::Session;
 use bellwether_model::{ClusterPhase, ClusterView, NodeView, Operation, OperationStatus};
+use reqwest::RequestBuilder;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -45,19 +46,18 @@ impl Api {
         path: &str,
         body: Option<&Value>,
     ) -> anyhow::Result<(u16, Value)> {
-        let method = reqwest::Method::from_bytes(method.as_bytes())?;
-        let mut request = self.http.request(method, format!("{}{path}", self.url));
-        if !self.token.is_empty() {
-            request = request.bearer_auth(&self.token);
-        }
+        let mut request = self.request(method, path)?;
         if let Some(body) = body {
             request = request.json(body);
         }
-        let response = request.send().await?;
-        let status = response.status().as_u16();
-        let text = response.text().await?;
-        let value = serde_json::from_str(&text).unwrap_or(Value::String(text));
-        Ok((status, value))
+        answer(request).await
+    }
+
+    /// A request that says who asks.
+    fn request(&self, method: &str, path: &str) -> anyhow::Result<RequestBuilder> {
+        let method = reqwest::Method::from_bytes(method.as_bytes())?;
+        let request = self.http.request(method, format!("{}{path}", self.url));
+        Ok(if self.token.is_empty() { request } else { request.bearer_auth(&self.token) })
     }
 
     async fn expect<T: DeserializeOwned>(
@@ -194,9 +194,37 @@ impl Api {
     /// # Errors
     /// When it is refused or not gone in time.
     pub async fn delete(&self, name: &str) -> anyhow::Result<()> {
-        let path = format!("/v1/clusters/{name}?confirm={name}");
-        let operation: Operation = self.expect("DELETE", &path, None).await?;
+        let operation = self.ask_to_delete(name).await?;
         self.finish(operation.id.as_str(), Duration::from_secs(120)).await?;
         Ok(())
     }
+
+    /// Changes what was asked for, at that generation.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn change(&self, name: &str, generation: u64, change: &Value) -> anyhow::Result<()> {
+        let request = self.request("PATCH", &format!("/v1/clusters/{name}"))?;
+        let request = request.header("if-match", format!("\"{generation}\"")).json(change);
+        let (status, value) = answer(request).await?;
+        anyhow::ensure!(status == 200, "PATCH {name}: {status}: {value}");
+        Ok(())
+    }
+
+    /// Asks for the deletion of a cluster.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn ask_to_delete(&self, name: &str) -> anyhow::Result<Operation> {
+        self.expect("DELETE", &format!("/v1/clusters/{name}?confirm={name}"), None).await
+    }
+}
+
+/// Status and body; what is no JSON is text.
+async fn answer(request: RequestBuilder) -> anyhow::Result<(u16, Value)> {
+    let response = request.send().await?;
+    let status = response.status().as_u16();
+    let text = response.text().await?;
+    let value = serde_json::from_str(&text).unwrap_or(Value::String(text));
+    Ok((status, value))
 }

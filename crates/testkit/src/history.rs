@@ -41,15 +41,20 @@ impl History {
     /// The longest time between two acknowledgements.
     #[must_use]
     pub fn longest_gap(&self) -> Duration {
-        let ends: Vec<Instant> =
-            self.attempts.iter().filter(|a| a.acknowledged).map(|a| a.ended).collect();
+        let ends = self.acknowledgements();
         ends.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default()
     }
 
-    /// From a moment to the end of the first acknowledged write that began after it.
+    /// The longest time between two acknowledgements, the second of them after that moment: what a
+    /// fault at that moment cost. A write that was under way may still be acknowledged after it.
     #[must_use]
-    pub fn first_after(&self, moment: Instant) -> Option<Duration> {
-        let first = self.attempts.iter().find(|a| a.acknowledged && a.began > moment)?;
-        Some(first.ended - moment)
+    pub fn outage(&self, moment: Instant) -> Duration {
+        let ends = self.acknowledgements();
+        let pairs = ends.windows(2).filter(|pair| pair[1] > moment);
+        pairs.map(|pair| pair[1] - pair[0]).max().unwrap_or_default()
+    }
+
+    fn acknowledgements(&self) -> Vec<Instant> {
+        self.attempts.iter().filter(|a| a.acknowledged).map(|a| a.ended).collect()
     }
 }

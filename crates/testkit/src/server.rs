@@ -128,7 +128,8 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
-        if std::thread::panicking() {
+        // Test runners keep it to themselves unless the test failed.
+        if std::env::var_os("NEXTEST").is_some() || std::thread::panicking() {
             eprintln!("--- the server's log ---\n{}", self.log());
         }
         if std::env::var_os("BELLWETHER_KEEP").is_some() {

@@ -33,13 +33,22 @@ impl Writer {
     /// # Errors
     /// When the cluster cannot be written to.
     pub async fn start(connection: Connection) -> anyhow::Result<Self> {
+        Self::through(connection, 0).await
+    }
+
+    /// The same, beginning with the endpoint of that place among the cluster's.
+    ///
+    /// # Errors
+    /// When the cluster cannot be written to.
+    pub async fn through(connection: Connection, place: usize) -> anyhow::Result<Self> {
         let client = sql::read_write(&connection).await?;
         client.batch_execute("CREATE TABLE IF NOT EXISTS written (id bigint PRIMARY KEY)").await?;
         let row = client.query_one("SELECT coalesce(max(id), 0) FROM written", &[]).await?;
         let first: i64 = row.get::<_, i64>(0) + 1;
         let history = Arc::new(Mutex::new(History::default()));
         let stop = Arc::new(AtomicBool::new(false));
-        let task = tokio::spawn(write(connection.clone(), first, history.clone(), stop.clone()));
+        let shared = (history.clone(), stop.clone());
+        let task = tokio::spawn(write(connection.clone(), place, first, shared));
         let writer = Self { connection, history, stop, task };
         writer.progress(1).await?;
         Ok(writer)
@@ -85,20 +94,20 @@ impl Writer {
 
 async fn write(
     connection: Connection,
+    place: usize,
     first: i64,
-    history: Arc<Mutex<History>>,
-    stop: Arc<AtomicBool>,
+    (history, stop): (Arc<Mutex<History>>, Arc<AtomicBool>),
 ) {
     let mut client: Option<Client> = None;
-    let mut address = 0;
+    let mut address = place % connection.read_write.len();
     for id in first.. {
         if stop.load(Ordering::Relaxed) {
             return;
         }
         let began = Instant::now();
         let result = attempt(&connection, &mut client, address, id).await;
-        if result.is_err() {
-            client = None;
+        // The same endpoint leads to the next primary; only one that does not answer is left.
+        if result.is_err() && client.take().is_none() {
             address = (address + 1) % connection.read_write.len();
         }
         let attempt = Attempt {

@@ -1,5 +1,4 @@
 import { Button } from '@mantine/core';
-import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 
 import { asProblem } from '../api/problem';
@@ -26,11 +25,6 @@ export function ErrorNote({ error, retry, isRetrying, children }: Props) {
       <div style={{ minWidth: 0 }}>
         <p className={classes.title}>{lead}</p>
         {body.hint && <p className={classes.hint}>{startSentence(body.hint)}</p>}
-        {body.code === 'password-change-needed' && (
-          <p className={classes.hint}>
-            <Link to="/account/password">{messages.changePassword}</Link>
-          </p>
-        )}
         {children}
         {body.request_id && <p className={classes.reference}>{messages.reference(body.request_id)}</p>}
         {retry && (

@@ -4,5 +4,4 @@ export const messages = {
   copy: 'Copy',
   copied: 'Copied',
   reference: (id: string) => `Reference for the server’s log: ${id}`,
-  changePassword: 'Change the password',
 };

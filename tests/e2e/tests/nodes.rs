@@ -3,13 +3,26 @@
 use std::time::Duration;
 
 use bellwether_testkit::docker::left_of;
-use bellwether_testkit::{Server, Writer};
+use bellwether_testkit::wait::until;
+use bellwether_testkit::{Api, Server, Writer, sql};
+
+/// Who answers on the ports for reads, on every node.
+async fn reads_from_a_replica(api: &Api) -> anyhow::Result<bool> {
+    let connection = api.connection("orders").await?;
+    let mut all = true;
+    for address in &connection.read_only {
+        let client = sql::connect(&connection, address, Duration::from_secs(5)).await?;
+        all &= client.query_one("SELECT pg_is_in_recovery()", &[]).await?.get::<_, bool>(0);
+    }
+    Ok(all)
+}
 
 #[tokio::test]
 async fn nodes_are_added_and_removed_under_load() -> anyhow::Result<()> {
     let (server, api) = Server::start().await?;
     let cluster = api.create("orders", 1, "async").await?;
     let writer = Writer::start(api.connection("orders").await?).await?;
+    assert!(!reads_from_a_replica(&api).await?, "there is none yet");
 
     for _ in 0..2 {
         let operation = api.operate("orders", "add_node", None).await?;
@@ -18,6 +31,11 @@ async fn nodes_are_added_and_removed_under_load() -> anyhow::Result<()> {
     let grown = api.healthy("orders", Duration::from_secs(30)).await?;
     assert_eq!((grown.spec.nodes, grown.nodes_healthy), (3, 3));
     writer.progress(50).await?;
+    until("reads go to replicas", Duration::from_secs(10), || async {
+        anyhow::ensure!(reads_from_a_replica(&api).await?, "the primary answers");
+        Ok(())
+    })
+    .await?;
 
     let operation = api.operate("orders", "remove_node", Some("orders-2")).await?;
     api.finish(operation.id.as_str(), Duration::from_secs(60)).await?;

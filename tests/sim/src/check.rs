@@ -16,10 +16,6 @@ pub struct Fate {
     pub timeline: u64,
     /// Confirmed by so many replicas when it was committed.
     pub acks: Option<usize>,
-    /// A client was told.
-    pub told: bool,
-    /// Lost in a change of primary that may lose it.
-    pub lost: bool,
 }
 
 /// What is known beside the nodes themselves.
@@ -44,7 +40,6 @@ pub struct Check {
     primaries: BTreeMap<Term, usize>,
     pub last_told_at: u64,
     pub acknowledged: u64,
-    pub failovers: u64,
 }
 
 impl Check {
@@ -165,9 +160,6 @@ impl State {
         if !lost.is_empty() {
             self.note(|_| format!("{} unconfirmed writes are lost", lost.len()));
         }
-        for record in lost {
-            self.check.fate(record.uid).lost = true;
-        }
     }
 
     /// A client is told of a write.
@@ -175,9 +167,7 @@ impl State {
         self.check.acknowledged += 1;
         self.check.last_told_at = self.now;
         let fate = self.check.fate(uid);
-        fate.told = true;
-        let (acks, record) =
-            (fate.acks, Record { uid, end: fate.end, timeline: fate.timeline });
+        let (acks, record) = (fate.acks, Record { uid, end: fate.end, timeline: fate.timeline });
         if acks.is_some_and(|acks| acks > 0) {
             self.check.must.push(record);
             self.check_newest_holds(node, record);

@@ -694,7 +694,9 @@ impl State {
             }
         };
         data.signal = true;
-        self.note(|s| format!("{} is made fit to follow {}: {result:?}", s.name(node), s.name(from)));
+        self.note(|s| {
+            format!("{} is made fit to follow {}: {result:?}", s.name(node), s.name(from))
+        });
         result
     }
 

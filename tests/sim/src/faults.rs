@@ -10,22 +10,50 @@ use crate::server::Server;
 /// One fault, with whom it strikes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    EngineCrash { node: usize },
-    EngineHang { node: usize },
-    SentryCrash { node: usize },
-    WorkerCrash { node: usize },
-    PowerLoss { node: usize, unclear: bool },
-    Freeze { node: usize },
-    DiskFull { node: usize },
-    DiskSlow { node: usize, ms: u64 },
+    EngineCrash {
+        node: usize,
+    },
+    EngineHang {
+        node: usize,
+    },
+    SentryCrash {
+        node: usize,
+    },
+    WorkerCrash {
+        node: usize,
+    },
+    PowerLoss {
+        node: usize,
+        unclear: bool,
+    },
+    Freeze {
+        node: usize,
+    },
+    DiskFull {
+        node: usize,
+    },
+    DiskSlow {
+        node: usize,
+        ms: u64,
+    },
     /// Nothing passes in these directions.
-    Cut { ways: Vec<(Host, Host)> },
-    NetworkSlow { ms: u64 },
-    NetworkLoss { percent: u32 },
+    Cut {
+        ways: Vec<(Host, Host)>,
+    },
+    NetworkSlow {
+        ms: u64,
+    },
+    NetworkLoss {
+        percent: u32,
+    },
     ServerCrash,
     ServerFreeze,
-    ServerDiskSlow { ms: u64 },
-    WallClock { ms: i64 },
+    ServerDiskSlow {
+        ms: u64,
+    },
+    WallClock {
+        ms: i64,
+    },
     ProviderFails,
 }
 

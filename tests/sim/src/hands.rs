@@ -26,12 +26,7 @@ pub struct SimHands {
 }
 
 impl SimHands {
-    pub fn new(
-        hub: Hub,
-        node: usize,
-        life: u64,
-        inbox: UnboundedReceiver<SentryEvent>,
-    ) -> Self {
+    pub fn new(hub: Hub, node: usize, life: u64, inbox: UnboundedReceiver<SentryEvent>) -> Self {
         Self { hub, node, life, inbox }
     }
 }

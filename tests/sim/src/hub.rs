@@ -31,7 +31,10 @@ pub enum Payload {
     ToAgent(FromServer),
     /// The session's other end has closed.
     Hangup,
-    Log { after: Option<u64>, records: Vec<Record> },
+    Log {
+        after: Option<u64>,
+        records: Vec<Record>,
+    },
     /// A follower's flushed end.
     Flushed(u64),
     KeepAlive,
@@ -50,22 +53,75 @@ pub enum Owner {
 #[derive(Clone, Debug)]
 pub enum Event {
     Pump(u64),
-    Datagram { to: usize, boot: u64, from: NodeId, body: PeerBody },
-    Dial { node: usize, sentry: u64 },
-    Dialled { node: usize, sentry: u64 },
-    Saved { node: usize, sentry: u64, durable: Box<Durable> },
-    StartSentry { node: usize, boot: u64 },
-    StartWorker { node: usize, boot: u64 },
-    Boot { node: usize },
-    Join { node: usize },
-    EngineTick { node: usize, life: u64 },
-    OpenStream { node: usize, life: u64 },
-    FlushedTo { node: usize, life: u64, count: usize },
-    Write { client: usize, request: u64, node: usize },
-    Read { client: usize, request: u64, node: usize },
-    Answer { client: usize, request: u64, node: usize, uid: Option<u64> },
-    GiveUp { client: usize, request: u64 },
-    Go { client: usize },
+    Datagram {
+        to: usize,
+        boot: u64,
+        from: NodeId,
+        body: PeerBody,
+    },
+    Dial {
+        node: usize,
+        sentry: u64,
+    },
+    Dialled {
+        node: usize,
+        sentry: u64,
+    },
+    Saved {
+        node: usize,
+        sentry: u64,
+        durable: Box<Durable>,
+    },
+    StartSentry {
+        node: usize,
+        boot: u64,
+    },
+    StartWorker {
+        node: usize,
+        boot: u64,
+    },
+    Boot {
+        node: usize,
+    },
+    Join {
+        node: usize,
+    },
+    EngineTick {
+        node: usize,
+        life: u64,
+    },
+    OpenStream {
+        node: usize,
+        life: u64,
+    },
+    FlushedTo {
+        node: usize,
+        life: u64,
+        count: usize,
+    },
+    Write {
+        client: usize,
+        request: u64,
+        node: usize,
+    },
+    Read {
+        client: usize,
+        request: u64,
+        node: usize,
+    },
+    Answer {
+        client: usize,
+        request: u64,
+        node: usize,
+        uid: Option<u64>,
+    },
+    GiveUp {
+        client: usize,
+        request: u64,
+    },
+    Go {
+        client: usize,
+    },
     /// A fault of one of these kinds.
     Draw(u32),
     Begin(Box<Fault>),
@@ -209,10 +265,7 @@ impl State {
     /// What was still to go wrong does not.
     pub fn drop_faults(&mut self) {
         self.queue.retain(|Reverse(next)| {
-            !matches!(
-                next.event,
-                Event::Draw(_) | Event::Begin(_) | Event::End(_) | Event::Ask
-            )
+            !matches!(next.event, Event::Draw(_) | Event::Begin(_) | Event::End(_) | Event::Ask)
         });
     }
 
@@ -230,7 +283,7 @@ impl State {
 
     /// Writes a line of the trace, made only when somebody reads it.
     pub fn note(&mut self, words: impl FnOnce(&Self) -> String) {
-        if self.trace.is_on() {
+        if self.trace.prints {
             let words = self.named(words(self));
             self.trace.line(self.now, &words);
         }

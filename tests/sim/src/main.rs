@@ -1,4 +1,4 @@
-//! `sim`: runs seeds, replays one, or shows that deliberate mistakes are caught.
+//! `sim`: runs seeds, or replays one with everything it says.
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -80,7 +80,8 @@ fn mutations(seeds: u64) -> ExitCode {
     println!("{:<28} {:>6}  noticed as", "mistake", "seed");
     for mutation in Mutation::ALL {
         mutate(Some(*mutation));
-        let found = (1..=seeds).find_map(|seed| Some((seed, run::run(seed, Trace::default()).violation?)));
+        let found =
+            (1..=seeds).find_map(|seed| Some((seed, run::run(seed, Trace::default()).violation?)));
         match found {
             Some((seed, why)) => {
                 caught += 1;

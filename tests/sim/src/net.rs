@@ -53,10 +53,6 @@ impl Net {
         self.passes(a, b) && self.passes(b, a)
     }
 
-    pub fn is_whole(&self) -> bool {
-        self.cuts.is_empty() && self.slow_ms == 0 && self.loss == 0.0
-    }
-
     /// Milliseconds that one packet takes.
     pub fn delay(&self, rng: &mut StdRng, from: Host, to: Host) -> u64 {
         if from == to {

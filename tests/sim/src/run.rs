@@ -4,9 +4,7 @@
 use bellwether_model::cluster::{Handover, NodeSize};
 use bellwether_model::group::TimerProfile;
 use bellwether_model::node::NodePhase;
-use bellwether_model::{
-    Bytes, Cluster, ClusterId, ClusterSpec, OperationKind, ReplicationMode,
-};
+use bellwether_model::{Bytes, Cluster, ClusterId, ClusterSpec, OperationKind, ReplicationMode};
 use bellwether_planner::View;
 use rand::Rng as _;
 use rand::seq::IndexedRandom as _;
@@ -91,9 +89,8 @@ fn draw_spec(state: &mut State) -> ClusterSpec {
         modes.push(ReplicationMode::Quorum(rng.random_range(1..=replicas)));
     }
     let replication = *modes.choose(rng).expect("some");
-    let timers = *[TimerProfile::Lan, TimerProfile::Lan, TimerProfile::Fast]
-        .choose(rng)
-        .expect("some");
+    let timers =
+        *[TimerProfile::Lan, TimerProfile::Lan, TimerProfile::Fast].choose(rng).expect("some");
     let bytes = Bytes::gib(1);
     ClusterSpec {
         name: "demo".to_owned(),

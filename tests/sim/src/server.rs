@@ -4,16 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bellwether_control::{Authority, World, machines, orphans, reconcile, sessions};
-use bellwether_model::engine::{Capabilities, EnginePorts, EngineProfile};
 use bellwether_model::operation::NewOperation;
 use bellwether_model::{
-    Cluster, ClusterId, ClusterSpec, ClusterStatus, Node, Operation, OperationId, OperationKind,
-    OperationStatus, Timestamp,
+    Cluster, ClusterId, ClusterSpec, ClusterStatus, Node, Operation, OperationKind, Timestamp,
 };
 use bellwether_store::clusters::NameClaim;
 use bellwether_store::memory::{Moment, Surroundings};
 use bellwether_store::{Image, Store, Stored, Txn};
-use rand::Rng as _;
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
@@ -25,6 +22,9 @@ use crate::sessions::SimSocket;
 
 /// The wall clock when the simulation begins.
 const EPOCH_MS: i64 = 1_800_000_000_000;
+
+/// The user who asks.
+const SOMEBODY: &str = "somebody";
 
 struct Around {
     hub: Hub,
@@ -76,7 +76,13 @@ impl Server {
         let store = Store::in_memory(std::mem::take(&mut self.image), around);
         let authority = Authority::open(&store).await.expect("the authority opens");
         let provider = Arc::new(SimProvider::new(self.hub.clone()));
-        let world = World::new(store.clone(), vec![provider], vec![profile()], authority, 7443);
+        let world = World::new(
+            store.clone(),
+            vec![provider],
+            bellwether_engines::profiles(),
+            authority,
+            7443,
+        );
         let pause = {
             let mut state = self.hub.lock();
             state.server_life = state.id();
@@ -163,9 +169,9 @@ impl Server {
             next_ordinal: 1,
             spec,
         };
-        let operation = asked(&cluster, OperationKind::CreateCluster, world.now());
-        let claim =
-            NameClaim { name: cluster.spec.name.clone(), cluster: cluster.id.clone() };
+        let operation =
+            Operation::queued(&cluster, OperationKind::CreateCluster, SOMEBODY, world.now());
+        let claim = NameClaim { name: cluster.spec.name.clone(), cluster: cluster.id.clone() };
         let txn = Txn::new().insert(&cluster).insert(&claim).insert(&operation);
         world.store.commit(txn).await.expect("a new cluster");
         cluster.id
@@ -185,7 +191,7 @@ impl Server {
             if let Err(why) = bellwether_planner::check_operation(&view, &request) {
                 return hub.lock().note(|_| format!("{kind} is refused: {why}"));
             }
-            let mut operation = asked(&cluster.object, kind, world.now());
+            let mut operation = Operation::queued(&cluster.object, kind, SOMEBODY, world.now());
             let facts = node.as_deref().and_then(|text| view.node_named(text));
             operation.node = facts.map(|facts| facts.node.id.clone());
             operation.node_name = facts.map(|facts| facts.node.name.clone());
@@ -205,7 +211,11 @@ impl Server {
     }
 
     /// A person changes what is wanted.
-    pub fn change(&mut self, id: &ClusterId, change: impl FnOnce(&mut ClusterSpec) + Send + 'static) {
+    pub fn change(
+        &mut self,
+        id: &ClusterId,
+        change: impl FnOnce(&mut ClusterSpec) + Send + 'static,
+    ) {
         let Some(world) = self.world.clone() else { return };
         let id = id.clone();
         self.tasks.spawn(async move {
@@ -221,57 +231,5 @@ impl Server {
     /// How long until the server is back.
     pub fn start_later(&self, delay: u64) {
         self.hub.lock().after(delay, Event::StartServer);
-    }
-
-    pub fn random_delay(&self, least: u64, most: u64) -> u64 {
-        self.hub.lock().rng.random_range(least..=most)
-    }
-}
-
-fn asked(cluster: &Cluster, kind: OperationKind, now: Timestamp) -> Operation {
-    Operation {
-        id: OperationId::generate(),
-        cluster: cluster.id.clone(),
-        cluster_name: cluster.spec.name.clone(),
-        kind,
-        node: None,
-        node_name: None,
-        status: OperationStatus::Queued,
-        started_by: "somebody".to_owned(),
-        reason: "asked for".to_owned(),
-        rule: 0,
-        created_at: now,
-        started_at: None,
-        ended_at: None,
-        steps: Vec::new(),
-        message: String::new(),
-        state: serde_json::Value::Null,
-    }
-}
-
-fn profile() -> EngineProfile {
-    EngineProfile {
-        name: "postgresql".to_owned(),
-        title: "PostgreSQL".to_owned(),
-        summary: String::new(),
-        versions: vec!["17".to_owned()],
-        topologies: Vec::new(),
-        replication_modes: Vec::new(),
-        memory_min: 1,
-        disk_min: 1,
-        ports: EnginePorts {
-            gate: 5432,
-            read_write: 5000,
-            read_only: 5001,
-            private: 5431,
-            read_gate: 5433,
-            peer: 5440,
-        },
-        capabilities: Capabilities {
-            synchronous: true,
-            point_in_time: false,
-            multi_primary: false,
-            sharded: false,
-        },
     }
 }

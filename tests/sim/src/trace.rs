@@ -1,4 +1,4 @@
-//! What happened, for people and for comparing runs.
+//! What happened, for people; with a digest, for comparing two runs of one seed.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::Write;
@@ -7,38 +7,23 @@ use tracing::subscriber::DefaultGuard;
 
 use crate::hub::Hub;
 
-/// Prints lines, or keeps a digest of them, or does nothing.
+/// Prints lines and keeps a digest of them, or does nothing.
 #[derive(Default)]
 pub struct Trace {
     pub prints: bool,
-    pub digests: bool,
     hasher: DefaultHasher,
-    pub lines: u64,
 }
 
 impl Trace {
     /// One that prints every line.
     #[must_use]
     pub fn printing() -> Self {
-        Self { prints: true, digests: true, ..Self::default() }
-    }
-
-    /// One that keeps a digest of every line.
-    #[must_use]
-    pub fn digesting() -> Self {
-        Self { digests: true, ..Self::default() }
-    }
-
-    pub fn is_on(&self) -> bool {
-        self.prints || self.digests
+        Self { prints: true, ..Self::default() }
     }
 
     pub fn line(&mut self, now: u64, words: &str) {
-        self.lines += 1;
         if self.prints {
             let _ = writeln!(std::io::stdout(), "{:>9.3}  {words}", now as f64 / 1_000.0);
-        }
-        if self.digests {
             (now, words).hash(&mut self.hasher);
         }
     }
@@ -51,7 +36,7 @@ impl Trace {
 /// Lets what the product itself logs be told with the time of the run, as long as the guard lives.
 #[must_use]
 pub fn attach(hub: &Hub) -> Option<DefaultGuard> {
-    if !hub.lock().trace.is_on() {
+    if !hub.lock().trace.prints {
         return None;
     }
     let hub = hub.clone();

@@ -4,11 +4,13 @@ use std::io::Read as _;
 use std::path::PathBuf;
 
 use bellwether_model::cluster::ClusterChange;
+use bellwether_model::plan::Plan;
 use bellwether_model::{ClusterSpec, ClusterView};
 use clap::Args;
-use serde::Deserialize as _;
+use serde::{Deserialize, Serialize};
 
 use super::failure::{Failure, Result};
+use super::output::{Format, print, say, word};
 use super::{Acting, Context, clusters};
 
 #[derive(Args)]
@@ -20,37 +22,115 @@ pub(crate) struct Apply {
     acting: Acting,
 }
 
+/// What shall be done with one cluster.
+#[derive(Serialize)]
+struct Work {
+    cluster: String,
+    action: Action,
+    changes: Vec<Change>,
+    /// Only with `--plan`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    plans: Vec<Plan>,
+    #[serde(skip)]
+    spec: ClusterSpec,
+    #[serde(skip)]
+    known: Option<ClusterView>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Action {
+    Create,
+    Change,
+    None,
+}
+
+#[derive(Serialize)]
+struct Change {
+    field: &'static str,
+    from: String,
+    to: String,
+}
+
 pub(super) async fn run(context: &Context, command: Apply) -> Result {
     let text = read(&command.file)?;
-    let specs = parse(&text)?;
+    let specs = parse(&text).map_err(|failure| failure.in_file(&command.file))?;
     // Everything is looked at before anything is changed.
-    let mut work = Vec::new();
+    let mut all = Vec::new();
     for spec in specs {
-        let known = match context.client.cluster(&spec.name).await {
-            Ok(known) => Some(known),
-            Err(bellwether_client::Error::Refused(problem)) if problem.status == 404 => None,
-            Err(error) => return Err(error.into()),
+        all.push(look(context, spec).await?);
+    }
+    if command.acting.plan {
+        return plan(context, all).await;
+    }
+    let diff: Vec<String> = all.iter().flat_map(Work::lines).collect();
+    match context.format {
+        Format::Table => say!("{}", diff.join("\n")),
+        _ => eprintln!("{}", diff.join("\n")),
+    }
+    if all.iter().any(|work| work.action != Action::None) {
+        context.confirm(&command.acting, "Apply?")?;
+    }
+    let mut clusters = Vec::new();
+    for work in all {
+        clusters.extend(act(context, work, &command.acting).await?);
+    }
+    if context.format == Format::Table { Ok(()) } else { print(context.format, &clusters) }
+}
+
+async fn look(context: &Context, spec: ClusterSpec) -> Result<Work> {
+    let known = match context.client.cluster(&spec.name).await {
+        Ok(known) => Some(known),
+        Err(bellwether_client::Error::Refused(problem)) if problem.status == 404 => None,
+        Err(error) => return Err(error.into()),
+    };
+    if let Some(known) = &known {
+        refuse_impossible(&spec, known)?;
+    }
+    let changes = known.as_ref().map(|known| changes(&spec, &known.spec)).unwrap_or_default();
+    let action = match (&known, changes.is_empty()) {
+        (None, _) => Action::Create,
+        (Some(_), false) => Action::Change,
+        (Some(_), true) => Action::None,
+    };
+    Ok(Work { cluster: spec.name.clone(), action, changes, plans: Vec::new(), spec, known })
+}
+
+/// Asks the server what would be done, and whether it could be.
+async fn plan(context: &Context, mut all: Vec<Work>) -> Result {
+    for work in &mut all {
+        work.plans = match &work.known {
+            None => vec![context.client.plan_creation(&work.spec).await?],
+            Some(known) if work.action == Action::Change => {
+                let change = change_to(&work.spec);
+                context.client.plan_change(&known.name, known.generation, &change).await?
+            }
+            Some(_) => Vec::new(),
         };
-        if let Some(known) = &known {
-            refuse_impossible(&spec, known)?;
-        }
-        work.push((spec, known));
     }
-    let mut has_changes = false;
-    for (spec, known) in &work {
-        has_changes |= show_diff(spec, known.as_ref());
+    if context.format != Format::Table {
+        return print(context.format, &all);
     }
-    if command.acting.plan || !has_changes {
-        return Ok(());
-    }
-    context.confirm(&command.acting, "Apply?")?;
-    for (spec, known) in work {
-        match known {
-            None => clusters::create_from(context, &spec, &command.acting).await?,
-            Some(known) => change(context, &spec, &known).await?,
+    for work in &all {
+        say!("{}", work.lines().join("\n"));
+        for plan in &work.plans {
+            say!("  {}", plan.summary);
         }
     }
     Ok(())
+}
+
+/// Does it. The cluster as it is then, where it was not shown.
+async fn act(context: &Context, work: Work, acting: &Acting) -> Result<Option<ClusterView>> {
+    let cluster = match (work.action, work.known) {
+        (Action::Change, Some(known)) => change(context, &work.spec, &known, acting).await?,
+        (_, Some(known)) => return Ok(Some(known)),
+        (_, None) => clusters::create_from(context, &work.spec, acting).await?,
+    };
+    if context.format == Format::Table {
+        say!("{}: {}", cluster.name, cluster.sentence);
+    }
+    Ok(Some(cluster))
 }
 
 fn read(path: &PathBuf) -> Result<String> {
@@ -63,28 +143,44 @@ fn read(path: &PathBuf) -> Result<String> {
     std::fs::read_to_string(path).map_err(failed)
 }
 
+/// What is looked at first.
+#[derive(Deserialize)]
+struct Head {
+    kind: Option<String>,
+}
+
+/// A document that says what it is.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    #[serde(rename = "kind")]
+    _kind: String,
+    spec: ClusterSpec,
+}
+
 /// The documents of a file: `kind: Cluster` with a `spec`, or a spec alone.
 fn parse(text: &str) -> Result<Vec<ClusterSpec>> {
-    let mut specs = Vec::new();
-    for (number, document) in serde_yaml_ng::Deserializer::from_str(text).enumerate() {
+    let mut specs: Vec<ClusterSpec> = Vec::new();
+    // Read twice: what a document is decides how it is read, and only what is read from the text
+    // itself knows the line that is wrong.
+    let documents = serde_yaml_ng::Deserializer::from_str(text);
+    let again = serde_yaml_ng::Deserializer::from_str(text);
+    for (number, (document, again)) in documents.zip(again).enumerate() {
         let number = number + 1;
         let wrong = |error: String| Failure::usage(format!("document {number}: {error}"));
-        let value =
-            serde_yaml_ng::Value::deserialize(document).map_err(|e| wrong(e.to_string()))?;
-        if value.is_null() {
-            continue;
-        }
-        let kind = value.get("kind").and_then(|kind| kind.as_str());
-        let spec = match kind {
-            Some("Cluster") => {
-                value.get("spec").cloned().ok_or_else(|| wrong("`spec` is missing".to_owned()))?
-            }
+        let misread = |error: serde_yaml_ng::Error| wrong(error.to_string());
+        let Some(head) = Option::<Head>::deserialize(document).map_err(misread)? else { continue };
+        let spec = match head.kind.as_deref() {
+            Some("Cluster") => Document::deserialize(again).map_err(misread)?.spec,
             Some(other) => {
                 return Err(wrong(format!("`kind: {other}` is not known; use Cluster")));
             }
-            None => value,
+            None => ClusterSpec::deserialize(again).map_err(misread)?,
         };
-        specs.push(serde_yaml_ng::from_value(spec).map_err(|e| wrong(e.to_string()))?);
+        if specs.iter().any(|known| known.name == spec.name) {
+            return Err(wrong(format!("name: {} is asked for twice", spec.name)));
+        }
+        specs.push(spec);
     }
     if specs.is_empty() {
         return Err(Failure::usage("the file has no cluster"));
@@ -113,40 +209,55 @@ fn refuse_impossible(spec: &ClusterSpec, known: &ClusterView) -> Result {
     .hint("create another cluster, or set the field back"))
 }
 
-/// Shows what would change; whether anything would.
-fn show_diff(spec: &ClusterSpec, known: Option<&ClusterView>) -> bool {
-    let Some(known) = known else {
-        println!(
-            "+ {}: {} with {} nodes, replication {}",
-            spec.name, spec.engine, spec.nodes, spec.replication
-        );
-        return true;
-    };
-    let now = &known.spec;
-    let lines = [
+fn changes(spec: &ClusterSpec, now: &ClusterSpec) -> Vec<Change> {
+    let fields = [
         ("nodes", now.nodes.to_string(), spec.nodes.to_string()),
         ("replication", now.replication.to_string(), spec.replication.to_string()),
-        ("timers", super::output::word(&now.timers), super::output::word(&spec.timers)),
+        ("timers", word(&now.timers), word(&spec.timers)),
     ];
-    let changed: Vec<_> = lines.iter().filter(|(_, from, to)| from != to).collect();
-    if changed.is_empty() {
-        println!("= {}: as it is", spec.name);
-    }
-    for (field, from, to) in &changed {
-        println!("~ {}: {field} {from} → {to}", spec.name);
-    }
-    !changed.is_empty()
+    let change = |(field, from, to)| (from != to).then_some(Change { field, from, to });
+    fields.into_iter().filter_map(change).collect()
 }
 
-async fn change(context: &Context, spec: &ClusterSpec, known: &ClusterView) -> Result {
-    let change = ClusterChange {
+impl Work {
+    /// What would change, for people.
+    fn lines(&self) -> Vec<String> {
+        let (name, spec) = (&self.cluster, &self.spec);
+        let change = |change: &Change| {
+            let Change { field, from, to } = change;
+            format!("~ {name}: {field} {from} → {to}")
+        };
+        match self.action {
+            Action::None => vec![format!("= {name}: as it is")],
+            Action::Change => self.changes.iter().map(change).collect(),
+            Action::Create => vec![format!(
+                "+ {name}: {} with {} nodes, replication {}",
+                spec.engine, spec.nodes, spec.replication
+            )],
+        }
+    }
+}
+
+fn change_to(spec: &ClusterSpec) -> ClusterChange {
+    ClusterChange {
         replication: Some(spec.replication),
         timers: Some(spec.timers),
         nodes: Some(spec.nodes),
-    };
-    let changed = context.client.change_cluster(&spec.name, known.generation, &change).await?;
-    println!("{}: generation {}", changed.name, changed.generation);
-    Ok(())
+    }
+}
+
+async fn change(
+    context: &Context,
+    spec: &ClusterSpec,
+    known: &ClusterView,
+    acting: &Acting,
+) -> Result<ClusterView> {
+    let change = change_to(spec);
+    let changed = context.client.change_cluster(&known.name, known.generation, &change).await?;
+    if !acting.wait {
+        return Ok(changed);
+    }
+    context.wait_for_nodes(&known.name, acting.timeout).await
 }
 
 #[cfg(test)]

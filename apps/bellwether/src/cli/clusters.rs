@@ -8,8 +8,8 @@ use bellwether_model::{
 use clap::{Args, Subcommand};
 
 use super::failure::{Failure, Result};
-use super::output::{Format, or_dash, print, table, word};
-use super::{Acting, Context};
+use super::output::{Format, or_dash, print, say, table, word};
+use super::{Acting, Context, connection};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -20,7 +20,7 @@ pub(crate) enum Command {
     /// Show a cluster and its nodes
     Show { cluster: String },
     /// Show how to connect to a cluster
-    Connection(Connection),
+    Connection(connection::Show),
     /// Delete a cluster with all of its data
     Delete {
         cluster: String,
@@ -69,26 +69,12 @@ fn timers(text: &str) -> std::result::Result<TimerProfile, String> {
     serde_json::from_value(value).map_err(|_| "use fast, lan or wan".to_owned())
 }
 
-#[derive(Args)]
-pub(crate) struct Connection {
-    cluster: String,
-    /// Show the password too
-    #[arg(long)]
-    reveal: bool,
-    /// Print one ready-made text only: psql, uri, jdbc, python, node, or ca for the certificate
-    #[arg(long, value_name = "NAME")]
-    format: Option<String>,
-    /// The endpoint for reads instead of the one for writes
-    #[arg(long)]
-    read_only: bool,
-}
-
 pub(super) async fn run(context: &Context, command: Command) -> Result {
     match command {
         Command::Create(create) => run_create(context, create).await,
         Command::List => list(context).await,
         Command::Show { cluster } => show(context, &cluster).await,
-        Command::Connection(connection) => run_connection(context, connection).await,
+        Command::Connection(connection) => connection::show(context, &connection).await,
         Command::Delete { cluster, acting } => delete(context, &cluster, &acting).await,
     }
 }
@@ -104,14 +90,23 @@ async fn run_create(context: &Context, create: Create) -> Result {
         replication: create.replication,
         timers: create.timers,
     };
-    create_from(context, &spec, &create.acting).await
+    if create.acting.plan {
+        return context.show_plan(&context.client.plan_creation(&spec).await?);
+    }
+    let cluster = create_from(context, &spec, &create.acting).await?;
+    if context.format == Format::Table {
+        say!("{}: {}", cluster.name, cluster.sentence);
+        return Ok(());
+    }
+    print(context.format, &cluster)
 }
 
 /// Creates a cluster; also what `apply` does with one that is not there.
-pub(super) async fn create_from(context: &Context, spec: &ClusterSpec, acting: &Acting) -> Result {
-    if acting.plan {
-        return context.show_plan(&context.client.plan_creation(spec).await?);
-    }
+pub(super) async fn create_from(
+    context: &Context,
+    spec: &ClusterSpec,
+    acting: &Acting,
+) -> Result<ClusterView> {
     // The same attempt sent twice, by a network that stutters, makes one cluster.
     let key = OperationId::generate();
     let cluster = context.client.create_cluster(spec, key.as_str()).await?;
@@ -119,12 +114,7 @@ pub(super) async fn create_from(context: &Context, spec: &ClusterSpec, acting: &
     if let Some(operation) = operation.filter(|_| acting.wait) {
         context.wait_for(operation.as_str(), acting.timeout).await?;
     }
-    let cluster = context.client.cluster(&spec.name).await?;
-    if context.format == Format::Table {
-        println!("{}: {}", cluster.name, cluster.sentence);
-        return Ok(());
-    }
-    print(context.format, &cluster)
+    Ok(context.client.cluster(&spec.name).await?)
 }
 
 fn row(cluster: &ClusterView) -> Vec<String> {
@@ -153,8 +143,8 @@ async fn show(context: &Context, name: &str) -> Result {
     if context.format != Format::Table {
         return print(context.format, &cluster);
     }
-    println!("{}: {}", cluster.name, cluster.sentence);
-    println!(
+    say!("{}: {}", cluster.name, cluster.sentence);
+    say!(
         "{} {} on {}, {} nodes of {} cores, {} memory, {} disk; replication {}; term {}",
         cluster.spec.engine,
         cluster.spec.version,
@@ -166,46 +156,8 @@ async fn show(context: &Context, name: &str) -> Result {
         cluster.spec.replication,
         cluster.term,
     );
-    println!();
+    say!();
     super::nodes::list(context, name).await
-}
-
-async fn run_connection(context: &Context, command: Connection) -> Result {
-    let reveal = command.reveal || command.format.is_some();
-    let connection = context.client.connection(&command.cluster, reveal).await?;
-    if context.format != Format::Table {
-        return print(context.format, &connection);
-    }
-    let endpoint = if command.read_only { "read_only" } else { "read_write" };
-    let examples = connection.examples.iter().filter(|example| example.endpoint == endpoint);
-    match command.format.as_deref() {
-        Some("ca") => print!("{}", connection.ca_certificate),
-        Some(name) => {
-            let found = examples.clone().find(|example| example.name == name);
-            let known: Vec<&str> = examples.map(|example| example.name.as_str()).collect();
-            let found = found.ok_or_else(|| {
-                Failure::usage(format!("--format {name}: use {} or ca", known.join(", ")))
-            })?;
-            println!("{}", found.text);
-        }
-        None => {
-            println!("For writes  {}", connection.read_write.join(", "));
-            println!("For reads   {}", connection.read_only.join(", "));
-            println!("User        {}", connection.user);
-            println!("Database    {}", connection.database);
-            let hidden = "hidden; --reveal shows it".to_owned();
-            println!("Password    {}", connection.password.clone().unwrap_or(hidden));
-            for example in examples {
-                println!("\n{}\n  {}", example.title, example.text.replace('\n', "\n  "));
-            }
-            println!(
-                "\nca.pem is the certificate: \
-                 bellwether cluster connection {} --format ca > ca.pem",
-                command.cluster
-            );
-        }
-    }
-    Ok(())
 }
 
 async fn delete(context: &Context, name: &str, acting: &Acting) -> Result {
@@ -215,8 +167,9 @@ async fn delete(context: &Context, name: &str, acting: &Acting) -> Result {
     if acting.plan {
         return context.show_plan(&plan);
     }
+    super::refuse_refused(&plan)?;
     if !acting.yes {
-        context.show_plan(&plan)?;
+        context.explain(&plan);
         let answer = context.ask(&format!("Type {} to delete it: ", cluster.name))?;
         if answer.trim() != cluster.name {
             return Err(Failure::usage("nothing was deleted"));
@@ -243,10 +196,10 @@ impl Context {
         }
         let title = operation.kind.title();
         match (acting.wait, operation.message.as_str()) {
-            (true, "") => println!("{title}: done"),
-            (true, message) => println!("{title}: {message}"),
+            (true, "") => say!("{title}: done"),
+            (true, message) => say!("{title}: {message}"),
             (false, _) => {
-                println!("{title} has begun: bellwether operation watch {}", operation.id);
+                say!("{title} has begun: bellwether operation watch {}", operation.id);
             }
         }
         Ok(())

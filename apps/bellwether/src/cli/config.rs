@@ -31,11 +31,20 @@ impl Config {
 
     pub(super) fn read(&self) -> Result<Settings> {
         match std::fs::read_to_string(&self.path) {
-            Ok(text) => toml::from_str(&text)
-                .map_err(|error| Failure::usage(format!("{}: {error}", self.path.display()))),
+            Ok(text) => toml::from_str(&text).map_err(|error| self.wrong(&text, &error)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Settings::default()),
             Err(error) => Err(Failure::usage(format!("{}: {error}", self.path.display()))),
         }
+    }
+
+    /// Names the line without showing it: the token may be on it.
+    fn wrong(&self, text: &str, error: &toml::de::Error) -> Failure {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let (path, message) = (self.path.display(), error.message());
+        let message = message.lines().next().unwrap_or_default();
+        Failure::usage(format!("{path}, line {line}: {message}"))
+            .hint("mend the file, or remove it and sign in again")
     }
 
     pub(super) fn write(&self, settings: &Settings) -> Result {

@@ -5,7 +5,7 @@ use clap::Subcommand;
 
 use super::Context;
 use super::failure::Result;
-use super::output::{Format, print, table};
+use super::output::{Format, print, say, table};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -29,7 +29,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result {
                 return print(context.format, &engines);
             }
             let rows = engines.into_iter().map(|engine| {
-                vec![engine.name, engine.title, engine.versions.join(" "), engine.summary]
+                vec![engine.name, engine.title, engine.versions.join(", "), engine.summary]
             });
             table(&["name", "title", "versions", "summary"], rows.collect());
         }
@@ -38,20 +38,22 @@ pub(super) async fn run(context: &Context, command: Command) -> Result {
             if context.format != Format::Table {
                 return print(context.format, &engine);
             }
-            println!("{}: {}", engine.title, engine.summary);
-            println!("Versions    {}", engine.versions.join(", "));
-            println!("Topologies");
+            say!("{}: {}", engine.title, engine.summary);
+            say!("Versions    {}", engine.versions.join(", "));
+            say!("Topologies");
             for topology in &engine.topologies {
-                println!("  {}: {}", topology.title, topology.summary);
+                say!("  {}: {}", topology.title, topology.summary);
             }
-            println!("Replication");
+            say!("Replication");
             for mode in &engine.replication_modes {
-                println!("  {} ({}): {}", mode.name, mode.title, mode.summary);
+                say!("  {} ({}): {}", mode.name, mode.title, mode.summary);
             }
             let ports = engine.ports;
-            println!(
+            say!(
                 "Ports       {} to the primary and {} to replicas on every node, {} on the primary",
-                ports.read_write, ports.read_only, ports.gate
+                ports.read_write,
+                ports.read_only,
+                ports.gate
             );
         }
     }

@@ -35,6 +35,11 @@ impl Failure {
         Self::new(7, text)
     }
 
+    /// Says which file it is about.
+    pub(super) fn in_file(self, path: &std::path::Path) -> Self {
+        Self { text: format!("{}: {}", path.display(), self.text), ..self }
+    }
+
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = hint.into();
         self
@@ -72,11 +77,7 @@ fn exit_code(code: Code) -> u8 {
         | Code::IdempotencyKeyReused
         | Code::TooManyAttempts
         | Code::ProviderUnavailable => 4,
-        Code::Unauthenticated
-        | Code::WrongPassword
-        | Code::PasswordChangeNeeded
-        | Code::Forbidden
-        | Code::JoinTokenInvalid => 5,
+        Code::Unauthenticated | Code::WrongPassword | Code::Forbidden | Code::JoinTokenInvalid => 5,
         Code::Internal => 1,
     }
 }

@@ -10,6 +10,7 @@ use clap::Args;
 use super::Context;
 use super::config::Settings;
 use super::failure::{Failure, Result};
+use super::output::say;
 
 #[derive(Args)]
 pub(crate) struct Login {
@@ -37,16 +38,17 @@ pub(super) async fn run(context: &Context, command: Login) -> Result {
         token: Some(token.secret),
         ca: context.authority.clone(),
     })?;
-    println!("Signed in to {} as {}.", context.url, command.user);
+    say!("Signed in to {} as {}.", context.url, command.user);
     Ok(())
 }
 
 pub(super) async fn logout(context: &Context) -> Result {
     // Also when the server is gone, this machine forgets.
     let result = context.client.sign_out().await;
-    context.config.write(&Settings { url: Some(context.url.clone()), ..Settings::default() })?;
+    let (url, ca) = (Some(context.url.clone()), context.authority.clone());
+    context.config.write(&Settings { url, token: None, ca })?;
     result?;
-    println!("Signed out of {}.", context.url);
+    say!("Signed out of {}.", context.url);
     Ok(())
 }
 
@@ -77,8 +79,9 @@ fn ask() -> Result<String> {
     let before = tcgetattr(&input).map_err(failed)?;
     let mut hidden = before.clone();
     hidden.local_modes.remove(LocalModes::ECHO);
-    eprint!("Password: ");
+    // Hidden before it is asked for: what is typed at once is neither shown nor lost.
     tcsetattr(&input, OptionalActions::Flush, &hidden).map_err(failed)?;
+    eprint!("Password: ");
     let mut text = String::new();
     let read = input.read_line(&mut text);
     tcsetattr(&input, OptionalActions::Flush, &before).map_err(failed)?;

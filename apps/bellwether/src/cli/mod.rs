@@ -3,15 +3,17 @@
 mod apply;
 mod clusters;
 mod config;
+mod connection;
 mod engines;
 mod failure;
 mod login;
 mod nodes;
 mod operations;
-mod output;
+pub(crate) mod output;
 mod tokens;
 mod watch;
 
+use std::ffi::OsString;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -22,7 +24,7 @@ use clap::{Args, Subcommand};
 
 use config::Config;
 use failure::{Failure, Result};
-use output::Format;
+use output::{Format, put};
 
 /// What every command knows. Flags come before the environment, that before the file.
 #[derive(Args, Clone, Debug)]
@@ -33,15 +35,15 @@ pub(crate) struct Global {
     /// The server's address
     #[arg(long, global = true, env = "BELLWETHER_URL", value_name = "URL")]
     url: Option<String>,
-    /// A bearer token
+    /// A bearer token; in the environment or the file it is not seen by other users of this machine
     #[arg(long, global = true, env = "BELLWETHER_TOKEN", hide_env_values = true)]
     token: Option<String>,
     /// PEM file of the server's authority, for https
     #[arg(long, global = true, env = "BELLWETHER_CA", value_name = "FILE")]
-    ca: Option<PathBuf>,
+    ca: Option<OsString>,
     /// The settings `login` writes
     #[arg(long, global = true, env = "BELLWETHER_CONFIG", value_name = "FILE")]
-    config: Option<PathBuf>,
+    config: Option<OsString>,
     /// Print no progress
     #[arg(short, long, global = true)]
     quiet: bool,
@@ -125,10 +127,14 @@ pub(crate) fn run(global: Global, command: Command) -> ExitCode {
 }
 
 async fn dispatch(global: Global, command: Command) -> Result {
-    let config = Config::open(global.config.clone())?;
+    // Empty is not given: that is how scripts unset a variable.
+    let given = |text: &String| !text.is_empty();
+    let path = |text: Option<OsString>| text.filter(|text| !text.is_empty()).map(PathBuf::from);
+    let config = Config::open(path(global.config))?;
     let settings = config.read()?;
-    let url = global.url.or(settings.url).unwrap_or_else(|| "http://127.0.0.1:7480".to_owned());
-    let authority = global.ca.or(settings.ca);
+    let url = global.url.filter(given).or(settings.url);
+    let url = url.unwrap_or_else(|| "http://127.0.0.1:7480".to_owned());
+    let authority = path(global.ca).or(settings.ca);
     let pem = authority
         .as_ref()
         .map(|path| {
@@ -136,7 +142,7 @@ async fn dispatch(global: Global, command: Command) -> Result {
                 .map_err(|error| Failure::usage(format!("--ca {}: {error}", path.display())))
         })
         .transpose()?;
-    let token = global.token.or(settings.token);
+    let token = global.token.filter(given).or(settings.token);
     let options = Options { url: url.clone(), token, authority: pem };
     let context = Context {
         client: Client::new(options)?,
@@ -160,28 +166,18 @@ async fn dispatch(global: Global, command: Command) -> Result {
 }
 
 impl Context {
-    /// Shows a plan; refuses when the plan would be.
+    /// Shows what would be done; fails when it would be refused.
     fn show_plan(&self, plan: &Plan) -> Result {
-        if self.format != Format::Table {
-            return output::print(self.format, plan);
+        match self.format {
+            Format::Table => put(format_args!("{}", plan_text(plan))),
+            _ => output::print(self.format, plan)?,
         }
-        println!("{}", plan.summary);
-        for (number, step) in plan.steps.iter().enumerate() {
-            println!("  {}. {}", number + 1, step.title);
-        }
-        if plan.write_pause_ms > 0 {
-            println!("Writes wait for about {} ms.", plan.write_pause_ms);
-        }
-        if plan.bytes_copied > 0 {
-            println!("Copies {}.", bellwether_model::Bytes(plan.bytes_copied));
-        }
-        for what in &plan.erases {
-            println!("Erases {what}.");
-        }
-        for why in &plan.refusals {
-            println!("It would be refused: {why}.");
-        }
-        Ok(())
+        refuse_refused(plan)
+    }
+
+    /// Shows what would be done to whoever is asked; the result goes to standard output later.
+    fn explain(&self, plan: &Plan) {
+        eprint!("{}", plan_text(plan));
     }
 
     /// Asks yes or no; without a terminal it refuses.
@@ -208,4 +204,27 @@ impl Context {
             .map_err(|error| Failure::unexpected(error.to_string()))?;
         Ok(answer)
     }
+}
+
+/// What is refused now is not asked for: a moment later it might be done, unconfirmed.
+fn refuse_refused(plan: &Plan) -> Result {
+    if plan.refusals.is_empty() {
+        return Ok(());
+    }
+    let (title, why) = (plan.kind.title().to_lowercase(), plan.refusals.join("; "));
+    Err(Failure::refused(format!("{title} is refused: {why}")))
+}
+
+fn plan_text(plan: &Plan) -> String {
+    let mut lines = vec![plan.summary.clone()];
+    let steps = plan.steps.iter().enumerate();
+    lines.extend(steps.map(|(number, step)| format!("  {}. {}", number + 1, step.title)));
+    if plan.write_pause_ms > 0 {
+        lines.push(format!("Writes wait for about {} ms.", plan.write_pause_ms));
+    }
+    if plan.bytes_copied > 0 {
+        lines.push(format!("Copies {}.", bellwether_model::Bytes(plan.bytes_copied)));
+    }
+    lines.extend(plan.erases.iter().map(|what| format!("Erases {what}.")));
+    lines.join("\n") + "\n"
 }

@@ -50,10 +50,9 @@ pub(super) async fn run(context: &Context, command: Command) -> Result {
     if acting.plan {
         return context.show_plan(&plan);
     }
-    if kind != OperationKind::AddNode && plan.refusals.is_empty() {
-        if !acting.yes {
-            context.show_plan(&plan)?;
-        }
+    super::refuse_refused(&plan)?;
+    if kind != OperationKind::AddNode && !acting.yes {
+        context.explain(&plan);
         context.confirm(&acting, "Go on?")?;
     }
     let operation = context.client.operate(&cluster, &request).await?;

@@ -5,7 +5,7 @@ use clap::Subcommand;
 
 use super::Context;
 use super::failure::Result;
-use super::output::{Format, or_dash, print, table, word};
+use super::output::{Format, or_dash, print, say, table, word};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -61,7 +61,7 @@ fn show(context: &Context, operation: &Operation) -> Result {
     if context.format != Format::Table {
         return print(context.format, operation);
     }
-    println!(
+    say!(
         "{} of {}: {}, {} by {}",
         operation.kind.title(),
         operation.cluster_name,
@@ -70,7 +70,7 @@ fn show(context: &Context, operation: &Operation) -> Result {
         operation.started_by
     );
     if !operation.message.is_empty() {
-        println!("{}", operation.message);
+        say!("{}", operation.message);
     }
     for step in &operation.steps {
         let mark = match step.state {
@@ -83,7 +83,7 @@ fn show(context: &Context, operation: &Operation) -> Result {
         let took = took.map_or(String::new(), |ms| format!("  {ms} ms"));
         let message =
             if step.message.is_empty() { String::new() } else { format!(": {}", step.message) };
-        println!("  {mark} {}{message}{took}", step.title);
+        say!("  {mark} {}{message}{took}", step.title);
     }
     Ok(())
 }

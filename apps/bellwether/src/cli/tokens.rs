@@ -5,7 +5,7 @@ use clap::Subcommand;
 
 use super::Context;
 use super::failure::Result;
-use super::output::{Format, or_dash, print, table};
+use super::output::{Format, or_dash, print, say, table};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -30,7 +30,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result {
             if context.format != Format::Table {
                 return print(context.format, &token);
             }
-            println!("{}", token.secret);
+            say!("{}", token.secret);
         }
         Command::List => {
             let tokens = context.client.tokens().await?;

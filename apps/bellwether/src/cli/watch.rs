@@ -3,7 +3,7 @@
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
-use bellwether_model::{Operation, OperationStatus, Step, StepState};
+use bellwether_model::{ClusterView, Operation, OperationStatus, Step, StepState};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Context;
@@ -13,6 +13,26 @@ use super::failure::{Failure, Result};
 const LOOK_EVERY: Duration = Duration::from_millis(150);
 
 impl Context {
+    /// Waits until a cluster has the nodes that were asked for, and all of them are well.
+    pub(super) async fn wait_for_nodes(&self, cluster: &str, seconds: u64) -> Result<ClusterView> {
+        let end = Instant::now() + Duration::from_secs(seconds);
+        loop {
+            let state = match self.client.cluster(cluster).await {
+                Ok(view) if has_its_nodes(&view) => return Ok(view),
+                Ok(view) => view.sentence,
+                // The server may be started again meanwhile; the loop goes on then.
+                Err(error @ bellwether_client::Error::Unreachable { .. }) => error.to_string(),
+                Err(error) => return Err(error.into()),
+            };
+            if Instant::now() > end {
+                let state = format!("not done within {seconds} s: {state}");
+                return Err(Failure::timed_out(state)
+                    .hint(format!("it goes on: `bellwether cluster show {cluster}`")));
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
     /// Waits until the operation has ended; its failure is the command's.
     pub(super) async fn wait_for(&self, id: &str, seconds: u64) -> Result<Operation> {
         let end = Instant::now() + Duration::from_secs(seconds);
@@ -50,6 +70,12 @@ impl Context {
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
+}
+
+fn has_its_nodes(view: &ClusterView) -> bool {
+    view.operation.is_none()
+        && view.nodes_total == view.spec.nodes
+        && view.nodes_healthy == view.nodes_total
 }
 
 struct Shown {

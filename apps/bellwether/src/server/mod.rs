@@ -2,6 +2,7 @@
 //! decisions live here.
 
 mod dashboard;
+mod first_password;
 mod listen;
 
 use std::net::{IpAddr, SocketAddr};
@@ -13,10 +14,7 @@ use bellwether_control::{Authority, World, machines, orphans, reconcile, session
 use bellwether_providers::DockerOptions;
 use bellwether_store::{Options, Store};
 use clap::Args;
-use tracing::{info, warn};
-
-/// Where the first password is kept until it was changed.
-const FIRST_PASSWORD_FILE: &str = "first-password";
+use tracing::info;
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ServerArgs {
@@ -84,7 +82,8 @@ async fn serve(args: ServerArgs) -> anyhow::Result<()> {
         ..DockerOptions::default()
     });
     let engines = bellwether_engines::profiles();
-    write_first_password(&store, &data).await?;
+    first_password::ensure(&store, &data).await?;
+    tokio::spawn(first_password::remove_when_changed(store.clone(), data.clone()));
     let world =
         World::new(store.clone(), providers.clone(), engines.clone(), authority, agent_port);
     let api = bellwether_api::router(bellwether_api::Api {
@@ -152,27 +151,6 @@ fn find_agent(given: Option<PathBuf>) -> anyhow::Result<PathBuf> {
         bail!("the agent's program is not at {}; name it with --agent-binary", path.display());
     }
     Ok(path)
-}
-
-/// At the first start: the administrator and the password, shown once and kept in a file for its
-/// owner.
-async fn write_first_password(store: &Store, data: &Path) -> anyhow::Result<()> {
-    let password = bellwether_api::ensure_first_administrator(store).await?;
-    let Some(password) = password else { return Ok(()) };
-    let path = data.join(FIRST_PASSWORD_FILE);
-    let written = {
-        use std::io::Write as _;
-        use std::os::unix::fs::OpenOptionsExt as _;
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        options.open(&path).and_then(|mut file| writeln!(file, "{password}"))
-    };
-    if let Err(error) = written {
-        warn!("the first password could not be written to {}: {error}", path.display());
-    }
-    println!("The first administrator is `admin` with the password {password}");
-    println!("It is also in {} until you delete it; change it after signing in.", path.display());
-    Ok(())
 }
 
 /// The address a connection came in on, with IPv4 in its own form.

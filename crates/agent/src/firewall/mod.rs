@@ -22,6 +22,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
 use self::netlink::{Element, Kernel, Transaction};
+use crate::sentry::hands::Filter;
 
 const TABLE: &str = "bellwether";
 
@@ -49,48 +50,6 @@ impl Firewall {
         Ok(firewall)
     }
 
-    /// The members' addresses, this node's included.
-    ///
-    /// # Errors
-    /// When the kernel refuses: the table is gone, most likely.
-    pub fn set_members(&mut self, members: &[IpAddr]) -> anyhow::Result<()> {
-        let mut transaction = Transaction::new(TABLE);
-        for (set, is_v6) in [("members4", false), ("members6", true)] {
-            let of_family = members.iter().filter(|address| address.is_ipv6() == is_v6);
-            let elements: Vec<Element> = of_family.map(member).collect();
-            transaction.flush(set);
-            if !elements.is_empty() {
-                transaction.add(set, &elements);
-            }
-        }
-        self.kernel.commit(transaction).context("set the members' addresses")
-    }
-
-    /// Lets clients in for so long from now, the loopback way of the endpoint with them; 0 shuts
-    /// them out now.
-    ///
-    /// # Errors
-    /// When the kernel refuses; the gate then closes by itself.
-    pub fn set_gate(&mut self, for_ms: u64) -> anyhow::Result<()> {
-        self.set("open", &[self.ports.gate, self.ports.private], for_ms).context("set the gate")
-    }
-
-    /// Lets readers in for so long from now; 0 shuts them out now.
-    ///
-    /// # Errors
-    /// When the kernel refuses; the read gate then closes by itself.
-    pub fn set_read_gate(&mut self, for_ms: u64) -> anyhow::Result<()> {
-        self.set("open", &[self.ports.read_gate], for_ms).context("set the read gate")
-    }
-
-    /// Refuses new clients at the gate for so long from now, while those that are in stay.
-    ///
-    /// # Errors
-    /// When the kernel refuses.
-    pub fn set_hold(&mut self, for_ms: u64) -> anyhow::Result<()> {
-        self.set("held", &[self.ports.gate], for_ms).context("hold new connections")
-    }
-
     /// An element that exists keeps its timeout, so it is put in, taken out and put in again, in
     /// one transaction: in between, nothing is closed.
     fn set(&mut self, set: &str, ports: &[u16], for_ms: u64) -> anyhow::Result<()> {
@@ -106,6 +65,33 @@ impl Firewall {
             transaction.add(set, &with_timeout);
         }
         Ok(self.kernel.commit(transaction)?)
+    }
+}
+
+impl Filter for Firewall {
+    fn set_gate(&mut self, for_ms: u64) -> anyhow::Result<()> {
+        self.set("open", &[self.ports.gate, self.ports.private], for_ms).context("set the gate")
+    }
+
+    fn set_read_gate(&mut self, for_ms: u64) -> anyhow::Result<()> {
+        self.set("open", &[self.ports.read_gate], for_ms).context("set the read gate")
+    }
+
+    fn set_hold(&mut self, for_ms: u64) -> anyhow::Result<()> {
+        self.set("held", &[self.ports.gate], for_ms).context("hold new connections")
+    }
+
+    fn set_members(&mut self, members: &[IpAddr]) -> anyhow::Result<()> {
+        let mut transaction = Transaction::new(TABLE);
+        for (set, is_v6) in [("members4", false), ("members6", true)] {
+            let of_family = members.iter().filter(|address| address.is_ipv6() == is_v6);
+            let elements: Vec<Element> = of_family.map(member).collect();
+            transaction.flush(set);
+            if !elements.is_empty() {
+                transaction.add(set, &elements);
+            }
+        }
+        self.kernel.commit(transaction).context("set the members' addresses")
     }
 }
 

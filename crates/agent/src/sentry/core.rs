@@ -182,7 +182,8 @@ impl Core {
                 || known.config_version != report.config_version
                 || known.prepared != report.prepared
                 || known.surrendered != report.surrendered
-                || (known.position != report.position && report.cut_for > 0)
+                || (known.position != report.position
+                    && (report.cut_for > 0 || self.hold_since.is_some()))
         })
     }
 

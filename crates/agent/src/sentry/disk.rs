@@ -1,5 +1,5 @@
-//! Saves what the sentry must not forget, one state at a time, always the newest. The lease does not
-//! wait for a disk.
+//! Saves what the sentry must not forget, one state at a time, always the newest. The lease does
+//! not wait for a disk.
 
 use tracing::{error, info};
 

@@ -13,7 +13,6 @@ use bellwether_protocol::{Assignment, FromAgent, FromServer};
 use tokio::sync::mpsc;
 
 use super::core::Durable;
-use crate::firewall::Firewall;
 
 /// What happens to a sentry.
 pub enum Event {
@@ -78,7 +77,8 @@ pub trait Hands: Send {
 
 /// The packet filter, as far as the sentry drives it.
 pub trait Filter: Send {
-    /// Lets clients in for so long from now; 0 shuts them out now.
+    /// Lets clients in for so long from now, the loopback way of the endpoint with them; 0 shuts
+    /// them out now.
     ///
     /// # Errors
     /// When the kernel refuses; the gate then closes by itself.
@@ -90,7 +90,7 @@ pub trait Filter: Send {
     /// When the kernel refuses; the read gate then closes by itself.
     fn set_read_gate(&mut self, for_ms: u64) -> anyhow::Result<()>;
 
-    /// Refuses new clients for so long from now, while those that are in stay.
+    /// Refuses new clients at the gate for so long from now, while those that are in stay.
     ///
     /// # Errors
     /// When the kernel refuses.
@@ -101,22 +101,4 @@ pub trait Filter: Send {
     /// # Errors
     /// When the kernel refuses: the filter is gone, most likely.
     fn set_members(&mut self, members: &[IpAddr]) -> anyhow::Result<()>;
-}
-
-impl Filter for Firewall {
-    fn set_gate(&mut self, for_ms: u64) -> anyhow::Result<()> {
-        Self::set_gate(self, for_ms)
-    }
-
-    fn set_read_gate(&mut self, for_ms: u64) -> anyhow::Result<()> {
-        Self::set_read_gate(self, for_ms)
-    }
-
-    fn set_hold(&mut self, for_ms: u64) -> anyhow::Result<()> {
-        Self::set_hold(self, for_ms)
-    }
-
-    fn set_members(&mut self, members: &[IpAddr]) -> anyhow::Result<()> {
-        Self::set_members(self, members)
-    }
 }

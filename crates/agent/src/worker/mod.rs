@@ -32,6 +32,9 @@ pub type DriverFactory = Box<dyn Fn(&Assignment) -> Option<Arc<dyn Driver>> + Se
 /// Between two looks at the engine.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
+/// The same while writes wait for what is seen next.
+const LOOK_EVERY_AWAITED: Duration = Duration::from_millis(20);
+
 /// Runs until told to stop; the engine is then stopped in an orderly way.
 ///
 /// # Errors
@@ -92,9 +95,8 @@ impl Link for Socket {
 /// When the link to the sentry breaks.
 pub async fn serve(worker: &mut Worker, mut link: impl Link) -> anyhow::Result<()> {
     link.send(ToSentry::IamWorker).await?;
-    let mut ticks = tokio::time::interval(LOOK_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
+        let pause = if worker.is_awaited() { LOOK_EVERY_AWAITED } else { LOOK_EVERY };
         let (waker, engine_end) = (worker.waker(), worker.engine_end());
         tokio::select! {
             biased;
@@ -104,7 +106,7 @@ pub async fn serve(worker: &mut Worker, mut link: impl Link) -> anyhow::Result<(
             },
             () = waker.notified() => tokio::task::yield_now().await,
             () = engine_end => {}
-            _ = ticks.tick() => {}
+            () = tokio::time::sleep(pause) => {}
         }
         // Steps that take no time follow each other at once.
         let began = Instant::now();

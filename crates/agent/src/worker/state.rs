@@ -69,6 +69,8 @@ pub struct Worker {
     is_repaired: bool,
     /// The engine was started, not promoted, as a primary: the end of its log then.
     started_at: Option<Option<Position>>,
+    /// The term that was reported as served last.
+    served: Option<Term>,
     prepared: bool,
     /// The preparation that runs: a checkpoint, which may take long.
     preparing: Option<AbortOnDropHandle<Result<(), Failure>>>,
@@ -104,6 +106,7 @@ impl Worker {
             is_start_over: false,
             is_repaired: false,
             started_at: None,
+            served: None,
             prepared: false,
             preparing: None,
             config_version: 0,
@@ -113,6 +116,16 @@ impl Worker {
 
     fn assignment(&self) -> Option<&Assignment> {
         self.orders.as_ref().map(|orders| &orders.assignment)
+    }
+
+    /// Whether writes wait: a planned switchover is under way, or this node is to be primary and
+    /// does not serve yet.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.assignment().is_some_and(|assignment| {
+            let is_to_serve = matches!(assignment.target, Target::Primary { term, .. }
+                if self.served != Some(term));
+            assignment.hold || is_to_serve
+        })
     }
 
     /// Takes new orders.
@@ -503,6 +516,7 @@ impl Worker {
     pub(super) fn report(&mut self) -> Option<WorkerReport> {
         self.orders.as_ref()?;
         let serving = self.serving();
+        self.served = serving;
         let progress = *self.progress.lock().expect("nothing panics while it is held");
         let host = self.place.figures();
         let probe = &self.probe;

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bellwether_model::node::NodePhase;
 use bellwether_model::{NodeId, Operation};
 use serde::{Deserialize, Serialize};
 
@@ -35,7 +34,7 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
         "await_agent" => await_agent(pass, &id),
         "seed" => nodes::seed(pass, &id),
         "await_catch_up" => nodes::await_catch_up(pass, &id),
-        "admit" => admit(pass, &id),
+        "admit" => nodes::admit(pass, &id),
         _ => unknown_step(name),
     };
     if let Outcome::Fail(why) = outcome {
@@ -67,19 +66,6 @@ fn await_agent(pass: &Pass, id: &NodeId) -> Outcome {
         return Outcome::fail("its agent did not join within 5 minutes");
     }
     Outcome::wait("waiting for its agent to join")
-}
-
-fn admit(pass: &mut Pass, id: &NodeId) -> Outcome {
-    let is_active = pass.view.node(id).is_some_and(|facts| facts.node.phase == NodePhase::Active);
-    if !is_active {
-        pass.set_phase(id, NodePhase::Active);
-        return Outcome::wait("admitting it");
-    }
-    let status = &pass.cluster.object.status;
-    if status.config.next.is_none() && status.config.current.voters.contains(id) {
-        return Outcome::Next;
-    }
-    Outcome::wait("waiting for its vote")
 }
 
 fn clean_up(world: &Arc<World>, pass: &mut Pass, op: &Operation, why: String) -> Outcome {

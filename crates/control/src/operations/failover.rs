@@ -8,12 +8,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bellwether_model::mutation::{Mutation, mutated};
+use bellwether_model::node::NodePhase;
 use bellwether_model::replication::Position;
 use bellwether_model::{Actual, NodeId, Operation, Target, Term, Timestamp};
 use bellwether_planner::election::{self, LOSS_BYTES_MAX, Verdict};
 use serde::{Deserialize, Serialize};
 
-use super::{read_state, term, unknown_step, write_state};
+use super::{age_ms, read_state, term, unknown_step, write_state};
 use crate::pass::{Outcome, Pass};
 use crate::world::World;
 
@@ -64,7 +65,7 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
         "choose_candidate" => choose_candidate(pass, &mut report),
         "advance_term" => advance_term(pass, op, &mut report),
         "await_primary" => await_primary(pass, op, &mut report),
-        "repoint" => Outcome::Next,
+        "repoint" => repoint(pass, &report),
         "write_report" => write_report(op, &report),
         _ => unknown_step(name),
     };
@@ -183,10 +184,6 @@ fn collect_promises(pass: &mut Pass, op: &Operation, report: &mut Report) -> Out
     Outcome::wait(format!("{} of {needed} promises", promised.len()))
 }
 
-fn age_ms(pass: &Pass, op: &Operation) -> u64 {
-    op.started_at.map_or(0, |started| pass.now.millis_since(started))
-}
-
 fn await_fence(
     world: &Arc<World>,
     pass: &mut Pass,
@@ -224,8 +221,7 @@ fn authority_age_ms(world: &Arc<World>, pass: &Pass, report: &Report) -> u64 {
         .last_age(&pass.cluster.object.id)
         .map_or(pass.view.server_age_ms, |age| age.as_millis() as u64);
     let is_new = world.leases.last_age(&pass.cluster.object.id).is_none();
-    let server =
-        if is_new && mutated(Mutation::RestartForgetsLease) { u64::MAX } else { server };
+    let server = if is_new && mutated(Mutation::RestartForgetsLease) { u64::MAX } else { server };
     let voter = |id: &NodeId| {
         let facts = pass.view.node(id)?;
         let age = facts.report()?.last_ack_age_ms?;
@@ -284,6 +280,22 @@ fn await_primary(pass: &mut Pass, op: &Operation, report: &mut Report) -> Outcom
     }
     let name = report.candidate_name.as_deref().unwrap_or("the candidate");
     Outcome::wait(format!("waiting for {name} to serve"))
+}
+
+/// The others follow since the term began. The former primary comes back by an operation of its
+/// own, unless it was the only candidate, or is back already.
+fn repoint(pass: &mut Pass, report: &Report) -> Outcome {
+    let primary = pass.cluster.object.status.primary.clone();
+    let former = report.former.clone().filter(|former| Some(former) != primary.as_ref());
+    if let (Some(former), Some(primary)) = (former, primary) {
+        let is_missed = pass.view.node(&former).is_some_and(|facts| {
+            facts.node.phase == NodePhase::Active && !facts.streams_from(&primary)
+        });
+        if is_missed {
+            pass.set_phase(&former, NodePhase::Rejoining);
+        }
+    }
+    Outcome::Next
 }
 
 fn write_report(op: &mut Operation, report: &Report) -> Outcome {

@@ -6,6 +6,7 @@ pub mod create_cluster;
 pub mod delete_cluster;
 pub mod failover;
 pub mod nodes;
+pub mod rejoin;
 pub mod remove_node;
 pub mod switchover;
 pub mod term;
@@ -27,6 +28,7 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
         OperationKind::RemoveNode => remove_node::step(world, pass, op, name),
         OperationKind::Switchover => switchover::step(world, pass, op, name),
         OperationKind::Failover => failover::step(world, pass, op, name),
+        OperationKind::Rejoin => rejoin::step(pass, op, name),
         OperationKind::DeleteCluster => delete_cluster::step(world, pass, op, name),
     }
 }
@@ -38,6 +40,11 @@ pub(crate) fn read_state<T: DeserializeOwned + Default>(op: &Operation) -> T {
 
 pub(crate) fn write_state<T: Serialize>(op: &mut Operation, state: &T) {
     op.state = serde_json::to_value(state).expect("a state is plain data");
+}
+
+/// Milliseconds since the operation began.
+pub(crate) fn age_ms(pass: &Pass, op: &Operation) -> u64 {
+    op.started_at.map_or(0, |started| pass.now.millis_since(started))
 }
 
 /// The answer to a step of a name this version does not know: written by another version.

@@ -176,15 +176,37 @@ pub fn has_agent(facts: &NodeFacts) -> bool {
     facts.node.fingerprint.is_some() && facts.report().is_some()
 }
 
-/// Assigns a node to be a copy of the present primary.
+/// Assigns a new node to be a copy of the present primary.
 pub fn seed(pass: &mut Pass, id: &NodeId) -> Outcome {
+    let outcome = follow(pass, id);
+    if outcome == Outcome::Next {
+        pass.set_phase(id, NodePhase::Seeding);
+    }
+    outcome
+}
+
+/// Assigns a node to follow the present primary.
+pub fn follow(pass: &mut Pass, id: &NodeId) -> Outcome {
     let status = pass.cluster.object.status.clone();
     let Some(primary) = status.primary else {
-        return Outcome::wait("there is no primary to copy from just now");
+        return Outcome::wait("there is no primary to follow just now");
     };
     pass.assign(id, Target::Replica { upstream: primary, term: status.term });
-    pass.set_phase(id, NodePhase::Seeding);
     Outcome::Next
+}
+
+/// Makes a node that has caught up a member in full; `Next` once it votes.
+pub fn admit(pass: &mut Pass, id: &NodeId) -> Outcome {
+    let is_active = pass.view.node(id).is_some_and(|facts| facts.node.phase == NodePhase::Active);
+    if !is_active {
+        pass.set_phase(id, NodePhase::Active);
+        return Outcome::wait("admitting it");
+    }
+    let status = &pass.cluster.object.status;
+    if status.config.next.is_none() && status.config.current.voters.contains(id) {
+        return Outcome::Next;
+    }
+    Outcome::wait("waiting for its vote")
 }
 
 /// Waits until the node streams from the primary and has nearly caught up; follows the primary when

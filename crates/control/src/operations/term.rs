@@ -28,7 +28,10 @@ pub fn begin(pass: &mut Pass, term: Term, candidate: &NodeId, lost: Option<&Node
     let others: Vec<NodeId> = pass
         .nodes
         .iter()
-        .filter(|node| matches!(node.object.phase, NodePhase::Active | NodePhase::Seeding))
+        .filter(|node| {
+            use NodePhase::{Active, Rejoining, Seeding};
+            matches!(node.object.phase, Active | Rejoining | Seeding)
+        })
         .map(|node| node.object.id.clone())
         .filter(|id| id != candidate)
         .collect();

@@ -9,7 +9,7 @@ use bellwether_model::Bytes;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Member;
 
-use super::{Postgres, REPLICATION_USER, REWIND_USER, conf, process, slot, socket};
+use super::{Postgres, REPLICATION_USER, REWIND_USER, conf, process, room, slot, socket};
 
 /// Where the agent keeps what the authority signed.
 const IDENTITY: &str = "/var/lib/bellwether/identity";
@@ -123,6 +123,7 @@ synchronous_standby_names = '{sync}'
         );
         text += &self.settings_by_version(assignment);
         let _ = writeln!(text, "include '{directory}/upstream.conf'");
+        let _ = writeln!(text, "include_if_exists '{}'", room::setting().display());
         text
     }
 
@@ -216,7 +217,7 @@ fn hba(assignment: &Assignment) -> String {
 }
 
 /// Replaces a file of the engine's if its content differs; whether it did.
-fn write(path: &Path, content: &[u8]) -> Result<bool, Failure> {
+pub(super) fn write(path: &Path, content: &[u8]) -> Result<bool, Failure> {
     if std::fs::read(path).is_ok_and(|known| known == content) {
         return Ok(false);
     }

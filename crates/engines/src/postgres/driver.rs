@@ -9,11 +9,14 @@ use bellwether_model::replication::Position;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Member;
 
-use super::replication::{remove, write_signal};
-use super::{Postgres, REPLICATION_USER, REWIND_USER, data, new_data, process};
+use super::replication::{remove, remove_file, write_signal};
+use super::{Postgres, REPLICATION_USER, REWIND_USER, data, new_data, process, rewinding};
 
 /// The engine starts to answer; recovery after a crash may take its time.
 const START_MAX: Duration = Duration::from_secs(600);
+
+/// Between two questions whether it does: at first, and at most.
+const ASK_EVERY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(250));
 
 /// A checkpoint of a busy engine.
 const CHECKPOINT_MAX: Duration = Duration::from_secs(280);
@@ -41,6 +44,7 @@ impl Driver for Postgres {
         self.kill_everything().await?;
         remove(new_data())?;
         remove(data())?;
+        remove_file(rewinding())?;
         process::own_directory(std::path::Path::new("/data"))?;
         let mut initdb = self.command("initdb");
         initdb
@@ -163,6 +167,7 @@ impl Driver for Postgres {
     async fn erase(&self) -> Result<(), Failure> {
         self.kill_everything().await?;
         remove(data())?;
+        remove_file(rewinding())?;
         remove(new_data())
     }
 
@@ -226,21 +231,24 @@ impl Postgres {
 
     async fn until_answers(&self) -> Result<(), Failure> {
         let end = std::time::Instant::now() + START_MAX;
+        let mut pause = ASK_EVERY.0;
         while std::time::Instant::now() < end {
             if self.sql.query("SELECT 1").await.is_ok() {
                 return Ok(());
             }
             if self.postmaster().is_none() {
-                return Err(Failure::transient("the engine ended while it started"));
+                return Err(self.ended_saying("the engine ended while it started"));
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            // Each question that comes too early is a line in the engine's log.
+            tokio::time::sleep(pause).await;
+            pause = (pause * 21 / 20).min(ASK_EVERY.1);
         }
         Err(Failure::transient("the engine does not come to answer"))
     }
 }
 
 /// `0/3000028` as bytes from the beginning.
-fn parse_lsn(text: &str) -> Option<u64> {
+pub(super) fn parse_lsn(text: &str) -> Option<u64> {
     let (high, low) = text.trim().split_once('/')?;
     Some((u64::from_str_radix(high, 16).ok()? << 32) | u64::from_str_radix(low, 16).ok()?)
 }

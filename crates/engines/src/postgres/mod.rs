@@ -9,11 +9,14 @@ mod probe;
 mod process;
 pub mod profile;
 mod replication;
+mod rewind;
+mod room;
 mod sql;
 mod timelines;
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use bellwether_model::NodeId;
 use bellwether_protocol::Assignment;
@@ -38,6 +41,10 @@ pub struct Postgres {
     cache: Mutex<probe::Cache>,
     /// The arming of the configuration in force.
     mark: Mutex<Option<replication::Mark>>,
+    /// How long the engine's log was before it was started last.
+    said_before: AtomicU64,
+    /// New data is refused, for want of room.
+    refusing: AtomicBool,
     /// Who waits for the end of which postmaster.
     death_watch: Mutex<Option<(rustix::process::Pid, tokio::sync::watch::Receiver<bool>)>>,
 }
@@ -53,6 +60,8 @@ impl Postgres {
             sql: sql::Session::new(port),
             cache: Mutex::default(),
             mark: Mutex::default(),
+            said_before: AtomicU64::default(),
+            refusing: AtomicBool::new(room::is_refusing()),
             death_watch: Mutex::default(),
         }
     }
@@ -81,6 +90,11 @@ fn log_directory() -> PathBuf {
 /// A copy that is not complete yet.
 fn new_data() -> &'static Path {
     Path::new("/data/pgdata.new")
+}
+
+/// There while the data is being rewound: what is there then is neither the old nor the new.
+fn rewinding() -> &'static Path {
+    Path::new("/data/rewinding")
 }
 
 /// Configuration, keys and passwords of this node's engine.

@@ -1,5 +1,6 @@
 //! Looking at the engine: its process, its data, and what it says itself.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bellwether_contracts::driver::{DataState, Probe, ProcessState};
@@ -7,7 +8,7 @@ use bellwether_model::replication::Position;
 use bellwether_protocol::local::{EngineFigures, Follower};
 use tokio_postgres::Row;
 
-use super::{Postgres, data, new_data};
+use super::{Postgres, data, new_data, rewinding, room};
 
 /// Everything in one question. Timelines are read off the names of log segments: the control file
 /// lags behind.
@@ -56,16 +57,23 @@ impl Postgres {
         };
         let mut probe = Probe { process, data: data_state(), ..Probe::default() };
         if process == ProcessState::Down {
+            room::release_reserve();
             let cache = self.cache.lock().expect("nothing panics while it is held");
             probe.position = cache.last_position;
             return probe;
         }
         let Ok(rows) = self.sql.query(QUESTION).await else { return probe };
         let Some(row) = rows.first() else { return probe };
-        self.read(row, &mut probe);
-        if probe.in_recovery == Some(false) {
-            probe.followers = self.followers(probe.position).await;
+        let mut seen = probe.clone();
+        self.read(row, &mut seen);
+        if seen.in_recovery == Some(false) {
+            // Half an answer would say that nobody follows.
+            let Some(followers) = self.followers(seen.position).await else { return probe };
+            seen.followers = followers;
         }
+        self.watch_room().await;
+        seen.figures.refuses_data = self.refusing.load(Ordering::Relaxed);
+        let mut probe = seen;
         self.add_slow(&mut probe).await;
         self.cache.lock().expect("nothing panics while it is held").last_position = probe.position;
         probe
@@ -98,9 +106,9 @@ impl Postgres {
         };
     }
 
-    async fn followers(&self, own: Option<Position>) -> Vec<Follower> {
+    async fn followers(&self, own: Option<Position>) -> Option<Vec<Follower>> {
         let timeline = own.map_or(0, |own| own.timeline);
-        let rows = self.sql.query(FOLLOWERS).await.unwrap_or_default();
+        let rows = self.sql.query(FOLLOWERS).await.ok()?;
         let follower = |row: &Row| {
             let offset = row.get::<_, i64>("flushed").max(0) as u64;
             Some(Follower {
@@ -109,7 +117,7 @@ impl Postgres {
                 streaming: row.get("streaming"),
             })
         };
-        rows.iter().filter_map(follower).collect()
+        Some(rows.iter().filter_map(follower).collect())
     }
 
     async fn add_slow(&self, probe: &mut Probe) {
@@ -139,6 +147,9 @@ fn short_version(text: &str) -> String {
 }
 
 fn data_state() -> DataState {
+    if rewinding().exists() {
+        return DataState::Partial;
+    }
     let is_present =
         data().join("PG_VERSION").exists() && data().join("global/pg_control").exists();
     if is_present {

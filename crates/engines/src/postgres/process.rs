@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bellwether_contracts::Failure;
@@ -11,13 +12,16 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process, kill_process_group,
 use tokio::process::Command;
 use tokio::sync::watch;
 
-use super::{OS_USER, Postgres, conf, data, log_directory, timelines};
+use super::{OS_USER, Postgres, conf, data, log_directory, socket, timelines};
 
 /// What the engine says.
 const LOG: &str = "/data/log/engine.log";
 
 /// A log that has grown so large is set aside at the next start.
 const LOG_BYTES_MAX: u64 = 32 << 20;
+
+/// What the system says when a disk is full.
+pub(super) const NO_ROOM: &str = "No space left on device";
 
 /// An orderly stop takes at most so long.
 const STOP_MAX: Duration = Duration::from_secs(25);
@@ -72,10 +76,12 @@ impl Postgres {
             return Ok(());
         }
         self.kill_everything().await?;
-        // Left by a process of an earlier life of the machine, whose number another may have now.
-        let _ = std::fs::remove_file(data().join("postmaster.pid"));
+        self.remove_locks();
+        self.make_room()?;
         timelines::forget(&log_directory())?;
         let log = open_log()?;
+        let said_before = log.metadata().map_or(0, |known| known.len());
+        self.said_before.store(said_before, Ordering::Relaxed);
         let errors = log.try_clone().map_err(|e| super::config::at(Path::new(LOG), &e))?;
         let mut child = self
             .command("postgres")
@@ -95,6 +101,19 @@ impl Postgres {
         self.until_pid_file().await
     }
 
+    /// Left by a process of an earlier life of the machine, whose number another may have now.
+    /// Nothing of the engine may be running.
+    pub(super) fn remove_locks(&self) {
+        let named = format!(".s.PGSQL.{}", self.port);
+        for path in [
+            data().join("postmaster.pid"),
+            socket().join(format!("{named}.lock")),
+            socket().join(named),
+        ] {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+
     async fn until_pid_file(&self) -> Result<(), Failure> {
         for _ in 0..400 {
             if self.postmaster().is_some() {
@@ -102,7 +121,21 @@ impl Postgres {
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        Err(Failure::transient(format!("the engine ended at once: {}", last_words())))
+        Err(self.ended_saying("the engine ended at once"))
+    }
+
+    /// The engine ended when it should have started: why, as far as it said.
+    pub(super) fn ended_saying(&self, what: &str) -> Failure {
+        let text = std::fs::read(LOG).unwrap_or_default();
+        let from = usize::try_from(self.said_before.load(Ordering::Relaxed)).unwrap_or(0);
+        let said = text.get(from..).unwrap_or(&text);
+        let tail = &said[said.len().saturating_sub(4_000)..];
+        // Where there is no room the log has none either.
+        let has_room = rustix::fs::statvfs(data()).is_ok_and(|disk| disk.f_bavail > 0);
+        match has_room {
+            true => failed(what, &String::from_utf8_lossy(tail)),
+            false => failed(what, NO_ROOM),
+        }
     }
 
     /// A program of this version, to run as the engine's user.
@@ -133,12 +166,7 @@ impl Postgres {
         if output.status.success() {
             return Ok(format!("{}{said}", String::from_utf8_lossy(&output.stdout)));
         }
-        if said.contains("No space left on device") {
-            return Err(Failure::needs_person(format!(
-                "{what}: the node's disk is full; make it larger or free some space"
-            )));
-        }
-        Err(Failure::transient(format!("{what}: {}", last_line(&said))))
+        Err(failed(what, &said))
     }
 
     /// Stops in an orderly way: clients are cut off, replicas receive everything. Whether it did.
@@ -244,16 +272,19 @@ fn open_log() -> Result<std::fs::File, Failure> {
     Ok(file)
 }
 
-/// The end of the engine's log.
-fn last_words() -> String {
-    let text = std::fs::read(LOG).unwrap_or_default();
-    let tail = &text[text.len().saturating_sub(2_000)..];
-    last_line(&String::from_utf8_lossy(tail))
+/// What a program said, in words about what can be done.
+fn failed(what: &str, said: &str) -> Failure {
+    if said.contains(NO_ROOM) {
+        return Failure::needs_person(format!("{what}: the node's disk is full"));
+    }
+    Failure::transient(format!("{what}: {}", last_line(said)))
 }
 
 fn last_line(text: &str) -> String {
     let telling = text.lines().rev().find(|line| {
+        // What those were told who asked too early is not why it ended.
         ["FATAL", "PANIC", "error:", "ERROR", "fatal:"].iter().any(|word| line.contains(word))
+            && !line.contains("the database system is ")
     });
     telling.or(text.lines().last()).unwrap_or_default().to_owned()
 }

@@ -1,31 +1,19 @@
-//! Copies, followers, rewinding, and who has to confirm a commit.
+//! Copies, followers, and who has to confirm a commit.
 
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use bellwether_contracts::Failure;
-use bellwether_contracts::driver::Repair;
 use bellwether_model::Target;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Member;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tracing::{info, warn};
 
 use super::config::{at, conninfo, synchronous_names};
 use super::{
-    Postgres, REPLICATION_USER, REWIND_USER, conf, data, log_directory, new_data, process, slot,
-    timelines,
+    Postgres, REPLICATION_USER, data, log_directory, new_data, process, rewinding, slot, timelines,
 };
-
-/// Log of a diverged node that is set aside before it is rewound: the newest segments.
-const DIVERGED_SEGMENTS: usize = 8;
-
-/// Where it is set aside.
-const DIVERGED: &str = "/data/diverged";
-
-/// Starting a former primary to end its crash recovery.
-const RECOVERY_MAX: Duration = Duration::from_secs(600);
 
 /// When a configuration's settings became active.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +34,10 @@ impl Postgres {
     ) -> Result<(), Failure> {
         let own = own(assignment)?;
         remove(new_data())?;
+        if rewinding().exists() {
+            // Worth nothing, and the copy may need its room.
+            remove(data())?;
+        }
         process::own_directory(Path::new("/data"))?;
         let mut command = self.command("pg_basebackup");
         command
@@ -69,8 +61,10 @@ impl Postgres {
         let status = child.wait().await;
         if !status.is_ok_and(|status| status.success()) {
             remove(new_data())?;
-            if said.contains("No space left on device") {
-                return Err(Failure::needs_person("the node's disk is too small for the data"));
+            if said.contains(process::NO_ROOM) {
+                return Err(Failure::needs_person(
+                    "the node's disk is full: it is too small for a copy of the data",
+                ));
             }
             return Err(Failure::transient(format!("the copy failed: {}", said.trim())));
         }
@@ -81,7 +75,8 @@ impl Postgres {
         write_signal(new_data())?;
         // The old data goes only now that the new is complete.
         remove(data())?;
-        std::fs::rename(new_data(), data()).map_err(|e| at(data(), &e))
+        std::fs::rename(new_data(), data()).map_err(|e| at(data(), &e))?;
+        remove_file(rewinding())
     }
 
     /// Writes on whom to follow and lets the running engine know.
@@ -224,73 +219,6 @@ impl Postgres {
         Ok(config.voters.iter().all(|voter| passed.contains(voter)))
     }
 
-    /// Makes stopped data fit to follow: nothing to do, rewound, or beyond repair.
-    pub(super) async fn make_fit(
-        &self,
-        assignment: &Assignment,
-        upstream: &Member,
-    ) -> Result<Repair, Failure> {
-        self.note_members(assignment);
-        self.write_config(assignment)?;
-        if data().join("backup_label").exists() {
-            return Ok(Repair::NeedsCopy);
-        }
-        let state = self.control("Database cluster state").await?;
-        let is_clean = state.starts_with("shut down");
-        // Ending a replica's recovery would make a primary of it, with log of its own on a timeline
-        // that is another's. It recovers when it is started as what it is.
-        if !is_clean && data().join("standby.signal").exists() {
-            return Ok(Repair::CatchUp);
-        }
-        if !is_clean {
-            self.end_recovery().await?;
-        }
-        set_aside(assignment.group.term)?;
-        let source = format!("{} dbname=postgres", conninfo(assignment, upstream, REWIND_USER));
-        let mut command = self.command("pg_rewind");
-        command
-            .arg("-D")
-            .arg(data())
-            .arg(format!("--source-server={source}"))
-            .arg(format!("--config-file={}/postgresql.conf", conf().display()))
-            .arg("--no-ensure-shutdown");
-        match tokio::time::timeout(RECOVERY_MAX, self.run(&mut command, "pg_rewind")).await {
-            Ok(Ok(said)) => {
-                write_signal(data())?;
-                let has_diverged = !said.contains("no rewind required");
-                if !has_diverged {
-                    remove(&diverged(assignment.group.term))?;
-                }
-                info!("pg_rewind: {}", said.lines().last().unwrap_or_default());
-                Ok(if has_diverged { Repair::Rewound } else { Repair::CatchUp })
-            }
-            Ok(Err(failure)) if is_about_the_source(&failure.text) => Err(failure),
-            Ok(Err(failure)) => {
-                // What a failed rewind leaves is neither the old nor the new.
-                warn!("{failure}; a full copy is needed");
-                Ok(Repair::NeedsCopy)
-            }
-            Err(_) => Ok(Repair::NeedsCopy),
-        }
-    }
-
-    /// Ends the recovery after a crash without letting anybody in: the engine alone, for itself.
-    async fn end_recovery(&self) -> Result<(), Failure> {
-        self.kill_everything().await?;
-        let _ = std::fs::remove_file(data().join("postmaster.pid"));
-        let _ = std::fs::remove_file(data().join("standby.signal"));
-        let mut command = self.command("postgres");
-        command
-            .args(["--single", "-D"])
-            .arg(data())
-            .arg(format!("--config-file={}/postgresql.conf", conf().display()))
-            .arg("template1");
-        tokio::time::timeout(RECOVERY_MAX, self.run(&mut command, "the recovery after the crash"))
-            .await
-            .map_err(|_| Failure::transient("the recovery after the crash does not end"))?
-            .map(|_| ())
-    }
-
     /// A line of `pg_controldata`.
     pub(super) async fn control(&self, name: &str) -> Result<String, Failure> {
         let mut command = self.command("pg_controldata");
@@ -306,14 +234,6 @@ fn own(assignment: &Assignment) -> Result<&Member, Failure> {
         .group
         .member(&assignment.node)
         .ok_or_else(|| Failure::permanent("this node is no member of its own cluster"))
-}
-
-/// The source cannot be reached, or has not written its new timeline yet: trying again helps, and
-/// nothing was changed.
-fn is_about_the_source(text: &str) -> bool {
-    ["could not connect", "connection to server", "source server", "timeout expired"]
-        .iter()
-        .any(|words| text.contains(words))
 }
 
 /// Tells progress as `pg_basebackup` prints it: `12345/67890 kB (18%)`; the rest of what it says.
@@ -340,9 +260,26 @@ async fn follow_progress(
 }
 
 pub(super) fn write_signal(directory: &Path) -> Result<(), Failure> {
-    let path = directory.join("standby.signal");
-    std::fs::write(&path, b"").map_err(|e| at(&path, &e))?;
-    process::give_to_engine(&path)
+    write_durably(&directory.join("standby.signal"))
+}
+
+/// Makes an empty file of the engine's that a power cut does not undo.
+pub(super) fn write_durably(path: &Path) -> Result<(), Failure> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut options = std::fs::OpenOptions::new();
+    let file = options.create(true).write(true).truncate(true).mode(0o600).open(path);
+    file.and_then(|file| file.sync_all()).map_err(|e| at(path, &e))?;
+    process::give_to_engine(path)?;
+    let directory = path.parent().unwrap_or(path);
+    let synced = std::fs::File::open(directory).and_then(|directory| directory.sync_all());
+    synced.map_err(|e| at(directory, &e))
+}
+
+pub(super) fn remove_file(path: &Path) -> Result<(), Failure> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(at(path, &error)),
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn remove(path: &Path) -> Result<(), Failure> {
@@ -350,31 +287,4 @@ pub(super) fn remove(path: &Path) -> Result<(), Failure> {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(at(path, &error)),
         _ => Ok(()),
     }
-}
-
-fn diverged(term: u64) -> std::path::PathBuf {
-    Path::new(DIVERGED).join(term.to_string())
-}
-
-/// Copies the newest log segments aside: what only this node holds can still be looked at.
-fn set_aside(term: u64) -> Result<(), Failure> {
-    let target = diverged(term);
-    std::fs::create_dir_all(&target).map_err(|e| at(&target, &e))?;
-    let from = data().join("pg_wal");
-    let entries = std::fs::read_dir(&from).map_err(|e| at(&from, &e))?;
-    let mut segments: Vec<_> = entries
-        .filter_map(|entry| entry.ok())
-        .filter(|entry| entry.file_name().len() == 24)
-        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry)))
-        .collect();
-    segments.sort_by_key(|(modified, _)| std::cmp::Reverse(*modified));
-    for (_, segment) in segments.iter().take(DIVERGED_SEGMENTS) {
-        let to = target.join(segment.file_name());
-        if let Err(error) = std::fs::copy(segment.path(), &to) {
-            // No room: the node's return is worth more than what only it holds is certain to be.
-            warn!("diverged log could not be set aside: {error}");
-            break;
-        }
-    }
-    Ok(())
 }

@@ -37,8 +37,11 @@ impl Session {
             .user("postgres")
             .dbname("postgres")
             .application_name("bellwether-agent")
-            // No wait of the agent is for a replica's confirmation.
-            .options("-c synchronous_commit=local -c statement_timeout=0");
+            // No wait of the agent is for a replica's confirmation, and none of its work for room.
+            .options(
+                "-c synchronous_commit=local -c statement_timeout=0 \
+                 -c default_transaction_read_only=off",
+            );
         let connecting = tokio::time::timeout(CONNECT_MAX, config.connect(NoTls));
         let (client, connection) = match connecting.await {
             Ok(Ok(pair)) => pair,

@@ -117,6 +117,7 @@ fn sketch_node(cluster: &Cluster, ordinal: u32, count: u32) -> (Node, Seen, Repo
         connected: true,
         agent_version: "0.1.0".into(),
         report: None,
+        streamed_age_ms: Some(100),
     };
     (node, seen, report, false)
 }
@@ -143,6 +144,21 @@ impl Sketch {
         }
     }
 
+    /// An operation on the third node.
+    pub(crate) fn operation(&self, kind: OperationKind) -> Operation {
+        Operation {
+            node: Some(node_id(3)),
+            reason: String::new(),
+            ..Operation::queued(&self.cluster, kind, "test", Timestamp::from_millis(0))
+        }
+    }
+
+    /// The third node was lost as a primary: it is awaited and does not vote.
+    pub(crate) fn rejoining(&mut self) {
+        self.node(3).phase = NodePhase::Rejoining;
+        self.cluster.status.config.current.voters.remove(&node_id(3));
+    }
+
     pub(crate) fn node(&mut self, ordinal: u32) -> &mut Node {
         &mut self.nodes[ordinal as usize - 1].0
     }
@@ -159,6 +175,17 @@ impl Sketch {
         let seen = &mut self.nodes[ordinal as usize - 1].1;
         seen.age_ms = age_ms;
         seen.connected = false;
+    }
+
+    pub(crate) fn not_serving(&mut self, ordinal: u32) {
+        self.worker(ordinal).serving = None;
+    }
+
+    /// A node that is heard and has not streamed for so long; its primary counts it out.
+    pub(crate) fn stall(&mut self, ordinal: u32, age_ms: u64) {
+        self.nodes[ordinal as usize - 1].1.streamed_age_ms = Some(age_ms);
+        self.worker(ordinal).actual = Actual::Replica { upstream: None, streaming: false };
+        self.worker(1).followers.retain(|follower| follower.node != node_id(ordinal));
     }
 
     pub(crate) fn machine_stopped(&mut self, ordinal: u32) {

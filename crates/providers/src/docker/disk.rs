@@ -4,8 +4,11 @@
 //! The directory within, not the root, is bound: when the host was started anew and nothing is
 //! mounted yet, the container then refuses to start instead of writing to an empty directory.
 
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use bellwether_contracts::Failure;
 use bellwether_contracts::provider::Owned;
@@ -14,6 +17,21 @@ use bollard::models::VolumeCreateRequest;
 use bollard::query_parameters::{ListVolumesOptions, RemoveVolumeOptions};
 
 use super::{CLUSTER, Docker, NODE, OWNER, failure};
+
+/// The file in the volume.
+const IMAGE: &str = "disk.img";
+
+/// What makes and mounts disks, and the package it is in.
+const PROGRAMS: [(&str, &str); 3] =
+    [("mkfs.ext4", "e2fsprogs"), ("mount", "mount"), ("umount", "mount")];
+
+/// Where they are looked for.
+const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
+
+const NOT_ROOT: &str = "the server must run as root to make disks of a fixed size";
+
+/// The kernel lets go of an unmounted disk within this time.
+const DETACH_MAX: Duration = Duration::from_secs(2);
 
 /// Of the host's disk, at least so much stays free beside a new disk's first use.
 const HOST_FREE_MIN: u64 = 1 << 30;
@@ -36,41 +54,74 @@ impl Docker {
     ) -> Result<PathBuf, Failure> {
         let name = Self::disk_name(node);
         let volume = VolumeCreateRequest {
-            name: Some(name),
+            name: Some(name.clone()),
             labels: Some(self.labels(cluster, Some(node))),
             ..VolumeCreateRequest::default()
         };
-        let volume =
-            self.client().await?.create_volume(volume).await.map_err(|e| failure::of(&e))?;
-        let image = Path::new(&volume.mountpoint).join("disk.img");
-        if !image.exists() {
-            check_host_space(Path::new(&volume.mountpoint), size)?;
-            make_image(&image, size).await?;
+        let client = self.client().await?;
+        let volume = client.create_volume(volume).await.map_err(|e| failure::of(&e))?;
+        if !self.is_ours(&volume.labels) {
+            return Err(Failure::permanent(format!("the volume {name} is another server's")));
+        }
+        let directory = Path::new(&volume.mountpoint);
+        let image = directory.join(IMAGE);
+        if !is_mounted(&self.mount_point(node)) && is_blank(&image) {
+            let made = match check_host_space(directory, size) {
+                Ok(()) => make_image(&image, size).await,
+                Err(failure) => Err(failure),
+            };
+            if let Err(failure) = made {
+                // It never held anything; what goes with it is the beginning of a file system.
+                let _ = client.remove_volume(&name, None::<RemoveVolumeOptions>).await;
+                return Err(failure);
+            }
         }
         self.mount_disk(node, &image).await
     }
 
     /// Mounts the disk of a machine that exists; where it was mounted, does nothing.
     pub(super) async fn remount_disk(&self, node: &NodeId) -> Result<(), Failure> {
+        let Some(directory) = self.disk_directory(node).await? else {
+            return Err(Failure::permanent("the machine's disk is gone"));
+        };
+        self.mount_disk(node, &directory.join(IMAGE)).await.map(|_| ())
+    }
+
+    /// Where the disk's file is, on this machine.
+    async fn disk_directory(&self, node: &NodeId) -> Result<Option<PathBuf>, Failure> {
         let name = Self::disk_name(node);
-        let volume =
-            self.client().await?.inspect_volume(&name).await.map_err(|e| failure::of(&e))?;
-        self.mount_disk(node, &Path::new(&volume.mountpoint).join("disk.img")).await.map(|_| ())
+        match self.client().await?.inspect_volume(&name).await {
+            Ok(volume) if self.is_ours(&volume.labels) => Ok(Some(volume.mountpoint.into())),
+            Ok(_) => Err(Failure::permanent(format!("the volume {name} is another server's"))),
+            Err(error) if failure::is_gone(&error) => Ok(None),
+            Err(error) => Err(failure::of(&error)),
+        }
     }
 
     async fn mount_disk(&self, node: &NodeId, image: &Path) -> Result<PathBuf, Failure> {
         let point = self.mount_point(node);
         if !is_mounted(&point) {
             std::fs::create_dir_all(&point).map_err(|e| at(&point, &e))?;
-            run("mount", &["-o", "loop,noatime,discard", text(image)?, text(&point)?]).await?;
+            // What a machine writes there is no program and no device of the host.
+            let options = "loop,noatime,discard,nosuid,nodev";
+            run("mount", &["-o", options, text(image)?, text(&point)?]).await?;
         }
         let data = point.join("data");
         std::fs::create_dir_all(&data).map_err(|e| at(&data, &e))?;
         Ok(data)
     }
 
-    /// Unmounts and deletes the disk. No error when it is gone.
+    /// Unmounts and deletes the disk, and verifies that nothing of it is left. No error when it is
+    /// gone; another server's is left alone.
     pub(super) async fn remove_disk(&self, node: &NodeId) -> Result<(), Failure> {
+        let name = Self::disk_name(node);
+        let client = self.client().await?;
+        let directory = match client.inspect_volume(&name).await {
+            Ok(volume) if self.is_ours(&volume.labels) => Some(PathBuf::from(volume.mountpoint)),
+            Ok(_) => return Ok(()),
+            Err(error) if failure::is_gone(&error) => None,
+            Err(error) => return Err(failure::of(&error)),
+        };
         let point = self.mount_point(node);
         while is_mounted(&point) {
             run("umount", &[text(&point)?]).await?;
@@ -78,11 +129,15 @@ impl Docker {
         if point.exists() {
             std::fs::remove_dir(&point).map_err(|e| at(&point, &e))?;
         }
-        let client = self.client().await?;
-        let name = Self::disk_name(node);
+        let Some(directory) = directory else { return Ok(()) };
+        until_detached(&directory).await?;
         match client.remove_volume(&name, None::<RemoveVolumeOptions>).await {
-            Err(error) if !failure::is_gone(&error) => Err(failure::of(&error)),
-            _ => Ok(()),
+            Err(error) if !failure::is_gone(&error) => return Err(failure::of(&error)),
+            _ => {}
+        }
+        match self.disk_directory(node).await? {
+            Some(_) => Err(Failure::transient(format!("the volume {name} is still there"))),
+            None => Ok(()),
         }
     }
 
@@ -102,6 +157,21 @@ impl Docker {
     }
 }
 
+/// Whether this process may and can make disks.
+pub(super) fn check() -> Result<(), Failure> {
+    if !rustix::process::geteuid().is_root() {
+        return Err(Failure::needs_person(NOT_ROOT));
+    }
+    for (program, package) in PROGRAMS {
+        if !PATH.split(':').any(|directory| Path::new(directory).join(program).exists()) {
+            return Err(Failure::needs_person(format!(
+                "`{program}` is not installed; the package `{package}` has it"
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// The file is sparse: what is written is what it takes, up to its size.
 fn check_host_space(directory: &Path, size: Bytes) -> Result<(), Failure> {
     let stat = rustix::fs::statvfs(directory).map_err(|e| at(directory, &e.into()))?;
@@ -118,14 +188,63 @@ fn check_host_space(directory: &Path, size: Bytes) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Whether it is not there, or is a file that nothing was ever written to.
+fn is_blank(image: &Path) -> bool {
+    let Ok(mut file) = std::fs::File::open(image) else { return !image.exists() };
+    let holds_nothing = file.metadata().is_ok_and(|known| known.blocks() == 0);
+    let mut beginning = Vec::new();
+    let read = file.by_ref().take(1 << 16).read_to_end(&mut beginning);
+    holds_nothing && read.is_ok() && beginning.iter().all(|byte| *byte == 0)
+}
+
+/// Under another name until it is complete and on the disk.
 async fn make_image(image: &Path, size: Bytes) -> Result<(), Failure> {
-    let new = image.with_extension("new");
-    let file = std::fs::File::create(&new).map_err(|e| at(&new, &e))?;
-    file.set_len(size.0).map_err(|e| at(&new, &e))?;
-    drop(file);
+    let directory = image.parent().unwrap_or(image);
+    remove_unfinished(directory);
+    // A name of its own: a program that a killed server left may still write to the former one.
+    let new = image.with_extension(format!("{}.new", std::process::id()));
+    let file = tokio::fs::File::create(&new).await.map_err(|e| at(&new, &e))?;
+    file.set_len(size.0).await.map_err(|e| at(&new, &e))?;
     let options = "lazy_itable_init=1,lazy_journal_init=1,nodiscard";
     run("mkfs.ext4", &["-q", "-F", "-m", "0", "-E", options, text(&new)?]).await?;
-    std::fs::rename(&new, image).map_err(|e| at(image, &e))
+    file.sync_all().await.map_err(|e| at(&new, &e))?;
+    std::fs::rename(&new, image).map_err(|e| at(image, &e))?;
+    let opened = tokio::fs::File::open(directory).await.map_err(|e| at(directory, &e))?;
+    opened.sync_all().await.map_err(|e| at(directory, &e))
+}
+
+fn remove_unfinished(directory: &Path) {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    for path in entries.map(|entry| entry.path()) {
+        if path.extension().is_some_and(|extension| extension == "new") {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// Waits until the kernel has let go of the disk's file: it does so a moment after the unmounting.
+async fn until_detached(directory: &Path) -> Result<(), Failure> {
+    for _ in 0..DETACH_MAX.as_millis() / 10 {
+        if loop_device_of(directory).is_none() {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    match loop_device_of(directory) {
+        None => Ok(()),
+        Some(device) => Err(Failure::transient(format!(
+            "the disk is unmounted and something still uses it as /dev/{device}"
+        ))),
+    }
+}
+
+/// The loop device over a file in this directory.
+fn loop_device_of(directory: &Path) -> Option<String> {
+    let devices = std::fs::read_dir("/sys/block").ok()?;
+    devices.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).find(|device| {
+        let file = std::fs::read_to_string(format!("/sys/block/{device}/loop/backing_file"));
+        file.is_ok_and(|file| Path::new(file.trim_end()).starts_with(directory))
+    })
 }
 
 fn is_mounted(point: &Path) -> bool {
@@ -139,8 +258,11 @@ fn text(path: &Path) -> Result<&str, Failure> {
 
 fn at(path: &Path, error: &std::io::Error) -> Failure {
     match error.kind() {
-        std::io::ErrorKind::PermissionDenied => Failure::needs_person(format!(
-            "{}: {error}; the server must run as root to make disks of a fixed size",
+        std::io::ErrorKind::PermissionDenied => {
+            Failure::needs_person(format!("{}: {error}; {NOT_ROOT}", path.display()))
+        }
+        std::io::ErrorKind::StorageFull => Failure::needs_person(format!(
+            "this machine's disk is full ({}); free some space",
             path.display()
         )),
         _ => Failure::transient(format!("{}: {error}", path.display())),
@@ -150,7 +272,7 @@ fn at(path: &Path, error: &std::io::Error) -> Failure {
 async fn run(program: &str, arguments: &[&str]) -> Result<(), Failure> {
     let output = tokio::process::Command::new(program)
         .args(arguments)
-        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("PATH", PATH)
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output()
@@ -160,5 +282,8 @@ async fn run(program: &str, arguments: &[&str]) -> Result<(), Failure> {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    if said.contains("No space left on device") {
+        return Err(Failure::needs_person(format!("this machine's disk is full: {said}")));
+    }
     Err(Failure::transient(format!("`{program}` failed: {said}")))
 }

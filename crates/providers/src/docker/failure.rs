@@ -17,14 +17,13 @@ pub(super) fn of(error: &Error) -> Failure {
             _ => Failure::permanent(format!("docker: {message}")),
         },
         Error::SocketNotFoundError(_) => not_running(),
-        Error::HyperLegacyError { .. }
-        | Error::IOError { .. }
-        | Error::HyperResponseError { .. } => {
+        Error::HyperLegacyError { err } if !err.is_connect() => broken_off(err),
+        Error::HyperResponseError { err } => broken_off(err),
+        Error::HyperLegacyError { .. } | Error::IOError { .. } => {
             let text = format!("{error:?}");
             if text.contains("PermissionDenied") {
                 return Failure::needs_person(
-                    "this user may not use Docker; run the server as root or add the user to the \
-                     group `docker`",
+                    "this user may not use Docker; run the server as root",
                 );
             }
             not_running()
@@ -32,6 +31,11 @@ pub(super) fn of(error: &Error) -> Failure {
         Error::RequestTimeoutError => Failure::transient("docker did not answer in time"),
         other => Failure::permanent(format!("docker: {other}")),
     }
+}
+
+/// It was asked and went away over it, as it does when it is started anew.
+fn broken_off(error: &dyn std::fmt::Display) -> Failure {
+    Failure::transient(format!("docker broke off its answer: {error}"))
 }
 
 fn not_running() -> Failure {
@@ -51,5 +55,15 @@ pub(super) fn is_gone(error: &Error) -> bool {
 
 /// Whether Docker said that it is so already.
 pub(super) fn is_so_already(error: &Error) -> bool {
-    matches!(error, Error::DockerResponseServerError { status_code: 304 | 409, .. })
+    matches!(error, Error::DockerResponseServerError { status_code: 304, .. })
+}
+
+/// Whether Docker said that something else goes on with it.
+pub(super) fn is_in_the_way(error: &Error) -> bool {
+    matches!(error, Error::DockerResponseServerError { status_code: 409, .. })
+}
+
+/// Whether Docker said that containers are attached to the network.
+pub(super) fn is_used(error: &Error) -> bool {
+    matches!(error, Error::DockerResponseServerError { status_code: 403, .. })
 }

@@ -1,6 +1,7 @@
 //! A machine: one container with the agent's program and configuration in it.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use bellwether_contracts::Failure;
 use bellwether_contracts::provider::{Machine, MachineRequest, MachineState, Owned};
@@ -20,6 +21,9 @@ use super::{CLUSTER, Docker, NODE, OWNER, failure, short};
 /// Seconds a machine has to stop in an orderly way: its agent stops the engine first.
 const STOP_SECONDS: i64 = 20;
 
+/// A container that was killed is gone within this time.
+const REMOVE_MAX: Duration = Duration::from_secs(10);
+
 /// Processes and threads of one machine.
 const PIDS_MAX: i64 = 4_096;
 
@@ -30,13 +34,22 @@ const CONFIG_PATH: &str = "etc/bellwether/agent.json";
 impl Docker {
     pub(super) async fn make_machine(&self, request: &MachineRequest) -> Result<String, Failure> {
         let client = self.client().await?;
-        let id = match self.container(&request.node).await? {
-            Some((id, MachineState::Running)) => return Ok(id),
-            Some((id, _)) => id,
+        let found = self.container(&request.node).await?;
+        if let Some((id, MachineState::Running)) = found {
+            return Ok(id);
+        }
+        // What may be missing is looked for first, so that then nothing has been made.
+        let files = self.files(request).await?;
+        let id = match found {
+            Some((id, _)) => {
+                // The host may have been started anew since: its disk is not mounted then. What
+                // held data is never made anew.
+                self.remount_disk(&request.node).await?;
+                id
+            }
             None => self.create_container(request).await?,
         };
         // A container that was made and never started may lack its files: they are put again.
-        let files = self.files(request).await?;
         let options = UploadToContainerOptions { path: "/".to_owned(), ..Default::default() };
         client
             .upload_to_container(&id, Some(options), bollard::body_full(files.into()))
@@ -47,13 +60,22 @@ impl Docker {
     }
 
     async fn create_container(&self, request: &MachineRequest) -> Result<String, Failure> {
+        let client = self.client().await?;
+        let image = image_of(request);
+        client.inspect_image(&image).await.map_err(|error| failure::of(&error))?;
         let disk = self.ensure_disk(&request.cluster, &request.node, request.size.disk).await?;
         let disk = disk.to_string_lossy().into_owned();
         let name = format!("bellwether-{}-{}", request.node_name, short(request.node.as_str()));
         let options = CreateContainerOptions { name: Some(name), ..Default::default() };
         let body = self.container_body(request, disk);
-        let created = self.client().await?.create_container(Some(options), body).await;
-        created.map(|created| created.id).map_err(|error| failure::of(&error))
+        match client.create_container(Some(options), body).await {
+            Ok(created) => Ok(created.id),
+            // What a server that died asked for is still being made.
+            Err(error) if failure::is_in_the_way(&error) => {
+                Err(Failure::transient(failure::of(&error).text))
+            }
+            Err(error) => Err(failure::of(&error)),
+        }
     }
 
     fn container_body(&self, request: &MachineRequest, disk: String) -> ContainerCreateBody {
@@ -94,7 +116,7 @@ impl Docker {
         };
         ContainerCreateBody {
             hostname: Some(request.node_name.clone()),
-            image: Some(format!("bellwether/node-{}:{}", request.engine, request.version)),
+            image: Some(image_of(request)),
             labels: Some(self.labels(&request.cluster, Some(&request.node))),
             stop_timeout: Some(STOP_SECONDS),
             host_config: Some(host),
@@ -131,8 +153,13 @@ impl Docker {
     async fn start(&self, id: &str) -> Result<(), Failure> {
         let client = self.client().await?;
         match client.start_container(id, None::<StartContainerOptions>).await {
-            Err(error) if !failure::is_so_already(&error) => Err(failure::of(&error)),
-            _ => Ok(()),
+            Err(error) if failure::is_so_already(&error) => Ok(()),
+            // Frozen, or about to be removed: not for ever.
+            Err(error) if failure::is_in_the_way(&error) => {
+                Err(Failure::transient(failure::of(&error).text))
+            }
+            Err(error) => Err(failure::of(&error)),
+            Ok(()) => Ok(()),
         }
     }
 
@@ -176,15 +203,24 @@ impl Docker {
         if let Some((id, _)) = self.container(node).await? {
             let options = RemoveContainerOptions { force: true, v: true, link: false };
             match client.remove_container(&id, Some(options)).await {
-                Err(error) if !failure::is_gone(&error) => return Err(failure::of(&error)),
-                _ => {}
+                // Gone already, or being removed: that is waited for.
+                Err(error) if failure::is_gone(&error) || failure::is_in_the_way(&error) => {}
+                Err(error) => return Err(failure::of(&error)),
+                Ok(()) => {}
             }
         }
-        self.remove_disk(node).await?;
-        if self.container(node).await?.is_some() {
-            return Err(Failure::transient("the container is still there"));
+        self.until_removed(node).await?;
+        self.remove_disk(node).await
+    }
+
+    async fn until_removed(&self, node: &NodeId) -> Result<(), Failure> {
+        for _ in 0..REMOVE_MAX.as_millis() / 50 {
+            if self.container(node).await?.is_none() {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        Ok(())
+        Err(Failure::transient("the container is still there"))
     }
 
     pub(super) async fn owned_machines(&self) -> Result<Vec<Owned>, Failure> {
@@ -202,6 +238,11 @@ impl Docker {
         };
         Ok(found.into_iter().filter_map(|container| machine(container.labels?)).collect())
     }
+}
+
+/// The image with the engine's programs.
+fn image_of(request: &MachineRequest) -> String {
+    format!("bellwether/node-{}:{}", request.engine, request.version)
 }
 
 /// Only a container whose processes are certainly gone counts as stopped.

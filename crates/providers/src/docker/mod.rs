@@ -10,6 +10,7 @@ mod network;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bellwether_contracts::provider::{Machine, MachineRequest, Owned};
@@ -27,6 +28,12 @@ const NODE: &str = "org.bellwether.node";
 /// Nodes that fit in one cluster's network.
 const NODES_MAX: u32 = 16;
 
+/// Docker answers a question within this time, however much it has to do.
+const ANSWER_MAX: Duration = Duration::from_secs(120);
+
+/// And says who it is within this.
+const CHECK_MAX: Duration = Duration::from_secs(4);
+
 /// How this server uses Docker.
 #[derive(Clone, Debug)]
 pub struct DockerOptions {
@@ -41,6 +48,8 @@ pub struct DockerOptions {
     pub pool4: (u8, u8),
     /// And /64 of this /48.
     pub pool6: std::net::Ipv6Addr,
+    /// Docker's socket; by default where `DOCKER_HOST` says, or `/var/run/docker.sock`.
+    pub socket: Option<PathBuf>,
 }
 
 impl Default for DockerOptions {
@@ -51,6 +60,7 @@ impl Default for DockerOptions {
             mounts: PathBuf::from("/run/bellwether/disks"),
             pool4: (10, 87),
             pool6: std::net::Ipv6Addr::new(0xfd42, 0xbe11, 0, 0, 0, 0, 0, 0),
+            socket: None,
         }
     }
 }
@@ -72,7 +82,15 @@ impl Docker {
     /// The client; Docker need not run yet.
     async fn client(&self) -> Result<&bollard::Docker, Failure> {
         let connect = || async {
-            bollard::Docker::connect_with_unix_defaults().map_err(|error| failure::of(&error))
+            let client = match &self.options.socket {
+                None => bollard::Docker::connect_with_unix_defaults(),
+                Some(path) => bollard::Docker::connect_with_unix(
+                    &path.to_string_lossy(),
+                    ANSWER_MAX.as_secs(),
+                    bollard::API_DEFAULT_VERSION,
+                ),
+            };
+            client.map_err(|error| failure::of(&error))
         };
         self.client.get_or_try_init(connect).await
     }
@@ -80,6 +98,11 @@ impl Docker {
     fn filter(&self, label: &str, value: &str) -> HashMap<String, Vec<String>> {
         let labels = vec![format!("{OWNER}={}", self.options.owner), format!("{label}={value}")];
         HashMap::from([("label".to_owned(), labels)])
+    }
+
+    /// Whether these labels say that it was made by this server.
+    fn is_ours(&self, labels: &HashMap<String, String>) -> bool {
+        labels.get(OWNER) == Some(&self.options.owner)
     }
 
     fn labels(&self, cluster: &ClusterId, node: Option<&NodeId>) -> HashMap<String, String> {
@@ -124,7 +147,14 @@ impl Provider for Docker {
 
     async fn check(&self) -> Result<(), Failure> {
         let client = self.client().await?;
-        client.version().await.map(|_| ()).map_err(|error| failure::of(&error))
+        match tokio::time::timeout(CHECK_MAX, client.version()).await {
+            Ok(Ok(_)) => disk::check(),
+            Ok(Err(error)) => Err(failure::of(&error)),
+            Err(_) => Err(Failure::transient(format!(
+                "docker does not answer; nothing came within {} s",
+                CHECK_MAX.as_secs()
+            ))),
+        }
     }
 
     async fn ensure_network(

@@ -133,11 +133,19 @@ impl Docker {
                 let _ = client.disconnect_network(&id, request).await;
             }
             match client.remove_network(&id).await {
-                Err(error) if !failure::is_gone(&error) => return Err(failure::of(&error)),
-                _ => {}
+                Err(error) if failure::is_gone(&error) => {}
+                // Something was attached to it since; it is detached the next time.
+                Err(error) if failure::is_used(&error) => {
+                    return Err(Failure::transient(failure::of(&error).text));
+                }
+                Err(error) => return Err(failure::of(&error)),
+                Ok(()) => {}
             }
         }
-        Ok(())
+        match self.find_network(cluster).await? {
+            Some(_) => Err(Failure::transient("the network is still there")),
+            None => Ok(()),
+        }
     }
 
     pub(super) async fn owned_networks(&self) -> Result<Vec<Owned>, Failure> {

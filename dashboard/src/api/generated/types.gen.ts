@@ -148,7 +148,7 @@ export type ClusterView = {
 /**
  * The stable words. Each has a page under `docs/errors/`; add, never rename.
  */
-export type Code = 'bad-request' | 'invalid-field' | 'unauthenticated' | 'wrong-password' | 'password-change-needed' | 'forbidden' | 'not-found' | 'method-not-allowed' | 'name-taken' | 'generation-mismatch' | 'operation-refused' | 'idempotency-key-reused' | 'join-token-invalid' | 'payload-too-large' | 'too-many-attempts' | 'provider-unavailable' | 'internal';
+export type Code = 'bad-request' | 'invalid-field' | 'unauthenticated' | 'wrong-password' | 'forbidden' | 'not-found' | 'method-not-allowed' | 'name-taken' | 'generation-mismatch' | 'operation-refused' | 'idempotency-key-reused' | 'join-token-invalid' | 'payload-too-large' | 'too-many-attempts' | 'provider-unavailable' | 'internal';
 
 /**
  * Everything a client needs. The password is there only when it was asked for.
@@ -376,7 +376,7 @@ export type NodeId = string;
 /**
  * Where a node is in its life.
  */
-export type NodePhase = 'provisioning' | 'joining' | 'seeding' | 'active' | 'removing';
+export type NodePhase = 'provisioning' | 'joining' | 'seeding' | 'active' | 'rejoining' | 'removing';
 
 /**
  * The role of a node as it is, not as it is wanted.
@@ -502,7 +502,7 @@ export type Operation = {
      */
     state?: {
         [key: string]: unknown;
-    };
+    } | null;
     status: OperationStatus;
     steps: Array<Step>;
 };
@@ -515,7 +515,7 @@ export type OperationId = string;
 /**
  * What an operation does. The names are stored: add, never rename.
  */
-export type OperationKind = 'create_cluster' | 'add_node' | 'remove_node' | 'switchover' | 'failover' | 'delete_cluster';
+export type OperationKind = 'create_cluster' | 'add_node' | 'remove_node' | 'switchover' | 'failover' | 'rejoin' | 'delete_cluster';
 
 export type OperationStatus = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled';
 
@@ -687,7 +687,7 @@ export type PageOperation = {
          */
         state?: {
             [key: string]: unknown;
-        };
+        } | null;
         status: OperationStatus;
         steps: Array<Step>;
     }>;
@@ -941,13 +941,22 @@ export type GetV1AuditData = {
 };
 
 export type GetV1AuditErrors = {
+    /**
+     * `bad-request`
+     */
     400: Problem;
+    /**
+     * `unauthenticated`
+     */
     401: Problem;
 };
 
 export type GetV1AuditError = GetV1AuditErrors[keyof GetV1AuditErrors];
 
 export type GetV1AuditResponses = {
+    /**
+     * done
+     */
     200: PageAuditView;
 };
 
@@ -970,13 +979,22 @@ export type GetV1ClustersData = {
 };
 
 export type GetV1ClustersErrors = {
+    /**
+     * `bad-request`
+     */
     400: Problem;
+    /**
+     * `unauthenticated`
+     */
     401: Problem;
 };
 
 export type GetV1ClustersError = GetV1ClustersErrors[keyof GetV1ClustersErrors];
 
 export type GetV1ClustersResponses = {
+    /**
+     * done
+     */
     200: PageClusterView;
 };
 
@@ -1001,12 +1019,33 @@ export type PostV1ClustersData = {
 };
 
 export type PostV1ClustersErrors = {
+    /**
+     * `bad-request`
+     */
     400: Problem;
+    /**
+     * `unauthenticated`
+     */
     401: Problem;
+    /**
+     * `forbidden`
+     */
     403: Problem;
+    /**
+     * `name-taken`, `idempotency-key-reused`
+     */
     409: Problem;
+    /**
+     * `payload-too-large`
+     */
     413: Problem;
+    /**
+     * `invalid-field`
+     */
     422: Problem;
+    /**
+     * `provider-unavailable`
+     */
     503: Problem;
 };
 
@@ -1017,6 +1056,9 @@ export type PostV1ClustersResponses = {
      * with `plan=true`
      */
     200: Plan;
+    /**
+     * made
+     */
     201: ClusterView;
 };
 
@@ -1044,11 +1086,29 @@ export type DeleteV1ClustersByClusterData = {
 };
 
 export type DeleteV1ClustersByClusterErrors = {
+    /**
+     * `bad-request`
+     */
     400: Problem;
+    /**
+     * `unauthenticated`
+     */
     401: Problem;
+    /**
+     * `forbidden`
+     */
     403: Problem;
+    /**
+     * `not-found`
+     */
     404: Problem;
+    /**
+     * `operation-refused`
+     */
     409: Problem;
+    /**
+     * `invalid-field`
+     */
     422: Problem;
 };
 
@@ -1059,6 +1119,9 @@ export type DeleteV1ClustersByClusterResponses = {
      * with `plan=true`
      */
     200: Plan;
+    /**
+     * accepted: it is done in the background
+     */
     202: Operation;
 };
 
@@ -1077,13 +1140,26 @@ export type GetV1ClustersByClusterData = {
 };
 
 export type GetV1ClustersByClusterErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
     401: Problem;
+    /**
+     * `not-found`
+     */
     404: Problem;
 };
 
 export type GetV1ClustersByClusterError = GetV1ClustersByClusterErrors[keyof GetV1ClustersByClusterErrors];
 
 export type GetV1ClustersByClusterResponses = {
+    /**
+     * done
+     */
     200: ClusterView;
 };
 
@@ -1113,20 +1189,50 @@ export type PatchV1ClustersByClusterData = {
 };
 
 export type PatchV1ClustersByClusterErrors = {
+    /**
+     * `bad-request`
+     */
     400: Problem;
+    /**
+     * `unauthenticated`
+     */
     401: Problem;
+    /**
+     * `forbidden`
+     */
     403: Problem;
+    /**
+     * `not-found`
+     */
     404: Problem;
+    /**
+     * `operation-refused`
+     */
     409: Problem;
+    /**
+     * `generation-mismatch`
+     */
     412: Problem;
+    /**
+     * `payload-too-large`
+     */
     413: Problem;
+    /**
+     * `invalid-field`
+     */
     422: Problem;
+    /**
+     * `provider-unavailable`
+     */
     503: Problem;
 };
 
 export type PatchV1ClustersByClusterError = PatchV1ClustersByClusterErrors[keyof PatchV1ClustersByClusterErrors];
 
 export type PatchV1ClustersByClusterResponses = {
+    /**
+     * done
+     */
     200: Changed;
 };
 
@@ -1150,14 +1256,26 @@ export type GetV1ClustersByClusterConnectionData = {
 };
 
 export type GetV1ClustersByClusterConnectionErrors = {
+    /**
+     * `bad-request`
+     */
     400: Problem;
+    /**
+     * `unauthenticated`
+     */
     401: Problem;
+    /**
+     * `not-found`
+     */
     404: Problem;
 };
 
 export type GetV1ClustersByClusterConnectionError = GetV1ClustersByClusterConnectionErrors[keyof GetV1ClustersByClusterConnectionErrors];
 
 export type GetV1ClustersByClusterConnectionResponses = {
+    /**
+     * done
+     */
     200: Connection;
 };
 
@@ -1176,13 +1294,26 @@ export type GetV1ClustersByClusterNodesData = {
 };
 
 export type GetV1ClustersByClusterNodesErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
     401: Problem;
+    /**
+     * `not-found`
+     */
     404: Problem;
 };
 
 export type GetV1ClustersByClusterNodesError = GetV1ClustersByClusterNodesErrors[keyof GetV1ClustersByClusterNodesErrors];
 
 export type GetV1ClustersByClusterNodesResponses = {
+    /**
+     * done
+     */
     200: PageNodeView;
 };
 
@@ -1205,13 +1336,26 @@ export type GetV1ClustersByClusterNodesByNodeData = {
 };
 
 export type GetV1ClustersByClusterNodesByNodeErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
     401: Problem;
+    /**
+     * `not-found`
+     */
     404: Problem;
 };
 
 export type GetV1ClustersByClusterNodesByNodeError = GetV1ClustersByClusterNodesByNodeErrors[keyof GetV1ClustersByClusterNodesByNodeErrors];
 
 export type GetV1ClustersByClusterNodesByNodeResponses = {
+    /**
+     * done
+     */
     200: NodeView;
 };
 
@@ -1241,12 +1385,33 @@ export type PostV1ClustersByClusterOperationsData = {
 };
 
 export type PostV1ClustersByClusterOperationsErrors = {
+    /**
+     * `bad-request`
+     */
     400: Problem;
+    /**
+     * `unauthenticated`
+     */
     401: Problem;
+    /**
+     * `forbidden`
+     */
     403: Problem;
+    /**
+     * `not-found`
+     */
     404: Problem;
+    /**
+     * `operation-refused`, `idempotency-key-reused`
+     */
     409: Problem;
+    /**
+     * `payload-too-large`
+     */
     413: Problem;
+    /**
+     * `invalid-field`
+     */
     422: Problem;
 };
 
@@ -1257,6 +1422,9 @@ export type PostV1ClustersByClusterOperationsResponses = {
      * with `plan=true`
      */
     200: Plan;
+    /**
+     * accepted: it is done in the background
+     */
     202: Operation;
 };
 
@@ -1270,12 +1438,22 @@ export type GetV1EnginesData = {
 };
 
 export type GetV1EnginesErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
     401: Problem;
 };
 
 export type GetV1EnginesError = GetV1EnginesErrors[keyof GetV1EnginesErrors];
 
 export type GetV1EnginesResponses = {
+    /**
+     * done
+     */
     200: Array<EngineProfile>;
 };
 
@@ -1291,13 +1469,26 @@ export type GetV1EnginesByNameData = {
 };
 
 export type GetV1EnginesByNameErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
     401: Problem;
+    /**
+     * `not-found`
+     */
     404: Problem;
 };
 
 export type GetV1EnginesByNameError = GetV1EnginesByNameErrors[keyof GetV1EnginesByNameErrors];
 
 export type GetV1EnginesByNameResponses = {
+    /**
+     * done
+     */
     200: EngineProfile;
 };
 
@@ -1311,12 +1502,22 @@ export type GetV1EventsData = {
 };
 
 export type GetV1EventsErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
     401: Problem;
 };
 
 export type GetV1EventsError = GetV1EventsErrors[keyof GetV1EventsErrors];
 
 export type GetV1EventsResponses = {
+    /**
+     * done
+     */
     200: Event;
 };
 
@@ -1330,6 +1531,9 @@ export type GetV1HealthData = {
 };
 
 export type GetV1HealthResponses = {
+    /**
+     * done
+     */
     200: Health;
 };
 
@@ -1343,12 +1547,22 @@ export type GetV1MeData = {
 };
 
 export type GetV1MeErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
     401: Problem;
 };
 
 export type GetV1MeError = GetV1MeErrors[keyof GetV1MeErrors];
 
 export type GetV1MeResponses = {
+    /**
+     * done
+     */
     200: UserView;
 };
 
@@ -1362,18 +1576,42 @@ export type PutV1MePasswordData = {
 };
 
 export type PutV1MePasswordErrors = {
+    /**
+     * `bad-request`
+     */
     400: Problem;
+    /**
+     * `unauthenticated`, `wrong-password`
+     */
     401: Problem;
+    /**
+     * `forbidden`
+     */
     403: Problem;
+    /**
+     * `operation-refused`
+     */
     409: Problem;
+    /**
+     * `payload-too-large`
+     */
     413: Problem;
+    /**
+     * `invalid-field`
+     */
     422: Problem;
+    /**
+     * `too-many-attempts`
+     */
     429: Problem;
 };
 
 export type PutV1MePasswordError = PutV1MePasswordErrors[keyof PutV1MePasswordErrors];
 
 export type PutV1MePasswordResponses = {
+    /**
+     * done
+     */
     204: void;
 };
 
@@ -1400,13 +1638,22 @@ export type GetV1OperationsData = {
 };
 
 export type GetV1OperationsErrors = {
+    /**
+     * `bad-request`
+     */
     400: Problem;
+    /**
+     * `unauthenticated`
+     */
     401: Problem;
 };
 
 export type GetV1OperationsError = GetV1OperationsErrors[keyof GetV1OperationsErrors];
 
 export type GetV1OperationsResponses = {
+    /**
+     * done
+     */
     200: PageOperation;
 };
 
@@ -1422,13 +1669,26 @@ export type GetV1OperationsByIdData = {
 };
 
 export type GetV1OperationsByIdErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
     401: Problem;
+    /**
+     * `not-found`
+     */
     404: Problem;
 };
 
 export type GetV1OperationsByIdError = GetV1OperationsByIdErrors[keyof GetV1OperationsByIdErrors];
 
 export type GetV1OperationsByIdResponses = {
+    /**
+     * done
+     */
     200: Operation;
 };
 
@@ -1442,12 +1702,22 @@ export type GetV1ProvidersData = {
 };
 
 export type GetV1ProvidersErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
     401: Problem;
 };
 
 export type GetV1ProvidersError = GetV1ProvidersErrors[keyof GetV1ProvidersErrors];
 
 export type GetV1ProvidersResponses = {
+    /**
+     * done
+     */
     200: Array<ProviderView>;
 };
 
@@ -1461,16 +1731,34 @@ export type PostV1SessionsData = {
 };
 
 export type PostV1SessionsErrors = {
+    /**
+     * `bad-request`
+     */
     400: Problem;
+    /**
+     * `wrong-password`
+     */
     401: Problem;
+    /**
+     * `payload-too-large`
+     */
     413: Problem;
+    /**
+     * `invalid-field`
+     */
     422: Problem;
+    /**
+     * `too-many-attempts`
+     */
     429: Problem;
 };
 
 export type PostV1SessionsError = PostV1SessionsErrors[keyof PostV1SessionsErrors];
 
 export type PostV1SessionsResponses = {
+    /**
+     * made
+     */
     201: Session;
 };
 
@@ -1484,13 +1772,26 @@ export type DeleteV1SessionsCurrentData = {
 };
 
 export type DeleteV1SessionsCurrentErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
     401: Problem;
+    /**
+     * `forbidden`
+     */
     403: Problem;
 };
 
 export type DeleteV1SessionsCurrentError = DeleteV1SessionsCurrentErrors[keyof DeleteV1SessionsCurrentErrors];
 
 export type DeleteV1SessionsCurrentResponses = {
+    /**
+     * done
+     */
     204: void;
 };
 
@@ -1504,12 +1805,22 @@ export type GetV1TokensData = {
 };
 
 export type GetV1TokensErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
     401: Problem;
 };
 
 export type GetV1TokensError = GetV1TokensErrors[keyof GetV1TokensErrors];
 
 export type GetV1TokensResponses = {
+    /**
+     * done
+     */
     200: Array<TokenView>;
 };
 
@@ -1523,16 +1834,34 @@ export type PostV1TokensData = {
 };
 
 export type PostV1TokensErrors = {
+    /**
+     * `bad-request`
+     */
     400: Problem;
+    /**
+     * `unauthenticated`
+     */
     401: Problem;
+    /**
+     * `forbidden`
+     */
     403: Problem;
+    /**
+     * `payload-too-large`
+     */
     413: Problem;
+    /**
+     * `invalid-field`
+     */
     422: Problem;
 };
 
 export type PostV1TokensError = PostV1TokensErrors[keyof PostV1TokensErrors];
 
 export type PostV1TokensResponses = {
+    /**
+     * made
+     */
     201: CreatedToken;
 };
 
@@ -1548,14 +1877,30 @@ export type DeleteV1TokensByIdData = {
 };
 
 export type DeleteV1TokensByIdErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
     401: Problem;
+    /**
+     * `forbidden`
+     */
     403: Problem;
+    /**
+     * `not-found`
+     */
     404: Problem;
 };
 
 export type DeleteV1TokensByIdError = DeleteV1TokensByIdErrors[keyof DeleteV1TokensByIdErrors];
 
 export type DeleteV1TokensByIdResponses = {
+    /**
+     * done
+     */
     204: void;
 };
 

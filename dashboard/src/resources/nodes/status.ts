@@ -20,6 +20,7 @@ export const phaseWords: Record<NodePhase, string> = {
   joining: 'Joining',
   seeding: 'Copying data',
   active: 'Member',
+  rejoining: 'Rejoining',
   removing: 'Being removed',
 };
 

@@ -23,6 +23,7 @@ const titles: Record<OperationKind, string> = {
   remove_node: 'Remove node',
   switchover: 'Promote',
   failover: 'Failover',
+  rejoin: 'Rejoin',
   delete_cluster: 'Delete cluster',
 };
 

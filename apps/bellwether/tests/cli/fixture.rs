@@ -1,0 +1,150 @@
+//! Answers of the API, with ids and times that stay the same.
+
+use serde_json::{Value, json};
+
+pub(crate) const CLUSTER: &str = "01990000-0000-7000-8000-000000000001";
+pub(crate) const OPERATION: &str = "01990000-0000-7000-8000-0000000000a1";
+
+const AT: &str = "2026-03-01T12:00:00Z";
+
+pub(crate) fn spec() -> Value {
+    json!({
+        "name": "demo", "engine": "postgresql", "version": "17", "provider": "docker", "nodes": 3,
+        "size": {"cpus": 1.5, "memory": 1 << 30, "disk": 5_u64 << 30},
+        "replication": "quorum(2)", "timers": "lan",
+    })
+}
+
+pub(crate) fn cluster() -> Value {
+    json!({
+        "id": CLUSTER, "name": "demo", "generation": 4, "created_at": AT, "spec": spec(),
+        "phase": "failing_over", "sentence": "the primary is being moved", "term": 7,
+        "primary": "01990000-0000-7000-8000-000000000011", "primary_name": "demo-1",
+        "nodes_total": 3, "nodes_healthy": 2, "operation": OPERATION,
+        "operations": [{"kind": "add_node", "allowed": false, "reason": "promote is under way"}],
+    })
+}
+
+/// One that has just been made.
+pub(crate) fn new_cluster() -> Value {
+    let mut cluster = cluster();
+    cluster["id"] = json!("01990000-0000-7000-8000-000000000002");
+    cluster["name"] = json!("new");
+    cluster["spec"]["name"] = json!("new");
+    cluster["phase"] = json!("creating");
+    cluster["sentence"] = json!("being created");
+    for field in ["primary", "primary_name"] {
+        cluster[field] = Value::Null;
+    }
+    cluster["nodes_total"] = json!(0);
+    cluster["nodes_healthy"] = json!(0);
+    cluster
+}
+
+fn node(ordinal: u32) -> Value {
+    let is_primary = ordinal == 1;
+    json!({
+        "id": format!("01990000-0000-7000-8000-00000000001{ordinal}"), "cluster": CLUSTER,
+        "name": format!("demo-{ordinal}"), "ordinal": ordinal,
+        "size": {"cpus": 1.5, "memory": 1 << 30, "disk": 5_u64 << 30}, "provider": "docker",
+        "machine": format!("machine-{ordinal}"), "address": format!("192.0.2.{ordinal}"),
+        "address6": format!("2001:db8::{ordinal}"), "created_at": AT, "phase": "active",
+        "role": if is_primary { "primary" } else { "replica" }, "health": "healthy",
+        "state": if is_primary { "accepts writes" } else { "follows demo-1" },
+        "target": if is_primary { "primary" } else { "replica" },
+        "upstream": if is_primary { Value::Null } else { json!("demo-1") },
+        "position": {"timeline": 3, "offset": 16_777_216 - ordinal},
+        "lag_bytes": if is_primary { Value::Null } else { json!(2_048) },
+        "gate_open": is_primary, "cpu_percent": 12.4 * f64::from(ordinal),
+        "memory_used": 300 << 20, "memory_limit": 1 << 30, "disk_used": 700 << 20,
+        "disk_size": 5_u64 << 30, "connections": 4, "engine_version": "17.5",
+        "agent_version": "0.1.0", "uptime_seconds": 86_400, "report_age_ms": 120,
+        "operations": [],
+    })
+}
+
+pub(crate) fn nodes() -> Value {
+    let mut silent = node(3);
+    silent["health"] = json!("silent");
+    silent["role"] = json!("none");
+    silent["state"] = json!("not heard from for 31 s");
+    for field in ["lag_bytes", "cpu_percent", "memory_used", "disk_used", "engine_version"] {
+        silent[field] = Value::Null;
+    }
+    json!({"items": [node(1), node(2), silent]})
+}
+
+fn step(name: &str, state: &str, message: &str, seconds: u32) -> Value {
+    let at = |seconds: u32| json!(format!("2026-03-01T12:00:{seconds:02}Z"));
+    json!({
+        "name": name.to_lowercase().replace(' ', "_"), "title": name, "state": state,
+        "message": message, "started_at": at(seconds), "ended_at": at(seconds + 1),
+    })
+}
+
+pub(crate) fn operation(status: &str) -> Value {
+    let failed = status == "failed";
+    let last = if failed { ("failed", "demo-2 does not answer") } else { ("done", "") };
+    let mut steps = vec![
+        step("Check the replica", "done", "", 0),
+        step("Hold new connections", last.0, last.1, 2),
+    ];
+    if failed {
+        steps.push(step("Begin the new term", "skipped", "", 4));
+    }
+    json!({
+        "id": OPERATION, "cluster": CLUSTER, "cluster_name": "demo", "kind": "switchover",
+        "node": "01990000-0000-7000-8000-000000000012", "node_name": "demo-2", "status": status,
+        "started_by": "admin", "reason": "asked for", "rule": 0, "created_at": AT,
+        "started_at": AT, "ended_at": "2026-03-01T12:00:05Z", "steps": steps,
+        "message": if failed { "demo-2 does not answer" } else { "demo-2 is the primary" },
+        "state": {"phases_ms": {"hold": 120}},
+    })
+}
+
+pub(crate) fn operations() -> Value {
+    let mut automatic = operation("succeeded");
+    automatic["id"] = json!("01990000-0000-7000-8000-0000000000a0");
+    automatic["kind"] = json!("failover");
+    automatic["started_by"] = json!("bellwether");
+    for field in ["node", "node_name"] {
+        automatic[field] = Value::Null;
+    }
+    json!({"items": [operation("failed"), automatic]})
+}
+
+pub(crate) fn plan(kind: &str, refusals: &[&str]) -> Value {
+    json!({
+        "kind": kind, "summary": "Does what was asked for.",
+        "steps": [{"name": "one", "title": "The first step"},
+                  {"name": "two", "title": "The second step"}],
+        "write_pause_ms": 300, "bytes_copied": 3_u64 << 30, "redundancy_min": 1,
+        "erases": ["demo-3: its machine and its disk"], "refusals": refusals,
+    })
+}
+
+pub(crate) fn connection(password: Option<&str>) -> Value {
+    let shown = password.unwrap_or("PASSWORD");
+    let example = |endpoint: &str, name: &str, port: u16| {
+        json!({"name": name, "title": name, "endpoint": endpoint,
+               "text": format!("{name} app:{shown}@192.0.2.1:{port} ca.pem")})
+    };
+    let mut connection = json!({
+        "user": "app", "database": "app", "read_write": ["192.0.2.1:5000", "192.0.2.2:5000"],
+        "read_only": ["192.0.2.1:5001", "192.0.2.2:5001"],
+        "ca_certificate": "-----BEGIN CERTIFICATE-----\n",
+        "examples": [example("read_write", "psql", 5000), example("read_write", "uri", 5000),
+                     example("read_only", "psql", 5001), example("read_only", "uri", 5001)],
+    });
+    if let Some(password) = password {
+        connection["password"] = json!(password);
+    }
+    connection
+}
+
+pub(crate) fn token() -> Value {
+    json!({
+        "id": "01990000-0000-7000-8000-0000000000f1", "name": "ci", "created_at": AT,
+        "expires_at": "2027-03-01T12:00:00Z",
+    })
+}

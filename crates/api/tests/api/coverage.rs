@@ -1,0 +1,224 @@
+//! Every answer the document has is given: nothing is documented that does not happen.
+
+use bellwether_store::tokens::TokenKind;
+use serde_json::json;
+
+use crate::calls::Call;
+use crate::world::World;
+
+const TOO_LARGE: usize = 256 * 1024 + 1;
+
+/// What the walk leaves out, with the test that has it.
+const ELSEWHERE: &[(&str, &str, u16, &str)] = &[
+    // passwords::of_two_changes_at_one_moment_one_is_refused
+    ("PUT", "/v1/me/password", 409, "operation-refused"),
+    // events::a_watcher_is_greeted_and_told_of_changes
+    ("GET", "/v1/events", 200, ""),
+];
+
+#[tokio::test]
+async fn every_documented_answer_is_given_and_no_other() {
+    let world = World::new().await;
+    anybody(&world).await;
+    access(&world).await;
+    lists(&world).await;
+    creation(&world).await;
+    changes(&world).await;
+    operations(&world).await;
+    deletion(&world).await;
+    let seen = world.document.seen();
+    let missing: Vec<_> = world
+        .document
+        .documented()
+        .into_iter()
+        .filter(|one| !seen.contains(one))
+        .filter(|(method, path, status, code)| {
+            let one = (method.as_str(), path.as_str(), *status, code.as_str());
+            !ELSEWHERE.contains(&one)
+        })
+        .collect();
+    assert!(missing.is_empty(), "documented, but no call has such an answer: {missing:#?}");
+}
+
+/// What every path refuses in the same way: no token, a parameter that is not known and, where
+/// something is changed, a session's cookie without the header of the dashboard.
+async fn anybody(world: &World) {
+    world.get("/v1/health").anonymous().expect(200).await;
+    world.token(&world.admin.id, "session", TokenKind::Session, None).await;
+    let paths = [
+        ("GET", "/v1/audit"),
+        ("GET", "/v1/clusters"),
+        ("POST", "/v1/clusters"),
+        ("GET", "/v1/clusters/x"),
+        ("PATCH", "/v1/clusters/x"),
+        ("DELETE", "/v1/clusters/x"),
+        ("GET", "/v1/clusters/x/connection"),
+        ("GET", "/v1/clusters/x/nodes"),
+        ("GET", "/v1/clusters/x/nodes/y"),
+        ("POST", "/v1/clusters/x/operations"),
+        ("GET", "/v1/engines"),
+        ("GET", "/v1/engines/x"),
+        ("GET", "/v1/events"),
+        ("GET", "/v1/me"),
+        ("PUT", "/v1/me/password"),
+        ("GET", "/v1/operations"),
+        ("GET", "/v1/operations/x"),
+        ("GET", "/v1/providers"),
+        ("DELETE", "/v1/sessions/current"),
+        ("GET", "/v1/tokens"),
+        ("POST", "/v1/tokens"),
+        ("DELETE", "/v1/tokens/x"),
+    ];
+    for (method, path) in paths {
+        world.call(method, path).anonymous().refused(401, "unauthenticated").await;
+        let unknown = format!("{path}?colour=red");
+        let answer = world.call(method, unknown).text("{}").refused(400, "bad-request").await;
+        assert_eq!(answer.fields(), ["colour"], "{}", answer.text);
+        if method != "GET" {
+            let call = world.call(method, path).anonymous();
+            call.header("cookie", "bellwether_session=session").refused(403, "forbidden").await;
+        }
+    }
+    let documented = world.document.documented();
+    let asked = paths.map(|(method, path)| (method.to_owned(), path.to_owned()));
+    let count = documented.iter().filter(|one| one.3 == "unauthenticated").count();
+    assert_eq!(count, asked.len(), "a path that needs a token is not in this list");
+}
+
+/// A body that is no JSON, one that is too large, and one without a field.
+async fn bad_bodies<'a>(call: impl Fn() -> Call<'a>) {
+    call().text("{").refused(400, "bad-request").await;
+    call().text("x".repeat(TOO_LARGE)).refused(413, "payload-too-large").await;
+    call().text(r#"{"colour": "red"}"#).refused(422, "invalid-field").await;
+}
+
+async fn access(world: &World) {
+    let sign_in = |password: &str| {
+        let body = json!({"user": "nobody", "password": password});
+        world.post("/v1/sessions", body).anonymous()
+    };
+    bad_bodies(|| world.call("POST", "/v1/sessions").anonymous()).await;
+    let password = crate::passwords::PASSWORD;
+    let admin = crate::passwords::user_with_password(world, "with-password").await;
+    let body = json!({"user": admin.name, "password": password});
+    let session = world.post("/v1/sessions", body).anonymous().expect(201).await;
+    let token = session.at("/token").to_owned();
+    for _ in 0..5 {
+        sign_in("wrong").refused(401, "wrong-password").await;
+    }
+    sign_in("wrong").refused(429, "too-many-attempts").await;
+
+    world.get("/v1/me").bearer(&token).expect(200).await;
+    let change = |current: &str, new: &str| {
+        let body = json!({"current": current, "new": new});
+        world.call("PUT", "/v1/me/password").bearer(&token).json(&body)
+    };
+    bad_bodies(|| world.call("PUT", "/v1/me/password").bearer(&token)).await;
+    change(password, "another-long-password").expect(204).await;
+    for _ in 0..5 {
+        change("wrong", "one-more-long-password").refused(401, "wrong-password").await;
+    }
+    change("wrong", "one-more-long-password").refused(429, "too-many-attempts").await;
+    world.call("DELETE", "/v1/sessions/current").bearer(&token).expect(204).await;
+
+    bad_bodies(|| world.call("POST", "/v1/tokens")).await;
+    let made = world.post("/v1/tokens", json!({"name": "ci"})).expect(201).await;
+    world.get("/v1/tokens").expect(200).await;
+    let path = format!("/v1/tokens/{}", made.at("/token/id"));
+    world.call("DELETE", &path).expect(204).await;
+    world.call("DELETE", &path).refused(404, "not-found").await;
+}
+
+async fn lists(world: &World) {
+    for path in ["/v1/clusters", "/v1/operations", "/v1/audit", "/v1/engines", "/v1/providers"] {
+        world.get(path).expect(200).await;
+    }
+    world.get("/v1/engines/postgresql").expect(200).await;
+    for path in [
+        "/v1/engines/x",
+        "/v1/operations/x",
+        "/v1/clusters/x",
+        "/v1/clusters/x/nodes",
+        "/v1/clusters/x/connection",
+    ] {
+        world.get(path).refused(404, "not-found").await;
+    }
+}
+
+async fn creation(world: &World) {
+    let spec = json!({"name": "made", "engine": "postgresql", "nodes": 3});
+    let create = |query: &str| world.post(format!("/v1/clusters{query}"), spec.clone());
+    bad_bodies(|| world.call("POST", "/v1/clusters")).await;
+    create("?plan=true").expect(200).await;
+    world.provider.set_down(true);
+    create("").refused(503, "provider-unavailable").await;
+    let providers = world.get("/v1/providers").expect(200).await;
+    assert_eq!(providers.body[0]["available"], json!(false));
+    world.provider.set_down(false);
+    create("").header("idempotency-key", "k").expect(201).await;
+    create("").refused(409, "name-taken").await;
+    let other = json!({"name": "other", "engine": "postgresql", "nodes": 3});
+    let call = world.post("/v1/clusters", other).header("idempotency-key", "k");
+    call.refused(409, "idempotency-key-reused").await;
+    world.get("/v1/clusters/made").expect(200).await;
+}
+
+async fn changes(world: &World) {
+    world.healthy_cluster("changed", 3).await;
+    world.get("/v1/clusters").expect(200).await;
+    let change = |cluster: &str, nodes: u32| {
+        let call = world.call("PATCH", format!("/v1/clusters/{cluster}"));
+        call.header("if-match", "\"1\"").json(&json!({"nodes": nodes}))
+    };
+    let call = || world.call("PATCH", "/v1/clusters/changed").header("if-match", "\"1\"");
+    bad_bodies(call).await;
+    change("x", 3).refused(404, "not-found").await;
+    world.provider.set_down(true);
+    change("changed", 4).refused(503, "provider-unavailable").await;
+    world.provider.set_down(false);
+    let plan = world.call("PATCH", "/v1/clusters/changed?plan=true").header("if-match", "\"1\"");
+    plan.json(&json!({"nodes": 5})).expect(200).await;
+    change("changed", 4).expect(200).await;
+    change("changed", 5).refused(412, "generation-mismatch").await;
+    world.healthy_cluster("going", 1).await;
+    world.call("DELETE", "/v1/clusters/going?confirm=going").expect(202).await;
+    change("going", 2).refused(409, "operation-refused").await;
+}
+
+async fn operations(world: &World) {
+    world.healthy_cluster("demo", 3).await;
+    let ask = |path: &str, kind: &str, node: &str| {
+        let mut body = json!({"kind": kind});
+        if !node.is_empty() {
+            body["node"] = json!(node);
+        }
+        world.post(format!("/v1/clusters/{path}"), body)
+    };
+    bad_bodies(|| world.call("POST", "/v1/clusters/demo/operations")).await;
+    ask("x/operations", "add_node", "").refused(404, "not-found").await;
+    ask("demo/operations?plan=true", "remove_node", "demo-3").expect(200).await;
+    let made = ask("demo/operations", "remove_node", "demo-3").header("idempotency-key", "r");
+    let made = made.expect(202).await;
+    assert_eq!(made.header("location"), format!("/v1/operations/{}", made.at("/id")));
+    world.get(made.header("location")).expect(200).await;
+    ask("demo/operations", "add_node", "").refused(409, "operation-refused").await;
+    let other = ask("demo/operations", "add_node", "").header("idempotency-key", "r");
+    other.refused(409, "idempotency-key-reused").await;
+    world.get("/v1/operations").expect(200).await;
+
+    world.get("/v1/clusters/demo/nodes").expect(200).await;
+    world.get("/v1/clusters/demo/nodes/demo-1").expect(200).await;
+    world.get("/v1/clusters/demo/nodes/demo-9").refused(404, "not-found").await;
+    world.get("/v1/clusters/demo/connection").expect(200).await;
+    world.get("/v1/audit").expect(200).await;
+}
+
+async fn deletion(world: &World) {
+    world.healthy_cluster("old", 2).await;
+    world.call("DELETE", "/v1/clusters/x").refused(404, "not-found").await;
+    world.call("DELETE", "/v1/clusters/old").refused(422, "invalid-field").await;
+    world.call("DELETE", "/v1/clusters/old?plan=true").expect(200).await;
+    let delete = || world.call("DELETE", "/v1/clusters/old?confirm=old");
+    delete().expect(202).await;
+    delete().refused(409, "operation-refused").await;
+}

@@ -1,0 +1,152 @@
+//! Clusters that seem to run: what the control loop and agents would have written.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bellwether_model::cluster::{ClusterPhase, ClusterStatus};
+use bellwether_model::group::{GroupConfig, JointConfig};
+use bellwether_model::node::NodePhase;
+use bellwether_model::replication::{Actual, Position, Target};
+use bellwether_model::{
+    Cluster, ClusterId, Node, NodeId, Operation, OperationKind, OperationStatus, Timestamp,
+};
+use bellwether_protocol::Report;
+use bellwether_protocol::local::{EngineFigures, Follower, HostFigures, WorkerReport};
+use bellwether_protocol::session::GateReport;
+use bellwether_store::clusters::NameClaim;
+use bellwether_store::secrets::{Secret, USER_PASSWORD};
+use bellwether_store::{Seen, Store, Txn};
+use serde_json::json;
+
+use crate::world::World;
+
+/// The password of every cluster's user.
+pub(crate) const PASSWORD: &str = "the-secret-of-the-cluster";
+
+impl World {
+    /// A cluster of so many healthy nodes, the first its primary.
+    pub(crate) async fn healthy_cluster(&self, name: &str, count: u32) -> Cluster {
+        let ids: Vec<NodeId> = (0..count).map(|_| NodeId::generate()).collect();
+        let cluster = cluster(name, &ids);
+        let claim = NameClaim { name: name.to_owned(), cluster: cluster.id.clone() };
+        let secret = Secret::seal(&self.store, &cluster.id, USER_PASSWORD, PASSWORD.as_bytes());
+        let txn = Txn::new().insert(&cluster).insert(&claim).insert(&secret);
+        let nodes = (0..ids.len()).map(|index| node(&cluster, &ids, index));
+        let txn = nodes.fold(txn, |txn, node| txn.insert(&node));
+        self.store.commit(txn).await.expect("saved");
+        for index in 0..ids.len() {
+            publish(&self.store, &ids, index);
+        }
+        cluster
+    }
+
+    /// An operation that has ended.
+    pub(crate) async fn ended_operation(&self, cluster: &Cluster) -> Operation {
+        let operation = Operation {
+            status: OperationStatus::Succeeded,
+            ended_at: Some(Timestamp::now()),
+            ..Operation::queued(cluster, OperationKind::AddNode, "admin", Timestamp::now())
+        };
+        self.store.commit(Txn::new().insert(&operation)).await.expect("saved");
+        operation
+    }
+}
+
+fn cluster(name: &str, nodes: &[NodeId]) -> Cluster {
+    let count = u32::try_from(nodes.len()).expect("few");
+    let spec = json!({"name": name, "engine": "postgresql", "version": "17", "nodes": count});
+    let voters = nodes.iter().skip(1).cloned().collect();
+    let current = GroupConfig { version: 1, voters, acks: 0, strict: false };
+    Cluster {
+        id: ClusterId::generate(),
+        generation: 1,
+        created_at: Timestamp::now(),
+        spec: serde_json::from_value(spec).expect("a spec"),
+        status: ClusterStatus {
+            phase: ClusterPhase::Healthy,
+            term: 1,
+            promised: 1,
+            primary: nodes.first().cloned(),
+            config: JointConfig { current, ..JointConfig::default() },
+            ..ClusterStatus::default()
+        },
+        network: None,
+        next_ordinal: count + 1,
+    }
+}
+
+fn node(cluster: &Cluster, ids: &[NodeId], index: usize) -> Node {
+    let ordinal = index + 1;
+    let target = match index {
+        0 => Target::Primary { term: 1, create: true },
+        _ => Target::Replica { upstream: ids[0].clone(), term: 1 },
+    };
+    Node {
+        id: ids[index].clone(),
+        cluster: cluster.id.clone(),
+        ordinal: u32::try_from(ordinal).expect("few"),
+        name: format!("{}-{ordinal}", cluster.spec.name),
+        size: cluster.spec.size,
+        created_at: Timestamp::now(),
+        phase: NodePhase::Active,
+        address: format!("192.0.2.{ordinal}"),
+        address6: format!("2001:db8::{ordinal}"),
+        machine: Some(format!("machine-{ordinal}")),
+        fingerprint: None,
+        joined_at: None,
+        target,
+    }
+}
+
+/// What the agent of a healthy node reports.
+fn publish(store: &Store, ids: &[NodeId], index: usize) {
+    let is_primary = index == 0;
+    let position = Some(Position { timeline: 1, offset: 1_000 });
+    let follower = |id: &NodeId| Follower {
+        node: id.clone(),
+        flushed: Position { timeline: 1, offset: 1_000 },
+        streaming: true,
+    };
+    let worker = WorkerReport {
+        actual: if is_primary {
+            Actual::Primary { term: 1 }
+        } else {
+            Actual::Replica { upstream: Some(ids[0].clone()), streaming: true }
+        },
+        doing: String::new(),
+        progress: None,
+        serving: is_primary.then_some(1),
+        position,
+        applied: None,
+        cut_for: 0,
+        upstream_age_ms: (!is_primary).then_some(100),
+        followers: if is_primary { ids[1..].iter().map(follower).collect() } else { Vec::new() },
+        config_version: 1,
+        prepared: false,
+        surrendered: None,
+        engine: EngineFigures { version: Some("17.5".to_owned()), ..EngineFigures::default() },
+        host: HostFigures { cpu_percent: Some(1.5), ..HostFigures::default() },
+    };
+    let report = Report {
+        number: 1,
+        lease_request: is_primary.then_some(1),
+        assignment_seq: 1,
+        promised: 1,
+        last_ack_age_ms: None,
+        lease_request_age_ms: (!is_primary).then_some(100),
+        gate: GateReport { open: is_primary, term: 1, remaining_ms: Some(2_500) },
+        surrendered: None,
+        worker_age_ms: Some(50),
+        worker: Some(worker),
+    };
+    let seen = Seen {
+        // It stays as fresh as it is now for as long as the test may take.
+        at: tokio::time::Instant::now() + Duration::from_secs(3_600),
+        since: tokio::time::Instant::now() - Duration::from_secs(60),
+        connected: true,
+        agent_version: "0.1.0".to_owned(),
+        incarnation: "first".to_owned(),
+        report: Some(Arc::new(report)),
+    };
+    store.live().publish(&ids[index], seen);
+}

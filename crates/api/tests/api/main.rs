@@ -1,0 +1,17 @@
+//! The API as its callers see it: the real router over a real store, on a provider that makes
+//! nothing. Every answer is held against the document (see `document`).
+
+mod access;
+mod calls;
+mod changes;
+mod clusters;
+mod coverage;
+mod document;
+mod events;
+mod fixture;
+mod idempotency;
+mod input;
+mod paging;
+mod passwords;
+mod secrets;
+mod world;

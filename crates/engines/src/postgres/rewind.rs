@@ -1,0 +1,202 @@
+//! A former primary's data, made fit to follow: what only it held is set aside and the rest is
+//! rewound, or a full copy is asked for.
+
+use std::path::Path;
+use std::time::Duration;
+
+use bellwether_contracts::driver::Repair;
+use bellwether_contracts::{Class, Failure};
+use bellwether_protocol::Assignment;
+use bellwether_protocol::assignment::Member;
+use tracing::{info, warn};
+
+use super::config::{at, conninfo};
+use super::driver::parse_lsn;
+use super::replication::{remove, remove_file, write_durably, write_signal};
+use super::{Postgres, REWIND_USER, conf, data, rewinding};
+
+/// Log of a diverged node that is set aside before it is rewound: at most so many segments.
+const DIVERGED_SEGMENTS: usize = 8;
+
+/// The size of each.
+const SEGMENT_BYTES: u64 = 16 << 20;
+
+/// Where it is set aside.
+const DIVERGED: &str = "/data/diverged";
+
+/// Starting a former primary to end its crash recovery.
+const RECOVERY_MAX: Duration = Duration::from_secs(600);
+
+impl Postgres {
+    /// Makes stopped data fit to follow: nothing to do, rewound, or beyond repair.
+    pub(super) async fn make_fit(
+        &self,
+        assignment: &Assignment,
+        upstream: &Member,
+    ) -> Result<Repair, Failure> {
+        self.note_members(assignment);
+        self.write_config(assignment)?;
+        if data().join("backup_label").exists() {
+            return Ok(Repair::NeedsCopy);
+        }
+        if self.is_unfinished_replica().await {
+            return Ok(Repair::CatchUp);
+        }
+        match self.end_recovery().await {
+            Ok(()) => {}
+            Err(failure) if failure.class == Class::Permanent => {
+                warn!("{failure}; a full copy is needed");
+                return Ok(Repair::NeedsCopy);
+            }
+            Err(failure) => return Err(failure),
+        }
+        // What would be done is asked for first: until then nothing is changed.
+        let plan = match self.rewind(assignment, upstream, true).await {
+            Ok(plan) => plan,
+            Err(failure) if is_about_the_source(&failure.text) => return Err(failure),
+            Err(failure) => {
+                warn!("{failure}; a full copy is needed");
+                return Ok(Repair::NeedsCopy);
+            }
+        };
+        if plan.contains("no rewind required") {
+            write_signal(data())?;
+            return Ok(Repair::CatchUp);
+        }
+        let end = self.control("Latest checkpoint location").await?;
+        set_aside(assignment.group.term, fork(&plan), parse_lsn(&end))?;
+        write_durably(rewinding())?;
+        match self.rewind(assignment, upstream, false).await {
+            Ok(said) => {
+                write_signal(data())?;
+                remove_file(rewinding())?;
+                info!("pg_rewind: {}", said.lines().last().unwrap_or_default());
+                Ok(Repair::Rewound)
+            }
+            Err(failure) => {
+                // What a failed rewind leaves is neither the old nor the new.
+                warn!("{failure}; a full copy is needed");
+                Ok(Repair::NeedsCopy)
+            }
+        }
+    }
+
+    /// Runs `pg_rewind`, or asks it what it would do; what it said.
+    async fn rewind(
+        &self,
+        assignment: &Assignment,
+        upstream: &Member,
+        only_ask: bool,
+    ) -> Result<String, Failure> {
+        let source = format!("{} dbname=postgres", conninfo(assignment, upstream, REWIND_USER));
+        let mut command = self.command("pg_rewind");
+        command
+            .arg("-D")
+            .arg(data())
+            .arg(format!("--source-server={source}"))
+            .arg(format!("--config-file={}/postgresql.conf", conf().display()))
+            .arg("--no-ensure-shutdown");
+        if only_ask {
+            command.arg("--dry-run");
+        }
+        tokio::time::timeout(RECOVERY_MAX, self.run(&mut command, "pg_rewind"))
+            .await
+            .unwrap_or_else(|_| Err(Failure::transient("pg_rewind does not end")))
+    }
+
+    /// Whether the data is a replica's that did not end in an orderly way. Ending its recovery
+    /// would make a primary of it, with log of its own on a timeline that is another's; it recovers
+    /// when it is started as what it is.
+    async fn is_unfinished_replica(&self) -> bool {
+        let state = self.control("Database cluster state").await;
+        data().join("standby.signal").exists()
+            && state.is_ok_and(|state| !state.starts_with("shut down"))
+    }
+
+    /// Ends the recovery after a crash without letting anybody in: the engine alone, for itself.
+    /// Permanent failures are those of the data.
+    async fn end_recovery(&self) -> Result<(), Failure> {
+        let of_the_data = |failure: Failure| match failure.class {
+            Class::Transient => Failure::permanent(failure.text),
+            Class::Permanent | Class::NeedsPerson => failure,
+        };
+        let state = self.control("Database cluster state").await.map_err(of_the_data)?;
+        if state.starts_with("shut down") {
+            return Ok(());
+        }
+        self.kill_everything().await?;
+        self.remove_locks();
+        self.make_room()?;
+        let _ = std::fs::remove_file(data().join("standby.signal"));
+        let mut command = self.command("postgres");
+        command
+            .args(["--single", "-D"])
+            .arg(data())
+            .arg(format!("--config-file={}/postgresql.conf", conf().display()))
+            .arg("template1");
+        tokio::time::timeout(RECOVERY_MAX, self.run(&mut command, "the recovery after the crash"))
+            .await
+            .map_err(|_| Failure::transient("the recovery after the crash does not end"))?
+            .map_err(of_the_data)
+            .map(|_| ())
+    }
+}
+
+/// The source cannot be reached, or has not written its new timeline yet: trying again helps, and
+/// nothing was changed.
+fn is_about_the_source(text: &str) -> bool {
+    ["could not connect", "connection to server", "source server", "timeout expired"]
+        .iter()
+        .any(|words| text.contains(words))
+}
+
+/// Where histories part, as `pg_rewind` says it.
+fn fork(said: &str) -> Option<u64> {
+    let (_, rest) = said.split_once("diverged at WAL location ")?;
+    parse_lsn(rest.split_whitespace().next()?)
+}
+
+/// The name of the segment that holds this place, without its timeline.
+fn segment(offset: u64) -> String {
+    format!("{:08X}{:08X}", offset >> 32, (offset & 0xffff_ffff) / SEGMENT_BYTES)
+}
+
+/// Copies the log from where histories part to its end aside: what only this node holds can still
+/// be looked at, until the next time.
+fn set_aside(term: u64, from: Option<u64>, to: Option<u64>) -> Result<(), Failure> {
+    let (Some(from), Some(to)) = (from.map(segment), to.map(segment)) else { return Ok(()) };
+    remove(Path::new(DIVERGED))?;
+    let target = Path::new(DIVERGED).join(term.to_string());
+    std::fs::create_dir_all(&target).map_err(|e| at(&target, &e))?;
+    let wal = data().join("pg_wal");
+    let entries = std::fs::read_dir(&wal).map_err(|e| at(&wal, &e))?;
+    let mut segments: Vec<String> = entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.len() == 24 && (&*from..=&*to).contains(&&name[8..]))
+        .collect();
+    segments.sort_by(|one, other| one[8..].cmp(&other[8..]));
+    for name in segments.iter().take(DIVERGED_SEGMENTS) {
+        let copy = target.join(name);
+        if let Err(error) = std::fs::copy(wal.join(name), &copy) {
+            // No room: the node's return is worth more than what only it holds is certain to be.
+            warn!("diverged log could not be set aside: {error}");
+            let _ = std::fs::remove_file(copy);
+            break;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_that_only_this_node_holds_is_found() {
+        let said = "pg_rewind: servers diverged at WAL location 1/3A000060 on timeline 2\n\
+                    pg_rewind: rewinding from last common checkpoint at 1/39000028 on timeline 2";
+        assert_eq!(fork(said), Some(0x1_3a00_0060));
+        assert_eq!(segment(0x1_3a00_0060), "000000010000003A");
+        assert_eq!(fork("pg_rewind: no rewind required"), None);
+    }
+}
