@@ -158,15 +158,21 @@ fn refuse_removal(view: &View, facts: &NodeFacts) -> Option<String> {
     })
 }
 
-/// Bytes of the primary's log that this node does not have.
+/// Bytes of the primary's log that this node does not have, by whatever says that it has the most:
+/// its own report may be older than the primary's, which says what the replica had then.
 #[must_use]
 pub fn lag_bytes(primary: &NodeFacts, facts: &NodeFacts) -> Option<u64> {
-    let (ahead, behind) = (primary.position()?, facts.position()?);
-    Some(ahead.offset.saturating_sub(behind.offset))
+    let (ahead, own) = (primary.position()?, facts.position()?);
+    let mut followers = primary.worker()?.followers.iter();
+    let confirmed = followers.find(|follower| follower.node == facts.node.id);
+    let behind = confirmed.map_or(own.offset, |follower| own.offset.max(follower.flushed.offset));
+    Some(ahead.offset.saturating_sub(behind))
 }
 
 #[cfg(test)]
 mod tests {
+    use bellwether_model::replication::Position;
+
     use super::*;
     use crate::view::tests::sketch;
 
@@ -201,6 +207,17 @@ mod tests {
         let view = sketch.view();
         assert!(reason(&view, 3, OperationKind::Switchover).contains("not heard from"));
         assert!(reason(&view, 2, OperationKind::Switchover).contains("behind"));
+    }
+
+    #[test]
+    fn a_replica_whose_own_report_is_older_than_the_primarys_is_not_called_late() {
+        let mut sketch = sketch(2);
+        sketch.position(1, 1, 1 << 30);
+        let flushed = Position { timeline: 1, offset: (1 << 30) - 8 };
+        sketch.worker(1).followers[0].flushed = flushed;
+        let view = sketch.view();
+        assert_eq!(lag_bytes(&view.nodes[0], &view.nodes[1]), Some(8));
+        assert_eq!(reason(&view, 2, OperationKind::Switchover), "");
     }
 
     #[test]

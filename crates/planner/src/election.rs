@@ -134,8 +134,8 @@ pub fn choose_candidate(view: &View, promised: &BTreeSet<NodeId>) -> Option<(Nod
         .map(|(facts, position)| (facts.node.id.clone(), position))
 }
 
-/// Bytes of the former primary's log that the candidate lacks, as far as it is known: an upper
-/// bound of the loss in asynchronous replication.
+/// Bytes of the former primary's log that the candidate lacks, as far as it had reported it: in
+/// asynchronous replication at least so much is lost, and what it wrote since may be, too.
 #[must_use]
 pub fn loss_bytes(former: Option<Position>, candidate: Position) -> u64 {
     match former {

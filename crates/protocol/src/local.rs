@@ -62,6 +62,10 @@ pub struct WorkerReport {
     pub serving: Option<Term>,
     /// Durable here: written on a primary, received and flushed on a replica.
     pub position: Option<Position>,
+    /// Milliseconds from when the engine said so to now, or to when its process was found dead: so
+    /// long it may have written more.
+    #[serde(default)]
+    pub position_age_ms: u64,
     /// Applied here (replicas).
     pub applied: Option<Position>,
     /// Replication from primaries of terms below this is cut, and `position` no longer moves.

@@ -57,7 +57,8 @@ describe('an operation', () => {
       former: '0193',
       former_name: 'demo-1',
       term: 2,
-      loss_bytes_max: 0,
+      missing_bytes: 0,
+      unseen_ms: 420,
       serving_ms: 2_340,
       candidate_position: { timeline: 1, offset: 16 },
       promised: ['a', 'b'],
@@ -68,7 +69,8 @@ describe('an operation', () => {
       ['Former primary', 'demo-1'],
       ['Its log reached', '1:0/10'],
       ['New term', '2'],
-      ['Lost at most', 'nothing'],
+      ['Known to be lost', 'nothing'],
+      ['May be lost besides: the last', '420 ms'],
       ['New primary served after', '2.3 s'],
     ]);
     expect(reportRows(null)).toEqual([]);

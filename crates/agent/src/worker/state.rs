@@ -62,6 +62,9 @@ pub struct Worker {
     repairs: u32,
     /// Since when the engine's process lives without answering, and whether it ever answered.
     mute_since: Option<Instant>,
+    /// When the engine last said where its log ends, and how long before it was found dead.
+    positioned_at: Instant,
+    dead_after: Option<Duration>,
     has_answered: bool,
     /// A start was given up, for what the engine was started to do is not wanted any more.
     is_start_over: bool,
@@ -102,6 +105,8 @@ impl Worker {
             streamed_at: Instant::now(),
             repairs: 0,
             mute_since: None,
+            positioned_at: Instant::now(),
+            dead_after: None,
             has_answered: false,
             is_start_over: false,
             is_repaired: false,
@@ -191,6 +196,7 @@ impl Worker {
         self.note_death().await;
         self.note_streaming();
         self.note_mute();
+        self.note_position();
         let Some(orders) = self.orders.clone() else { return false };
         let actual = self.actual();
         let facts = self.facts(&orders);
@@ -226,6 +232,16 @@ impl Worker {
             may_retry: self.failure.as_ref().is_none_or(|(_, due)| Instant::now() >= *due),
             stalled: is_stalled.then_some(self.repairs),
             mute: self.mute(orders),
+        }
+    }
+
+    fn note_position(&mut self) {
+        match self.probe.process {
+            ProcessState::Up => (self.positioned_at, self.dead_after) = (Instant::now(), None),
+            ProcessState::Down => {
+                self.dead_after.get_or_insert_with(|| self.positioned_at.elapsed());
+            }
+            ProcessState::Starting | ProcessState::Unknown => {}
         }
     }
 
@@ -520,12 +536,14 @@ impl Worker {
         let progress = *self.progress.lock().expect("nothing panics while it is held");
         let host = self.place.figures();
         let probe = &self.probe;
+        let position_age = self.dead_after.unwrap_or_else(|| self.positioned_at.elapsed());
         Some(WorkerReport {
             actual: self.actual(),
             doing: self.doing.clone(),
             progress: progress.filter(|_| self.step.is_some()),
             serving,
             position: probe.position,
+            position_age_ms: u64::try_from(position_age.as_millis()).unwrap_or(u64::MAX),
             applied: probe.applied,
             cut_for: self.cut_for,
             upstream_age_ms: probe.upstream_age_ms,

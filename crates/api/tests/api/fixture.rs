@@ -117,6 +117,7 @@ fn publish(store: &Store, ids: &[NodeId], index: usize) {
         progress: None,
         serving: is_primary.then_some(1),
         position,
+        position_age_ms: 0,
         applied: None,
         cut_for: 0,
         upstream_age_ms: (!is_primary).then_some(100),

@@ -11,6 +11,7 @@ use bellwether_model::mutation::{Mutation, mutated};
 use bellwether_model::node::NodePhase;
 use bellwether_model::replication::Position;
 use bellwether_model::{Actual, NodeId, Operation, Target, Term, Timestamp};
+use bellwether_planner::NodeFacts;
 use bellwether_planner::election::{self, LOSS_BYTES_MAX, Verdict};
 use serde::{Deserialize, Serialize};
 
@@ -48,8 +49,11 @@ pub struct Report {
     pub candidate: Option<NodeId>,
     pub candidate_name: Option<String>,
     pub candidate_position: Option<Position>,
-    /// At most so many bytes of the former primary's log are lost; 0 is none.
-    pub loss_bytes_max: Option<u64>,
+    /// Bytes of log that the former primary had reported and the new one lacks.
+    pub missing_bytes: Option<u64>,
+    /// Milliseconds in which the former primary may have acknowledged more than it had reported.
+    /// None: not known.
+    pub unseen_ms: Option<u64>,
     /// Milliseconds from the beginning of the failover to each end.
     pub promised_ms: Option<u64>,
     pub fenced_ms: Option<u64>,
@@ -209,9 +213,23 @@ fn await_fence(
         }
         "its lease has ended"
     };
+    if let Some(known) = former.and_then(NodeFacts::position) {
+        report.former_position = Some(known);
+    }
+    report.unseen_ms = former.and_then(|facts| unseen_ms(facts, term));
     report.fence = fence.to_owned();
     report.fenced_ms = Some(age_ms(pass, op));
     Outcome::Next
+}
+
+/// How long a fenced primary may have written after its last word on its log.
+fn unseen_ms(former: &NodeFacts, term: Term) -> Option<u64> {
+    let worker = former.worker().filter(|worker| worker.position.is_some())?;
+    match former.surrender(term) {
+        Some(given) if given.clean => Some(0),
+        Some(_) => Some(worker.position_age_ms),
+        None => Some(worker.position_age_ms.saturating_add(former.age_ms())),
+    }
 }
 
 /// Milliseconds since anybody that counts last acknowledged a lease; a lower bound.
@@ -233,7 +251,7 @@ fn authority_age_ms(world: &Arc<World>, pass: &Pass, report: &Report) -> u64 {
 fn choose_candidate(pass: &mut Pass, report: &mut Report) -> Outcome {
     if report.candidate.is_some() && report.candidate == report.former {
         report.candidate_name.clone_from(&report.former_name);
-        report.loss_bytes_max = Some(0);
+        (report.missing_bytes, report.unseen_ms) = (Some(0), Some(0));
         return Outcome::Next;
     }
     let Some((candidate, position)) = election::choose_candidate(&pass.view, &report.promised)
@@ -241,7 +259,8 @@ fn choose_candidate(pass: &mut Pass, report: &mut Report) -> Outcome {
         return Outcome::wait("no replica that promised can be promoted");
     };
     let loss = election::loss_bytes(report.former_position, position);
-    let is_async = pass.cluster.object.status.config.current.acks == 0;
+    // Every acknowledged write is with somebody who promised, unless nobody had to confirm it.
+    let is_async = pass.cluster.object.status.config.iter().any(|config| config.acks == 0);
     if is_async && loss > LOSS_BYTES_MAX {
         return Outcome::fail(format!(
             "the most advanced replica lacks {loss} bytes of the former primary's log, more than \
@@ -252,7 +271,11 @@ fn choose_candidate(pass: &mut Pass, report: &mut Report) -> Outcome {
     report.candidate_name = pass.view.node(&candidate).map(|facts| facts.node.name.clone());
     report.candidate = Some(candidate);
     report.candidate_position = Some(position);
-    report.loss_bytes_max = Some(if is_async { loss } else { 0 });
+    if is_async {
+        report.missing_bytes = report.former_position.map(|_| loss);
+    } else {
+        (report.missing_bytes, report.unseen_ms) = (Some(0), Some(0));
+    }
     Outcome::Next
 }
 
@@ -300,11 +323,7 @@ fn repoint(pass: &mut Pass, report: &Report) -> Outcome {
 
 fn write_report(op: &mut Operation, report: &Report) -> Outcome {
     let name = report.candidate_name.as_deref().unwrap_or("a replica");
-    let loss = match report.loss_bytes_max {
-        Some(0) => "no acknowledged write is known to be lost".to_owned(),
-        Some(bytes) => format!("at most {bytes} bytes of log are lost"),
-        None => "the loss is not known".to_owned(),
-    };
+    let loss = loss_words(report);
     op.message = format!(
         "{name} took over under term {} in {} ms: {}; {loss}",
         report.term,
@@ -312,4 +331,39 @@ fn write_report(op: &mut Operation, report: &Report) -> Outcome {
         report.fence,
     );
     Outcome::Next
+}
+
+/// What is known of the loss, and what is not. No write is called safe that may be gone.
+fn loss_words(report: &Report) -> String {
+    let former = report.former_name.as_deref().unwrap_or("the former primary");
+    match (report.missing_bytes, report.unseen_ms) {
+        (Some(0), Some(0)) => "no acknowledged write is lost".to_owned(),
+        (Some(bytes), Some(0)) => format!("{bytes} bytes of log are lost"),
+        (Some(0), Some(ms)) => format!(
+            "of what {former} acknowledged in its last {ms} ms, whatever it had not yet sent is \
+             lost"
+        ),
+        (Some(bytes), Some(ms)) => format!(
+            "{bytes} bytes of log are lost, and of what {former} acknowledged in its last {ms} ms \
+             whatever it had not yet sent"
+        ),
+        _ => format!("how much of what {former} acknowledged is lost is not known"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_write_is_called_safe_that_may_be_gone() {
+        let words = |missing_bytes, unseen_ms| {
+            loss_words(&Report { missing_bytes, unseen_ms, ..Report::default() })
+        };
+        assert_eq!(words(Some(0), Some(0)), "no acknowledged write is lost");
+        assert!(words(Some(0), Some(420)).contains("in its last 420 ms"));
+        assert!(words(Some(9), Some(420)).starts_with("9 bytes of log are lost, and"));
+        assert!(words(Some(0), None).contains("not known"));
+        assert!(words(None, Some(3)).contains("not known"));
+    }
 }

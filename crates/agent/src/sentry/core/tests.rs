@@ -75,6 +75,7 @@ fn serving(term: Term) -> WorkerReport {
         progress: None,
         serving: Some(term),
         position: None,
+        position_age_ms: 0,
         applied: None,
         cut_for: 0,
         upstream_age_ms: None,
