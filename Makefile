@@ -21,7 +21,7 @@ dashboard_sources = $(shell [[ ! -d dashboard ]] || find dashboard -path dashboa
   -path dashboard/dist -prune -o -type f \( -path 'dashboard/src/*' -o -path 'dashboard/public/*' \
   -o -path 'dashboard/*.json' -o -path 'dashboard/*.ts' -o -path 'dashboard/*.html' \) -print)
 
-.PHONY: help run stop setup build dashboard openapi test ci format lint tidy unit e2e sim browser \
+.PHONY: help run stop setup build dashboard openapi test ci format lint tidy unit sim sim-mutations e2e browser \
   clean-nodes bench-create bench-failover bench-endpoint
 
 help: ## this list
@@ -54,7 +54,7 @@ openapi: ## write openapi/v1.json and the dashboard's client from the code
 
 test: setup ci ## set up, then everything CI runs
 
-ci: format lint tidy unit e2e browser ## all checks and tests, cheapest first
+ci: format lint tidy unit sim e2e browser ## all checks and tests, cheapest first
 
 format: ## is everything formatted?
 	@cargo fmt --all --check
@@ -76,9 +76,12 @@ e2e: build ## one test for each promise, on real engines in containers
 	  echo "PostgreSQL $$version cannot be had here; its tests say that they are not run"; done
 	@cargo $(run_tests) --release --package e2e $(one_by_one)
 
-SEEDS ?= 100
-sim: ## the real decisions over a simulated world: SEEDS=1000 for more
-	@cargo run --quiet --profile sim --package sim -- --seeds $(SEEDS)
+SEEDS ?= 500
+sim: ## the real decisions over a simulated world: SEEDS=1000 for more, SEED=7 to replay one
+	@cargo run --quiet --profile sim --package sim -- $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+
+sim-mutations: ## deliberate mistakes, each of which some seed of the simulation has to notice
+	@cargo run --quiet --profile sim --package sim --features mutations -- --mutations
 
 browser: build ## the dashboard in a real browser against the real server
 	@scripts/ensure-images

@@ -48,7 +48,8 @@ impl GroupConfig {
     }
 
     /// W cannot ask for more than there are voters when sizing quorums.
-    fn acks_possible(&self) -> usize {
+    #[must_use]
+    pub fn acks_possible(&self) -> usize {
         (self.acks as usize).min(self.voters.len())
     }
 }

@@ -280,7 +280,10 @@ impl Worker {
             Target::Primary { term, .. } | Target::Demoted { term } | Target::Replica { term, .. }
                 if orders.promised > term);
         let is_cut = is_cut || mutated(Mutation::ReplicationNotCut);
-        if is_cut && is_later {
+        if !is_cut {
+            // An engine that was started again looks for the end of its log anew.
+            self.cut_for = 0;
+        } else if is_later {
             self.cut_for = orders.promised;
         }
     }
@@ -523,7 +526,7 @@ impl Worker {
             config.voters.contains(&follower.node) && follower.flushed.offset >= start.offset
         });
         let is_safe = start == Position::default()
-            || holding.count() >= config.acks as usize
+            || holding.count() >= config.acks_possible()
             || mutated(Mutation::GateBeforeSync);
         is_safe.then_some(self.role.primary_term)
     }

@@ -254,8 +254,16 @@ fn choose_candidate(pass: &mut Pass, report: &mut Report) -> Outcome {
         (report.missing_bytes, report.unseen_ms) = (Some(0), Some(0));
         return Outcome::Next;
     }
-    let Some((candidate, position)) = election::choose_candidate(&pass.view, &report.promised)
-    else {
+    // Whose engine was started again since looks for the end of its log: without it another might
+    // be taken for the most advanced.
+    let is_ready = |id: &&NodeId| {
+        pass.view.node(id).is_some_and(|facts| election::has_promised(facts, report.term))
+    };
+    let ready: BTreeSet<_> = report.promised.iter().filter(is_ready).cloned().collect();
+    if !pass.cluster.object.status.config.elects(&ready) {
+        return Outcome::wait("a replica that promised looks for the end of its log");
+    }
+    let Some((candidate, position)) = election::choose_candidate(&pass.view, &ready) else {
         return Outcome::wait("no replica that promised can be promoted");
     };
     let loss = election::loss_bytes(report.former_position, position);
