@@ -21,8 +21,8 @@ dashboard_sources = $(shell [[ ! -d dashboard ]] || find dashboard -path dashboa
   -path dashboard/dist -prune -o -type f \( -path 'dashboard/src/*' -o -path 'dashboard/public/*' \
   -o -path 'dashboard/*.json' -o -path 'dashboard/*.ts' -o -path 'dashboard/*.html' \) -print)
 
-.PHONY: help run stop setup build dashboard openapi test ci format lint tidy unit sim sim-mutations e2e browser \
-  clean-nodes bench-create bench-failover bench-endpoint
+.PHONY: help run stop setup build dashboard openapi test ci format lint tidy unit sim sim-mutations \
+  e2e browser clean-nodes bench-create bench-failover bench-endpoint
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
