@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use bellwether_model::mutation::{Mutation, mutated};
+use bellwether_model::node::NodePhase;
 use bellwether_model::replication::Position;
 use bellwether_model::{Actual, NodeId, Term};
 
@@ -117,10 +118,18 @@ pub fn has_promised(facts: &NodeFacts, term: Term) -> bool {
 }
 
 /// The node to promote: the most advanced of those that promised; the lower ordinal among equals.
-/// Never a node that is not a member in full.
+/// Never a node that is not a member in full; one that is being removed is, while it has its vote.
 #[must_use]
 pub fn choose_candidate(view: &View, promised: &BTreeSet<NodeId>) -> Option<(NodeId, Position)> {
-    view.active()
+    let voters = view.cluster.status.config.voters();
+    let is_member = |facts: &&NodeFacts| match facts.node.phase {
+        NodePhase::Active => true,
+        NodePhase::Removing => voters.contains(&facts.node.id),
+        _ => false,
+    };
+    view.nodes
+        .iter()
+        .filter(is_member)
         .filter(|facts| promised.contains(&facts.node.id))
         .filter_map(|facts| facts.position().map(|position| (facts, position)))
         .max_by(|(a, at_a), (b, at_b)| {
@@ -193,6 +202,17 @@ mod tests {
             change(&mut sketch);
             assert_eq!(judge(&sketch.view()), *verdict, "{words}");
         }
+    }
+
+    #[test]
+    fn a_replica_on_its_way_out_is_promoted_while_it_has_its_vote() {
+        let mut sketch = sketch(2);
+        sketch.node(2).phase = NodePhase::Removing;
+        let promised: BTreeSet<_> = [sketch.id(2)].into();
+        let chosen = choose_candidate(&sketch.view(), &promised);
+        assert_eq!(chosen.map(|(id, _)| id), Some(sketch.id(2)));
+        sketch.cluster.status.config.current.voters.clear();
+        assert_eq!(choose_candidate(&sketch.view(), &promised), None);
     }
 
     #[test]
