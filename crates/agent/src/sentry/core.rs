@@ -415,8 +415,17 @@ impl Core {
             },
             surrendered: self.saved.surrendered,
             worker_age_ms: self.worker.as_ref().map(|(_, at)| age(*at)),
-            worker: self.worker.as_ref().map(|(report, _)| report.clone()),
+            worker: self.worker.as_ref().map(|(report, _)| self.kept(report)),
         }
+    }
+
+    /// The worker's report, with no configuration in force that a restart would undo: a primary
+    /// that has forgotten its voters would serve without a lease.
+    fn kept(&self, report: &WorkerReport) -> WorkerReport {
+        let saved = self.saved.assignment.as_ref();
+        let versions = saved.into_iter().flat_map(|saved| saved.group.config.iter());
+        let kept = versions.map(|config| config.version).max().unwrap_or(0);
+        WorkerReport { config_version: report.config_version.min(kept), ..report.clone() }
     }
 }
 
