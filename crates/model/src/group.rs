@@ -72,6 +72,12 @@ impl JointConfig {
         std::iter::once(&self.current).chain(self.next.iter())
     }
 
+    /// The latest version among them.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.iter().map(|config| config.version).max().unwrap_or(0)
+    }
+
     /// Whether these promises elect: under every configuration that may be in force, and every one
     /// whose acknowledged writes the voters of today may not hold yet.
     ///

@@ -116,7 +116,7 @@ pub fn config_for_new_term(view: &View, candidate: &NodeId, lost: Option<&NodeId
         .filter(|facts| facts.is_fresh(timers.voter_grace_ms))
         .map(|facts| facts.node.id.clone())
         .collect();
-    let version = joint.iter().map(|config| config.version).max().unwrap_or(0) + 1;
+    let version = joint.version() + 1;
     let past = joint.iter().chain(&joint.past).filter(|c| !c.voters.is_empty()).cloned().collect();
     // Confirmations are given up later, if they must be, by a change of its own.
     let mode = view.cluster.spec.replication;

@@ -53,76 +53,22 @@ pub enum Owner {
 #[derive(Clone, Debug)]
 pub enum Event {
     Pump(u64),
-    Datagram {
-        to: usize,
-        boot: u64,
-        from: NodeId,
-        body: PeerBody,
-    },
-    Dial {
-        node: usize,
-        sentry: u64,
-    },
-    Dialled {
-        node: usize,
-        sentry: u64,
-    },
-    Saved {
-        node: usize,
-        sentry: u64,
-        durable: Box<Durable>,
-    },
-    StartSentry {
-        node: usize,
-        boot: u64,
-    },
-    StartWorker {
-        node: usize,
-        boot: u64,
-    },
-    Boot {
-        node: usize,
-    },
-    Join {
-        node: usize,
-    },
-    EngineTick {
-        node: usize,
-        life: u64,
-    },
-    OpenStream {
-        node: usize,
-        life: u64,
-    },
-    FlushedTo {
-        node: usize,
-        life: u64,
-        count: usize,
-    },
-    Write {
-        client: usize,
-        request: u64,
-        node: usize,
-    },
-    Read {
-        client: usize,
-        request: u64,
-        node: usize,
-    },
-    Answer {
-        client: usize,
-        request: u64,
-        node: usize,
-        uid: Option<u64>,
-    },
-    GiveUp {
-        client: usize,
-        request: u64,
-    },
-    Go {
-        client: usize,
-    },
-    /// A fault of one of these kinds.
+    Datagram { to: usize, boot: u64, from: NodeId, body: PeerBody },
+    Dial { node: usize, sentry: u64 },
+    Dialled { node: usize, sentry: u64 },
+    Saved { node: usize, sentry: u64, durable: Box<Durable> },
+    StartSentry { node: usize, boot: u64 },
+    StartWorker { node: usize, boot: u64 },
+    Boot { node: usize },
+    Join { node: usize },
+    EngineTick { node: usize, life: u64 },
+    OpenStream { node: usize, life: u64 },
+    FlushedTo { node: usize, life: u64, count: usize },
+    Write { client: usize, request: u64, node: usize },
+    Read { client: usize, request: u64, node: usize },
+    Answer { client: usize, request: u64, node: usize, uid: Option<u64> },
+    GiveUp { client: usize, request: u64 },
+    Go { client: usize },
     Draw(u32),
     Begin(Box<Fault>),
     End(Box<Fault>),

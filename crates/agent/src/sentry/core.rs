@@ -423,8 +423,7 @@ impl Core {
     /// that has forgotten its voters would serve without a lease.
     fn kept(&self, report: &WorkerReport) -> WorkerReport {
         let saved = self.saved.assignment.as_ref();
-        let versions = saved.into_iter().flat_map(|saved| saved.group.config.iter());
-        let kept = versions.map(|config| config.version).max().unwrap_or(0);
+        let kept = saved.map_or(0, |saved| saved.group.config.version());
         WorkerReport { config_version: report.config_version.min(kept), ..report.clone() }
     }
 }

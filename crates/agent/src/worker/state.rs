@@ -371,8 +371,7 @@ impl Worker {
             matches!(active, Ok(true)) || mutated(Mutation::NotArmed)
         };
         if is_primary && is_active().await {
-            let config = &assignment.group.config;
-            self.config_version = config.iter().map(|c| c.version).max().unwrap_or(0);
+            self.config_version = assignment.group.config.version();
         }
         if assignment.prepare && is_primary && !self.prepared {
             self.prepare(driver).await;

@@ -234,12 +234,10 @@ fn unseen_ms(former: &NodeFacts, term: Term) -> Option<u64> {
 
 /// Milliseconds since anybody that counts last acknowledged a lease; a lower bound.
 fn authority_age_ms(world: &Arc<World>, pass: &Pass, report: &Report) -> u64 {
-    let server = world
-        .leases
-        .last_age(&pass.cluster.object.id)
-        .map_or(pass.view.server_age_ms, |age| age.as_millis() as u64);
-    let is_new = world.leases.last_age(&pass.cluster.object.id).is_none();
-    let server = if is_new && mutated(Mutation::RestartForgetsLease) { u64::MAX } else { server };
+    let forgets = mutated(Mutation::RestartForgetsLease);
+    let least = if forgets { u64::MAX } else { pass.view.server_age_ms };
+    let last = world.leases.last_age(&pass.cluster.object.id);
+    let server = last.map_or(least, |age| age.as_millis() as u64);
     let voter = |id: &NodeId| {
         let facts = pass.view.node(id)?;
         let age = facts.report()?.last_ack_age_ms?;

@@ -62,10 +62,10 @@ impl Postgres {
             probe.position = cache.last_position;
             return probe;
         }
-        let Ok(rows) = self.sql.query(QUESTION).await else { return probe };
-        let Some(row) = rows.first() else { return probe };
         let mut seen = probe.clone();
-        self.read(row, &mut seen);
+        if !self.ask(&mut seen).await {
+            return probe;
+        }
         if seen.in_recovery == Some(false) {
             // Half an answer would say that nobody follows.
             let Some(followers) = self.followers(seen.position).await else { return probe };
@@ -77,6 +77,13 @@ impl Postgres {
         self.add_slow(&mut probe).await;
         self.cache.lock().expect("nothing panics while it is held").last_position = probe.position;
         probe
+    }
+
+    /// Adds what the engine says of itself in one answer; whether it answered.
+    pub(super) async fn ask(&self, probe: &mut Probe) -> bool {
+        let rows = self.sql.query(QUESTION).await.unwrap_or_default();
+        let row = rows.first();
+        row.inspect(|row| self.read(row, probe)).is_some()
     }
 
     fn read(&self, row: &Row, probe: &mut Probe) {

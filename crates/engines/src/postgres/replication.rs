@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use bellwether_contracts::Failure;
+use bellwether_contracts::driver::Probe;
 use bellwether_model::Target;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Member;
@@ -117,7 +118,8 @@ impl Postgres {
         // Ignored in recovery, in force from the first commit on.
         self.write_config(assignment)?;
         self.write_upstream(assignment, None)?;
-        let seen = self.look().await;
+        let mut seen = Probe::default();
+        self.ask(&mut seen).await;
         if let (Some(true), Some(position), Target::Primary { term, .. }) =
             (seen.in_recovery, seen.position, &assignment.target)
         {

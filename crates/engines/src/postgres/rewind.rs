@@ -108,9 +108,11 @@ impl Postgres {
     /// would make a primary of it, with log of its own on a timeline that is another's; it recovers
     /// when it is started as what it is.
     async fn is_unfinished_replica(&self) -> bool {
+        if !data().join("standby.signal").exists() {
+            return false;
+        }
         let state = self.control("Database cluster state").await;
-        data().join("standby.signal").exists()
-            && state.is_ok_and(|state| !state.starts_with("shut down"))
+        state.is_ok_and(|state| !state.starts_with("shut down"))
     }
 
     /// Ends the recovery after a crash without letting anybody in: the engine alone, for itself.
