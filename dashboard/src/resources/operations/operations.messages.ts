@@ -23,7 +23,7 @@ export const messages = {
   reportLabels: {
     evidence: 'What was seen',
     former_name: 'Former primary',
-    former_position: 'Its log ended at',
+    former_position: 'Its log, as last reported',
     final_position: 'Its log ended at',
     candidate_name: 'New primary',
     candidate_position: 'Its log reached',
