@@ -47,6 +47,12 @@ impl GroupConfig {
         if mutated(Mutation::QuorumTooSmall) { least.saturating_sub(1) } else { least }
     }
 
+    /// Whether it asks for the same as the other, whatever their versions.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        (&self.voters, self.acks, self.strict) == (&other.voters, other.acks, other.strict)
+    }
+
     /// W cannot ask for more than there are voters when sizing quorums.
     #[must_use]
     pub fn acks_possible(&self) -> usize {
@@ -61,7 +67,8 @@ pub struct JointConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<GroupConfig>,
     /// Configurations of earlier terms, kept until the primary has reported that the voters of
-    /// `current` hold everything that was acknowledged under them. They count in elections only.
+    /// `current` hold everything that was acknowledged under them; and what was `next` before
+    /// another took its place, kept until that is in force. They count in elections only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub past: Vec<GroupConfig>,
 }
@@ -95,8 +102,10 @@ impl JointConfig {
             }
             config.voters.intersection(promised).count() >= config.promise_quorum()
         };
-        // Its primary may not know yet that it needs a lease at all.
-        let may_be_solo = self.current.voters.is_empty() && self.past.is_empty();
+        // Its primary may not know yet that it needs a lease at all: it does from the beginning of
+        // its term, where there was one before.
+        let began = self.past.iter().any(|config| config.version < self.current.version);
+        let may_be_solo = self.current.voters.is_empty() && !began;
         !may_be_solo && all().all(elects)
     }
 
@@ -209,15 +218,21 @@ mod tests {
 
     #[test]
     fn a_term_that_began_without_voters_is_judged_by_those_before() {
-        let joint = JointConfig { current: config(0, 1), next: None, past: vec![config(1, 1)] };
+        let current = GroupConfig { version: 2, ..config(0, 1) };
+        let joint = JointConfig { current, next: None, past: vec![config(1, 1)] };
         assert!(joint.elects(&["n0"].map(NodeId::from).into()));
         assert!(!joint.elects(&["n1"].map(NodeId::from).into()));
-        let lowered = JointConfig { current: config(0, 0), ..joint.clone() };
+        let current = GroupConfig { version: 2, ..config(0, 0) };
+        let lowered = JointConfig { current, ..joint.clone() };
         assert!(!lowered.elects(&["n0"].map(NodeId::from).into()), "its primary may hold more");
         let solo = JointConfig { past: Vec::new(), ..joint };
         assert!(!solo.elects(&["n0"].map(NodeId::from).into()), "only its primary holds all");
         let first = JointConfig { next: Some(config(1, 1)), ..solo };
         assert!(!first.elects(&["n0"].map(NodeId::from).into()), "its primary needs no lease yet");
+        let given_up = GroupConfig { version: 3, ..config(1, 1) };
+        let second = GroupConfig { version: 4, ..config(0, 1) };
+        let again = JointConfig { next: Some(second), past: vec![given_up], ..first };
+        assert!(!again.elects(&["n0"].map(NodeId::from).into()), "nor has it heard of the others");
     }
 
     #[test]

@@ -211,11 +211,15 @@ fn has_request(view: &View) -> Option<Act> {
     (!view.queued.is_empty()).then_some(Act::StartQueued)
 }
 
-/// The one that was heard last goes first: another may never be back.
+/// One that streams already goes first, then the one that was heard last: another may never be
+/// back.
 fn has_returning(view: &View) -> Option<Act> {
+    let primary = view.primary()?;
     let returning = view.nodes.iter().filter(|facts| facts.node.phase == NodePhase::Rejoining);
-    let first = returning.min_by_key(|facts| (facts.machine_stopped, facts.age_ms()))?;
-    (may_start_own(view) && view.primary().is_some())
+    let first = returning.min_by_key(|facts| {
+        (!facts.streams_from(&primary.node.id), facts.machine_stopped, facts.age_ms())
+    })?;
+    may_start_own(view)
         .then(|| Act::Start { kind: OperationKind::Rejoin, node: Some(first.node.id.clone()) })
 }
 

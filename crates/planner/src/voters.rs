@@ -2,8 +2,9 @@
 //! the small steps from the one it has.
 //!
 //! A change is joint: while `next` is there, elections and leases must satisfy both. It takes
-//! effect when the primary has said that its settings are active and every newly required voter has
-//! passed the position that the primary had then.
+//! effect when the primary has said that its settings are active and every voter of it has passed
+//! the position that the primary had then. Should that have become impossible, another `next`
+//! takes its place.
 
 use std::collections::BTreeSet;
 
@@ -31,29 +32,29 @@ pub fn next_config(view: &View) -> Option<JointConfig> {
         .worker()
         .filter(|_| primary.is_fresh(view.timers().suspect_ms))
         .map(|worker| worker.config_version)?;
-    if let Some(next) = &joint.next {
-        return (active_version >= next.version).then(|| JointConfig {
-            current: next.clone(),
-            next: None,
-            past: Vec::new(),
-        });
-    }
-    if !joint.past.is_empty() && active_version >= joint.current.version {
+    if joint.next.is_none() && !joint.past.is_empty() && active_version >= joint.current.version {
         return Some(JointConfig { current: joint.current.clone(), next: None, past: Vec::new() });
     }
-    let wanted = wanted_config(view, primary);
-    let is_same = wanted.voters == joint.current.voters
-        && wanted.acks == joint.current.acks
-        && wanted.strict == joint.current.strict;
-    if mutated(Mutation::ConfigNotJoint) && !is_same {
-        let current = GroupConfig { version: joint.current.version + 1, ..wanted };
-        return Some(JointConfig { current, next: None, past: Vec::new() });
+    if let Some(next) = joint.next.as_ref().filter(|next| active_version >= next.version) {
+        return Some(JointConfig { current: next.clone(), next: None, past: Vec::new() });
     }
-    (!is_same).then(|| JointConfig {
-        current: joint.current.clone(),
-        next: Some(GroupConfig { version: joint.current.version + 1, ..wanted }),
-        past: joint.past.clone(),
-    })
+    let wanted = wanted_config(view, primary);
+    let newest = joint.next.as_ref().unwrap_or(&joint.current);
+    if wanted.is_like(newest) {
+        return None;
+    }
+    let wanted = GroupConfig { version: joint.version() + 1, ..wanted };
+    if mutated(Mutation::ConfigNotJoint) {
+        return Some(JointConfig { current: wanted, next: None, past: Vec::new() });
+    }
+    // A step that can no longer be made, for a voter of it is gone as well, is given up for another.
+    // The primary may have acted upon it: it counts in elections until the other one is made.
+    let mut past = joint.past.clone();
+    if let Some(given_up) = &joint.next {
+        past.retain(|config| !config.is_like(given_up) || config.version < joint.current.version);
+        past.push(given_up.clone());
+    }
+    Some(JointConfig { current: joint.current.clone(), next: Some(wanted), past })
 }
 
 /// The configuration for who can be seen now.
@@ -64,9 +65,8 @@ fn wanted_config(view: &View, primary: &NodeFacts) -> GroupConfig {
         .filter(|facts| facts.node.id != primary.node.id && votes(view, facts, &primary.node.id))
         .map(|facts| facts.node.id.clone())
         .collect();
-    // A primary whose engine is in doubt counts nobody: no vote is lost by that. One that waits for
-    // confirmations may gain voters that give them.
-    if !primary.serves(view.cluster.status.term) {
+    // A primary whose engine is in doubt counts nobody: no vote is lost by that.
+    if *primary.actual() != (Actual::Primary { term: view.cluster.status.term }) {
         voters.extend(view.cluster.status.config.current.voters.iter().cloned());
     }
     let mode = view.cluster.spec.replication;
@@ -128,7 +128,7 @@ pub fn config_for_new_term(view: &View, candidate: &NodeId, lost: Option<&NodeId
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::view::tests::sketch;
+    use crate::view::tests::{Sketch, sketch};
 
     #[test]
     fn a_configuration_that_fits_stays() {
@@ -154,16 +154,44 @@ mod tests {
     }
 
     #[test]
-    fn a_stalled_voter_loses_its_vote_after_a_moment_and_only_by_a_primary_that_serves() {
+    fn a_step_that_cannot_be_made_is_given_up_and_still_counts_in_elections() {
+        let mut sketch = sketch(3);
+        sketch.cluster.spec.replication = ReplicationMode::Prefer;
+        sketch.cluster.status.config.current.acks = 1;
+        sketch.silence(3, 3_000);
+        let first = next_config(&sketch.view()).expect("a step");
+        let given_up = first.next.clone().expect("joint");
+        sketch.cluster.status.config = first;
+        sketch.silence(2, 3_000);
+        let second = next_config(&sketch.view()).expect("another step");
+        let next = second.next.clone().expect("joint");
+        assert!(next.voters.is_empty() && next.acks == 0, "writes go on");
+        assert_eq!(next.version, given_up.version + 1);
+        assert_eq!(second.past, [given_up.clone()]);
+
+        sketch.cluster.status.config = second;
+        assert_eq!(next_config(&sketch.view()), None, "waits for the primary");
+        sketch.config_version(1, given_up.version);
+        assert_eq!(next_config(&sketch.view()), None, "what was given up is not taken up again");
+        sketch.config_version(1, next.version);
+        let done = next_config(&sketch.view()).expect("a step");
+        assert_eq!((done.current, done.next, done.past), (next, None, Vec::new()));
+    }
+
+    #[test]
+    fn a_stalled_voter_loses_its_vote_after_a_moment_unless_the_primary_is_in_doubt() {
         let mut sketch = sketch(3);
         let suspect = sketch.view().timers().suspect_ms;
         sketch.stall(3, suspect);
         assert_eq!(next_config(&sketch.view()), None, "a moment ago it streamed");
         sketch.stall(3, suspect + 1);
-        let next = next_config(&sketch.view()).and_then(|joint| joint.next).expect("a step");
-        assert_eq!(next.voters, [sketch.id(2)].into());
+        let lost = |sketch: &Sketch| next_config(&sketch.view()).and_then(|joint| joint.next);
+        assert_eq!(lost(&sketch).expect("a step").voters, [sketch.id(2)].into());
         sketch.not_serving(1);
-        assert_eq!(next_config(&sketch.view()), None, "its engine is in doubt");
+        let next = lost(&sketch).expect("it may wait for that voter to confirm");
+        assert_eq!(next.voters, [sketch.id(2)].into());
+        sketch.in_doubt(1);
+        assert_eq!(lost(&sketch), None, "its engine is in doubt");
     }
 
     #[test]

@@ -597,11 +597,11 @@ impl State {
         data.timeline_known = if mutated(Mutation::TimelineReused) { next } else { next.max(term) };
         let (timeline, end) = (data.timeline_known, data.end());
         data.history.push((timeline, end));
+        // What it writes itself is nothing that readers see.
+        (engine.recovered, engine.observed) = (data.log.len(), 0);
         self.append(node, 100);
-        let engine = &mut self.machines[node].engine;
-        if let Some(data) = &mut engine.data {
+        if let Some(data) = &mut self.machines[node].engine.data {
             data.flushed = data.log.len();
-            (engine.recovered, engine.observed) = (data.log.len(), 0);
         }
         self.note(|s| format!("{} is promoted: timeline {timeline}", s.name(node)));
         Ok(())

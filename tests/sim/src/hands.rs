@@ -193,10 +193,11 @@ impl Place for SimPlace {
     }
 }
 
-/// A worker's way to its sentry.
+/// A worker's way to its sentry. Once something was sent, the sentry alone holds the other end.
 pub struct SimLink {
     sentry: UnboundedSender<SentryEvent>,
-    answer: mpsc::Sender<FromSentry>,
+    first: Option<mpsc::Sender<FromSentry>>,
+    answer: mpsc::WeakSender<FromSentry>,
     answers: mpsc::Receiver<FromSentry>,
 }
 
@@ -204,7 +205,7 @@ impl SimLink {
     pub fn open(hub: &Hub, node: usize) -> Option<Self> {
         let sentry = hub.lock().machines[node].sentry_mail.clone()?;
         let (answer, answers) = mpsc::channel(16);
-        Some(Self { sentry, answer, answers })
+        Some(Self { sentry, answer: answer.downgrade(), first: Some(answer), answers })
     }
 }
 
@@ -214,8 +215,9 @@ impl Link for SimLink {
     }
 
     async fn send(&mut self, message: ToSentry) -> anyhow::Result<()> {
-        let local = FromLocal { message, answer: self.answer.clone() };
-        let sent = self.sentry.send(SentryEvent::Local(local));
-        sent.map_err(|_| anyhow::anyhow!("it has ended"))
+        let ended = || anyhow::anyhow!("it has ended");
+        let answer = self.first.take().or_else(|| self.answer.upgrade()).ok_or_else(ended)?;
+        let sent = self.sentry.send(SentryEvent::Local(FromLocal { message, answer }));
+        sent.map_err(|_| ended())
     }
 }

@@ -24,6 +24,10 @@ use super::role::{Place, Role};
 /// Before a failed step is tried again: at first, and at most.
 const BACK_OFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
+/// Between attempts at what a person has to make possible first, a disk that is full by freeing
+/// some: who did should see it work soon, however long it took.
+const PERSON_PAUSE: Duration = Duration::from_secs(5);
+
 /// A replica that does not stream for so long has a reason that does not go away.
 const STALLED_AFTER: Duration = Duration::from_secs(10);
 
@@ -66,11 +70,13 @@ pub struct Worker {
     positioned_at: Instant,
     dead_after: Option<Duration>,
     has_answered: bool,
+    /// Something was done to the engine since this worker began.
+    has_acted: bool,
     /// A start was given up, for what the engine was started to do is not wanted any more.
     is_start_over: bool,
     /// A former primary's data that was made fit to follow.
     is_repaired: bool,
-    /// The engine was started, not promoted, as a primary: the end of its log then.
+    /// The engine was started or promoted as a primary: the end of its log then.
     started_at: Option<Option<Position>>,
     /// The term that was reported as served last.
     served: Option<Term>,
@@ -108,6 +114,7 @@ impl Worker {
             positioned_at: Instant::now(),
             dead_after: None,
             has_answered: false,
+            has_acted: false,
             is_start_over: false,
             is_repaired: false,
             started_at: None,
@@ -263,8 +270,12 @@ impl Worker {
     /// Whether an engine that does not answer has had its time.
     fn mute(&self, orders: &Orders) -> Option<Mute> {
         let since = self.mute_since?;
-        let limit = if self.has_answered { HANG } else { START_MAX };
-        let serves = matches!(orders.assignment.target,
+        let target = &orders.assignment.target;
+        // Whom a replica was started to follow is not known to a worker that found it starting; of
+        // another it may wait for log that never comes.
+        let is_found = !self.has_acted && matches!(target, Target::Replica { .. });
+        let limit = if self.has_answered || is_found { HANG } else { START_MAX };
+        let serves = matches!(*target,
             Target::Primary { term, .. } | Target::Demoted { term }
                 if self.role.primary_term == term && self.started_at.is_some());
         let word = if serves { Mute::Serving } else { Mute::Other };
@@ -401,6 +412,7 @@ impl Worker {
     /// Begins a step; whether to look again at once.
     async fn begin(&mut self, driver: Arc<dyn Driver>, assignment: Assignment, act: Act) -> bool {
         info!("step: {act:?}");
+        self.has_acted = true;
         self.doing = words(&act).to_owned();
         match &act {
             Act::Retry => {
@@ -415,11 +427,9 @@ impl Worker {
                     return false;
                 }
                 self.role = role;
-                self.started_at = matches!(act, Act::StartPrimary(_)).then_some(None);
-                if !matches!(act, Act::StartPrimary(_)) {
-                    // A promoted engine holds nothing that others have not acknowledged.
-                    self.started_at = Some(Some(Position::default()));
-                }
+                // One that only takes a new term has shown everything it holds before.
+                let is_adopted = matches!(act, Act::AdoptTerm(_));
+                self.started_at = Some(is_adopted.then(Position::default));
                 if matches!(act, Act::AdoptTerm(_)) {
                     return true;
                 }
@@ -494,8 +504,12 @@ impl Worker {
 
     fn fail(&mut self, failure: &Failure) {
         warn!("the step failed: {failure}");
-        let factor = if failure.class == Class::Transient { 1 } else { 3 };
-        self.failure = Some((failure.text.clone(), Instant::now() + self.back_off * factor));
+        let pause = match failure.class {
+            Class::Transient => self.back_off,
+            Class::Permanent => self.back_off * 3,
+            Class::NeedsPerson => PERSON_PAUSE,
+        };
+        self.failure = Some((failure.text.clone(), Instant::now() + pause));
         self.back_off = (self.back_off * 2).min(BACK_OFF.1);
     }
 
@@ -508,8 +522,8 @@ impl Worker {
         if !is_up || self.role.primary_term == 0 {
             return None;
         }
-        // A restarted engine shows writes that nobody was told of: under synchronous replication
-        // clients see them only once enough voters hold them too.
+        // An engine that was started or promoted shows writes that nobody was told of: under
+        // synchronous replication clients see them only once enough voters hold them too.
         let config = &assignment.group.config.current;
         let start = match self.started_at {
             // Adopted after the worker itself was started again.
@@ -527,6 +541,10 @@ impl Worker {
         let is_safe = start == Position::default()
             || holding.count() >= config.acks_possible()
             || mutated(Mutation::GateBeforeSync);
+        if is_safe {
+            // What was held once stays held, whoever is lost afterwards.
+            self.started_at = Some(Some(Position::default()));
+        }
         is_safe.then_some(self.role.primary_term)
     }
 

@@ -195,7 +195,7 @@ pub fn follow(pass: &mut Pass, id: &NodeId) -> Outcome {
     Outcome::Next
 }
 
-/// Makes a node that has caught up a member in full; `Next` once it votes.
+/// Makes a node that has caught up a member in full; `Next` once it votes, or has taken over.
 pub fn admit(pass: &mut Pass, id: &NodeId) -> Outcome {
     let is_active = pass.view.node(id).is_some_and(|facts| facts.node.phase == NodePhase::Active);
     if !is_active {
@@ -203,7 +203,8 @@ pub fn admit(pass: &mut Pass, id: &NodeId) -> Outcome {
         return Outcome::wait("admitting it");
     }
     let status = &pass.cluster.object.status;
-    if status.config.next.is_none() && status.config.current.voters.contains(id) {
+    let votes = status.config.next.is_none() && status.config.current.voters.contains(id);
+    if votes || status.primary.as_ref() == Some(id) {
         return Outcome::Next;
     }
     Outcome::wait("waiting for its vote")

@@ -5,6 +5,7 @@
 
 use bellwether_model::node::NodePhase;
 use bellwether_model::{NodeId, Operation};
+use bellwether_planner::NodeFacts;
 
 use super::{age_ms, nodes, unknown_step};
 use crate::pass::{Outcome, Pass};
@@ -30,11 +31,27 @@ pub fn step(pass: &mut Pass, op: &mut Operation, name: &str) -> Outcome {
         _ => unknown_step(name),
     };
     match outcome {
+        Outcome::Wait(_) if let Some(other) = who_is_back_already(pass, &id) => {
+            Outcome::Cancel(format!("{other} is back already and goes first"))
+        }
         Outcome::Wait(words) if pass.step_age_ms > STEP_MS_MAX => {
             Outcome::Fail(format!("{words}; given up after {} minutes", STEP_MS_MAX / 60_000))
         }
         other => other,
     }
+}
+
+/// Another that only waits to get its vote back, while this one does not even stream yet: without
+/// voters writes may wait, or be confirmed by nobody.
+fn who_is_back_already(pass: &Pass, id: &NodeId) -> Option<String> {
+    let primary = pass.cluster.object.status.primary.as_ref()?;
+    let streams = |facts: &NodeFacts| facts.streams_from(primary);
+    if pass.view.node(id).is_some_and(streams) {
+        return None;
+    }
+    let mut others = pass.view.nodes.iter().filter(|facts| facts.node.id != *id);
+    let other = others.find(|facts| facts.node.phase == NodePhase::Rejoining && streams(facts))?;
+    Some(other.node.name.to_string())
 }
 
 fn await_machine(pass: &Pass, id: &NodeId) -> Outcome {

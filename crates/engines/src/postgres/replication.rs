@@ -63,7 +63,8 @@ impl Postgres {
         if !status.is_ok_and(|status| status.success()) {
             remove(new_data())?;
             if said.contains(process::NO_ROOM) {
-                return Err(Failure::needs_person(
+                // Every attempt copies as much as there is room for.
+                return Err(Failure::permanent(
                     "the node's disk is full: it is too small for a copy of the data",
                 ));
             }

@@ -182,6 +182,12 @@ impl Sketch {
         self.worker(ordinal).serving = None;
     }
 
+    /// Its engine does not answer.
+    pub(crate) fn in_doubt(&mut self, ordinal: u32) {
+        let worker = self.worker(ordinal);
+        (worker.serving, worker.actual) = (None, Actual::Unknown);
+    }
+
     /// A node that is heard and has not streamed for so long; its primary counts it out.
     pub(crate) fn stall(&mut self, ordinal: u32, age_ms: u64) {
         self.nodes[ordinal as usize - 1].1.streamed_age_ms = Some(age_ms);
