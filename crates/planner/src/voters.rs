@@ -47,8 +47,9 @@ pub fn next_config(view: &View) -> Option<JointConfig> {
     if mutated(Mutation::ConfigNotJoint) {
         return Some(JointConfig { current: wanted, next: None, past: Vec::new() });
     }
-    // A step that can no longer be made, for a voter of it is gone as well, is given up for another.
-    // The primary may have acted upon it: it counts in elections until the other one is made.
+    // A step that can no longer be made, for a voter of it is gone as well, is given up for
+    // another. The primary may have acted upon it: it counts in elections until the other one is
+    // made.
     let mut past = joint.past.clone();
     if let Some(given_up) = &joint.next {
         past.retain(|config| !config.is_like(given_up) || config.version < joint.current.version);
@@ -167,7 +168,7 @@ mod tests {
         let next = second.next.clone().expect("joint");
         assert!(next.voters.is_empty() && next.acks == 0, "writes go on");
         assert_eq!(next.version, given_up.version + 1);
-        assert_eq!(second.past, [given_up.clone()]);
+        assert_eq!(second.past, std::slice::from_ref(&given_up));
 
         sketch.cluster.status.config = second;
         assert_eq!(next_config(&sketch.view()), None, "waits for the primary");
