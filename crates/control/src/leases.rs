@@ -8,7 +8,6 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use bellwether_model::mutation::{Mutation, mutated};
 use bellwether_model::{Cluster, ClusterId, NodeId, Term};
 use bellwether_store::Store;
 use tokio::time::Instant;
@@ -51,7 +50,7 @@ impl Leases {
 
 fn may_hold_lease(cluster: &Cluster, node: &NodeId, term: Term) -> bool {
     let status = &cluster.status;
-    let is_election = status.promised != status.term && !mutated(Mutation::LeaseDuringElection);
+    let is_election = status.promised != status.term;
     let holder = status.primary.as_ref().or(status.candidate.as_ref());
     !is_election && term == status.term && holder == Some(node)
 }

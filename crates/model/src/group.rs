@@ -31,9 +31,6 @@ impl GroupConfig {
     #[must_use]
     pub fn lease_quorum(&self) -> usize {
         let n = self.voters.len();
-        if mutated(Mutation::LeaseQuorumTooSmall) {
-            return n.div_ceil(2).max(self.acks_possible()).saturating_sub(1);
-        }
         n.div_ceil(2).max(self.acks_possible())
     }
 
@@ -106,6 +103,7 @@ impl JointConfig {
         // its term, where there was one before.
         let began = self.past.iter().any(|config| config.version < self.current.version);
         let may_be_solo = self.current.voters.is_empty() && !began;
+        let may_be_solo = may_be_solo && !mutated(Mutation::SoloElected);
         !may_be_solo && all().all(elects)
     }
 
@@ -113,9 +111,10 @@ impl JointConfig {
     /// force.
     #[must_use]
     pub fn authorises(&self, acks: &BTreeSet<NodeId>) -> bool {
+        let missing = usize::from(mutated(Mutation::LeaseQuorumTooSmall));
         self.iter().all(|config| {
             !config.voters.is_empty()
-                && config.voters.intersection(acks).count() >= config.lease_quorum()
+                && config.voters.intersection(acks).count() + missing >= config.lease_quorum()
         })
     }
 

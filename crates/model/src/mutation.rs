@@ -39,8 +39,6 @@ mutations! {
     GateBeforeSync "gate-before-sync",
     /// A new term begins without waiting for the end of the former primary's lease.
     FenceSkipped "fence-skipped",
-    /// The server acknowledges leases while an election is under way.
-    LeaseDuringElection "lease-during-election",
     /// A server that has just started believes that nobody holds a lease, and judges at once.
     RestartForgetsLease "restart-forgets-lease",
     /// A term that was given up is served again.
@@ -49,6 +47,8 @@ mutations! {
     ReplicationNotCut "replication-not-cut",
     /// A new configuration is in force without the old one being satisfied too.
     ConfigNotJoint "config-not-joint",
+    /// A primary that needs no lease, or does not know yet that it does, is replaced all the same.
+    SoloElected "solo-elected",
     /// The former quorums do not count after a change of primary.
     PastForgotten "past-forgotten",
     /// A new configuration counts as active before its voters have caught up.

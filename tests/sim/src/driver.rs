@@ -604,6 +604,7 @@ impl State {
             data.flushed = data.log.len();
         }
         self.note(|s| format!("{} is promoted: timeline {timeline}", s.name(node)));
+        self.lie_in_wait(node);
         Ok(())
     }
 

@@ -58,10 +58,94 @@ pub enum Fault {
 }
 
 /// The kinds that a run may draw from.
-pub const KINDS: u32 = 16;
+pub const KINDS: u32 = 19;
 
-/// Draws a fault and how long it lasts. More often than not it strikes the primary.
-pub fn draw(rng: &mut StdRng, kind: u32, nodes: usize, primary: Option<usize>) -> (Fault, u64) {
+/// A fault, when it begins and how long it lasts.
+pub struct Strike {
+    pub after_ms: u64,
+    pub fault: Fault,
+    pub lasts_ms: u64,
+}
+
+/// Draws what goes wrong together. More often than not it strikes the primary.
+pub fn draw(rng: &mut StdRng, kind: u32, nodes: usize, primary: Option<usize>) -> Vec<Strike> {
+    let node = primary.unwrap_or_else(|| rng.random_range(0..nodes));
+    match kind {
+        16 => server_moves(rng, nodes, node),
+        17 => server_flaps(rng, nodes, node),
+        18 => last_words(rng, nodes, node),
+        _ => {
+            let (fault, lasts_ms) = draw_one(rng, kind, nodes, primary);
+            vec![Strike { after_ms: 0, fault, lasts_ms }]
+        }
+    }
+}
+
+/// One node is left with the server alone; then the server is killed, and back elsewhere, where the
+/// node does not reach it.
+fn server_moves(rng: &mut StdRng, nodes: usize, node: usize) -> Vec<Strike> {
+    let after_ms = rng.random_range(0..7_000);
+    let cut = |ways, lasts_ms| Strike { after_ms, fault: Fault::Cut { ways }, lasts_ms };
+    let away = cut(both(Host::Node(node), Host::Server).into(), rng.random_range(4_000..15_000));
+    let dies =
+        Strike { after_ms, fault: Fault::ServerCrash, lasts_ms: rng.random_range(10..1_500) };
+    let lasts_ms = rng.random_range(6_000..20_000);
+    let alone = Fault::Cut { ways: from_nodes(nodes, node) };
+    vec![Strike { after_ms: 0, fault: alone, lasts_ms }, away, dies]
+}
+
+/// One node is cut from the others, and for a moment from the server too.
+fn server_flaps(rng: &mut StdRng, nodes: usize, node: usize) -> Vec<Strike> {
+    let strike =
+        |after_ms, ways, lasts_ms| Strike { after_ms, fault: Fault::Cut { ways }, lasts_ms };
+    let others = from_nodes(nodes, node);
+    let server = both(Host::Node(node), Host::Server).into();
+    vec![
+        strike(0, others, rng.random_range(6_000..20_000)),
+        strike(rng.random_range(0..500), server, rng.random_range(1_000..5_000)),
+    ]
+}
+
+/// One node dies while others do not hear it: they know less of its last writes than the rest.
+fn last_words(rng: &mut StdRng, nodes: usize, node: usize) -> Vec<Strike> {
+    let others = (0..nodes).filter(|other| *other != node && rng.random_bool(0.5));
+    let others: Vec<_> = others.collect();
+    let ways = others.into_iter().map(|other| (Host::Node(node), Host::Node(other))).collect();
+    let (after_ms, lasts_ms) = (rng.random_range(50..2_500), rng.random_range(3_000..25_000));
+    let dies = Fault::PowerLoss { node, unclear: rng.random_bool(0.5) };
+    vec![
+        Strike { after_ms: 0, fault: Fault::Cut { ways }, lasts_ms: after_ms },
+        Strike { after_ms, fault: dies, lasts_ms },
+    ]
+}
+
+/// What strikes a node that has just been promoted.
+pub fn ambush(rng: &mut StdRng, nodes: usize, node: usize) -> Strike {
+    let after_ms = rng.random_range(0..700);
+    let lasts_ms = rng.random_range(2_000..25_000);
+    let fault = match rng.random_range(0..4) {
+        0 => Fault::EngineCrash { node },
+        1 => Fault::Freeze { node },
+        2 => Fault::PowerLoss { node, unclear: rng.random_bool(0.5) },
+        _ => {
+            let server = both(Host::Node(node), Host::Server);
+            let ways = from_nodes(nodes, node).into_iter().chain(server).collect();
+            Fault::Cut { ways }
+        }
+    };
+    Strike { after_ms, fault, lasts_ms }
+}
+
+fn both(one: Host, other: Host) -> [(Host, Host); 2] {
+    [(one, other), (other, one)]
+}
+
+fn from_nodes(nodes: usize, node: usize) -> Vec<(Host, Host)> {
+    let others = (0..nodes).filter(|other| *other != node);
+    others.flat_map(|other| both(Host::Node(node), Host::Node(other))).collect()
+}
+
+fn draw_one(rng: &mut StdRng, kind: u32, nodes: usize, primary: Option<usize>) -> (Fault, u64) {
     let any = rng.random_range(0..nodes);
     let node = if rng.random_bool(0.4) { primary.unwrap_or(any) } else { any };
     let short = rng.random_range(100..6_000);
@@ -134,7 +218,6 @@ fn cut(rng: &mut StdRng, nodes: usize) -> Vec<(Host, Host)> {
 
 /// One node with some of the others on its side, or away from one of them.
 fn cut_around(rng: &mut StdRng, nodes: usize, node: usize) -> Vec<(Host, Host)> {
-    let both = |a: Host, b: Host| [(a, b), (b, a)];
     let own = Host::Node(node);
     let others: Vec<Host> = (0..nodes).map(Host::Node).filter(|host| *host != own).collect();
     let friend = others.get(rng.random_range(0..nodes.max(2)) % others.len().max(1)).copied();
@@ -142,7 +225,7 @@ fn cut_around(rng: &mut StdRng, nodes: usize, node: usize) -> Vec<(Host, Host)> 
         // From the server alone.
         0 => both(own, Host::Server).into(),
         // From the other nodes alone.
-        1 => others.iter().flat_map(|other| both(own, *other)).collect(),
+        1 => from_nodes(nodes, node),
         // With one other node, from all the rest.
         2 => {
             let rest = others.iter().copied().chain([Host::Server]);
@@ -161,6 +244,20 @@ fn cut_around(rng: &mut StdRng, nodes: usize, node: usize) -> Vec<(Host, Host)> 
 }
 
 impl State {
+    pub fn schedule(&mut self, strike: Strike) {
+        let Strike { after_ms, fault, lasts_ms } = strike;
+        self.after(after_ms, Event::Begin(Box::new(fault.clone())));
+        self.after(after_ms + lasts_ms, Event::End(Box::new(fault)));
+    }
+
+    /// In some runs whoever is promoted is struck soon, while little is settled.
+    pub fn lie_in_wait(&mut self, node: usize) {
+        if self.now < self.ambushes_until && self.rng.random_bool(0.5) {
+            let strike = ambush(&mut self.rng, self.machines.len(), node);
+            self.schedule(strike);
+        }
+    }
+
     /// A fault of the machines or the network begins.
     fn strike(&mut self, fault: &Fault) {
         self.note(|s| format!("FAULT {}", s.words(fault)));

@@ -127,6 +127,8 @@ pub struct State {
     /// Milliseconds the server's disk takes.
     pub server_disk_ms: u64,
     pub provider_fails: bool,
+    /// Until then whoever takes over may be struck.
+    pub ambushes_until: u64,
     pub networks: u32,
     /// The store of the server, also while it is down.
     pub store: Option<Store>,
@@ -165,6 +167,7 @@ impl Hub {
             wall_offset: 0,
             server_disk_ms: 0,
             provider_fails: false,
+            ambushes_until: 0,
             networks: 0,
             store: None,
             changed: changed.clone(),

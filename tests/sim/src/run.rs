@@ -248,6 +248,9 @@ impl Run {
                 state.clients[client].beside = Some(beside);
             }
         }
+        if state.rng.random_bool(0.3) {
+            state.ambushes_until = state.now + lasts;
+        }
         // Often several at once, or one soon after the other.
         let mut at = 0;
         for _ in 0..faults {
@@ -272,9 +275,9 @@ impl Run {
         let count = state.machines.len();
         let now = state.now;
         let primary = state.machines.iter().position(|machine| machine.gate_is_open(now));
-        let (fault, lasts) = faults::draw(&mut state.rng, kind, count, primary);
-        state.after(0, Event::Begin(Box::new(fault.clone())));
-        state.after(lasts, Event::End(Box::new(fault)));
+        for strike in faults::draw(&mut state.rng, kind, count, primary) {
+            state.schedule(strike);
+        }
     }
 
     /// A person asks for something.
@@ -293,7 +296,12 @@ impl Run {
             7 => self.server.ask(&self.cluster, OperationKind::RemoveNode, name),
             _ if names.len() > 1 => {
                 self.hub.lock().note(|_| format!("replication {mode} is asked for"));
-                self.server.change(&self.cluster, move |spec| spec.replication = mode);
+                self.server.change(&self.cluster, move |spec| {
+                    // As the API does: a replica may be on its way out.
+                    if mode.acks() < spec.nodes {
+                        spec.replication = mode;
+                    }
+                });
             }
             _ => {}
         }
@@ -304,6 +312,7 @@ impl Run {
         let mut state = self.hub.lock();
         state.note(|_| "everything is mended".to_owned());
         state.drop_faults();
+        state.ambushes_until = 0;
         state.net.heal_all();
         state.server_pause.set(false);
         (state.server_disk_ms, state.provider_fails) = (0, false);
