@@ -23,6 +23,14 @@ pub struct NodeSize {
     pub disk: Bytes,
 }
 
+impl NodeSize {
+    /// Its processors in words.
+    #[must_use]
+    pub fn cores(&self) -> String {
+        format!("{} {}", self.cpus, if self.cpus == 1.0 { "core" } else { "cores" })
+    }
+}
+
 /// What a person asked for. Written by the API only; every change raises the generation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -90,13 +90,13 @@ pub fn plan_creation(spec: &ClusterSpec) -> Plan {
     Plan {
         kind: OperationKind::CreateCluster,
         summary: format!(
-            "Creates {} with {nodes} of {} {} on {}, each with {} cores, {} of memory and a disk \
+            "Creates {} with {nodes} of {} {} on {}, each with {}, {} of memory and a disk \
              of {}; replication {}.",
             spec.name,
             spec.engine,
             spec.version,
             spec.provider,
-            spec.size.cpus,
+            spec.size.cores(),
             spec.size.memory,
             spec.size.disk,
             spec.replication,

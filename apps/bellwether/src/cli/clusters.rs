@@ -143,14 +143,15 @@ async fn show(context: &Context, name: &str) -> Result {
     if context.format != Format::Table {
         return print(context.format, &cluster);
     }
+    let nodes = cluster.spec.nodes;
     say!("{}: {}", cluster.name, cluster.sentence);
     say!(
-        "{} {} on {}, {} nodes of {} cores, {} memory, {} disk; replication {}; term {}",
+        "{} {} on {}, {} of {}, {} memory, {} disk; replication {}; term {}",
         cluster.spec.engine,
         cluster.spec.version,
         cluster.spec.provider,
-        cluster.spec.nodes,
-        cluster.spec.size.cpus,
+        if nodes == 1 { "1 node".to_owned() } else { format!("{nodes} nodes") },
+        cluster.spec.size.cores(),
         cluster.spec.size.memory,
         cluster.spec.size.disk,
         cluster.spec.replication,
