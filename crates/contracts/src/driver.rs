@@ -122,6 +122,10 @@ pub trait Driver: Send + Sync {
     /// where the log ends.
     async fn stop(&self) -> Result<Option<Position>, Failure>;
 
+    /// Where the log of the stopped engine ends, read from its files. `from`: a place in it that is
+    /// known, from which it is read on.
+    async fn log_end(&self, from: Position) -> Result<Position, Failure>;
+
     /// Kills every process of the engine, whatever it does.
     async fn kill(&self) -> Result<(), Failure>;
 

@@ -141,6 +141,9 @@ pub enum Target {
     Replica { upstream: NodeId, term: Term },
     /// Give the role up: gate closed, engine stopped cleanly, final position reported. Data stays.
     Demoted { term: Term },
+    /// A former primary whose engine died: start it in recovery, following nobody and behind closed
+    /// gates, so that the candidate of this term takes from its log what it lacks.
+    Source { term: Term },
     /// Engine stopped, data kept.
     Stopped,
     /// Engine stopped and data removed. The token names the operation that may do so.
@@ -155,6 +158,7 @@ impl Target {
             Self::Primary { .. } => "primary",
             Self::Replica { .. } => "replica",
             Self::Demoted { .. } => "demoted",
+            Self::Source { .. } => "source",
             Self::Stopped => "stopped",
             Self::Gone { .. } => "gone",
         }

@@ -53,6 +53,7 @@ pub fn steps(kind: OperationKind) -> &'static [(&'static str, &'static str)] {
             ("collect_promises", "Collect promises"),
             ("await_fence", "Wait until the former primary is fenced"),
             ("choose_candidate", "Choose the most advanced replica"),
+            ("rescue_tail", "Take the end of the log from the former primary"),
             ("advance_term", "Begin the new term"),
             ("await_primary", "Wait for the new primary"),
             ("repoint", "Let the others follow it"),

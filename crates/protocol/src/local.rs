@@ -66,6 +66,9 @@ pub struct WorkerReport {
     /// long it may have written more.
     #[serde(default)]
     pub position_age_ms: u64,
+    /// Where the log of a primary whose engine died ends, as found in its files.
+    #[serde(default)]
+    pub log_end: Option<Position>,
     /// Applied here (replicas).
     pub applied: Option<Position>,
     /// Replication from primaries of terms below this is cut, and `position` no longer moves.

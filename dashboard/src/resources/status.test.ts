@@ -59,6 +59,7 @@ describe('an operation', () => {
       term: 2,
       missing_bytes: 0,
       unseen_ms: 420,
+      rescued_bytes: 0,
       serving_ms: 2_340,
       candidate_position: { timeline: 1, offset: 16 },
       promised: ['a', 'b'],

@@ -54,6 +54,33 @@ async fn a_dead_engine_is_replaced_without_its_machine() -> anyhow::Result<()> {
     server.check_log()
 }
 
+/// In asynchronous replication a replica may lack what the primary acknowledged last. Where only
+/// the engine died, it is still on the disk.
+#[tokio::test]
+async fn what_a_dead_engine_had_not_sent_is_taken_from_its_disk() -> anyhow::Result<()> {
+    let (server, api) = Server::start().await?;
+    let cluster = api.create("orders", 3, "async").await?;
+    let former = cluster.primary.expect("a primary");
+    let writer = Writer::start(api.connection("orders").await?).await?;
+    writer.progress(50).await?;
+
+    let container = container_of(former.as_str())?;
+    docker(&["exec", &container, "pkill", "-STOP", "-f", "^postgres: walsender"])?;
+    writer.progress(50).await?;
+    docker(&["exec", &container, "pkill", "-KILL", "-x", "postgres"])?;
+    writer.progress(50).await?;
+    api.healthy("orders", Duration::from_secs(60)).await?;
+
+    let (history, found) = writer.stop().await?;
+    assert_eq!(history.lost(&found), Vec::<i64>::new(), "acknowledged writes are missing");
+    let operations = api.operations("orders").await?;
+    let failover = operations.iter().find(|o| o.kind.word() == "failover").expect("a failover");
+    let message = &failover.message;
+    assert!(message.contains("bytes of log were taken from its disk"), "{message}");
+    assert!(message.ends_with("no acknowledged write is lost"), "{message}");
+    server.check_log()
+}
+
 #[tokio::test]
 async fn a_killed_agent_leaves_the_engine_running() -> anyhow::Result<()> {
     let (server, api) = Server::start().await?;

@@ -397,6 +397,15 @@ impl Driver for SimDriver {
         }
     }
 
+    async fn log_end(&self, _: Position) -> Result<Position, Failure> {
+        self.alive().await;
+        self.take_between(5, 150).await;
+        self.check_disk()?;
+        let state = self.hub.lock();
+        let data = state.machines[self.node].engine.data.as_ref();
+        data.map(Data::position).ok_or_else(|| Failure::permanent("there is no data"))
+    }
+
     async fn kill(&self) -> Result<(), Failure> {
         self.alive().await;
         self.take(5).await;

@@ -112,7 +112,10 @@ fn last_words(rng: &mut StdRng, nodes: usize, node: usize) -> Vec<Strike> {
     let others: Vec<_> = others.collect();
     let ways = others.into_iter().map(|other| (Host::Node(node), Host::Node(other))).collect();
     let (after_ms, lasts_ms) = (rng.random_range(50..2_500), rng.random_range(3_000..25_000));
-    let dies = Fault::PowerLoss { node, unclear: rng.random_bool(0.5) };
+    let dies = match rng.random_bool(0.5) {
+        true => Fault::PowerLoss { node, unclear: rng.random_bool(0.5) },
+        false => Fault::EngineCrash { node },
+    };
     vec![
         Strike { after_ms: 0, fault: Fault::Cut { ways }, lasts_ms: after_ms },
         Strike { after_ms, fault: dies, lasts_ms },

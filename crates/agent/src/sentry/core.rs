@@ -182,6 +182,7 @@ impl Core {
                 || known.config_version != report.config_version
                 || known.prepared != report.prepared
                 || known.surrendered != report.surrendered
+                || known.log_end != report.log_end
                 || (known.position != report.position
                     && (report.cut_for > 0 || self.hold_since.is_some()))
         })
@@ -207,7 +208,8 @@ impl Core {
     fn assigned_term(&self) -> Option<Term> {
         match self.assignment()?.target {
             Target::Primary { term, .. } | Target::Demoted { term } => Some(term),
-            Target::Replica { .. } | Target::Stopped | Target::Gone { .. } => None,
+            Target::Replica { .. } | Target::Source { .. } => None,
+            Target::Stopped | Target::Gone { .. } => None,
         }
     }
 

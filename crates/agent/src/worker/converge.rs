@@ -92,7 +92,8 @@ fn from_absent(target: &Target) -> Plan {
             Plan::Wait("there is no data here; an empty node is never made primary of a cluster")
         }
         Target::Replica { upstream, .. } => Plan::Act(Act::Seed(upstream.clone())),
-        Target::Demoted { .. } | Target::Stopped | Target::Gone { .. } => Plan::Done,
+        Target::Demoted { .. } | Target::Source { .. } => Plan::Done,
+        Target::Stopped | Target::Gone { .. } => Plan::Done,
     }
 }
 
@@ -114,6 +115,11 @@ fn from_stopped(was_primary: bool, target: &Target, facts: &Facts) -> Plan {
             Plan::Act(Act::StartReplica(upstream))
         }
         Target::Demoted { .. } if !was_primary => Plan::Act(Act::StartReplica(None)),
+        // Who may still serve its own term keeps its data a primary's.
+        Target::Source { term } if facts.promised < *term => {
+            Plan::Wait("the new term is not promised yet")
+        }
+        Target::Source { .. } => Plan::Act(Act::StartReplica(None)),
         Target::Demoted { .. } | Target::Stopped => Plan::Done,
         Target::Gone { .. } => Plan::Act(Act::Erase),
     }
@@ -123,7 +129,7 @@ fn from_replica(upstream: Option<&NodeId>, target: &Target, facts: &Facts) -> Pl
     match target {
         Target::Primary { term, .. } if facts.promised > *term => let_go(upstream),
         // It never took the role that it shall give up.
-        Target::Demoted { .. } => let_go(upstream),
+        Target::Demoted { .. } | Target::Source { .. } => let_go(upstream),
         Target::Primary { term, .. } => Plan::Act(Act::Promote(*term)),
         // The promise: nothing more is taken from primaries of earlier terms.
         Target::Replica { term, .. } if facts.promised > *term => let_go(upstream),
@@ -157,7 +163,8 @@ fn from_primary(term: Term, target: &Target, facts: &Facts) -> Plan {
             Plan::Act(Act::AdoptTerm(*wanted))
         }
         Target::Primary { .. } => Plan::Wait("an earlier term is not gone back to"),
-        Target::Replica { .. } | Target::Demoted { .. } | Target::Stopped => Plan::Act(Act::Demote),
+        Target::Replica { .. } | Target::Demoted { .. } => Plan::Act(Act::Demote),
+        Target::Source { .. } | Target::Stopped => Plan::Act(Act::Demote),
         Target::Gone { .. } => Plan::Act(Act::Kill),
     }
 }
@@ -192,6 +199,7 @@ mod tests {
             Target::Primary { term: 2, create: true },
             Target::Replica { upstream: other(), term: 2 },
             Target::Demoted { term: 2 },
+            Target::Source { term: 2 },
             Target::Stopped,
             Target::Gone { token: "t".into() },
         ]
@@ -268,6 +276,16 @@ mod tests {
         let fenced = Facts { fenced: Some(2), ..Facts::default() };
         let plan = plan(&Actual::Primary { term: 2 }, &target, &fenced);
         assert_eq!(plan, Plan::Act(Act::Kill));
+    }
+
+    #[test]
+    fn a_dead_primary_lends_its_log_only_once_it_has_promised() {
+        let stopped = Actual::Stopped { was_primary: true };
+        let target = Target::Source { term: 3 };
+        let before = Facts { promised: 2, surrendered: 2, ..Facts::default() };
+        assert!(matches!(plan(&stopped, &target, &before), Plan::Wait(_)));
+        let after = Facts { promised: 3, ..before };
+        assert_eq!(plan(&stopped, &target, &after), Plan::Act(Act::StartReplica(None)));
     }
 
     #[test]

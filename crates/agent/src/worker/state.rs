@@ -64,6 +64,9 @@ pub struct Worker {
     /// When the replica was last seen to stream, or began to follow.
     streamed_at: Instant,
     repairs: u32,
+    /// Where the log of the primary that died here ends, and the reading of it.
+    log_end: Option<Position>,
+    measuring: Option<AbortOnDropHandle<Result<Position, Failure>>>,
     /// Since when the engine's process lives without answering, and whether it ever answered.
     mute_since: Option<Instant>,
     /// When the engine last said where its log ends, and how long before it was found dead.
@@ -110,6 +113,8 @@ impl Worker {
             cut_for: 0,
             streamed_at: Instant::now(),
             repairs: 0,
+            log_end: None,
+            measuring: None,
             mute_since: None,
             positioned_at: Instant::now(),
             dead_after: None,
@@ -201,6 +206,7 @@ impl Worker {
         }
         self.probe = driver.probe().await;
         self.note_death().await;
+        self.note_log_end().await;
         self.note_streaming();
         self.note_mute();
         self.note_position();
@@ -332,6 +338,31 @@ impl Worker {
         }
         let position = self.probe.position;
         self.surrender(Surrender { term, position, clean: false });
+        self.measure(position);
+    }
+
+    /// Begins to read where the log of the engine that died ends: what others lack of it can be
+    /// told, and taken from here.
+    fn measure(&mut self, from: Option<Position>) {
+        let (Some(driver), Some(from)) = (self.driver.clone(), from) else { return };
+        let waker = self.waker.clone();
+        self.log_end = None;
+        self.measuring = Some(AbortOnDropHandle::new(tokio::spawn(async move {
+            let end = driver.log_end(from).await;
+            waker.notify_one();
+            end
+        })));
+    }
+
+    async fn note_log_end(&mut self) {
+        match self.measuring.take() {
+            Some(task) if task.is_finished() => match task.await {
+                Ok(Ok(end)) => self.log_end = Some(end),
+                Ok(Err(failure)) => warn!("where the log ends is not known: {failure}"),
+                Err(_) => warn!("the reading of the log broke"),
+            },
+            running => self.measuring = running,
+        }
     }
 
     fn surrender(&mut self, given: Surrender) {
@@ -413,6 +444,9 @@ impl Worker {
     async fn begin(&mut self, driver: Arc<dyn Driver>, assignment: Assignment, act: Act) -> bool {
         info!("step: {act:?}");
         self.has_acted = true;
+        if !matches!(act, Act::StartReplica(None) | Act::Follow(None) | Act::Retry) {
+            (self.log_end, self.measuring) = (None, None);
+        }
         self.doing = words(&act).to_owned();
         match &act {
             Act::Retry => {
@@ -564,6 +598,7 @@ impl Worker {
             serving,
             position: probe.position,
             position_age_ms: u64::try_from(position_age.as_millis()).unwrap_or(u64::MAX),
+            log_end: self.log_end,
             applied: probe.applied,
             cut_for: self.cut_for,
             upstream_age_ms: probe.upstream_age_ms,

@@ -118,6 +118,7 @@ fn publish(store: &Store, ids: &[NodeId], index: usize) {
         serving: is_primary.then_some(1),
         position,
         position_age_ms: 0,
+        log_end: None,
         applied: None,
         cut_for: 0,
         upstream_age_ms: (!is_primary).then_some(100),

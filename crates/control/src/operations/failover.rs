@@ -25,6 +25,13 @@ const MORE_PROMISES_MS: u64 = 300;
 /// Milliseconds without enough promises after which the former primary, if it is heard, is taken.
 const RECONFIRM_AFTER_MS: u64 = 3_000;
 
+/// Milliseconds the agent of a dead engine may take to find where its log ends.
+const MEASURE_MS_MAX: u64 = 200;
+
+/// Milliseconds the candidate may take to get what it lacks from the former primary's log; no more
+/// than a client that lost its primary waits for anyway.
+const RESCUE_MS_MAX: u64 = 1_000;
+
 /// Milliseconds a step may take before the failover is begun anew.
 const STEP_MS_MAX: u64 = 15_000;
 
@@ -49,6 +56,8 @@ pub struct Report {
     pub candidate: Option<NodeId>,
     pub candidate_name: Option<String>,
     pub candidate_position: Option<Position>,
+    /// Bytes of log that the candidate took from the former primary's files.
+    pub rescued_bytes: Option<u64>,
     /// Bytes of log that the former primary had reported and the new one lacks.
     pub missing_bytes: Option<u64>,
     /// Milliseconds in which the former primary may have acknowledged more than it had reported.
@@ -67,6 +76,7 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
         "collect_promises" => collect_promises(pass, op, &mut report),
         "await_fence" => await_fence(world, pass, op, &mut report),
         "choose_candidate" => choose_candidate(pass, &mut report),
+        "rescue_tail" => rescue_tail(pass, &mut report),
         "advance_term" => advance_term(pass, op, &mut report),
         "await_primary" => await_primary(pass, op, &mut report),
         "repoint" => repoint(pass, &report),
@@ -173,10 +183,13 @@ fn collect_promises(pass: &mut Pass, op: &Operation, report: &mut Report) -> Out
     let may_return = former.as_ref().is_some_and(|facts| {
         facts.is_fresh(timers.suspect_ms)
             && facts.promised() >= report.term
-            && matches!(
-                facts.actual(),
-                Actual::Stopped { was_primary: true } | Actual::Primary { .. }
-            )
+            && match facts.actual() {
+                Actual::Stopped { was_primary: true } | Actual::Primary { .. } => true,
+                // It was elected and never took the role, or it lent its log to a candidate that
+                // was lost before the term began.
+                Actual::Replica { .. } => election::has_promised(facts, report.term),
+                _ => false,
+            }
     });
     let is_named = report.candidate.is_some() && report.candidate == report.former;
     if may_return && (is_named || pass.step_age_ms > RECONFIRM_AFTER_MS) {
@@ -213,7 +226,8 @@ fn await_fence(
         }
         "its lease has ended"
     };
-    if let Some(known) = former.and_then(NodeFacts::position) {
+    let log_end = former.and_then(NodeFacts::worker).and_then(|worker| worker.log_end);
+    if let Some(known) = log_end.or_else(|| former.and_then(NodeFacts::position)) {
         report.former_position = Some(known);
     }
     report.unseen_ms = former.and_then(|facts| unseen_ms(facts, term));
@@ -226,7 +240,7 @@ fn await_fence(
 fn unseen_ms(former: &NodeFacts, term: Term) -> Option<u64> {
     let worker = former.worker().filter(|worker| worker.position.is_some())?;
     match former.surrender(term) {
-        Some(given) if given.clean => Some(0),
+        Some(given) if given.clean || worker.log_end.is_some() => Some(0),
         Some(_) => Some(worker.position_age_ms),
         None => Some(worker.position_age_ms.saturating_add(former.age_ms())),
     }
@@ -265,24 +279,81 @@ fn choose_candidate(pass: &mut Pass, report: &mut Report) -> Outcome {
         return Outcome::wait("no replica that promised can be promoted");
     };
     let loss = election::loss_bytes(report.former_position, position);
-    // Every acknowledged write is with somebody who promised, unless nobody had to confirm it.
-    let is_async = pass.cluster.object.status.config.iter().any(|config| config.acks == 0);
-    if is_async && loss > LOSS_BYTES_MAX {
+    report.candidate_name = pass.view.node(&candidate).map(|facts| facts.node.name.clone());
+    report.candidate = Some(candidate);
+    report.candidate_position = Some(position);
+    if is_async(pass) {
+        report.missing_bytes = report.former_position.map(|_| loss);
+    } else {
+        (report.missing_bytes, report.unseen_ms) = (Some(0), Some(0));
+    }
+    Outcome::Next
+}
+
+/// Every acknowledged write is with somebody who promised, unless nobody had to confirm it.
+fn is_async(pass: &Pass) -> bool {
+    pass.cluster.object.status.config.iter().any(|config| config.acks == 0)
+}
+
+/// When only the engine died, what it wrote last is still on its disk: it is started in recovery,
+/// and the candidate follows it until it holds everything. Where writes wait for confirmations
+/// there is nothing to take.
+fn rescue_tail(pass: &mut Pass, report: &mut Report) -> Outcome {
+    if !is_async(pass) || report.candidate == report.former {
+        return Outcome::Next;
+    }
+    match take_tail(pass, report) {
+        Outcome::Next => {}
+        other => return other,
+    }
+    let loss = report.missing_bytes.unwrap_or(0);
+    if loss > LOSS_BYTES_MAX {
         return Outcome::fail(format!(
             "the most advanced replica lacks {loss} bytes of the former primary's log, more than \
              the {LOSS_BYTES_MAX} that may be lost without a person's word; start the former \
              primary again"
         ));
     }
-    report.candidate_name = pass.view.node(&candidate).map(|facts| facts.node.name.clone());
-    report.candidate = Some(candidate);
-    report.candidate_position = Some(position);
-    if is_async {
-        report.missing_bytes = report.former_position.map(|_| loss);
-    } else {
-        (report.missing_bytes, report.unseen_ms) = (Some(0), Some(0));
-    }
     Outcome::Next
+}
+
+/// `Next` once the candidate holds what can be had.
+fn take_tail(pass: &mut Pass, report: &mut Report) -> Outcome {
+    let (status, timers) = (&pass.cluster.object.status, pass.view.timers());
+    let node = |id: &Option<NodeId>| id.as_ref().and_then(|id| pass.view.node(id)).cloned();
+    let (Some(former), Some(candidate)) = (node(&report.former), node(&report.candidate)) else {
+        return Outcome::Next;
+    };
+    let has_died = former.surrender(status.term).is_some_and(|given| !given.clean);
+    if !has_died || !former.is_fresh(timers.suspect_ms) {
+        return Outcome::Next;
+    }
+    if !candidate.is_fresh(timers.suspect_ms) {
+        return Outcome::fail("the candidate was lost before it took over");
+    }
+    let Some(end) = former.worker().and_then(|worker| worker.log_end) else {
+        if pass.step_age_ms <= MEASURE_MS_MAX {
+            let name = &former.node.name;
+            return Outcome::wait(format!("looking where the log of {name} ends"));
+        }
+        return Outcome::Next;
+    };
+    let Some(position) = candidate.position() else { return Outcome::Next };
+    let (loss, before) =
+        (election::loss_bytes(Some(end), position), report.candidate_position.unwrap_or(position));
+    report.rescued_bytes = Some(position.offset.saturating_sub(before.offset));
+    (report.former_position, report.missing_bytes, report.unseen_ms) =
+        (Some(end), Some(loss), Some(0));
+    if loss == 0 || pass.step_age_ms > RESCUE_MS_MAX {
+        report.candidate_position = Some(position);
+        return Outcome::Next;
+    }
+    let term = report.term;
+    pass.assign(&former.node.id, Target::Source { term });
+    let upstream = former.node.id.clone();
+    pass.assign(&candidate.node.id, Target::Replica { upstream, term });
+    let (from, name) = (&former.node.name, &candidate.node.name);
+    Outcome::wait(format!("{name} takes {loss} bytes from the log of {from}"))
 }
 
 fn advance_term(pass: &mut Pass, op: &mut Operation, report: &mut Report) -> Outcome {
@@ -330,8 +401,12 @@ fn repoint(pass: &mut Pass, report: &Report) -> Outcome {
 fn write_report(op: &mut Operation, report: &Report) -> Outcome {
     let name = report.candidate_name.as_deref().unwrap_or("a replica");
     let loss = loss_words(report);
+    let rescued = match report.rescued_bytes {
+        Some(bytes @ 1..) => format!(", {bytes} bytes of log were taken from its disk"),
+        _ => String::new(),
+    };
     op.message = format!(
-        "{name} took over under term {} in {} ms: {}; {loss}",
+        "{name} took over under term {} in {} ms: {}{rescued}; {loss}",
         report.term,
         report.serving_ms.unwrap_or_default(),
         report.fence,

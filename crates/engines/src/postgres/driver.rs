@@ -156,6 +156,10 @@ impl Driver for Postgres {
         Ok(parse_lsn(&checkpoint).map(|offset| Position { timeline, offset: offset + 1 }))
     }
 
+    async fn log_end(&self, from: Position) -> Result<Position, Failure> {
+        self.find_log_end(from).await
+    }
+
     async fn kill(&self) -> Result<(), Failure> {
         self.kill_everything().await
     }

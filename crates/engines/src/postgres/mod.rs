@@ -5,6 +5,7 @@
 
 mod config;
 mod driver;
+mod log_end;
 mod probe;
 mod process;
 pub mod profile;

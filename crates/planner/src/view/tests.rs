@@ -90,6 +90,7 @@ fn sketch_node(cluster: &Cluster, ordinal: u32, count: u32) -> (Node, Seen, Repo
         serving: is_primary.then_some(1),
         position: Some(Position { timeline: 1, offset: 1000 }),
         position_age_ms: 0,
+        log_end: None,
         applied: None,
         cut_for: 0,
         upstream_age_ms: (!is_primary).then_some(100),

@@ -18,6 +18,7 @@ function valueWords(key: string, value: unknown): string {
   if (isPosition(value)) return formatPosition(value);
   if (typeof value === 'number') {
     if (key === 'missing_bytes') return value === 0 ? messages.nothingLost : messages.bytes(value);
+    if (key === 'rescued_bytes') return value === 0 ? '' : messages.bytes(value);
     if (key.endsWith('_ms')) return messages.duration(value);
     // Term 0 is before the first primary: nothing was decided yet.
     return key === 'term' && value === 0 ? '' : String(value);

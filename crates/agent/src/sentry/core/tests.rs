@@ -76,6 +76,7 @@ fn serving(term: Term) -> WorkerReport {
         serving: Some(term),
         position: None,
         position_age_ms: 0,
+        log_end: None,
         applied: None,
         cut_for: 0,
         upstream_age_ms: None,
