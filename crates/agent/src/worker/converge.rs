@@ -8,6 +8,8 @@ use bellwether_model::{Actual, NodeId, Target, Term};
 pub(crate) struct Facts {
     /// Durable promise.
     pub(crate) promised: Term,
+    /// The latest term this node was primary of, or began to be.
+    pub(crate) led: Term,
     /// The latest term given up for ever.
     pub(crate) surrendered: Term,
     /// The term this node has been overtaken in.
@@ -78,15 +80,21 @@ pub(crate) fn plan(actual: &Actual, target: &Target, facts: &Facts) -> Plan {
                 Plan::Wait("trying again soon")
             }
         }
-        Actual::Absent => from_absent(target),
+        Actual::Absent => from_absent(target, facts),
         Actual::Stopped { was_primary } => from_stopped(*was_primary, target, facts),
         Actual::Replica { upstream, .. } => from_replica(upstream.as_ref(), target, facts),
         Actual::Primary { term } => from_primary(*term, target, facts),
     }
 }
 
-fn from_absent(target: &Target) -> Plan {
+fn from_absent(target: &Target, facts: &Facts) -> Plan {
     match target {
+        // These are old orders: the data was removed to be copied anew.
+        Target::Primary { term, create: true }
+            if facts.led >= *term || facts.surrendered >= *term || facts.promised > *term =>
+        {
+            Plan::Wait("the database that was made here is gone; waiting for newer orders")
+        }
         Target::Primary { create: true, .. } => Plan::Act(Act::Bootstrap),
         Target::Primary { create: false, .. } => {
             Plan::Wait("there is no data here; an empty node is never made primary of a cluster")
@@ -261,6 +269,20 @@ mod tests {
         let facts = Facts::default();
         let old = Target::Primary { term: 2, create: false };
         assert!(matches!(plan(&Actual::Absent, &old, &facts), Plan::Wait(_)));
+    }
+
+    #[test]
+    fn a_new_database_is_made_once() {
+        let target = Target::Primary { term: 1, create: true };
+        let new = Facts { promised: 1, ..Facts::default() };
+        assert_eq!(plan(&Actual::Absent, &target, &new), Plan::Act(Act::Bootstrap));
+        for old in [
+            Facts { led: 1, ..new.clone() },
+            Facts { surrendered: 1, ..new.clone() },
+            Facts { promised: 2, ..new.clone() },
+        ] {
+            assert!(matches!(plan(&Actual::Absent, &target, &old), Plan::Wait(_)), "{old:?}");
+        }
     }
 
     #[test]

@@ -236,6 +236,7 @@ impl Worker {
         let is_stalled = self.streamed_at.elapsed() > STALLED_AFTER;
         Facts {
             promised: promised(orders),
+            led: self.role.primary_term,
             surrendered: self
                 .role
                 .surrendered
