@@ -96,7 +96,8 @@ bench-create: build ## how long creating clusters takes
 	@scripts/ensure-images && scripts/ensure-postgresql-client && bench/create
 
 bench-failover: build ## how long writes stop when a primary dies
-	@scripts/ensure-images && scripts/ensure-postgresql-client && bench/failover
+	@scripts/ensure-images && scripts/ensure-postgresql-client
+	@scripts/apt-install nftables util-linux && bench/failover
 
 bench-endpoint: build ## what the stable address costs per query
 	@scripts/ensure-images && scripts/ensure-postgresql-client && bench/endpoint

@@ -1,77 +1,118 @@
 //! A writer at one autocommit write per 5 ms through the endpoint: how long it waits from the last
-//! write acknowledged before a fault to the first one after it. The primary's container is killed;
-//! frozen, so that nobody can say that it is dead and its lease has to end; and a replica promoted.
+//! write acknowledged before a fault to the first one after it. A replica is promoted; the primary's
+//! engine is killed; its machine is killed; frozen, and cut off from everybody, so that nobody can
+//! say that it is dead and its lease has to end. Beside it what the engine alone needs: a bare pair
+//! whose replica is promoted by hand at once.
 
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use bellwether_testkit::docker::{container_of, docker};
+use bellwether_testkit::faults::Isolation;
 use bellwether_testkit::wait::until;
-use bellwether_testkit::{Api, Server, Writer};
+use bellwether_testkit::{Api, History, Server, Writer};
 use serde_json::json;
 
 use crate::figures::percentile;
+use crate::floor;
 
 /// Writes come every 5 ms: a longer silence is the fault's.
 const FELT_MIN: Duration = Duration::from_millis(40);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    Crashed,
+    Killed,
+    Frozen,
+    Isolated,
+}
+
+impl Fault {
+    const ALL: [Self; 4] = [Self::Crashed, Self::Killed, Self::Frozen, Self::Isolated];
+}
+
+/// What the runs so far have shown.
+#[derive(Default)]
+struct Totals {
+    /// Milliseconds of each fault, in the order of `Fault::ALL`.
+    outages: [Vec<f64>; 4],
+    planned: Vec<f64>,
+    floor: Vec<f64>,
+    lost: usize,
+    overlaps: usize,
+    errors_planned: usize,
+}
 
 pub(crate) async fn run(runs: usize) -> anyhow::Result<()> {
     let (_server, api) = Server::start().await?;
     // By default the mode that promises to lose nothing; `async` may lose what it had not sent.
     let mode = std::env::var("REPLICATION").unwrap_or_else(|_| "strict".to_owned());
     api.create("bench", 3, &mode).await?;
-    let mut killed = Vec::new();
-    let mut frozen = Vec::new();
-    let mut planned = Vec::new();
-    let (mut lost, mut errors_planned) = (0, 0);
+    let mut totals = Totals::default();
     for run in 1..=runs {
-        let (gap, errors, missing) = planned_move(&api).await?;
-        planned.push(gap);
-        errors_planned += errors;
-        let mut lost_here = vec![missing];
-        let (outage, missing) = fault(&api, "kill").await?;
-        killed.push(outage);
-        lost_here.push(missing);
-        let (outage, missing) = fault(&api, "pause").await?;
-        frozen.push(outage);
-        lost_here.push(missing);
-        lost += lost_here.iter().sum::<usize>();
+        planned_move(&api, &mut totals).await?;
+        for (kind, fault) in Fault::ALL.into_iter().enumerate() {
+            let outage = strike(&api, fault, &mut totals).await?;
+            totals.outages[kind].push(outage);
+        }
+        totals.floor.push(floor::measure().await?);
+        let [crashed, killed, frozen, isolated] = &totals.outages;
+        let last = |values: &[f64]| values.last().copied().unwrap_or(0.0).round();
         println!(
-            "run {run}: planned {:.0} ms, killed {:.0} ms, frozen {:.0} ms; lost {lost_here:?}",
-            planned[run - 1],
-            killed[run - 1],
-            frozen[run - 1],
+            "run {run}: planned {} ms, crashed {} ms, killed {} ms, frozen {} ms, isolated {} ms, \
+             floor {} ms; lost {}, overlapping {}, errors when planned {}",
+            last(&totals.planned),
+            last(crashed),
+            last(killed),
+            last(frozen),
+            last(isolated),
+            last(&totals.floor),
+            totals.lost,
+            totals.overlaps,
+            totals.errors_planned,
         );
     }
+    let [crashed, killed, frozen, isolated] = &totals.outages;
     let figures = json!({
         "bench": "failover", "replication": mode, "runs": runs,
-        "node_killed_p50_ms": percentile(&killed, 50.0),
-        "node_killed_p99_ms": percentile(&killed, 99.0),
-        "node_frozen_p50_ms": percentile(&frozen, 50.0),
-        "node_frozen_p99_ms": percentile(&frozen, 99.0),
-        "planned_p50_ms": percentile(&planned, 50.0),
-        "planned_p99_ms": percentile(&planned, 99.0),
-        "lost_acked": lost,
-        "client_errors_planned": errors_planned,
+        "crash_p50_ms": percentile(crashed, 50.0),
+        "crash_p99_ms": percentile(crashed, 99.0),
+        "node_killed_p50_ms": percentile(killed, 50.0),
+        "node_killed_p99_ms": percentile(killed, 99.0),
+        "paused_p50_ms": percentile(frozen, 50.0),
+        "paused_p99_ms": percentile(frozen, 99.0),
+        "isolated_p50_ms": percentile(isolated, 50.0),
+        "isolated_p99_ms": percentile(isolated, 99.0),
+        "planned_p50_ms": percentile(&totals.planned, 50.0),
+        "planned_p99_ms": percentile(&totals.planned, 99.0),
+        "floor_p50_ms": percentile(&totals.floor, 50.0),
+        "lost_acked": totals.lost,
+        "dual_primary": totals.overlaps,
+        "client_errors_planned": totals.errors_planned,
     });
     println!("{figures}");
     Ok(())
 }
 
-async fn fault(api: &Api, kind: &str) -> anyhow::Result<(f64, usize)> {
+/// One fault of the primary; milliseconds without an acknowledged write.
+async fn strike(api: &Api, fault: Fault, totals: &mut Totals) -> anyhow::Result<f64> {
     let cluster = api.healthy("bench", Duration::from_secs(120)).await?;
     let primary = cluster.primary.expect("a healthy cluster has a primary");
     // Through an endpoint that stays: how long clients wait for a dead one is theirs to choose.
     let connection = api.connection("bench").await?;
     let nodes = api.nodes("bench").await?;
     let victim = nodes.iter().find(|node| node.id == primary).context("the primary's node")?;
-    let is_other = |address: &String| !address.starts_with(&format!("{}:", victim.address));
-    let place = connection.read_write.iter().position(is_other).context("another endpoint")?;
-    let writer = Writer::through(connection, place).await?;
+    let is_victims = |address: &String| address.starts_with(&format!("{}:", victim.address));
+    let places = &connection.read_write;
+    let other = places.iter().position(|address| !is_victims(address)).context("another")?;
+    let own = places.iter().position(is_victims).context("the primary's own endpoint")?;
+    // A second one holds on to the old primary as long as it can.
+    let clinging = Writer::through(connection.clone(), own, "clinging").await?;
+    let writer = Writer::through(connection, other, "written").await?;
     writer.progress(100).await?;
     let container = container_of(primary.as_str())?;
     let at = Instant::now();
-    tokio::task::block_in_place(|| docker(&[kind, &container]))?;
+    let isolation = tokio::task::block_in_place(|| begin(fault, &container))?;
     until("the outage is over", Duration::from_secs(60), || async {
         anyhow::ensure!(writer.history().outage(at) > FELT_MIN, "the fault is not felt yet");
         Ok(())
@@ -79,15 +120,29 @@ async fn fault(api: &Api, kind: &str) -> anyhow::Result<(f64, usize)> {
     .await?;
     writer.progress(100).await?;
     let outage = writer.history().outage(at);
-    if kind == "pause" {
+    drop(isolation);
+    if fault == Fault::Frozen {
         docker(&["unpause", &container])?;
     }
     let (history, found) = writer.stop().await?;
+    let (held_on, held) = clinging.stop().await?;
+    totals.lost += history.lost(&found).len() + held_on.lost(&held).len();
+    totals.overlaps += History::overlaps(&[&history, &held_on]);
     api.healthy("bench", Duration::from_secs(120)).await?;
-    Ok((outage.as_secs_f64() * 1_000.0, history.lost(&found).len()))
+    Ok(outage.as_secs_f64() * 1_000.0)
 }
 
-async fn planned_move(api: &Api) -> anyhow::Result<(f64, usize, usize)> {
+fn begin(fault: Fault, container: &str) -> anyhow::Result<Option<Isolation>> {
+    match fault {
+        Fault::Crashed => docker(&["exec", container, "pkill", "-KILL", "-x", "postgres"])?,
+        Fault::Killed => docker(&["kill", container])?,
+        Fault::Frozen => docker(&["pause", container])?,
+        Fault::Isolated => return Isolation::of(container).map(Some),
+    };
+    Ok(None)
+}
+
+async fn planned_move(api: &Api, totals: &mut Totals) -> anyhow::Result<()> {
     let cluster = api.healthy("bench", Duration::from_secs(120)).await?;
     let nodes = api.nodes("bench").await?;
     let replica = nodes.iter().find(|node| Some(&node.id) != cluster.primary.as_ref());
@@ -98,6 +153,8 @@ async fn planned_move(api: &Api) -> anyhow::Result<(f64, usize, usize)> {
     api.finish(operation.id.as_str(), Duration::from_secs(60)).await?;
     writer.progress(100).await?;
     let (history, found) = writer.stop().await?;
-    let gap = history.longest_gap().as_secs_f64() * 1_000.0;
-    Ok((gap, history.errors(), history.lost(&found).len()))
+    totals.planned.push(history.longest_gap().as_secs_f64() * 1_000.0);
+    totals.errors_planned += history.errors();
+    totals.lost += history.lost(&found).len();
+    Ok(())
 }

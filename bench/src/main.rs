@@ -5,6 +5,7 @@ mod create;
 mod endpoint;
 mod failover;
 mod figures;
+mod floor;
 
 fn main() -> anyhow::Result<()> {
     let runs = std::env::var("RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(5);

@@ -10,6 +10,8 @@ pub struct Attempt {
     pub began: Instant,
     pub ended: Instant,
     pub acknowledged: bool,
+    /// The timeline it was written to: every primary has its own.
+    pub timeline: Option<u32>,
     /// What the client was told when it was not.
     pub error: String,
 }
@@ -30,6 +32,21 @@ impl History {
     #[must_use]
     pub fn lost(&self, found: &BTreeSet<i64>) -> Vec<i64> {
         self.acknowledged().difference(found).copied().collect()
+    }
+
+    /// Writes of all these clients that a primary accepted after a later one had accepted some.
+    #[must_use]
+    pub fn overlaps(histories: &[&Self]) -> usize {
+        let accepted = || {
+            let all = histories.iter().flat_map(|history| &history.attempts);
+            all.filter(|attempt| attempt.acknowledged)
+                .filter_map(|attempt| Some((attempt.timeline?, attempt)))
+        };
+        let is_late = |timeline: u32, attempt: &Attempt| {
+            let mut later = accepted().filter(|(other, _)| *other > timeline);
+            later.any(|(_, other)| other.ended < attempt.began)
+        };
+        accepted().filter(|(timeline, attempt)| is_late(*timeline, attempt)).count()
     }
 
     /// Writes that a client was told had failed.
@@ -56,5 +73,32 @@ impl History {
 
     fn acknowledgements(&self) -> Vec<Instant> {
         self.attempts.iter().filter(|a| a.acknowledged).map(|a| a.ended).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn history(start: Instant, writes: &[(u32, u64)]) -> History {
+        let attempt = |(timeline, at): &(u32, u64)| Attempt {
+            id: 0,
+            began: start + Duration::from_millis(*at),
+            ended: start + Duration::from_millis(at + 5),
+            acknowledged: true,
+            timeline: Some(*timeline),
+            error: String::new(),
+        };
+        History { attempts: writes.iter().map(attempt).collect() }
+    }
+
+    #[test]
+    fn a_write_to_an_earlier_primary_after_one_to_a_later_overlaps() {
+        let start = Instant::now();
+        let one = history(start, &[(1, 0), (1, 10), (2, 40)]);
+        let other = history(start, &[(1, 20), (1, 44)]);
+        assert_eq!(History::overlaps(&[&one, &other]), 0, "it had begun before");
+        let late = history(start, &[(1, 20), (1, 46)]);
+        assert_eq!(History::overlaps(&[&one, &late]), 1);
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod docker;
+pub mod faults;
 pub mod history;
 pub mod server;
 pub mod sql;

