@@ -97,7 +97,7 @@ bench-create: build ## how long creating clusters takes
 
 bench-failover: build ## how long writes stop when a primary dies
 	@scripts/ensure-images && scripts/ensure-postgresql-client
-	@scripts/apt-install nftables util-linux && bench/failover
+	@scripts/apt-install iproute2 && bench/failover
 
 bench-endpoint: build ## what the stable address costs per query
 	@scripts/ensure-images && scripts/ensure-postgresql-client && bench/endpoint

@@ -1,8 +1,8 @@
 //! A writer at one autocommit write per 5 ms through the endpoint: how long it waits from the last
-//! write acknowledged before a fault to the first one after it. A replica is promoted; the primary's
-//! engine is killed; its machine is killed; frozen, and cut off from everybody, so that nobody can
-//! say that it is dead and its lease has to end. Beside it what the engine alone needs: a bare pair
-//! whose replica is promoted by hand at once.
+//! write acknowledged before a fault to the first one after it. A replica is promoted; the
+//! primary's engine is killed; its machine is killed; frozen, and cut off from everybody, so that
+//! nobody can say that it is dead and its lease has to end. Beside it what the engine alone needs:
+//! a bare pair whose replica is promoted by hand at once.
 
 use std::time::{Duration, Instant};
 

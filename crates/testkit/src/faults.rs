@@ -1,46 +1,38 @@
 //! Faults of a node's network, undone when dropped.
 
-use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context as _, bail};
 
-use crate::docker::docker;
+use crate::docker::inside;
 
-/// A table of packet filter rules of its own in the node's network, before the agent's.
-const TABLE: &str = "inet bellwether_test";
-
-/// A node that nothing reaches and that reaches nothing; within it, everything goes on.
+/// A node whose cable is pulled: nothing reaches it and it reaches nothing; within it, everything
+/// goes on.
 pub struct Isolation {
-    pid: String,
+    /// The other end of its cable, on this machine.
+    link: String,
 }
 
 impl Isolation {
     /// Cuts the node of this container off.
     ///
     /// # Errors
-    /// When its network cannot be entered; `nft` and `nsenter` are needed.
+    /// When its cable is not found, or `ip` cannot be run.
     pub fn of(container: &str) -> anyhow::Result<Self> {
-        let pid = docker(&["inspect", "--format", "{{.State.Pid}}", container])?;
-        let isolation = Self { pid };
-        isolation.nft(&format!(
-            "table {TABLE} {{
-                 chain in {{ type filter hook input priority -400; policy drop; iif lo accept; }}
-                 chain out {{ type filter hook output priority -400; policy drop; oif lo accept; }}
-             }}"
-        ))?;
+        let index = inside(container, "cat /sys/class/net/eth0/iflink")?;
+        let links = std::fs::read_dir("/sys/class/net").context("list the network's links")?;
+        let mut names = links.filter_map(|link| link.ok()?.file_name().into_string().ok());
+        let link = names.find(|name| index_of(name).as_deref() == Some(index.as_str()));
+        let isolation = Self { link: link.context("the other end of the node's cable")? };
+        isolation.set("down")?;
         Ok(isolation)
     }
 
-    fn nft(&self, rules: &str) -> anyhow::Result<()> {
-        let mut child = Command::new("nsenter")
-            .args(["--target", &self.pid, "--net", "/usr/sbin/nft", "--file", "-"])
-            .stdin(Stdio::piped())
-            .spawn()
-            .context("run nsenter")?;
-        child.stdin.take().context("its input")?.write_all(rules.as_bytes())?;
-        if !child.wait()?.success() {
-            bail!("nft refused: {rules}");
+    fn set(&self, state: &str) -> anyhow::Result<()> {
+        let status = Command::new("ip").args(["link", "set", &self.link, state]).status();
+        if !status.context("run ip")?.success() {
+            bail!("the link {} could not be set {state}", self.link);
         }
         Ok(())
     }
@@ -48,7 +40,12 @@ impl Isolation {
 
 impl Drop for Isolation {
     fn drop(&mut self) {
-        // A node that was deleted meanwhile has no network to mend.
-        let _ = self.nft(&format!("delete table {TABLE}"));
+        // That of a node which was deleted meanwhile is gone.
+        let _ = self.set("up");
     }
+}
+
+fn index_of(link: &str) -> Option<String> {
+    let path = Path::new("/sys/class/net").join(link).join("ifindex");
+    std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
 }
