@@ -17,6 +17,7 @@ pub mod plan;
 pub mod problem;
 pub mod provider;
 pub mod replication;
+pub mod resync;
 pub mod time;
 pub mod user;
 

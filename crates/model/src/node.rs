@@ -34,6 +34,19 @@ pub struct Node {
     pub joined_at: Option<Timestamp>,
     /// What the node shall be.
     pub target: Target,
+    /// Its data shall be copied anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy: Option<CopyOrder>,
+}
+
+/// The order to copy a replica's data anew. Its former data is kept aside while the order stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CopyOrder {
+    /// Names the operation and the node. Data that was copied under it needs no other copy.
+    pub token: String,
+    /// The disk has no room for both: the former data goes before the copy begins.
+    #[serde(default)]
+    pub erase_first: bool,
 }
 
 /// Where a node is in its life.

@@ -82,6 +82,12 @@ pub struct WorkerReport {
     pub prepared: bool,
     /// The role of that term was given up by an orderly stop or a death of the engine.
     pub surrendered: Option<Surrender>,
+    /// The token of the order that the data here was copied under (`Assignment::copy`).
+    #[serde(default)]
+    pub copied: Option<String>,
+    /// Former data is kept aside.
+    #[serde(default)]
+    pub keeps_former: bool,
     pub engine: EngineFigures,
     pub host: HostFigures,
 }

@@ -45,7 +45,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result {
             (OperationKind::RemoveNode, cluster, Some(node), acting)
         }
     };
-    let request = NewOperation { kind, node, confirm: None };
+    let request = NewOperation::of(kind, node);
     let plan = context.client.plan(&cluster, &request).await?;
     if acting.plan {
         return context.show_plan(&plan);

@@ -92,6 +92,14 @@ fn new_data() -> &'static Path {
     Path::new("/data/pgdata.new")
 }
 
+/// What a copy under an order replaced.
+fn former_data() -> &'static Path {
+    Path::new("/data/pgdata.former")
+}
+
+/// In data that was copied under an order: its token.
+const COPIED: &str = "bellwether_copied";
+
 /// There while the data is being rewound: what is there then is neither the old nor the new.
 fn rewinding() -> &'static Path {
     Path::new("/data/rewinding")

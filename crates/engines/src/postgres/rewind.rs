@@ -65,7 +65,7 @@ impl Postgres {
         }
         let end = self.control("Latest checkpoint location").await?;
         set_aside(assignment.group.term, fork(&plan), parse_lsn(&end))?;
-        write_durably(rewinding())?;
+        write_durably(rewinding(), "")?;
         match self.rewind(assignment, upstream, false).await {
             Ok(said) => {
                 write_signal(data())?;

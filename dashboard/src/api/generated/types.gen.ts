@@ -320,14 +320,27 @@ export type Health = {
  */
 export type NewOperation = {
     /**
+     * For `resync`: go on also where writes wait meanwhile, because fewer replicas are left than
+     * have to confirm them.
+     */
+    allow_waiting?: boolean;
+    /**
      * For `delete_cluster`: the cluster's name, typed again.
      */
     confirm?: string | null;
+    /**
+     * For `resync`: copy all data anew, also to a replica that follows or could be made fit to.
+     */
+    copy?: boolean;
     kind: OperationKind;
     /**
      * The node it is about (id or name): to remove, or to promote.
      */
     node?: string | null;
+    /**
+     * For `resync`: the replicas (ids or names); empty for all.
+     */
+    nodes?: Array<string>;
 };
 
 /**
@@ -515,7 +528,7 @@ export type OperationId = string;
 /**
  * What an operation does. The names are stored: add, never rename.
  */
-export type OperationKind = 'create_cluster' | 'add_node' | 'remove_node' | 'switchover' | 'failover' | 'rejoin' | 'delete_cluster';
+export type OperationKind = 'create_cluster' | 'add_node' | 'remove_node' | 'switchover' | 'failover' | 'rejoin' | 'resync' | 'delete_cluster';
 
 export type OperationStatus = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled';
 
