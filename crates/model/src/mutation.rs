@@ -57,8 +57,6 @@ mutations! {
     TimelineReused "timeline-reused",
     /// A switchover promotes a replica that lacks the end of the log.
     SwitchoverWithoutEnd "switchover-without-end",
-    /// A replica is copied anew while its vote still counts.
-    VoterCopied "voter-copied",
 }
 
 #[cfg(feature = "mutations")]

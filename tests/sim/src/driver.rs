@@ -524,7 +524,7 @@ impl State {
             };
             probe.followers = self.followers(node).into_iter().map(follower).collect();
         }
-        probe.figures = EngineFigures::default();
+        probe.figures = EngineFigures { data_bytes: Some(4 << 30), ..EngineFigures::default() };
         probe
     }
 

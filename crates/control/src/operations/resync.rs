@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 
-use bellwether_model::mutation::{Mutation, mutated};
 use bellwether_model::node::{CopyOrder, NodePhase};
 use bellwether_model::resync::{Resync, ResyncEnd};
 use bellwether_model::{Actual, NodeId, Operation};
@@ -124,8 +123,7 @@ fn withdraw(pass: &mut Pass, state: &Resync, facts: &NodeFacts) -> (Outcome, Opt
         };
         return (outcome, None);
     }
-    let votes = pass.cluster.object.status.config.voters().contains(&facts.node.id);
-    if votes && !mutated(Mutation::VoterCopied) {
+    if pass.cluster.object.status.config.voters().contains(&facts.node.id) {
         return (Outcome::wait("waiting until its vote is not needed any more"), None);
     }
     if facts.worker().is_none_or(|worker| worker.keeps_former) {
