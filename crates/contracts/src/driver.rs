@@ -4,6 +4,7 @@
 
 use async_trait::async_trait;
 use bellwether_model::NodeId;
+use bellwether_model::divergence::Divergence;
 use bellwether_model::replication::Position;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Member;
@@ -33,6 +34,8 @@ pub struct Probe {
     pub copied: Option<String>,
     /// There is former data that a copy replaced.
     pub keeps_former: bool,
+    /// What only this node held and is kept aside, the newest first.
+    pub diverged: Vec<Divergence>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 pub mod bytes;
 pub mod cluster;
 pub mod connection;
+pub mod divergence;
 pub mod engine;
 pub mod event;
 pub mod group;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::cluster::NodeSize;
+use crate::divergence::Divergence;
 use crate::id::{ClusterId, NodeId};
 use crate::operation::Allowed;
 use crate::replication::{Position, Target};
@@ -132,6 +133,10 @@ pub struct NodeView {
     pub uptime_seconds: Option<u64>,
     /// Milliseconds since the agent was last heard from.
     pub report_age_ms: Option<u64>,
+    /// What only this node held when it came back as a former primary, and is kept on its disk; the
+    /// newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub diverged: Vec<Divergence>,
     /// Which operations may be asked for on this node now and, for the rest, why not.
     pub operations: Vec<Allowed>,
 }

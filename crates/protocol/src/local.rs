@@ -1,6 +1,7 @@
 //! What the processes of one agent say among themselves: the sentry listens on a Unix socket,
 //! worker and endpoint connect. One JSON document per line.
 
+use bellwether_model::divergence::Divergence;
 use bellwether_model::replication::{Actual, Position};
 use bellwether_model::{NodeId, Term};
 use serde::{Deserialize, Serialize};
@@ -88,6 +89,9 @@ pub struct WorkerReport {
     /// Former data is kept aside.
     #[serde(default)]
     pub keeps_former: bool,
+    /// What only this node held and is kept aside, the newest first.
+    #[serde(default)]
+    pub diverged: Vec<Divergence>,
     pub engine: EngineFigures,
     pub host: HostFigures,
 }

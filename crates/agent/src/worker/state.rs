@@ -603,6 +603,7 @@ impl Worker {
             surrendered: self.role.surrendered,
             copied: probe.copied.clone(),
             keeps_former: probe.keeps_former,
+            diverged: probe.diverged.clone(),
             engine: probe.figures.clone(),
             host,
         })

@@ -128,6 +128,7 @@ fn publish(store: &Store, ids: &[NodeId], index: usize) {
         surrendered: None,
         copied: None,
         keeps_former: false,
+        diverged: Vec::new(),
         engine: EngineFigures { version: Some("17.5".to_owned()), ..EngineFigures::default() },
         host: HostFigures { cpu_percent: Some(1.5), ..HostFigures::default() },
     };

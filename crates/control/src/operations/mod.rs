@@ -29,7 +29,7 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
         OperationKind::RemoveNode => remove_node::step(world, pass, op, name),
         OperationKind::Switchover => switchover::step(world, pass, op, name),
         OperationKind::Failover => failover::step(world, pass, op, name),
-        OperationKind::Rejoin => rejoin::step(pass, op, name),
+        OperationKind::Rejoin => rejoin::step(world, pass, op, name),
         OperationKind::Resync => resync::step(world, pass, op, name),
         OperationKind::DeleteCluster => delete_cluster::step(world, pass, op, name),
     }

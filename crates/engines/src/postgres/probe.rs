@@ -60,6 +60,7 @@ impl Postgres {
             data: data_state(),
             copied: std::fs::read_to_string(data().join(COPIED)).ok(),
             keeps_former: former_data().exists(),
+            diverged: self.diverged.lock().expect("nothing panics while it is held").clone(),
             ..Probe::default()
         };
         if process == ProcessState::Down {

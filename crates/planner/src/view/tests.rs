@@ -100,6 +100,7 @@ fn sketch_node(cluster: &Cluster, ordinal: u32, count: u32) -> (Node, Seen, Repo
         surrendered: None,
         copied: None,
         keeps_former: false,
+        diverged: Vec::new(),
         engine: EngineFigures::default(),
         host: HostFigures::default(),
     };

@@ -200,6 +200,58 @@ export type CreatedToken = {
 };
 
 /**
+ * The end of a node's log that is no part of the cluster's history. It is kept on the node's disk,
+ * outside the data, before the data is rewound or copied anew.
+ */
+export type Divergence = {
+    /**
+     * Bytes of log in between.
+     */
+    bytes: number;
+    /**
+     * Where it is kept on the node.
+     */
+    directory: string;
+    /**
+     * When the first and the last of them were committed, by the node's clock.
+     */
+    first_commit?: string | null;
+    found_at: Timestamp;
+    /**
+     * Where the histories part.
+     */
+    from: Position;
+    /**
+     * More was found than is kept.
+     */
+    is_cut?: boolean;
+    last_commit?: string | null;
+    /**
+     * How many records of each kind, for example `Heap INSERT`.
+     */
+    records?: {
+        [key: string]: number;
+    };
+    /**
+     * Files of the log that are kept there; the oldest findings keep only their summary.
+     */
+    segments: number;
+    /**
+     * The term in force when it was found.
+     */
+    term: U64;
+    /**
+     * Where the node's own log ended.
+     */
+    to: Position;
+    /**
+     * Transactions that were committed only there, the engine's own upkeep included; none when
+     * they could not be counted to the end.
+     */
+    transactions?: number | null;
+};
+
+/**
  * The ports of a node. Clients use the first three.
  */
 export type EnginePorts = {
@@ -430,6 +482,11 @@ export type NodeView = {
     created_at: Timestamp;
     disk_size?: number | null;
     disk_used?: number | null;
+    /**
+     * What only this node held when it came back as a former primary, and is kept on its disk; the
+     * newest first.
+     */
+    diverged?: Array<Divergence>;
     engine_version?: string | null;
     /**
      * Whether the gate lets clients reach a primary here.
@@ -609,6 +666,11 @@ export type PageNodeView = {
         created_at: Timestamp;
         disk_size?: number | null;
         disk_used?: number | null;
+        /**
+         * What only this node held when it came back as a former primary, and is kept on its disk; the
+         * newest first.
+         */
+        diverged?: Array<Divergence>;
         engine_version?: string | null;
         /**
          * Whether the gate lets clients reach a primary here.

@@ -1,3 +1,5 @@
+import { formatCount } from '../../ui/format';
+
 export const messages = {
   title: 'Nodes',
   add: 'Add node',
@@ -35,4 +37,6 @@ export const messages = {
   of: (total: string) => `of ${total}`,
   engineVersion: (version: string) => `version ${version}`,
   machine: 'Machine',
+  diverged: (transactions: number | null | undefined, term: number, place: string) =>
+    `${transactions == null ? 'Log' : formatCount(transactions, 'transaction', 'transactions')} that only it held, before term ${term}: kept in ${place}`,
 };

@@ -86,6 +86,7 @@ fn serving(term: Term) -> WorkerReport {
         surrendered: None,
         copied: None,
         keeps_former: false,
+        diverged: Vec::new(),
         engine: EngineFigures::default(),
         host: HostFigures::default(),
     }
