@@ -260,7 +260,7 @@ impl Run {
             }
             state.after(at, Event::Draw(kind));
         }
-        for _ in 0..state.rng.random_range(0..6) {
+        for _ in 0..state.rng.random_range(0..8) {
             let at = state.rng.random_range(500..lasts);
             state.after(at, Event::Ask);
         }

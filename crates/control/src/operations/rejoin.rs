@@ -145,9 +145,55 @@ fn tell_failover(world: &World, pass: &mut Pass, id: &NodeId, name: &str, found:
     }
     (report.found_transactions, report.found_bytes) = (found.transactions, Some(found.bytes));
     write_state(&mut stored.object, &report);
-    stored.object.message += &match found.transactions {
-        Some(0) => format!("; {name} is back: no transaction is lost"),
-        _ => format!("; {name} is back: {} were lost, and are kept on it", found.words()),
-    };
+    stored.object.message += &found_words(&report, name, found);
     pass.extra.push(Box::new(move |txn| txn.update(&stored)));
+}
+
+/// What the return of the former primary adds to what was known of the loss.
+fn found_words(report: &failover::Report, name: &str, found: &Divergence) -> String {
+    let what = found.words();
+    // Whatever was acknowledged is with the others, where they had to confirm it.
+    let is_safe = (report.missing_bytes, report.unseen_ms) == (Some(0), Some(0));
+    match found.transactions {
+        Some(0) => format!("; {name} came back and held no transaction that the others lack"),
+        _ if is_safe => {
+            format!("; {name} came back with {what} that nobody was told of, kept on it")
+        }
+        _ => format!("; {name} came back with {what} that the others lack: lost, and kept on it"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bellwether_model::Timestamp;
+
+    #[test]
+    fn what_was_not_acknowledged_is_not_called_lost() {
+        let found = |transactions| Divergence {
+            term: 2,
+            found_at: Timestamp::from_millis(0),
+            from: Default::default(),
+            to: Default::default(),
+            bytes: 512,
+            transactions,
+            first_commit: None,
+            last_commit: None,
+            records: Default::default(),
+            directory: String::new(),
+            segments: 0,
+            is_cut: false,
+        };
+        let report = |missing_bytes, unseen_ms| failover::Report {
+            missing_bytes,
+            unseen_ms,
+            ..failover::Report::default()
+        };
+        let words = |report, transactions| found_words(&report, "a-1", &found(transactions));
+        assert!(words(report(Some(0), Some(0)), Some(2)).contains("nobody was told of"));
+        assert!(words(report(Some(0), Some(90)), Some(2)).contains("2 transactions"));
+        assert!(words(report(Some(0), Some(90)), Some(2)).contains("lost"));
+        assert!(words(report(None, None), None).contains("lost"));
+        assert!(words(report(Some(0), Some(90)), Some(0)).contains("no transaction"));
+    }
 }
