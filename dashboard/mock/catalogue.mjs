@@ -116,6 +116,14 @@ export const steps = {
     repoint: 'Let the others follow it',
     write_report: 'Write the report',
   },
+  resync: {
+    check: 'Check that the others can do without',
+    withdraw: 'Withdraw the replica from votes and endpoints',
+    copy: 'Copy the data anew',
+    await_catch_up: 'Wait until it has caught up',
+    admit: 'Give it its vote back',
+    drop_former: 'Remove its former data',
+  },
   delete_cluster: {
     withdraw: 'Close the endpoints',
     release_machines: 'Delete the machines and their disks',
@@ -131,5 +139,6 @@ export const titles = {
   remove_node: 'remove node',
   switchover: 'promote',
   failover: 'failover',
+  resync: 'resync',
   delete_cluster: 'delete cluster',
 };

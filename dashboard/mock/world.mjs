@@ -177,6 +177,15 @@ export class World {
         copies,
         [],
       ],
+      resync: [
+        `Copies all data of ${name} anew from ${primary}, to one replica after the other. Each is out of votes and endpoints until its new data follows.`,
+        0,
+        734_003_200 * Math.max(copies, 1),
+        Math.max(copies - 1, 0),
+        this.nodesOf(cluster)
+          .filter((one) => one.role === 'replica' && (!request.nodes || request.nodes.includes(one.id)))
+          .map((one) => `${one.name}: all of its data (700 MiB), once the new copy follows`),
+      ],
       delete_cluster: [
         `Deletes ${name}: every node with all of its data.`,
         0,
@@ -333,6 +342,7 @@ export class World {
       remove_node: `${operation.node_name} is gone`,
       switchover: `${operation.node_name} is primary under term ${cluster.term}; writes waited 214 ms`,
       failover: `${operation.node_name} is primary under term ${cluster.term}; nothing was lost`,
+      resync: 'the replicas were copied anew',
       delete_cluster: 'nothing is left',
     }[operation.kind];
     if (operation.kind === 'delete_cluster') {
@@ -417,7 +427,7 @@ export class World {
       nodes_total: nodes.length,
       nodes_healthy: healthy,
       operation: cluster.operation ?? null,
-      operations: [allow('add_node'), allow('delete_cluster')],
+      operations: [allow('add_node'), allow('resync'), allow('delete_cluster')],
     };
   }
 
@@ -459,7 +469,7 @@ export class World {
       agent_version: isUp ? '0.1.0' : null,
       uptime_seconds: isUp ? Math.floor((Date.now() - node.since) / 1000) : null,
       report_age_ms: isUp ? 120 : 9_000,
-      operations: [allow('switchover'), allow('remove_node')],
+      operations: [allow('switchover'), allow('resync'), allow('remove_node')],
     };
   }
 

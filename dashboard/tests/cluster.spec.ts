@@ -94,6 +94,26 @@ test('a cluster is created by the wizard, a replica promoted, and the cluster de
     await expect(page.getByText('New primary', { exact: true })).toBeVisible();
   });
 
+  await test.step('all data is copied anew after a dialog that says what goes where', async () => {
+    await openTab(page, 'Nodes');
+    const replica = await nodeWithRole(page, 'Replica');
+    const resync = page.getByRole('button', { name: 'Resync…' });
+    await expect(resync).not.toHaveAttribute('aria-disabled', 'true', { timeout: OPERATION_MS });
+    await resync.click();
+    const dialog = page.getByRole('dialog');
+    await expect(dialog).toContainText(`${replica}: all of its data`);
+    await expect(dialog).toContainText('at least 1 copy beside the primary');
+    await dialog.getByRole('button', { name: 'Cancel' }).click();
+    await page.getByRole('button', { name: `Actions for ${replica}` }).click();
+    await page.getByRole('menuitem', { name: /Copy its data anew/ }).click();
+    await expect(dialog).toContainText(`anew from`);
+    await dialog.getByRole('button', { name: 'Erase and copy anew' }).click();
+    await expect(page.getByRole('region', { name: `Resync ${replica}` })).toContainText(
+      'succeeded',
+      { timeout: OPERATION_MS },
+    );
+  });
+
   await test.step('a picture of it for the README', async () => {
     await openTab(page, 'Overview');
     await expect(page.getByText('Healthy', { exact: true }).first()).toBeVisible({

@@ -336,9 +336,8 @@ pub(crate) async fn delete(
 ) -> Result<Response> {
     let view = find_view(&api, &name)?;
     let request = NewOperation {
-        kind: OperationKind::DeleteCluster,
-        node: None,
         confirm: Some(query.confirm),
+        ..NewOperation::of(OperationKind::DeleteCluster, None)
     };
     if query.plan {
         return operations::planned(&api, &view, &request);

@@ -9,7 +9,7 @@ use bellwether_model::operation::NewOperation;
 use bellwether_model::plan::Plan;
 use bellwether_model::problem::{Code, Problem};
 use bellwether_model::{Cluster, ClusterId, Operation, OperationKind};
-use bellwether_planner::{View, check_operation, plan};
+use bellwether_planner::{View, check_operation, plan, resync};
 use bellwether_store::{Error as StoreError, Stored, Txn, clusters, operations};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -141,6 +141,15 @@ pub(crate) async fn accept(
         let node = request.node.as_deref().and_then(|text| view.node_named(text));
         operation.node = node.map(|facts| facts.node.id.clone());
         operation.node_name = node.map(|facts| facts.node.name.clone());
+        if request.kind == OperationKind::Resync {
+            // Those that were confirmed, whoever comes or goes meanwhile.
+            let resync = resync::resolve(&view, request).map_err(|r| refused(request.kind, &r))?;
+            operation.state = serde_json::to_value(&resync).expect("plain data");
+            if let [node] = resync.nodes.as_slice() {
+                operation.node = Some(node.id.clone());
+                operation.node_name = Some(node.name.clone());
+            }
+        }
         // What is asked for stays asked for: otherwise the loop would undo it.
         let nodes = match request.kind {
             OperationKind::AddNode => view.nodes.len() as u32 + 1,
@@ -204,8 +213,21 @@ fn check(api: &Inner, view: &View, request: &NewOperation) -> Result<()> {
     Ok(())
 }
 
-/// Whether the request names a node where one is needed, one that is there.
+/// Whether the request names nodes where they are needed, such that are there.
 fn check_node(view: &View, request: &NewOperation) -> Result<()> {
+    if request.kind == OperationKind::Resync {
+        resync::resolve(view, request).map_err(|words| ApiError::field("nodes", words))?;
+    } else {
+        let given = [
+            ("nodes", !request.nodes.is_empty()),
+            ("copy", request.copy),
+            ("allow_waiting", request.allow_waiting),
+        ];
+        if let Some((field, _)) = given.iter().find(|(_, is_given)| *is_given) {
+            let words = format!("{} knows no `{field}`; leave it out", request.kind);
+            return Err(ApiError::field(field, words));
+        }
+    }
     let needs_node = matches!(request.kind, OperationKind::Switchover | OperationKind::RemoveNode);
     match request.node.as_deref() {
         None | Some("") if needs_node => {

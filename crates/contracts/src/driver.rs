@@ -4,6 +4,7 @@
 
 use async_trait::async_trait;
 use bellwether_model::NodeId;
+use bellwether_model::divergence::Divergence;
 use bellwether_model::replication::Position;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Member;
@@ -29,6 +30,12 @@ pub struct Probe {
     pub upstream_age_ms: Option<u64>,
     pub followers: Vec<Follower>,
     pub figures: EngineFigures,
+    /// The token of the order that the data was copied under.
+    pub copied: Option<String>,
+    /// There is former data that a copy replaced.
+    pub keeps_former: bool,
+    /// What only this node held and is kept aside, the newest first.
+    pub diverged: Vec<Divergence>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,7 +87,9 @@ pub trait Driver: Send + Sync {
     async fn bootstrap(&self, assignment: &Assignment) -> Result<(), Failure>;
 
     /// Copies the data from that member into a new directory, which replaces the old only when it
-    /// is complete and verified. `progress` is told bytes done and bytes in all.
+    /// is complete and verified. Under an order (`Assignment::copy`) the data bears its token, and
+    /// what it replaces is kept aside until `drop_former`, or goes first when the order says so.
+    /// `progress` is told bytes done and bytes in all.
     async fn seed(
         &self,
         assignment: &Assignment,
@@ -134,6 +143,9 @@ pub trait Driver: Send + Sync {
 
     /// Removes the data for good. The engine must be stopped.
     async fn erase(&self) -> Result<(), Failure>;
+
+    /// Removes the former data that a copy under an order replaced. The engine may run.
+    async fn drop_former(&self) -> Result<(), Failure>;
 
     /// Whether the settings of this assignment's configuration are active on this primary, and
     /// every voter it newly requires has passed the position the primary had then.

@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
-use bellwether_model::{Cluster, Operation, OperationStatus, Step, StepState};
+use bellwether_model::{Cluster, Operation, OperationKind, OperationStatus, Step, StepState};
 use bellwether_planner::plan::steps;
+use bellwether_planner::resync;
 use bellwether_store::{Stored, Txn};
 use tracing::{info, warn};
 
@@ -32,7 +33,12 @@ pub fn first_steps(operation: &Operation) -> Vec<Step> {
         started_at: None,
         ended_at: None,
     };
-    steps(operation.kind).iter().map(step).collect()
+    let mut all: Vec<Step> = steps(operation.kind).iter().map(step).collect();
+    if operation.kind == OperationKind::Resync {
+        let state = operations::read_state(operation);
+        all.extend(resync::steps(&state).iter().map(|(name, title)| step(&(name, title))));
+    }
+    all
 }
 
 /// Takes one step of the operation that runs.

@@ -5,6 +5,7 @@
 pub mod bytes;
 pub mod cluster;
 pub mod connection;
+pub mod divergence;
 pub mod engine;
 pub mod event;
 pub mod group;
@@ -17,6 +18,7 @@ pub mod plan;
 pub mod problem;
 pub mod provider;
 pub mod replication;
+pub mod resync;
 pub mod time;
 pub mod user;
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::cluster::NodeSize;
+use crate::divergence::Divergence;
 use crate::id::{ClusterId, NodeId};
 use crate::operation::Allowed;
 use crate::replication::{Position, Target};
@@ -34,6 +35,19 @@ pub struct Node {
     pub joined_at: Option<Timestamp>,
     /// What the node shall be.
     pub target: Target,
+    /// Its data shall be copied anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy: Option<CopyOrder>,
+}
+
+/// The order to copy a replica's data anew. Its former data is kept aside while the order stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CopyOrder {
+    /// Names the operation and the node. Data that was copied under it needs no other copy.
+    pub token: String,
+    /// The disk has no room for both: the former data goes before the copy begins.
+    #[serde(default)]
+    pub erase_first: bool,
 }
 
 /// Where a node is in its life.
@@ -119,6 +133,10 @@ pub struct NodeView {
     pub uptime_seconds: Option<u64>,
     /// Milliseconds since the agent was last heard from.
     pub report_age_ms: Option<u64>,
+    /// What only this node held when it came back as a former primary, and is kept on its disk; the
+    /// newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub diverged: Vec<Divergence>,
     /// Which operations may be asked for on this node now and, for the rest, why not.
     pub operations: Vec<Allowed>,
 }

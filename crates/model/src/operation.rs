@@ -20,17 +20,20 @@ pub enum OperationKind {
     Failover,
     /// A former primary follows again.
     Rejoin,
+    /// Replicas get the primary's data anew, one after the other.
+    Resync,
     DeleteCluster,
 }
 
 impl OperationKind {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::CreateCluster,
         Self::AddNode,
         Self::RemoveNode,
         Self::Switchover,
         Self::Failover,
         Self::Rejoin,
+        Self::Resync,
         Self::DeleteCluster,
     ];
 
@@ -44,6 +47,7 @@ impl OperationKind {
             Self::Switchover => "switchover",
             Self::Failover => "failover",
             Self::Rejoin => "rejoin",
+            Self::Resync => "resync",
             Self::DeleteCluster => "delete_cluster",
         }
     }
@@ -58,6 +62,7 @@ impl OperationKind {
             Self::Switchover => "Promote",
             Self::Failover => "Failover",
             Self::Rejoin => "Rejoin",
+            Self::Resync => "Resync",
             Self::DeleteCluster => "Delete cluster",
         }
     }
@@ -199,6 +204,25 @@ pub struct NewOperation {
     /// For `delete_cluster`: the cluster's name, typed again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirm: Option<String>,
+    /// For `resync`: the replicas (ids or names); empty for all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<String>,
+    /// For `resync`: copy all data anew, also to a replica that follows or could be made fit to.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub copy: bool,
+    /// For `resync`: go on also where writes wait meanwhile, because fewer replicas are left than
+    /// have to confirm them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_waiting: bool,
+}
+
+impl NewOperation {
+    /// A request that says no more than what, and of which node.
+    #[must_use]
+    pub fn of(kind: OperationKind, node: Option<String>) -> Self {
+        let (confirm, nodes) = (None, Vec::new());
+        Self { kind, node, confirm, nodes, copy: false, allow_waiting: false }
+    }
 }
 
 /// Whether an operation may be asked for now.

@@ -5,6 +5,7 @@ use bellwether_model::operation::{Allowed, NewOperation};
 use bellwether_model::{ClusterPhase, NodeId, OperationKind};
 
 use crate::election::{self, Verdict};
+use crate::resync;
 use crate::view::{NodeFacts, View};
 
 /// A switchover begins only to a replica that lags less than this.
@@ -13,10 +14,13 @@ const SWITCHOVER_LAG_BYTES_MAX: u64 = 16 << 20;
 /// The operations on the cluster as a whole.
 #[must_use]
 pub fn allowed_on_cluster(view: &View) -> Vec<Allowed> {
-    [OperationKind::AddNode, OperationKind::DeleteCluster]
-        .into_iter()
-        .map(|kind| allowed(kind, refuse_on_cluster(view, kind)))
-        .collect()
+    let on_cluster = |kind| allowed(kind, refuse_on_cluster(view, kind));
+    let resync = resync::refuse(view, &resync::of_all(view));
+    vec![
+        on_cluster(OperationKind::AddNode),
+        allowed(OperationKind::Resync, resync),
+        on_cluster(OperationKind::DeleteCluster),
+    ]
 }
 
 /// The operations on one node.
@@ -25,6 +29,7 @@ pub fn allowed_on_node(view: &View, node: &NodeId) -> Vec<Allowed> {
     let Some(facts) = view.node(node) else { return Vec::new() };
     vec![
         allowed(OperationKind::Switchover, refuse_switchover(view, facts)),
+        allowed(OperationKind::Resync, resync::refuse(view, &resync::of_one(view, facts))),
         allowed(OperationKind::RemoveNode, refuse_removal(view, facts)),
     ]
 }
@@ -48,6 +53,7 @@ pub fn check_operation(view: &View, request: &NewOperation) -> Result<(), String
         OperationKind::AddNode | OperationKind::DeleteCluster => {
             refuse_on_cluster(view, request.kind)
         }
+        OperationKind::Resync => resync::refuse(view, &resync::resolve(view, request)?),
         OperationKind::CreateCluster => Some("the cluster exists already".to_owned()),
         OperationKind::Failover => Some(
             "a failover begins by itself when the primary is lost; promote a replica to move the \
@@ -66,7 +72,7 @@ fn allowed(kind: OperationKind, refusal: Option<String>) -> Allowed {
     Allowed { kind, allowed: refusal.is_none(), reason: refusal.unwrap_or_default() }
 }
 
-fn refuse_busy(view: &View) -> Option<String> {
+pub(crate) fn refuse_busy(view: &View) -> Option<String> {
     if view.cluster.status.phase == ClusterPhase::Failed {
         return Some("the creation of the cluster failed; it can only be deleted".to_owned());
     }
@@ -222,11 +228,7 @@ mod tests {
 
     #[test]
     fn an_unknown_node_is_named_with_those_there_are() {
-        let request = NewOperation {
-            kind: OperationKind::RemoveNode,
-            node: Some("demo-9".into()),
-            confirm: None,
-        };
+        let request = NewOperation::of(OperationKind::RemoveNode, Some("demo-9".into()));
         let refusal = check_operation(&sketch(2).view(), &request).expect_err("refused");
         assert!(refusal.contains("demo-9") && refusal.contains("demo-1, demo-2"), "{refusal}");
     }

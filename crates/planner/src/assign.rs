@@ -46,6 +46,7 @@ pub fn assignment(
         },
         promise: status.promised,
         target: node.target.clone(),
+        copy: node.copy.clone(),
         prepare: status.handover != Handover::None,
         hold: status.handover == Handover::Hold,
         read_lag_bytes_max: READ_LAG_BYTES_MAX,

@@ -118,13 +118,14 @@ pub fn has_promised(facts: &NodeFacts, term: Term) -> bool {
 }
 
 /// The node to promote: the most advanced of those that promised; the lower ordinal among equals.
-/// Never a node that is not a member in full; one that is being removed is, while it has its vote.
+/// Never a node that is not a member in full; one that is being removed, or is to be copied anew,
+/// is while it has its vote.
 #[must_use]
 pub fn choose_candidate(view: &View, promised: &BTreeSet<NodeId>) -> Option<(NodeId, Position)> {
     let voters = view.cluster.status.config.voters();
     let is_member = |facts: &&NodeFacts| match facts.node.phase {
         NodePhase::Active => true,
-        NodePhase::Removing => voters.contains(&facts.node.id),
+        NodePhase::Removing | NodePhase::Seeding => voters.contains(&facts.node.id),
         _ => false,
     };
     view.nodes

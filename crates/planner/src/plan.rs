@@ -5,6 +5,7 @@ use bellwether_model::plan::{Plan, PlannedStep};
 use bellwether_model::{ClusterSpec, OperationKind};
 
 use crate::allowed::check_operation;
+use crate::resync;
 use crate::view::{NodeFacts, View};
 
 /// Milliseconds writes wait in a planned switchover, before this cluster has figures of its own.
@@ -66,6 +67,8 @@ pub fn steps(kind: OperationKind) -> &'static [(&'static str, &'static str)] {
             ("await_catch_up", "Wait until it has caught up"),
             ("admit", "Give it its vote back"),
         ],
+        // The steps of each replica follow: `resync::steps`.
+        OperationKind::Resync => &[("check", "Check that the others can do without")],
         OperationKind::DeleteCluster => &[
             ("withdraw", "Close the endpoints"),
             ("release_machines", "Delete the machines and their disks"),
@@ -114,6 +117,9 @@ pub fn plan_creation(spec: &ClusterSpec) -> Plan {
 /// The plan of an operation on a cluster that exists.
 #[must_use]
 pub fn plan(view: &View, request: &NewOperation) -> Plan {
+    if request.kind == OperationKind::Resync {
+        return resync::plan(view, request);
+    }
     let node = request.node.as_deref().and_then(|text| view.node_named(text));
     let copies = view.replicas().filter(|facts| is_copy(view, facts)).count() as u32;
     let data_bytes = view
@@ -122,7 +128,9 @@ pub fn plan(view: &View, request: &NewOperation) -> Plan {
         .and_then(|worker| worker.engine.data_bytes)
         .unwrap_or(0);
     let (write_pause_ms, bytes_copied, redundancy_min) = match request.kind {
-        OperationKind::CreateCluster | OperationKind::DeleteCluster => (0, 0, 0),
+        OperationKind::CreateCluster | OperationKind::DeleteCluster | OperationKind::Resync => {
+            (0, 0, 0)
+        }
         OperationKind::AddNode | OperationKind::Rejoin => (0, data_bytes, copies),
         OperationKind::RemoveNode => {
             let is_copy = node.is_some_and(|facts| is_copy(view, facts));
@@ -163,6 +171,7 @@ fn summary(view: &View, kind: OperationKind, node: Option<&NodeFacts>) -> String
         OperationKind::Rejoin => {
             format!("Lets {node} follow {primary}, by the least that makes its data fit.")
         }
+        OperationKind::Resync => format!("Copies the data of {name} anew."),
         OperationKind::DeleteCluster => {
             format!("Deletes {name}: every node with all of its data.")
         }
@@ -186,7 +195,7 @@ fn erases(view: &View, kind: OperationKind, node: Option<&NodeFacts>) -> Vec<Str
 #[must_use]
 pub fn plan_change(view: &View, nodes: u32) -> Vec<Plan> {
     let count = view.nodes.len() as u32;
-    let request = |kind, node| NewOperation { kind, node, confirm: None };
+    let request = |kind, node| NewOperation::of(kind, node);
     let added = (count..nodes).map(|_| request(OperationKind::AddNode, None));
     // The last replica goes first, as the rule has it.
     let replicas: Vec<_> = view.replicas().map(|facts| facts.node.name.clone()).collect();
@@ -196,7 +205,7 @@ pub fn plan_change(view: &View, nodes: u32) -> Vec<Plan> {
     added.chain(removed).map(|request| plan(view, &request)).collect()
 }
 
-fn is_copy(view: &View, facts: &NodeFacts) -> bool {
+pub(crate) fn is_copy(view: &View, facts: &NodeFacts) -> bool {
     let status = &view.cluster.status;
     status.primary.as_ref().is_some_and(|primary| facts.streams_from(primary))
 }

@@ -150,6 +150,7 @@ pub fn node_view(view: &View, id: &NodeId) -> Option<NodeView> {
         agent_version: facts.seen.as_ref().map(|seen| seen.agent_version.clone()),
         uptime_seconds: worker.and_then(|worker| worker.engine.uptime_seconds),
         report_age_ms: facts.seen.as_ref().filter(|s| s.report.is_some()).map(|seen| seen.age_ms),
+        diverged: facts.worker().map_or_else(Vec::new, |worker| worker.diverged.clone()),
         operations: allowed_on_node(view, id),
     })
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bellwether_model::cluster::NodeSize;
 use bellwether_model::engine::EnginePorts;
 use bellwether_model::group::{JointConfig, Timers};
+use bellwether_model::node::CopyOrder;
 use bellwether_model::{ClusterId, NodeId, ReplicationMode, Target, Term};
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +27,10 @@ pub struct Assignment {
     /// primaries.
     pub promise: Term,
     pub target: Target,
+    /// A replica's data shall have been copied under this order. Without one, former data that was
+    /// set aside goes.
+    #[serde(default)]
+    pub copy: Option<CopyOrder>,
     /// A planned switchover comes: the worker of the primary makes the engine's stop quick
     /// (`Driver::prepare_handover`) and says so in `WorkerReport::prepared`.
     #[serde(default)]

@@ -1,6 +1,7 @@
 //! What the processes of one agent say among themselves: the sentry listens on a Unix socket,
 //! worker and endpoint connect. One JSON document per line.
 
+use bellwether_model::divergence::Divergence;
 use bellwether_model::replication::{Actual, Position};
 use bellwether_model::{NodeId, Term};
 use serde::{Deserialize, Serialize};
@@ -85,6 +86,15 @@ pub struct WorkerReport {
     pub prepared: bool,
     /// The role of that term was given up by an orderly stop or a death of the engine.
     pub surrendered: Option<Surrender>,
+    /// The token of the order that the data here was copied under (`Assignment::copy`).
+    #[serde(default)]
+    pub copied: Option<String>,
+    /// Former data is kept aside.
+    #[serde(default)]
+    pub keeps_former: bool,
+    /// What only this node held and is kept aside, the newest first.
+    #[serde(default)]
+    pub diverged: Vec<Divergence>,
     pub engine: EngineFigures,
     pub host: HostFigures,
 }

@@ -54,6 +54,7 @@ fn node(cluster: &Cluster, ordinal: u32) -> Node {
         fingerprint: None,
         joined_at: None,
         target: Target::Stopped,
+        copy: None,
     }
 }
 

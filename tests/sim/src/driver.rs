@@ -263,13 +263,24 @@ impl Driver for SimDriver {
     ) -> Result<(), Failure> {
         self.alive().await;
         self.write_config(assignment)?;
-        self.hub.lock().machines[self.node].engine.partial = true;
+        let order = assignment.copy.clone();
+        {
+            let mut state = self.hub.lock();
+            state.machines[self.node].engine.partial = true;
+            if order.as_ref().is_some_and(|order| order.erase_first) {
+                state.erase(self.node);
+            }
+        }
         progress(0, 100);
         let ms = self.hub.lock().rng.random_range(300..4_000);
         let from = self.read_for(upstream, ms).await?;
         progress(100, 100);
         let mut state = self.hub.lock();
+        state.keep_former(self.node, order.is_some());
         state.copy_data(self.node, from);
+        if let Some(data) = &mut state.machines[self.node].engine.data {
+            data.copied = order.map(|order| order.token);
+        }
         Ok(())
     }
 
@@ -445,6 +456,13 @@ impl Driver for SimDriver {
         Ok(())
     }
 
+    async fn drop_former(&self) -> Result<(), Failure> {
+        self.alive().await;
+        self.take_between(5, 2_000).await;
+        self.hub.lock().machines[self.node].engine.former = None;
+        Ok(())
+    }
+
     async fn is_configuration_active(&self, assignment: &Assignment) -> Result<bool, Failure> {
         self.ask().await?;
         let joint = &assignment.group.config;
@@ -491,7 +509,9 @@ impl State {
             None if engine.partial => DataState::Partial,
             None => DataState::Absent,
         };
-        let mut probe = Probe { process, data, ..Probe::default() };
+        let copied = engine.data.as_ref().and_then(|data| data.copied.clone());
+        let keeps_former = engine.former.is_some();
+        let mut probe = Probe { process, data, copied, keeps_former, ..Probe::default() };
         if process != ProcessState::Up {
             return probe;
         }
@@ -513,7 +533,7 @@ impl State {
             };
             probe.followers = self.followers(node).into_iter().map(follower).collect();
         }
-        probe.figures = EngineFigures::default();
+        probe.figures = EngineFigures { data_bytes: Some(4 << 30), ..EngineFigures::default() };
         probe
     }
 
@@ -566,7 +586,15 @@ impl State {
             timeline_known: 1,
             clean: true,
             consistent_at: 0,
+            copied: None,
         });
+    }
+
+    fn keep_former(&mut self, node: usize, is_ordered: bool) {
+        let engine = &mut self.machines[node].engine;
+        if is_ordered && engine.former.is_none() {
+            engine.former = engine.data.clone();
+        }
     }
 
     fn copy_data(&mut self, node: usize, from: usize) {
@@ -576,6 +604,7 @@ impl State {
         data.signal = true;
         data.clean = true;
         data.consistent_at = 0;
+        data.copied = None;
         let engine = &mut self.machines[node].engine;
         engine.partial = false;
         engine.data = Some(data);

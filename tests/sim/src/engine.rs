@@ -37,6 +37,8 @@ pub struct Data {
     pub clean: bool,
     /// After a rewind it is not consistent before this.
     pub consistent_at: u64,
+    /// The token of the order it was copied under.
+    pub copied: Option<String>,
 }
 
 impl Data {
@@ -112,6 +114,8 @@ pub struct Engine {
     pub data: Option<Data>,
     /// A copy that was never completed.
     pub partial: bool,
+    /// What a copy under an order replaced.
+    pub former: Option<Data>,
     /// Configured, in the file.
     pub upstream: Option<usize>,
     /// The term under which it was told to follow.
@@ -147,6 +151,7 @@ impl Default for Engine {
             in_recovery: false,
             data: None,
             partial: false,
+            former: None,
             upstream: None,
             upstream_term: 0,
             sync_file: Sync::default(),

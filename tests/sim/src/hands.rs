@@ -189,7 +189,10 @@ impl Place for SimPlace {
     }
 
     fn figures(&mut self) -> HostFigures {
-        HostFigures::default()
+        // Every other disk has no room for two copies of the data.
+        let size = if self.node % 2 == 1 { 10 } else { 100 };
+        let (disk_used, disk_size) = (Some(8 << 30), Some(size << 30));
+        HostFigures { disk_used, disk_size, ..HostFigures::default() }
     }
 }
 

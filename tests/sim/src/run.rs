@@ -4,6 +4,7 @@
 use bellwether_model::cluster::{Handover, NodeSize};
 use bellwether_model::group::TimerProfile;
 use bellwether_model::node::NodePhase;
+use bellwether_model::operation::NewOperation;
 use bellwether_model::{Bytes, Cluster, ClusterId, ClusterSpec, OperationKind, ReplicationMode};
 use bellwether_planner::View;
 use rand::Rng as _;
@@ -262,7 +263,7 @@ impl Run {
             }
             state.after(at, Event::Draw(kind));
         }
-        for _ in 0..state.rng.random_range(0..6) {
+        for _ in 0..state.rng.random_range(0..8) {
             let at = state.rng.random_range(500..lasts);
             state.after(at, Event::Ask);
         }
@@ -288,12 +289,21 @@ impl Run {
             let mut state = self.hub.lock();
             let name = names.choose(&mut state.rng).cloned();
             let modes = [ReplicationMode::Async, ReplicationMode::Prefer, ReplicationMode::Strict];
-            (state.rng.random_range(0..10), name, *modes.choose(&mut state.rng).expect("some"))
+            (state.rng.random_range(0..13), name, *modes.choose(&mut state.rng).expect("some"))
         };
         match choice {
-            0..6 => self.server.ask(&self.cluster, OperationKind::Switchover, name),
-            6 => self.server.ask(&self.cluster, OperationKind::AddNode, None),
-            7 => self.server.ask(&self.cluster, OperationKind::RemoveNode, name),
+            0..6 => self.ask_for(NewOperation::of(OperationKind::Switchover, name)),
+            6 => self.ask_for(NewOperation::of(OperationKind::AddNode, None)),
+            7 => self.ask_for(NewOperation::of(OperationKind::RemoveNode, name)),
+            10.. => {
+                let nodes = name.filter(|_| choice == 12).into_iter().collect();
+                let (copy, allow_waiting) = {
+                    let rng = &mut self.hub.lock().rng;
+                    (rng.random_bool(0.8), rng.random_bool(0.3))
+                };
+                let resync = NewOperation::of(OperationKind::Resync, None);
+                self.ask_for(NewOperation { nodes, copy, allow_waiting, ..resync });
+            }
             _ if names.len() > 1 => {
                 self.hub.lock().note(|_| format!("replication {mode} is asked for"));
                 self.server.change(&self.cluster, move |spec| {
@@ -305,6 +315,10 @@ impl Run {
             }
             _ => {}
         }
+    }
+
+    fn ask_for(&mut self, request: NewOperation) {
+        self.server.ask(&self.cluster, request);
     }
 
     /// Everything is mended.
@@ -361,6 +375,9 @@ impl Run {
             if facts.node.phase != NodePhase::Active {
                 return Err(format!("{name} is {:?}", facts.node.phase));
             }
+            if facts.node.copy.is_some() || facts.worker().is_some_and(|w| w.keeps_former) {
+                return Err(format!("{name} still keeps what a copy replaced"));
+            }
             if !is_primary && !facts.streams_from(&primary.node.id) {
                 let doing = facts.worker().map_or("silent", |worker| &worker.doing);
                 let (actual, target) = (facts.actual(), &facts.node.target);
@@ -406,7 +423,7 @@ impl Run {
             state.note(|_| "the cluster is to be deleted".to_owned());
             self.phase = Phase::Deleting { since: state.now };
             drop(state);
-            self.server.ask(&self.cluster, OperationKind::DeleteCluster, None);
+            self.ask_for(NewOperation::of(OperationKind::DeleteCluster, None));
         } else {
             self.phase = Phase::Over;
         }

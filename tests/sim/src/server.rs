@@ -178,7 +178,7 @@ impl Server {
     }
 
     /// A person asks for an operation; refused like the API would.
-    pub fn ask(&mut self, id: &ClusterId, kind: OperationKind, node: Option<String>) {
+    pub fn ask(&mut self, id: &ClusterId, request: NewOperation) {
         let Some(world) = self.world.clone() else { return };
         let (id, hub) = (id.clone(), self.hub.clone());
         self.tasks.spawn(async move {
@@ -186,8 +186,7 @@ impl Server {
                 return;
             };
             let Some(view) = bellwether_store::views::view(&world.store, &id) else { return };
-            let confirm = Some(cluster.object.spec.name.clone());
-            let request = NewOperation { kind, node: node.clone(), confirm };
+            let (kind, node) = (request.kind, request.node.clone());
             if let Err(why) = bellwether_planner::check_operation(&view, &request) {
                 return hub.lock().note(|_| format!("{kind} is refused: {why}"));
             }
@@ -197,6 +196,10 @@ impl Server {
             operation.node_name = facts.map(|facts| facts.node.name.clone());
             let count = view.nodes.len() as u32;
             match kind {
+                OperationKind::Resync => {
+                    let resync = bellwether_planner::resync::resolve(&view, &request);
+                    operation.state = serde_json::to_value(resync.ok()).expect("plain data");
+                }
                 OperationKind::AddNode => cluster.object.spec.nodes = count + 1,
                 OperationKind::RemoveNode => {
                     cluster.object.spec.nodes = count.saturating_sub(1).max(1);
@@ -206,7 +209,8 @@ impl Server {
             cluster.object.generation += 1;
             let txn = Txn::new().update(&cluster).insert(&operation);
             let taken = world.store.commit(txn).await.is_ok();
-            hub.lock().note(|_| format!("{kind} of {node:?} is asked for: {taken}"));
+            hub.lock()
+                .note(|_| format!("{kind} of {node:?} {:?} is asked for: {taken}", request.nodes));
         });
     }
 

@@ -21,6 +21,8 @@ pub(crate) enum Command {
     Show { cluster: String },
     /// Show how to connect to a cluster
     Connection(connection::Show),
+    /// Align the replicas with the primary, or copy all of its data to them anew
+    Resync(Resync),
     /// Delete a cluster with all of its data
     Delete {
         cluster: String,
@@ -64,6 +66,22 @@ pub(crate) struct Create {
     acting: Acting,
 }
 
+#[derive(Args)]
+pub(crate) struct Resync {
+    cluster: String,
+    /// Only this replica; may be given more than once
+    #[arg(long = "node", value_name = "NODE")]
+    nodes: Vec<String>,
+    /// Copy all data anew, also to replicas that follow: erases what they hold
+    #[arg(long)]
+    copy: bool,
+    /// Go on also where writes wait meanwhile, because too few other replicas confirm them
+    #[arg(long)]
+    allow_waiting: bool,
+    #[command(flatten)]
+    acting: Acting,
+}
+
 fn timers(text: &str) -> std::result::Result<TimerProfile, String> {
     let value = serde_json::Value::String(text.to_owned());
     serde_json::from_value(value).map_err(|_| "use fast, lan or wan".to_owned())
@@ -75,6 +93,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result {
         Command::List => list(context).await,
         Command::Show { cluster } => show(context, &cluster).await,
         Command::Connection(connection) => connection::show(context, &connection).await,
+        Command::Resync(resync) => run_resync(context, resync).await,
         Command::Delete { cluster, acting } => delete(context, &cluster, &acting).await,
     }
 }
@@ -161,9 +180,29 @@ async fn show(context: &Context, name: &str) -> Result {
     super::nodes::list(context, name).await
 }
 
+async fn run_resync(context: &Context, resync: Resync) -> Result {
+    let request = NewOperation {
+        nodes: resync.nodes,
+        copy: resync.copy,
+        allow_waiting: resync.allow_waiting,
+        ..NewOperation::of(OperationKind::Resync, None)
+    };
+    let plan = context.client.plan(&resync.cluster, &request).await?;
+    if resync.acting.plan {
+        return context.show_plan(&plan);
+    }
+    super::refuse_refused(&plan)?;
+    if !resync.acting.yes {
+        context.explain(&plan);
+        context.confirm(&resync.acting, "Go on?")?;
+    }
+    let operation = context.client.operate(&resync.cluster, &request).await?;
+    context.follow(operation, &resync.acting).await
+}
+
 async fn delete(context: &Context, name: &str, acting: &Acting) -> Result {
     let cluster = context.client.cluster(name).await?;
-    let request = NewOperation { kind: OperationKind::DeleteCluster, node: None, confirm: None };
+    let request = NewOperation::of(OperationKind::DeleteCluster, None);
     let plan = context.client.plan(&cluster.name, &request).await?;
     if acting.plan {
         return context.show_plan(&plan);

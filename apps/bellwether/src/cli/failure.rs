@@ -27,6 +27,10 @@ impl Failure {
         Self::new(2, text)
     }
 
+    pub(super) fn not_found(text: impl Into<String>) -> Self {
+        Self::new(3, text)
+    }
+
     pub(super) fn refused(text: impl Into<String>) -> Self {
         Self::new(4, text)
     }

@@ -225,6 +225,10 @@ fn plan_text(plan: &Plan) -> String {
     if plan.bytes_copied > 0 {
         lines.push(format!("Copies {}.", bellwether_model::Bytes(plan.bytes_copied)));
     }
+    if plan.kind == bellwether_model::OperationKind::Resync {
+        let copies = plan.redundancy_min;
+        lines.push(format!("At the lowest point copies beside the primary: {copies}."));
+    }
     lines.extend(plan.erases.iter().map(|what| format!("Erases {what}.")));
     lines.join("\n") + "\n"
 }

@@ -4,14 +4,20 @@ use bellwether_model::operation::NewOperation;
 use bellwether_model::{Bytes, NodeView, OperationKind};
 use clap::Subcommand;
 
-use super::failure::Result;
-use super::output::{Format, or_dash, print, table, word};
+use super::failure::{Failure, Result};
+use super::output::{Format, or_dash, print, say, table, word};
 use super::{Acting, Context};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// List the nodes of a cluster
     List { cluster: String },
+    /// Show what only this node held when it came back as a former primary
+    Diverged {
+        node: String,
+        #[arg(short, long)]
+        cluster: String,
+    },
     /// Add a replica
     Add {
         cluster: String,
@@ -37,6 +43,7 @@ pub(crate) enum Command {
 pub(super) async fn run(context: &Context, command: Command) -> Result {
     let (kind, cluster, node, acting) = match command {
         Command::List { cluster } => return list(context, &cluster).await,
+        Command::Diverged { node, cluster } => return diverged(context, &cluster, &node).await,
         Command::Add { cluster, acting } => (OperationKind::AddNode, cluster, None, acting),
         Command::Promote { cluster, node, acting } => {
             (OperationKind::Switchover, cluster, Some(node), acting)
@@ -45,7 +52,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result {
             (OperationKind::RemoveNode, cluster, Some(node), acting)
         }
     };
-    let request = NewOperation { kind, node, confirm: None };
+    let request = NewOperation::of(kind, node);
     let plan = context.client.plan(&cluster, &request).await?;
     if acting.plan {
         return context.show_plan(&plan);
@@ -67,6 +74,38 @@ pub(super) async fn list(context: &Context, cluster: &str) -> Result {
     let heads =
         ["name", "role", "health", "state", "lag", "cpu", "memory", "disk", "address", "version"];
     table(&heads, nodes.iter().map(row).collect());
+    Ok(())
+}
+
+async fn diverged(context: &Context, cluster: &str, name: &str) -> Result {
+    let nodes = context.client.nodes(cluster).await?;
+    let is_named = |node: &&NodeView| node.name == name || node.id.as_str() == name;
+    let Some(node) = nodes.iter().find(is_named) else {
+        let names: Vec<_> = nodes.iter().map(|node| node.name.as_str()).collect();
+        let words = format!("there is no node `{name}`; there are {}", names.join(", "));
+        return Err(Failure::not_found(words));
+    };
+    if context.format != Format::Table {
+        return print(context.format, &node.diverged);
+    }
+    if node.diverged.is_empty() {
+        say!("{} keeps nothing that only it held.", node.name);
+    }
+    for (place, found) in node.diverged.iter().enumerate() {
+        if place > 0 {
+            say!();
+        }
+        say!("Term {}, found {}: {}", found.term, found.found_at, found.words());
+        say!("  log      {} to {}", found.from, found.to);
+        if let (Some(first), Some(last)) = (&found.first_commit, &found.last_commit) {
+            say!("  commits  {first} to {last} UTC");
+        }
+        let records = found.records.iter().map(|(kind, count)| format!("{kind} {count}"));
+        say!("  records  {}", records.collect::<Vec<_>>().join(", "));
+        let cut = if found.is_cut { ", not all of it" } else { "" };
+        let segments = found.segments;
+        say!("  kept in  {} on the node, {segments} files of the log{cut}", found.directory);
+    }
     Ok(())
 }
 

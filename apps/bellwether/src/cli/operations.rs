@@ -1,11 +1,36 @@
 //! `bellwether operation …`
 
-use bellwether_model::{Operation, StepState};
+use bellwether_model::replication::Position;
+use bellwether_model::{Bytes, Operation, StepState};
 use clap::Subcommand;
+use serde_json::Value;
 
 use super::Context;
 use super::failure::Result;
 use super::output::{Format, or_dash, print, say, table, word};
+
+/// What a report may hold, in the order in which it is told.
+const REPORT: [(&str, &str); 19] = [
+    ("evidence", "What was seen"),
+    ("former_name", "Former primary"),
+    ("former_position", "Its log, as last reported"),
+    ("final_position", "Its log ended at"),
+    ("candidate_name", "New primary"),
+    ("candidate_position", "Its log reached"),
+    ("term", "New term"),
+    ("fence", "Why the former primary could not write"),
+    ("missing_bytes", "Known to be lost"),
+    ("unseen_ms", "May be lost besides: the last"),
+    ("found_transactions", "Transactions that only the former primary held"),
+    ("found_bytes", "In so much of its log"),
+    ("found_in", "Kept on it in"),
+    ("promised_ms", "Promises collected after"),
+    ("fenced_ms", "Former primary fenced after"),
+    ("surrendered_ms", "Role given up after"),
+    ("serving_ms", "New primary served after"),
+    ("redundancy_min", "Copies at the lowest point"),
+    ("failure", "Why it failed"),
+];
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -61,8 +86,12 @@ fn show(context: &Context, operation: &Operation) -> Result {
     if context.format != Format::Table {
         return print(context.format, operation);
     }
+    let rule = match operation.rule {
+        0 => String::new(),
+        rule => format!(" (rule {rule})"),
+    };
     say!(
-        "{} of {}: {}, {} by {}",
+        "{} of {}: {}, {}{rule} by {}",
         operation.kind.title(),
         operation.cluster_name,
         word(&operation.status),
@@ -85,5 +114,38 @@ fn show(context: &Context, operation: &Operation) -> Result {
             if step.message.is_empty() { String::new() } else { format!(": {}", step.message) };
         say!("  {mark} {}{message}{took}", step.title);
     }
+    for (label, value) in report(&operation.state) {
+        say!("{label}: {value}");
+    }
     Ok(())
+}
+
+/// What the steps have learned, as lines for people.
+fn report(state: &Value) -> Vec<(&'static str, String)> {
+    let line = |(key, label): (&str, &'static str)| {
+        Some((label, words(key, state.get(key)?).filter(|words| !words.is_empty())?))
+    };
+    REPORT.into_iter().filter_map(line).collect()
+}
+
+fn words(key: &str, value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Object(_) => {
+            let position: Position = serde_json::from_value(value.clone()).ok()?;
+            Some(position.to_string())
+        }
+        Value::Number(number) => {
+            let number = number.as_u64()?;
+            Some(match key {
+                "missing_bytes" if number == 0 => "nothing".to_owned(),
+                _ if key.ends_with("_bytes") => Bytes(number).to_string(),
+                _ if key.ends_with("_ms") => format!("{number} ms"),
+                // Term 0 is before the first primary: nothing was decided yet.
+                "term" if number == 0 => return None,
+                _ => number.to_string(),
+            })
+        }
+        _ => None,
+    }
 }

@@ -25,7 +25,12 @@ fn done(server: &Server) -> Vec<String> {
 
 #[test]
 fn without_a_terminal_and_without_yes_nothing_is_done() {
-    for line in ["cluster delete demo", "node remove demo demo-3", "node promote demo demo-2"] {
+    for line in [
+        "cluster delete demo",
+        "node remove demo demo-3",
+        "node promote demo demo-2",
+        "cluster resync demo",
+    ] {
         for input in ["", "y\n", "demo\n"] {
             let server = server(&[]);
             let ended = Run::on(&server, line).input(input).run().code(2);
@@ -41,6 +46,7 @@ fn with_yes_it_is_done_at_once() {
         ("cluster delete demo", "DELETE /v1/clusters/demo?confirm=demo"),
         ("node remove demo demo-3", ASK),
         ("node promote demo demo-2", ASK),
+        ("cluster resync demo --copy", ASK),
     ] {
         for yes in ["--yes", "-y"] {
             let server = server(&[]);

@@ -110,6 +110,7 @@ fn acts_on_clusters_have_the_documented_flags() {
     }
     for line in [
         &["cluster", "create"][..],
+        &["cluster", "resync"],
         &["cluster", "delete"],
         &["node", "add"],
         &["node", "promote"],

@@ -74,6 +74,44 @@ fn every_form_of_every_result_is_as_it_was() {
 }
 
 #[test]
+fn a_failover_is_told_with_its_report() {
+    let mut failover = operation("succeeded");
+    failover["kind"] = json!("failover");
+    failover["rule"] = json!(205);
+    failover["reason"] = json!("the primary is lost and a replica can take over");
+    failover["state"] = json!({
+        "evidence": "the server heard nothing of it", "former_name": "demo-1",
+        "former_position": {"timeline": 1, "offset": 50_331_648}, "candidate_name": "demo-2",
+        "term": 2, "fence": "its lease has ended", "missing_bytes": 0, "unseen_ms": 420,
+        "found_transactions": 7, "found_bytes": 2_048, "serving_ms": 3_100, "probed_at": null,
+    });
+    let server = Server::start().on(&format!("GET /v1/operations/{OPERATION}"), 200, &failover);
+    let shown = Run::on(&server, &format!("operation show {OPERATION}")).run().clean();
+    expect("operation-show-failover.txt", &shown.out);
+}
+
+#[test]
+fn what_only_a_former_primary_held_is_shown() {
+    let mut nodes = nodes();
+    nodes["items"][1]["diverged"] = json!([{
+        "term": 2, "found_at": "2026-03-01T12:00:00Z", "transactions": 7, "bytes": 2_048,
+        "from": {"timeline": 1, "offset": 50_331_648}, "to": {"timeline": 1, "offset": 50_333_696},
+        "first_commit": "2026-03-01 11:59:58.100000", "last_commit": "2026-03-01 11:59:58.900000",
+        "records": {"Heap INSERT": 9, "Transaction COMMIT": 7}, "segments": 1, "is_cut": true,
+        "directory": "/data/diverged/2",
+    }]);
+    let server = Server::start().on("GET /v1/clusters/demo/nodes", 200, &nodes);
+    let shown = Run::on(&server, "node diverged demo-2 -c demo").run().clean();
+    expect("node-diverged.txt", &shown.out);
+    let json = Run::on(&server, "node diverged demo-2 -c demo -o json").run().clean();
+    let value: Value = serde_json::from_str(&json.out).expect("JSON");
+    assert_eq!(value, nodes["items"][1]["diverged"]);
+    let none = Run::on(&server, "node diverged demo-1 -c demo").run().clean();
+    assert_eq!(none.out, "demo-1 keeps nothing that only it held.\n");
+    Run::on(&server, "node diverged demo-9 -c demo").run().code(3).says(&["demo-1, demo-2"]);
+}
+
+#[test]
 fn empty_lists_say_so_to_people_and_are_empty_for_programs() {
     let none = json!({"items": []});
     let server = Server::start()

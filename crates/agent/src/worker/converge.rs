@@ -19,6 +19,8 @@ pub(crate) struct Facts {
     /// The replica has not streamed for long although its upstream is there: how often it was
     /// repaired since it last did.
     pub(crate) stalled: Option<u32>,
+    /// A replica's data shall be copied anew.
+    pub(crate) copy: bool,
     /// The engine's process lives and does not answer, and waiting is over.
     pub(crate) mute: Option<Mute>,
 }
@@ -118,6 +120,9 @@ fn from_stopped(was_primary: bool, target: &Target, facts: &Facts) -> Plan {
         // A replica's data becomes a primary's by promotion only, which begins a new timeline.
         Target::Primary { .. } => Plan::Act(Act::StartReplica(None)),
         Target::Replica { upstream, .. } if was_primary => Plan::Act(Act::Repair(upstream.clone())),
+        Target::Replica { upstream, term } if facts.copy && facts.promised <= *term => {
+            Plan::Act(Act::Seed(upstream.clone()))
+        }
         Target::Replica { upstream, term } => {
             let upstream = (facts.promised <= *term).then(|| upstream.clone());
             Plan::Act(Act::StartReplica(upstream))
@@ -141,6 +146,9 @@ fn from_replica(upstream: Option<&NodeId>, target: &Target, facts: &Facts) -> Pl
         Target::Primary { term, .. } => Plan::Act(Act::Promote(*term)),
         // The promise: nothing more is taken from primaries of earlier terms.
         Target::Replica { term, .. } if facts.promised > *term => let_go(upstream),
+        Target::Replica { upstream: wanted, .. } if facts.copy => {
+            Plan::Act(Act::Seed(wanted.clone()))
+        }
         Target::Replica { upstream: wanted, .. } if upstream != Some(wanted) => {
             Plan::Act(Act::Follow(Some(wanted.clone())))
         }
@@ -262,6 +270,23 @@ mod tests {
         for (mute, act) in [(Mute::Serving, Act::Kill), (Mute::Other, Act::Reset)] {
             assert_eq!(plan(&Actual::Unknown, &target, &facts(Some(mute))), Plan::Act(act));
         }
+    }
+
+    #[test]
+    fn a_replica_is_copied_anew_but_neither_a_primary_nor_one_that_promised_a_later_term() {
+        let target = Target::Replica { upstream: other(), term: 2 };
+        let act = |actual: &Actual, promised| {
+            plan(actual, &target, &Facts { promised, copy: true, ..Facts::default() })
+        };
+        let replica = Actual::Replica { upstream: Some(other()), streaming: true };
+        let stopped = Actual::Stopped { was_primary: false };
+        for actual in [&replica, &stopped] {
+            assert_eq!(act(actual, 2), Plan::Act(Act::Seed(other())));
+            assert_ne!(act(actual, 3), Plan::Act(Act::Seed(other())));
+        }
+        let former = act(&Actual::Stopped { was_primary: true }, 2);
+        assert_eq!(former, Plan::Act(Act::Repair(other())), "what only it holds is kept first");
+        assert_eq!(act(&Actual::Primary { term: 1 }, 2), Plan::Act(Act::Demote));
     }
 
     #[test]

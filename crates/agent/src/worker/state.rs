@@ -86,6 +86,8 @@ pub struct Worker {
     prepared: bool,
     /// The preparation that runs: a checkpoint, which may take long.
     preparing: Option<AbortOnDropHandle<Result<(), Failure>>>,
+    /// Former data is being removed, which may take long.
+    dropping: Option<AbortOnDropHandle<()>>,
     config_version: u64,
     configured: Option<Assignment>,
 }
@@ -126,6 +128,7 @@ impl Worker {
             served: None,
             prepared: false,
             preparing: None,
+            dropping: None,
             config_version: 0,
             configured: None,
         })
@@ -217,6 +220,7 @@ impl Worker {
             return false;
         }
         self.keep_settings(&driver, &orders.assignment).await;
+        self.drop_former(&driver, &orders.assignment);
         match plan(&actual, &orders.assignment.target, &facts) {
             Plan::Done => {
                 self.doing.clear();
@@ -245,8 +249,34 @@ impl Worker {
             fenced: orders.fenced,
             may_retry: self.failure.as_ref().is_none_or(|(_, due)| Instant::now() >= *due),
             stalled: is_stalled.then_some(self.repairs),
+            copy: self.needs_copy(&orders.assignment),
             mute: self.mute(orders),
         }
+    }
+
+    /// Whether a copy was ordered that the data here is not.
+    fn needs_copy(&self, assignment: &Assignment) -> bool {
+        let ordered = assignment.copy.as_ref().map(|order| &order.token);
+        ordered.is_some() && ordered != self.probe.copied.as_ref()
+    }
+
+    /// Removes former data once no order keeps it, beside the loop and beside every step.
+    fn drop_former(&mut self, driver: &Arc<dyn Driver>, assignment: &Assignment) {
+        let is_there = matches!(self.probe.data, DataState::Present { .. });
+        if assignment.copy.is_some() || !self.probe.keeps_former || !is_there {
+            return;
+        }
+        if self.dropping.as_ref().is_some_and(|task| !task.is_finished()) {
+            return;
+        }
+        info!("the former data is removed");
+        let driver = driver.clone();
+        self.dropping = Some(AbortOnDropHandle::new(tokio::spawn(async move {
+            if let Err(failure) = driver.drop_former().await {
+                warn!("the former data cannot be removed: {failure}");
+                tokio::time::sleep(PERSON_PAUSE).await;
+            }
+        })));
     }
 
     fn note_position(&mut self) {
@@ -607,6 +637,9 @@ impl Worker {
             config_version: self.config_version,
             prepared: self.prepared,
             surrendered: self.role.surrendered,
+            copied: probe.copied.clone(),
+            keeps_former: probe.keeps_former,
+            diverged: probe.diverged.clone(),
             engine: probe.figures.clone(),
             host,
         })
@@ -681,7 +714,10 @@ async fn perform(
             let repair = driver.repair(&assignment, &member(upstream)?).await?;
             return Ok(Ended::Repaired(repair));
         }
-        Act::Erase => driver.erase().await?,
+        Act::Erase => {
+            driver.erase().await?;
+            driver.drop_former().await?;
+        }
         Act::AdoptTerm(_) | Act::Retry => {}
     }
     Ok(Ended::Nothing)

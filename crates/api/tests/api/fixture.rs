@@ -95,6 +95,7 @@ fn node(cluster: &Cluster, ids: &[NodeId], index: usize) -> Node {
         fingerprint: None,
         joined_at: None,
         target,
+        copy: None,
     }
 }
 
@@ -126,6 +127,9 @@ fn publish(store: &Store, ids: &[NodeId], index: usize) {
         config_version: 1,
         prepared: false,
         surrendered: None,
+        copied: None,
+        keeps_former: false,
+        diverged: Vec::new(),
         engine: EngineFigures { version: Some("17.5".to_owned()), ..EngineFigures::default() },
         host: HostFigures { cpu_percent: Some(1.5), ..HostFigures::default() },
     };

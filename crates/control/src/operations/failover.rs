@@ -63,6 +63,11 @@ pub struct Report {
     /// Milliseconds in which the former primary may have acknowledged more than it had reported.
     /// None: not known.
     pub unseen_ms: Option<u64>,
+    /// What turned out to be lost when the former primary came back: transactions and bytes of log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub found_transactions: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub found_bytes: Option<u64>,
     /// Milliseconds from the beginning of the failover to each end.
     pub promised_ms: Option<u64>,
     pub fenced_ms: Option<u64>,

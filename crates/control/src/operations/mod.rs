@@ -8,6 +8,7 @@ pub mod failover;
 pub mod nodes;
 pub mod rejoin;
 pub mod remove_node;
+pub mod resync;
 pub mod switchover;
 pub mod term;
 
@@ -28,7 +29,8 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
         OperationKind::RemoveNode => remove_node::step(world, pass, op, name),
         OperationKind::Switchover => switchover::step(world, pass, op, name),
         OperationKind::Failover => failover::step(world, pass, op, name),
-        OperationKind::Rejoin => rejoin::step(pass, op, name),
+        OperationKind::Rejoin => rejoin::step(world, pass, op, name),
+        OperationKind::Resync => resync::step(world, pass, op, name),
         OperationKind::DeleteCluster => delete_cluster::step(world, pass, op, name),
     }
 }

@@ -57,6 +57,7 @@ pub fn reserve(pass: &mut Pass) -> Result<Node, String> {
         fingerprint: None,
         joined_at: None,
         target: Target::Stopped,
+        copy: None,
     };
     cluster.next_ordinal = ordinal + 1;
     Ok(node)
@@ -231,7 +232,7 @@ pub fn await_catch_up(pass: &mut Pass, id: &NodeId) -> Outcome {
     Outcome::wait(waiting_words(&facts, lag))
 }
 
-fn waiting_words(facts: &NodeFacts, lag: Option<u64>) -> String {
+pub(super) fn waiting_words(facts: &NodeFacts, lag: Option<u64>) -> String {
     let name = &facts.node.name;
     let worker = facts.worker();
     match (facts.actual(), worker.and_then(|worker| worker.progress), lag) {

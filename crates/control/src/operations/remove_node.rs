@@ -28,7 +28,7 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
 
 /// What was allowed when it was asked for may not be any more.
 fn check_quorum(pass: &mut Pass, op: &Operation, id: &NodeId) -> Outcome {
-    let request = NewOperation { kind: op.kind, node: Some(id.to_string()), confirm: None };
+    let request = NewOperation::of(op.kind, Some(id.to_string()));
     let mut view = pass.view.clone();
     (view.operation, view.queued) = (None, Vec::new());
     match bellwether_planner::check_operation(&view, &request) {

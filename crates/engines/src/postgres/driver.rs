@@ -10,7 +10,9 @@ use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Member;
 
 use super::replication::{remove, remove_file, write_signal};
-use super::{Postgres, REPLICATION_USER, REWIND_USER, data, new_data, process, rewinding};
+use super::{
+    Postgres, REPLICATION_USER, REWIND_USER, data, former_data, new_data, process, rewinding,
+};
 
 /// The engine starts to answer; recovery after a crash may take its time.
 const START_MAX: Duration = Duration::from_secs(600);
@@ -173,6 +175,11 @@ impl Driver for Postgres {
         remove(data())?;
         remove_file(rewinding())?;
         remove(new_data())
+    }
+
+    async fn drop_former(&self) -> Result<(), Failure> {
+        let removed = tokio::task::spawn_blocking(|| remove(former_data())).await;
+        removed.unwrap_or_else(|_| Err(Failure::transient("the removal broke")))
     }
 
     async fn is_configuration_active(&self, assignment: &Assignment) -> Result<bool, Failure> {

@@ -4,6 +4,7 @@
 //! outside the data directory, so that no copy and no rewind carries one node's to another.
 
 mod config;
+mod diverged;
 mod driver;
 mod log_end;
 mod probe;
@@ -20,6 +21,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use bellwether_model::NodeId;
+use bellwether_model::divergence::Divergence;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Member;
 
@@ -46,6 +48,8 @@ pub struct Postgres {
     said_before: AtomicU64,
     /// New data is refused, for want of room.
     refusing: AtomicBool,
+    /// What only this node held and is kept, the newest first.
+    diverged: Mutex<Vec<Divergence>>,
     /// Who waits for the end of which postmaster.
     death_watch: Mutex<Option<(rustix::process::Pid, tokio::sync::watch::Receiver<bool>)>>,
 }
@@ -63,6 +67,7 @@ impl Postgres {
             mark: Mutex::default(),
             said_before: AtomicU64::default(),
             refusing: AtomicBool::new(room::is_refusing()),
+            diverged: Mutex::new(diverged::findings()),
             death_watch: Mutex::default(),
         }
     }
@@ -92,6 +97,14 @@ fn log_directory() -> PathBuf {
 fn new_data() -> &'static Path {
     Path::new("/data/pgdata.new")
 }
+
+/// What a copy under an order replaced.
+fn former_data() -> &'static Path {
+    Path::new("/data/pgdata.former")
+}
+
+/// In data that was copied under an order: its token.
+const COPIED: &str = "bellwether_copied";
 
 /// There while the data is being rewound: what is there then is neither the old nor the new.
 fn rewinding() -> &'static Path {

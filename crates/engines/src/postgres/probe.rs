@@ -8,7 +8,7 @@ use bellwether_model::replication::Position;
 use bellwether_protocol::local::{EngineFigures, Follower};
 use tokio_postgres::Row;
 
-use super::{Postgres, data, new_data, rewinding, room};
+use super::{COPIED, Postgres, data, former_data, new_data, rewinding, room};
 
 /// Everything in one question. Timelines are read off the names of log segments: the control file
 /// lags behind.
@@ -55,7 +55,14 @@ impl Postgres {
             None => ProcessState::Down,
             Some(_) => ProcessState::Starting,
         };
-        let mut probe = Probe { process, data: data_state(), ..Probe::default() };
+        let mut probe = Probe {
+            process,
+            data: data_state(),
+            copied: std::fs::read_to_string(data().join(COPIED)).ok(),
+            keeps_former: former_data().exists(),
+            diverged: self.diverged.lock().expect("nothing panics while it is held").clone(),
+            ..Probe::default()
+        };
         if process == ProcessState::Down {
             room::release_reserve();
             let cache = self.cache.lock().expect("nothing panics while it is held");

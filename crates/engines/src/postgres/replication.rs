@@ -1,5 +1,6 @@
 //! Copies, followers, and who has to confirm a commit.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -7,13 +8,15 @@ use std::time::Duration;
 use bellwether_contracts::Failure;
 use bellwether_contracts::driver::Probe;
 use bellwether_model::Target;
+use bellwether_model::node::CopyOrder;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Member;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use super::config::{at, conninfo, synchronous_names};
 use super::{
-    Postgres, REPLICATION_USER, data, log_directory, new_data, process, rewinding, slot, timelines,
+    COPIED, Postgres, REPLICATION_USER, data, former_data, log_directory, new_data, process,
+    rewinding, slot, timelines,
 };
 
 /// When a configuration's settings became active.
@@ -34,9 +37,13 @@ impl Postgres {
         progress: &(dyn Fn(u64, u64) + Send + Sync),
     ) -> Result<(), Failure> {
         let own = own(assignment)?;
+        let order = assignment.copy.as_ref();
+        if order.is_some_and(is_complete) {
+            return put_in_place(order);
+        }
         remove(new_data())?;
-        if rewinding().exists() {
-            // Worth nothing, and the copy may need its room.
+        if rewinding().exists() || order.is_some_and(|order| order.erase_first) {
+            // Worth nothing, or worth less than the room that the copy needs.
             remove(data())?;
         }
         process::own_directory(Path::new("/data"))?;
@@ -75,10 +82,12 @@ impl Postgres {
         verify.args(["-q", "-n"]).arg(new_data());
         self.run(&mut verify, "the copy is not what was sent").await?;
         write_signal(new_data())?;
-        // The old data goes only now that the new is complete.
-        remove(data())?;
-        std::fs::rename(new_data(), data()).map_err(|e| at(data(), &e))?;
-        remove_file(rewinding())
+        match order {
+            Some(order) => write_durably(&new_data().join(COPIED), &order.token)?,
+            // Whoever it was copied from may have been a copy itself.
+            None => remove_file(&new_data().join(COPIED))?,
+        }
+        put_in_place(order)
     }
 
     /// Writes on whom to follow and lets the running engine know.
@@ -263,15 +272,40 @@ async fn follow_progress(
 }
 
 pub(super) fn write_signal(directory: &Path) -> Result<(), Failure> {
-    write_durably(&directory.join("standby.signal"))
+    write_durably(&directory.join("standby.signal"), "")
 }
 
-/// Makes an empty file of the engine's that a power cut does not undo.
-pub(super) fn write_durably(path: &Path) -> Result<(), Failure> {
+/// Whether a complete copy under this order waits to be put in place.
+fn is_complete(order: &CopyOrder) -> bool {
+    std::fs::read_to_string(new_data().join(COPIED)).is_ok_and(|token| token == order.token)
+}
+
+/// Puts the complete copy in the place of the old data. That goes only now, or is kept aside while
+/// an order stands; of several the first, which is the one that once followed.
+fn put_in_place(order: Option<&CopyOrder>) -> Result<(), Failure> {
+    let keeps = order.is_some_and(|order| !order.erase_first)
+        && data().exists()
+        && !former_data().exists()
+        && !rewinding().exists();
+    if keeps {
+        std::fs::rename(data(), former_data()).map_err(|e| at(former_data(), &e))?;
+    } else {
+        remove(data())?;
+    }
+    std::fs::rename(new_data(), data()).map_err(|e| at(data(), &e))?;
+    remove_file(rewinding())
+}
+
+/// Makes a file of the engine's with this text that a power cut does not undo.
+pub(super) fn write_durably(path: &Path, text: &str) -> Result<(), Failure> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let mut options = std::fs::OpenOptions::new();
     let file = options.create(true).write(true).truncate(true).mode(0o600).open(path);
-    file.and_then(|file| file.sync_all()).map_err(|e| at(path, &e))?;
+    let written = file.and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    });
+    written.map_err(|e| at(path, &e))?;
     process::give_to_engine(path)?;
     let directory = path.parent().unwrap_or(path);
     let synced = std::fs::File::open(directory).and_then(|directory| directory.sync_all());

@@ -1,7 +1,6 @@
 //! A former primary's data, made fit to follow: what only it held is set aside and the rest is
 //! rewound, or a full copy is asked for.
 
-use std::path::Path;
 use std::time::Duration;
 
 use bellwether_contracts::driver::Repair;
@@ -10,19 +9,10 @@ use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Member;
 use tracing::{info, warn};
 
-use super::config::{at, conninfo};
+use super::config::conninfo;
 use super::driver::parse_lsn;
-use super::replication::{remove, remove_file, write_durably, write_signal};
+use super::replication::{remove_file, write_durably, write_signal};
 use super::{Postgres, REWIND_USER, conf, data, rewinding};
-
-/// Log of a diverged node that is set aside before it is rewound: at most so many segments.
-const DIVERGED_SEGMENTS: usize = 8;
-
-/// The size of each.
-const SEGMENT_BYTES: u64 = 16 << 20;
-
-/// Where it is set aside.
-const DIVERGED: &str = "/data/diverged";
 
 /// Starting a former primary to end its crash recovery.
 const RECOVERY_MAX: Duration = Duration::from_secs(600);
@@ -55,6 +45,8 @@ impl Postgres {
             Ok(plan) => plan,
             Err(failure) if is_about_the_source(&failure.text) => return Err(failure),
             Err(failure) => {
+                // Where histories part is said before what cannot be found.
+                self.keep_diverged(assignment.group.term, fork(&failure.text)).await;
                 warn!("{failure}; a full copy is needed");
                 return Ok(Repair::NeedsCopy);
             }
@@ -63,9 +55,8 @@ impl Postgres {
             write_signal(data())?;
             return Ok(Repair::CatchUp);
         }
-        let end = self.control("Latest checkpoint location").await?;
-        set_aside(assignment.group.term, fork(&plan), parse_lsn(&end))?;
-        write_durably(rewinding())?;
+        self.keep_diverged(assignment.group.term, fork(&plan)).await;
+        write_durably(rewinding(), "")?;
         match self.rewind(assignment, upstream, false).await {
             Ok(said) => {
                 write_signal(data())?;
@@ -158,47 +149,15 @@ fn fork(said: &str) -> Option<u64> {
     parse_lsn(rest.split_whitespace().next()?)
 }
 
-/// The name of the segment that holds this place, without its timeline.
-fn segment(offset: u64) -> String {
-    format!("{:08X}{:08X}", offset >> 32, (offset & 0xffff_ffff) / SEGMENT_BYTES)
-}
-
-/// Copies the log from where histories part to its end aside: what only this node holds can still
-/// be looked at, until the next time.
-fn set_aside(term: u64, from: Option<u64>, to: Option<u64>) -> Result<(), Failure> {
-    let (Some(from), Some(to)) = (from.map(segment), to.map(segment)) else { return Ok(()) };
-    remove(Path::new(DIVERGED))?;
-    let target = Path::new(DIVERGED).join(term.to_string());
-    std::fs::create_dir_all(&target).map_err(|e| at(&target, &e))?;
-    let wal = data().join("pg_wal");
-    let entries = std::fs::read_dir(&wal).map_err(|e| at(&wal, &e))?;
-    let mut segments: Vec<String> = entries
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| name.len() == 24 && (&*from..=&*to).contains(&&name[8..]))
-        .collect();
-    segments.sort_by(|one, other| one[8..].cmp(&other[8..]));
-    for name in segments.iter().take(DIVERGED_SEGMENTS) {
-        let copy = target.join(name);
-        if let Err(error) = std::fs::copy(wal.join(name), &copy) {
-            // No room: the node's return is worth more than what only it holds is certain to be.
-            warn!("diverged log could not be set aside: {error}");
-            let _ = std::fs::remove_file(copy);
-            break;
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_log_that_only_this_node_holds_is_found() {
+    fn where_histories_part_is_read() {
         let said = "pg_rewind: servers diverged at WAL location 1/3A000060 on timeline 2\n\
                     pg_rewind: rewinding from last common checkpoint at 1/39000028 on timeline 2";
         assert_eq!(fork(said), Some(0x1_3a00_0060));
-        assert_eq!(segment(0x1_3a00_0060), "000000010000003A");
         assert_eq!(fork("pg_rewind: no rewind required"), None);
     }
 }

@@ -24,6 +24,11 @@ fn room() -> Option<(u64, u64)> {
     Some((disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize))
 }
 
+/// Whether so many more bytes fit beside what an engine needs to go on.
+pub(super) fn has_room_for(bytes: u64) -> bool {
+    room().is_none_or(|(free, size)| free > bytes + disk_kept_free(size))
+}
+
 /// Whether new data is refused: not on the node's disk, where it could not be written any more.
 pub(super) fn setting() -> PathBuf {
     socket().join("room.conf")

@@ -73,6 +73,7 @@ fn sketch_node(cluster: &Cluster, ordinal: u32, count: u32) -> (Node, Seen, Repo
         fingerprint: None,
         joined_at: None,
         target,
+        copy: None,
     };
     let follower = |ordinal| Follower {
         node: node_id(ordinal),
@@ -98,6 +99,9 @@ fn sketch_node(cluster: &Cluster, ordinal: u32, count: u32) -> (Node, Seen, Repo
         config_version: 1,
         prepared: false,
         surrendered: None,
+        copied: None,
+        keeps_former: false,
+        diverged: Vec::new(),
         engine: EngineFigures::default(),
         host: HostFigures::default(),
     };

@@ -200,6 +200,58 @@ export type CreatedToken = {
 };
 
 /**
+ * The end of a node's log that is no part of the cluster's history. It is kept on the node's disk,
+ * outside the data, before the data is rewound or copied anew.
+ */
+export type Divergence = {
+    /**
+     * Bytes of log in between.
+     */
+    bytes: number;
+    /**
+     * Where it is kept on the node.
+     */
+    directory: string;
+    /**
+     * When the first and the last of them were committed, by the node's clock.
+     */
+    first_commit?: string | null;
+    found_at: Timestamp;
+    /**
+     * Where the histories part.
+     */
+    from: Position;
+    /**
+     * More was found than is kept.
+     */
+    is_cut?: boolean;
+    last_commit?: string | null;
+    /**
+     * How many records of each kind, for example `Heap INSERT`.
+     */
+    records?: {
+        [key: string]: number;
+    };
+    /**
+     * Files of the log that are kept there; the oldest findings keep only their summary.
+     */
+    segments: number;
+    /**
+     * The term in force when it was found.
+     */
+    term: U64;
+    /**
+     * Where the node's own log ended.
+     */
+    to: Position;
+    /**
+     * Transactions that were committed only there, the engine's own upkeep included; none when
+     * they could not be counted to the end.
+     */
+    transactions?: number | null;
+};
+
+/**
  * The ports of a node. Clients use the first three.
  */
 export type EnginePorts = {
@@ -320,14 +372,27 @@ export type Health = {
  */
 export type NewOperation = {
     /**
+     * For `resync`: go on also where writes wait meanwhile, because fewer replicas are left than
+     * have to confirm them.
+     */
+    allow_waiting?: boolean;
+    /**
      * For `delete_cluster`: the cluster's name, typed again.
      */
     confirm?: string | null;
+    /**
+     * For `resync`: copy all data anew, also to a replica that follows or could be made fit to.
+     */
+    copy?: boolean;
     kind: OperationKind;
     /**
      * The node it is about (id or name): to remove, or to promote.
      */
     node?: string | null;
+    /**
+     * For `resync`: the replicas (ids or names); empty for all.
+     */
+    nodes?: Array<string>;
 };
 
 /**
@@ -417,6 +482,11 @@ export type NodeView = {
     created_at: Timestamp;
     disk_size?: number | null;
     disk_used?: number | null;
+    /**
+     * What only this node held when it came back as a former primary, and is kept on its disk; the
+     * newest first.
+     */
+    diverged?: Array<Divergence>;
     engine_version?: string | null;
     /**
      * Whether the gate lets clients reach a primary here.
@@ -515,7 +585,7 @@ export type OperationId = string;
 /**
  * What an operation does. The names are stored: add, never rename.
  */
-export type OperationKind = 'create_cluster' | 'add_node' | 'remove_node' | 'switchover' | 'failover' | 'rejoin' | 'delete_cluster';
+export type OperationKind = 'create_cluster' | 'add_node' | 'remove_node' | 'switchover' | 'failover' | 'rejoin' | 'resync' | 'delete_cluster';
 
 export type OperationStatus = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled';
 
@@ -596,6 +666,11 @@ export type PageNodeView = {
         created_at: Timestamp;
         disk_size?: number | null;
         disk_used?: number | null;
+        /**
+         * What only this node held when it came back as a former primary, and is kept on its disk; the
+         * newest first.
+         */
+        diverged?: Array<Divergence>;
         engine_version?: string | null;
         /**
          * Whether the gate lets clients reach a primary here.

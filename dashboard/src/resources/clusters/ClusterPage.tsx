@@ -17,6 +17,7 @@ import { useTitle } from '../../ui/useTitle';
 import { AddNodeButton } from '../nodes/AddNodeButton';
 import { messages as nodeMessages } from '../nodes/nodes.messages';
 import { NodesSkeleton, NodesTable } from '../nodes/NodesTable';
+import { ResyncButton } from '../nodes/ResyncButton';
 import { OperationBanner } from '../operations/OperationBanner';
 import { OperationList } from '../operations/OperationList';
 import classes from './clusters.module.css';
@@ -54,7 +55,12 @@ export function ClusterPage() {
         title={cluster.name}
         status={<Status look={clusterLooks[cluster.phase]} size="md" />}
         sub={<SubFacts cluster={cluster} />}
-        actions={<AddNodeButton cluster={cluster} />}
+        actions={
+          <>
+            <ResyncButton cluster={cluster} />
+            <AddNodeButton cluster={cluster} />
+          </>
+        }
       />
       <OperationBanner cluster={cluster} />
       <ClusterTabs cluster={cluster} />

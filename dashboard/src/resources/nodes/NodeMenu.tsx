@@ -2,7 +2,7 @@ import { ActionIcon, Menu } from '@mantine/core';
 import { type ReactNode, useState } from 'react';
 
 import type { ClusterView, NodeView, OperationKind } from '../../api/types';
-import { DotsIcon, PromoteIcon, TrashIcon } from '../../ui/icons';
+import { DotsIcon, PromoteIcon, RetryIcon, TrashIcon } from '../../ui/icons';
 import { ConfirmOperation } from './ConfirmOperation';
 import classes from './nodes.module.css';
 import { messages } from './nodes.messages';
@@ -14,7 +14,7 @@ interface Props {
 
 /** What can be done with a node; what cannot is listed with the reason, so that nobody searches. */
 export function NodeMenu({ cluster, node }: Props) {
-  const [asked, setAsked] = useState<'switchover' | 'remove_node' | null>(null);
+  const [asked, setAsked] = useState<'switchover' | 'resync' | 'remove_node' | null>(null);
   const close = () => setAsked(null);
   return (
     <>
@@ -34,6 +34,13 @@ export function NodeMenu({ cluster, node }: Props) {
           />
           <Choice
             node={node}
+            kind="resync"
+            icon={<RetryIcon />}
+            words={messages.resyncOne}
+            onChoose={() => setAsked('resync')}
+          />
+          <Choice
+            node={node}
             kind="remove_node"
             icon={<TrashIcon />}
             words={messages.remove}
@@ -47,6 +54,15 @@ export function NodeMenu({ cluster, node }: Props) {
         title={messages.promoteTitle(node.name)}
         action={messages.confirmPromote}
         isOpen={asked === 'switchover'}
+        onClose={close}
+      />
+      <ConfirmOperation
+        cluster={cluster}
+        request={{ kind: 'resync', nodes: [node.id], copy: true }}
+        title={messages.resyncOneTitle(node.name)}
+        action={messages.confirmResync}
+        isDangerous
+        isOpen={asked === 'resync'}
         onClose={close}
       />
       <ConfirmOperation

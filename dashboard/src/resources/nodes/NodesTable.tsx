@@ -34,6 +34,10 @@ export function NodesTable({ cluster, nodes }: { cluster: ClusterView; nodes: No
   );
 }
 
+/** What only this node held and somebody may miss. */
+const divergedOf = (node: NodeView) =>
+  (node.diverged ?? []).filter((found) => found.transactions !== 0);
+
 function NodeRow({ cluster, node }: { cluster: ClusterView; node: NodeView }) {
   const { memory_used, memory_limit, disk_used, disk_size } = node;
   return (
@@ -52,6 +56,11 @@ function NodeRow({ cluster, node }: { cluster: ClusterView; node: NodeView }) {
       <td data-label={columns.health} data-wide>
         <Status look={healthLooks[node.health]} />
         <span className={classes.state}>{node.state}</span>
+        {divergedOf(node).map((found) => (
+          <span key={found.directory} className={classes.state}>
+            {messages.diverged(found.transactions, found.term, found.directory)}
+          </span>
+        ))}
       </td>
       <td data-label={columns.lag} className={table.number}>
         {node.lag_bytes == null ? messages.unknown : formatBytes(node.lag_bytes)}

@@ -1,3 +1,5 @@
+import { formatCount } from '../../ui/format';
+
 export const messages = {
   title: 'Nodes',
   add: 'Add node',
@@ -18,16 +20,23 @@ export const messages = {
   actionsOf: (name: string) => `Actions for ${name}`,
   promote: 'Promote to primary',
   remove: 'Remove…',
+  resync: 'Resync…',
+  resyncOne: 'Copy its data anew…',
   promoteTitle: (name: string) => `Promote ${name}?`,
   removeTitle: (name: string) => `Remove ${name}?`,
+  resyncTitle: (name: string) => `Copy all data of ${name} to its replicas anew?`,
+  resyncOneTitle: (name: string) => `Copy all data to ${name} anew?`,
   addTitle: (name: string) => `Add a node to ${name}?`,
   confirmPromote: 'Promote',
   confirmRemove: 'Remove node',
   confirmAdd: 'Add node',
+  confirmResync: 'Erase and copy anew',
   cancel: 'Cancel',
   unavailable: 'This is not possible now.',
   ofCores: (cpus: string) => `of ${cpus}`,
   of: (total: string) => `of ${total}`,
   engineVersion: (version: string) => `version ${version}`,
   machine: 'Machine',
+  diverged: (transactions: number | null | undefined, term: number, place: string) =>
+    `${transactions == null ? 'Log' : formatCount(transactions, 'transaction', 'transactions')} that only it held, before term ${term}: kept in ${place}`,
 };

@@ -17,6 +17,7 @@ function valueWords(key: string, value: unknown): string {
   if (value === null || value === undefined || value === '') return '';
   if (isPosition(value)) return formatPosition(value);
   if (typeof value === 'number') {
+    if (key === 'found_bytes') return messages.bytes(value);
     if (key === 'missing_bytes') return value === 0 ? messages.nothingLost : messages.bytes(value);
     if (key === 'rescued_bytes') return value === 0 ? '' : messages.bytes(value);
     if (key.endsWith('_ms')) return messages.duration(value);

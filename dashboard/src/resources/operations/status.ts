@@ -24,6 +24,7 @@ const titles: Record<OperationKind, string> = {
   switchover: 'Promote',
   failover: 'Failover',
   rejoin: 'Rejoin',
+  resync: 'Resync',
   delete_cluster: 'Delete cluster',
 };
 

@@ -61,6 +61,7 @@ fn assignment(seq: u64, target: Target, voters: &[u32]) -> Assignment {
         },
         promise: 1,
         target,
+        copy: None,
         prepare: false,
         hold: false,
         read_lag_bytes_max: 0,
@@ -84,6 +85,9 @@ fn serving(term: Term) -> WorkerReport {
         config_version: 1,
         prepared: false,
         surrendered: None,
+        copied: None,
+        keeps_former: false,
+        diverged: Vec::new(),
         engine: EngineFigures::default(),
         host: HostFigures::default(),
     }

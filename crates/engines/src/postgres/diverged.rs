@@ -1,0 +1,304 @@
+//! What only this node's log holds, kept aside before its data is rewound or copied: the log from
+//! where histories part, what `pg_waldump` makes of it, and a summary of both.
+//!
+//! It is bounded: of the newest finding so many segments are kept, of earlier ones the text and the
+//! summary, and of all of them the last few, for a while. Whatever goes wrong here is said, and
+//! keeps no node from coming back.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use bellwether_contracts::Failure;
+use bellwether_model::divergence::Divergence;
+use bellwether_model::replication::Position;
+use bellwether_model::{Term, Timestamp};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tracing::warn;
+
+use super::config::at;
+use super::driver::parse_lsn;
+use super::replication::{remove, write_durably};
+use super::{Postgres, log_directory, room};
+
+/// Where it is kept, a directory for each term.
+const DIVERGED: &str = "/data/diverged";
+
+/// In each, written last.
+const SUMMARY: &str = "summary.json";
+
+/// In each: the records as `pg_waldump` shows them.
+const TEXT: &str = "records.txt";
+
+/// Of the text so many bytes are kept.
+const TEXT_BYTES_MAX: usize = 1 << 20;
+
+/// Of the log at most so many segments are kept.
+const SEGMENTS_MAX: usize = 8;
+
+/// The size of each.
+const SEGMENT_BYTES: u64 = 16 << 20;
+
+/// So many findings are kept, and so long.
+const FINDINGS_MAX: usize = 8;
+const KEPT_MS: u64 = 30 * 24 * 3_600_000;
+
+/// Kinds of records that are told apart.
+const KINDS_MAX: usize = 40;
+
+/// Reading the log may take so long.
+const READ_MAX: Duration = Duration::from_secs(120);
+
+/// What `pg_waldump` told of a piece of the log.
+#[derive(Default)]
+struct Told {
+    tally: Tally,
+    text: Vec<u8>,
+    is_text_cut: bool,
+}
+
+#[derive(Default)]
+struct Tally {
+    transactions: u64,
+    first_commit: Option<String>,
+    last_commit: Option<String>,
+    records: std::collections::BTreeMap<String, u64>,
+}
+
+impl Tally {
+    /// Takes in a line: `rmgr: Heap  len (rec/tot): … desc: INSERT off: 1 …`.
+    fn add(&mut self, line: &str) {
+        let manager = line.strip_prefix("rmgr:").and_then(|rest| rest.split_whitespace().next());
+        let description = line.split_once(" desc: ").map(|(_, description)| description);
+        let (Some(manager), Some(description)) = (manager, description) else { return };
+        let word = description.split_whitespace().next().unwrap_or_default();
+        let kind = format!("{manager} {word}");
+        if self.records.len() < KINDS_MAX || self.records.contains_key(&kind) {
+            *self.records.entry(kind).or_default() += 1;
+        }
+        if manager == "Transaction" && matches!(word, "COMMIT" | "COMMIT_PREPARED") {
+            self.transactions += 1;
+            // `COMMIT 2026-03-01 12:00:00.123456 UTC; inval msgs: …`
+            let rest = description.split_once("20").map(|(_, rest)| format!("20{rest}"));
+            let moment = rest.and_then(|rest| rest.split(" UTC").next().map(str::to_owned));
+            self.first_commit = self.first_commit.take().or_else(|| moment.clone());
+            self.last_commit = moment.or(self.last_commit.take());
+        }
+    }
+}
+
+impl Postgres {
+    /// Keeps what only this node holds, from where its history parts from the cluster's.
+    pub(super) async fn keep_diverged(&self, term: Term, fork: Option<u64>) {
+        let Some(fork) = fork else { return };
+        if let Err(failure) = self.try_to_keep(term, fork).await {
+            warn!("what only this node holds cannot be kept: {failure}");
+        }
+        let found = findings();
+        *self.diverged.lock().expect("nothing panics while it is held") = found;
+    }
+
+    async fn try_to_keep(&self, term: Term, fork: u64) -> Result<(), Failure> {
+        let directory = Path::new(DIVERGED).join(term.to_string());
+        let timeline = self.control("Latest checkpoint's TimeLineID").await?;
+        let timeline: u64 = timeline.parse().unwrap_or(0);
+        let end = parse_lsn(&self.control("Latest checkpoint location").await?).unwrap_or(fork);
+        let (from, to) =
+            (Position { timeline, offset: fork }, Position { timeline, offset: end.max(fork) });
+        // An attempt that was interrupted has kept it already.
+        if read(&directory).is_some_and(|known| (known.from, known.to) == (from, to)) {
+            return Ok(());
+        }
+        remove(&directory)?;
+        std::fs::create_dir_all(&directory).map_err(|e| at(&directory, &e))?;
+        let told = tokio::time::timeout(READ_MAX, self.read_log(from, to)).await;
+        let (told, is_whole) = match told {
+            Ok(Ok(told)) => (told, true),
+            Ok(Err(failure)) => {
+                warn!("the log that only this node holds cannot be read: {failure}");
+                (Told::default(), false)
+            }
+            Err(_) => (Told::default(), false),
+        };
+        let count = told.tally.transactions;
+        let (mut segments, mut is_cut) = (0, told.is_text_cut || !is_whole);
+        if count > 0 || !is_whole {
+            std::fs::write(directory.join(TEXT), &told.text).map_err(|e| at(&directory, &e))?;
+            let (kept, is_all) = copy_segments(&directory, from, to)?;
+            (segments, is_cut) = (kept, is_cut || !is_all);
+        }
+        let divergence = Divergence {
+            term,
+            found_at: Timestamp::now(),
+            from,
+            to,
+            bytes: to.offset - from.offset,
+            transactions: is_whole.then_some(count),
+            first_commit: told.tally.first_commit,
+            last_commit: told.tally.last_commit,
+            records: told.tally.records,
+            directory: directory.to_string_lossy().into_owned(),
+            segments,
+            is_cut,
+        };
+        write_summary(&directory, &divergence)?;
+        prune(&divergence);
+        Ok(())
+    }
+
+    /// Reads the log by `pg_waldump`, line by line: it may be long.
+    async fn read_log(&self, from: Position, to: Position) -> Result<Told, Failure> {
+        let place = |offset: u64| format!("{:X}/{:X}", offset >> 32, offset & 0xffff_ffff);
+        let mut child = self
+            .command("pg_waldump")
+            .arg("-p")
+            .arg(log_directory())
+            .args(["-t", &from.timeline.to_string()])
+            .args(["-s", &place(from.offset), "-e", &place(to.offset)])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| Failure::permanent(format!("pg_waldump: {error}")))?;
+        let mut told = Told::default();
+        if let Some(output) = child.stdout.take() {
+            let mut lines = BufReader::new(output).split(b'\n');
+            while let Ok(Some(line)) = lines.next_segment().await {
+                told.tally.add(&String::from_utf8_lossy(&line));
+                if told.text.len() + line.len() < TEXT_BYTES_MAX {
+                    told.text.extend_from_slice(&line);
+                    told.text.push(b'\n');
+                } else {
+                    told.is_text_cut = true;
+                }
+            }
+        }
+        let output = child.wait_with_output().await;
+        let output = output.map_err(|error| Failure::transient(format!("pg_waldump: {error}")))?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            return Err(Failure::permanent(format!("pg_waldump: {}", said.trim())));
+        }
+        if told.is_text_cut {
+            told.text.extend_from_slice(b"... more follows in the log itself\n");
+        }
+        Ok(told)
+    }
+}
+
+/// Copies the log aside; how many segments, and whether all. None are copied into the room that the
+/// node's return needs: that is worth more than what only it holds is certain to be.
+fn copy_segments(directory: &Path, from: Position, to: Position) -> Result<(u32, bool), Failure> {
+    let (first, last) = (segment(from.offset), segment(to.offset));
+    let log = log_directory();
+    let entries = std::fs::read_dir(&log).map_err(|e| at(&log, &e))?;
+    let mut segments: Vec<String> = entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.len() == 24 && (&*first..=&*last).contains(&&name[8..]))
+        .filter(|name| u64::from_str_radix(&name[..8], 16).is_ok_and(|t| t == from.timeline))
+        .collect();
+    segments.sort();
+    let mut kept = 0;
+    for name in segments.iter().take(SEGMENTS_MAX) {
+        let target = directory.join(name);
+        if !room::has_room_for(SEGMENT_BYTES * 4) {
+            break;
+        }
+        if let Err(error) = std::fs::copy(log.join(name), &target) {
+            warn!("{name} could not be set aside: {error}");
+            let _ = std::fs::remove_file(target);
+            break;
+        }
+        kept += 1;
+    }
+    Ok((kept, kept as usize == segments.len()))
+}
+
+/// The name of the segment that holds this place, without its timeline.
+fn segment(offset: u64) -> String {
+    format!("{:08X}{:08X}", offset >> 32, (offset & 0xffff_ffff) / SEGMENT_BYTES)
+}
+
+fn write_summary(directory: &Path, divergence: &Divergence) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(divergence).expect("plain data");
+    write_durably(&directory.join(SUMMARY), &text)
+}
+
+fn read(directory: &Path) -> Option<Divergence> {
+    let text = std::fs::read_to_string(directory.join(SUMMARY)).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+/// Everything that is kept, the newest first.
+pub(super) fn findings() -> Vec<Divergence> {
+    let Ok(entries) = std::fs::read_dir(DIVERGED) else { return Vec::new() };
+    let mut all: Vec<Divergence> = entries.filter_map(|entry| read(&entry.ok()?.path())).collect();
+    all.sort_by_key(|found| std::cmp::Reverse((found.term, found.found_at)));
+    all
+}
+
+/// Removes what is too old or too much. Earlier findings keep their summary and their text.
+fn prune(newest: &Divergence) {
+    let now = newest.found_at;
+    let earlier = findings().into_iter().filter(|found| found.directory != newest.directory);
+    for (place, mut found) in earlier.enumerate() {
+        let directory = PathBuf::from(&found.directory);
+        let is_over = place + 1 >= FINDINGS_MAX || now.millis_since(found.found_at) > KEPT_MS;
+        let result = if is_over {
+            remove(&directory)
+        } else if newest.segments > 0 && found.segments > 0 {
+            (found.segments, found.is_cut) = (0, true);
+            remove_segments(&directory).and_then(|()| write_summary(&directory, &found))
+        } else {
+            Ok(())
+        };
+        if let Err(failure) = result {
+            warn!("an earlier finding cannot be removed: {failure}");
+        }
+    }
+}
+
+fn remove_segments(directory: &Path) -> Result<(), Failure> {
+    let entries = std::fs::read_dir(directory).map_err(|e| at(directory, &e))?;
+    for entry in entries.flatten() {
+        if entry.file_name().len() == 24 {
+            std::fs::remove_file(entry.path()).map_err(|e| at(&entry.path(), &e))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_that_only_this_node_holds_is_found() {
+        assert_eq!(segment(0x1_3a00_0060), "000000010000003A");
+    }
+
+    #[test]
+    fn commits_are_counted_and_every_kind_of_record() {
+        let mut tally = Tally::default();
+        for line in [
+            "rmgr: Heap        len (rec/tot):     59/    59, tx:        745, lsn: 0/03000108, prev \
+             0/030000D0, desc: INSERT off: 1, flags: 0x08, blkref #0: rel 1663/16384/16390 blk 0",
+            "rmgr: Transaction len (rec/tot):     46/    46, tx:        745, lsn: 0/03000148, prev \
+             0/03000108, desc: COMMIT 2026-03-01 12:00:00.123456 UTC",
+            "rmgr: Transaction len (rec/tot):     34/    34, tx:        746, lsn: 0/03000178, prev \
+             0/03000148, desc: ABORT 2026-03-01 12:00:01.000000 UTC",
+            "rmgr: Transaction len (rec/tot):     98/    98, tx:        747, lsn: 0/030001A0, prev \
+             0/03000178, desc: COMMIT 2026-03-01 12:00:02.500000 UTC; inval msgs: catcache 55",
+            "pg_waldump: something else",
+        ] {
+            tally.add(line);
+        }
+        assert_eq!(tally.transactions, 2);
+        assert_eq!(tally.first_commit.as_deref(), Some("2026-03-01 12:00:00.123456"));
+        assert_eq!(tally.last_commit.as_deref(), Some("2026-03-01 12:00:02.500000"));
+        let records: Vec<_> = tally.records.iter().map(|(k, n)| (k.as_str(), *n)).collect();
+        let expected = [("Heap INSERT", 1), ("Transaction ABORT", 1), ("Transaction COMMIT", 2)];
+        assert_eq!(records, expected);
+    }
+}
