@@ -1,8 +1,10 @@
 //! Leads clients to where they belong: on every node one port to the primary, one to the replicas.
 //!
-//! Bytes are passed on unread. A new connection waits while the primary changes, up to a limit.
-//! Until a node has answered it for the first time, what its client said is kept, and said again to
-//! the next node when the first one turns out to be frozen, gone or replaced.
+//! A new connection waits while the primary changes, up to a limit. Sessions of clients that write
+//! are the engine's part (`bellwether_contracts::Sessions`): they go on with the next primary when
+//! the change is planned. Otherwise bytes are passed on unread. Until a node has answered for the
+//! first time, what its client said is kept, and said again to the next node when the first one
+//! turns out to be frozen, gone or replaced.
 
 use std::collections::HashMap;
 use std::net::{Ipv6Addr, SocketAddr};
@@ -11,14 +13,19 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use bellwether_protocol::local::{FromSentry, Routes, ToSentry};
+use bellwether_contracts::Sessions;
+use bellwether_protocol::local::{EndpointReport, FromSentry, Routes, ToSentry};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixStream};
 use tokio::sync::watch;
 use tracing::{debug, error, info, warn};
 
+use self::to_primary::ToPrimary;
 use crate::lines;
 use crate::paths::Paths;
+
+/// Finds the engine's way with the sessions of its clients.
+pub type SessionsFactory = Box<dyn Fn(&Routes) -> Option<Arc<dyn Sessions>> + Send>;
 
 /// One attempt to reach a node.
 const CONNECT_MAX: Duration = Duration::from_secs(1);
@@ -42,9 +49,10 @@ const BUFFER_BYTES: usize = 16 * 1024;
 ///
 /// # Errors
 /// When the sentry tells ports that cannot be listened on.
-pub async fn run(paths: &Paths) -> anyhow::Result<()> {
+pub async fn run(paths: &Paths, sessions: SessionsFactory) -> anyhow::Result<()> {
     let (sender, routes) = watch::channel(Routes::default());
-    tokio::spawn(follow_sentry(paths.socket.clone(), sender));
+    let to_primary = Arc::new(ToPrimary::new(routes.clone()));
+    tokio::spawn(follow_sentry(paths.socket.clone(), sender, to_primary.clone()));
     let mut ports = routes.clone();
     let first = ports.wait_for(|routes| routes.read_write_port != 0).await?.clone();
     let load = Arc::new(Load::default());
@@ -54,16 +62,17 @@ pub async fn run(paths: &Paths) -> anyhow::Result<()> {
         "leading clients: {} to the primary, {} to replicas",
         first.read_write_port, first.read_only_port
     );
+    let leader = Leader { routes, load, sessions: sessions(&first), to_primary };
     tokio::select! {
-        () = serve(read_write, routes.clone(), Kind::ReadWrite, load.clone()) => {}
-        () = serve(read_only, routes, Kind::ReadOnly, load) => {}
+        () = serve(read_write, Kind::ReadWrite, leader.clone()) => {}
+        () = serve(read_only, Kind::ReadOnly, leader) => {}
     }
     Ok(())
 }
 
-async fn follow_sentry(socket: PathBuf, sender: watch::Sender<Routes>) {
+async fn follow_sentry(socket: PathBuf, sender: watch::Sender<Routes>, to_primary: Arc<ToPrimary>) {
     loop {
-        if let Err(error) = follow_once(&socket, &sender).await {
+        if let Err(error) = follow_once(&socket, &sender, &to_primary).await {
             debug!("the sentry: {error:#}");
         }
         // What was known last stays in force.
@@ -71,17 +80,36 @@ async fn follow_sentry(socket: PathBuf, sender: watch::Sender<Routes>) {
     }
 }
 
-async fn follow_once(socket: &Path, sender: &watch::Sender<Routes>) -> anyhow::Result<()> {
+async fn follow_once(
+    socket: &Path,
+    sender: &watch::Sender<Routes>,
+    to_primary: &ToPrimary,
+) -> anyhow::Result<()> {
     let (read, mut write) = UnixStream::connect(socket).await?.into_split();
     lines::send(&mut write, &ToSentry::IamEndpoint).await?;
     let mut read = BufReader::new(read);
     let mut line = Vec::new();
-    while let Some(message) = lines::receive::<FromSentry>(&mut read, &mut line).await? {
-        if let FromSentry::Routes(routes) = message {
-            sender.send_replace(routes);
+    let mut open = to_primary.open.watch();
+    loop {
+        tokio::select! {
+            message = lines::receive::<FromSentry>(&mut read, &mut line) => match message? {
+                Some(FromSentry::Routes(routes)) => {
+                    to_primary.take(&routes);
+                    sender.send_replace(routes);
+                }
+                Some(_) => continue,
+                None => return Ok(()),
+            },
+            Ok(()) = open.changed(), if sender.borrow().is_held => {}
+        }
+        let (version, is_held) = (sender.borrow().version, sender.borrow().is_held);
+        if is_held {
+            // Counted after everybody could know that clients are held back.
+            let open = u32::try_from(*open.borrow_and_update()).unwrap_or(u32::MAX);
+            let report = EndpointReport { version, open };
+            lines::send(&mut write, &ToSentry::Endpoint(report)).await?;
         }
     }
-    Ok(())
 }
 
 fn listen(port: u16) -> anyhow::Result<TcpListener> {
@@ -99,16 +127,20 @@ enum Kind {
     ReadOnly,
 }
 
-async fn serve(
-    listener: TcpListener,
+/// What it takes to lead clients.
+#[derive(Clone)]
+struct Leader {
     routes: watch::Receiver<Routes>,
-    kind: Kind,
     load: Arc<Load>,
-) {
+    sessions: Option<Arc<dyn Sessions>>,
+    to_primary: Arc<ToPrimary>,
+}
+
+async fn serve(listener: TcpListener, kind: Kind, leader: Leader) {
     loop {
         match listener.accept().await {
             Ok((client, _)) => {
-                tokio::spawn(lead(client, routes.clone(), kind, load.clone()));
+                tokio::spawn(leader.clone().lead(client, kind));
             }
             Err(error) => {
                 // Out of descriptors, most likely: others close some meanwhile.
@@ -119,14 +151,26 @@ async fn serve(
     }
 }
 
-/// Leads one client.
-async fn lead(
+impl Leader {
+    /// Leads one client.
+    async fn lead(self, client: TcpStream, kind: Kind) {
+        prepare(&client);
+        match self.sessions {
+            Some(sessions) if kind == Kind::ReadWrite && sessions.is_ready().await => {
+                sessions.lead(client, self.to_primary).await;
+            }
+            _ => lead_unread(client, self.routes, kind, self.load).await,
+        }
+    }
+}
+
+/// Leads one client without knowing what it says.
+async fn lead_unread(
     mut client: TcpStream,
     mut routes: watch::Receiver<Routes>,
     kind: Kind,
     load: Arc<Load>,
 ) {
-    prepare(&client);
     let wait = Duration::from_millis(routes.borrow().connect_wait_ms);
     let mut route =
         match tokio::time::timeout(wait, open(&mut client, &mut routes, kind, &load)).await {
@@ -356,6 +400,8 @@ async fn refuse(mut client: TcpStream, waited: Duration) {
     }
     let _ = client.shutdown().await;
 }
+
+mod to_primary;
 
 #[cfg(test)]
 mod tests;

@@ -150,6 +150,9 @@ pub(crate) async fn accept(
                 operation.node_name = Some(node.name.clone());
             }
         }
+        if request.end_transactions {
+            operation.state = serde_json::json!({ "end_transactions": true });
+        }
         // What is asked for stays asked for: otherwise the loop would undo it.
         let nodes = match request.kind {
             OperationKind::AddNode => view.nodes.len() as u32 + 1,
@@ -227,6 +230,10 @@ fn check_node(view: &View, request: &NewOperation) -> Result<()> {
             let words = format!("{} knows no `{field}`; leave it out", request.kind);
             return Err(ApiError::field(field, words));
         }
+    }
+    if request.end_transactions && request.kind != OperationKind::Switchover {
+        let words = format!("{} knows no `end_transactions`; leave it out", request.kind);
+        return Err(ApiError::field("end_transactions", words));
     }
     let needs_node = matches!(request.kind, OperationKind::Switchover | OperationKind::RemoveNode);
     match request.node.as_deref() {

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use bellwether_model::NodeId;
 use bellwether_model::divergence::Divergence;
 use bellwether_model::replication::Position;
+use bellwether_model::transaction::Transaction;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Member;
 use bellwether_protocol::local::{EngineFigures, Follower};
@@ -123,6 +124,9 @@ pub trait Driver: Send + Sync {
 
     /// Prepares for a quick stop (a checkpoint); no effect on clients.
     async fn prepare_handover(&self) -> Result<(), Failure>;
+
+    /// Open transactions of clients, the oldest first; not more than can be shown.
+    async fn transactions(&self) -> Result<Vec<Transaction>, Failure>;
 
     /// Ends the connections of clients, not those of replication.
     async fn end_clients(&self) -> Result<(), Failure>;

@@ -5,7 +5,9 @@
 pub mod driver;
 pub mod failure;
 pub mod provider;
+pub mod sessions;
 
 pub use driver::Driver;
 pub use failure::{Class, Failure};
 pub use provider::Provider;
+pub use sessions::Sessions;

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use bellwether_contracts::Driver;
+use bellwether_contracts::{Driver, Sessions};
 use bellwether_model::engine::EngineProfile;
 use bellwether_protocol::Assignment;
+use bellwether_protocol::local::Routes;
 
 pub mod postgres;
 
@@ -19,6 +20,17 @@ pub fn profiles() -> Vec<EngineProfile> {
 pub fn driver(assignment: &Assignment) -> Option<Arc<dyn Driver>> {
     match assignment.engine.name.as_str() {
         postgres::profile::NAME => Some(Arc::new(postgres::Postgres::new(assignment))),
+        _ => None,
+    }
+}
+
+/// The way with the sessions of the assigned engine's clients, where one is known.
+#[must_use]
+pub fn sessions(routes: &Routes) -> Option<Arc<dyn Sessions>> {
+    match routes.engine.as_str() {
+        postgres::profile::NAME => {
+            Some(Arc::new(postgres::sessions::PostgresSessions::new(routes.private_port)))
+        }
         _ => None,
     }
 }

@@ -20,6 +20,7 @@ pub mod provider;
 pub mod replication;
 pub mod resync;
 pub mod time;
+pub mod transaction;
 pub mod user;
 
 pub use bytes::Bytes;

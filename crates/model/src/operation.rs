@@ -214,14 +214,25 @@ pub struct NewOperation {
     /// have to confirm them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_waiting: bool,
+    /// For `switchover`: end transactions that are still open instead of leaving the primary as it
+    /// is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub end_transactions: bool,
 }
 
 impl NewOperation {
     /// A request that says no more than what, and of which node.
     #[must_use]
     pub fn of(kind: OperationKind, node: Option<String>) -> Self {
-        let (confirm, nodes) = (None, Vec::new());
-        Self { kind, node, confirm, nodes, copy: false, allow_waiting: false }
+        Self {
+            kind,
+            node,
+            confirm: None,
+            nodes: Vec::new(),
+            copy: false,
+            allow_waiting: false,
+            end_transactions: false,
+        }
     }
 }
 

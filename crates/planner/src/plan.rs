@@ -162,8 +162,8 @@ fn summary(view: &View, kind: OperationKind, node: Option<&NodeFacts>) -> String
             format!("Removes {node} from {name} with its machine and its disk.")
         }
         OperationKind::Switchover => format!(
-            "Makes {node} the primary of {name}; {primary} follows it. New connections wait \
-             meanwhile, connections to the present primary are closed."
+            "Makes {node} the primary of {name}; {primary} follows it. Clients at the read-write \
+             endpoint wait meanwhile and go on; connections made directly to {primary} are closed."
         ),
         OperationKind::Failover => {
             format!("Replaces the lost primary of {name} by its most advanced replica.")

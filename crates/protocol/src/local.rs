@@ -1,8 +1,11 @@
 //! What the processes of one agent say among themselves: the sentry listens on a Unix socket,
 //! worker and endpoint connect. One JSON document per line.
 
+use std::net::Ipv4Addr;
+
 use bellwether_model::divergence::Divergence;
 use bellwether_model::replication::{Actual, Position};
+use bellwether_model::transaction::Transaction;
 use bellwether_model::{NodeId, Term};
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +15,10 @@ use crate::session::Surrender;
 /// The sentry's socket.
 pub const SOCKET: &str = "/run/bellwether/sentry.sock";
 
+/// From this address an endpoint leads sessions whose TLS it ends to its own node's engine, which
+/// takes them unencrypted from there alone. What is passed on unread comes from another.
+pub const ENDPOINT_SOURCE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+
 /// To the sentry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -20,6 +27,8 @@ pub enum ToSentry {
     IamWorker,
     /// First line of the endpoint; from then on it gets `Routes` whenever they change.
     IamEndpoint,
+    /// While clients are held back, whenever it changes.
+    Endpoint(EndpointReport),
     /// Every quarter second, and at once when something changed.
     Worker(Box<WorkerReport>),
     /// Answered with one `Status` line, for `bellwether-agent status`.
@@ -37,6 +46,15 @@ pub enum FromSentry {
         report: Box<crate::session::Report>,
         connected: bool,
     },
+}
+
+/// How far clients are held back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndpointReport {
+    /// The routes it speaks of (`Routes::version`), which are in force.
+    pub version: u64,
+    /// Sessions led by it that may still say something to the primary.
+    pub open: u32,
 }
 
 /// What the worker shall do.
@@ -84,6 +102,12 @@ pub struct WorkerReport {
     /// What `Assignment::prepare` asked for has been done since it was asked.
     #[serde(default)]
     pub prepared: bool,
+    /// Open transactions of clients while a planned change is near; none: not looked at.
+    #[serde(default)]
+    pub transactions: Option<Vec<Transaction>>,
+    /// There were none when it was looked at while clients were held back.
+    #[serde(default)]
+    pub drained: bool,
     /// The role of that term was given up by an orderly stop or a death of the engine.
     pub surrendered: Option<Surrender>,
     /// The token of the order that the data here was copied under (`Assignment::copy`).
@@ -139,9 +163,23 @@ pub struct HostFigures {
 pub struct Routes {
     pub read_write_port: u16,
     pub read_only_port: u16,
+    /// Rises with what is told here.
+    #[serde(default)]
+    pub version: u64,
+    /// The engine's stored name, and the port of this node's own.
+    #[serde(default)]
+    pub engine: String,
+    #[serde(default)]
+    pub private_port: u16,
+    /// A planned change of primary is under way: what clients begin anew waits.
+    #[serde(default)]
+    pub is_held: bool,
     /// The primary's gate, address and port; none: hold new connections. On the primary itself it
     /// is a loopback address and the private port.
     pub primary: Option<(String, u16)>,
+    /// The name that the primary's certificate bears.
+    #[serde(default)]
+    pub primary_name: String,
     /// Counts primaries: connections to an earlier one are closed.
     pub term: Term,
     /// Read gates of the admitted replicas.

@@ -66,6 +66,10 @@ pub struct Report {
     pub gate: GateReport,
     /// The role of that term was given up for ever.
     pub surrendered: Option<Surrender>,
+    /// While clients are held back: sessions led by this node's endpoint that may still say
+    /// something to the primary. None: it is not known that any are held back.
+    #[serde(default)]
+    pub open_sessions: Option<u32>,
     /// Milliseconds since the worker was last heard from; none: not yet.
     pub worker_age_ms: Option<u64>,
     /// The worker's last report.

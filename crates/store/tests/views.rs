@@ -73,6 +73,7 @@ fn report() -> Report {
         lease_request_age_ms: None,
         gate: bellwether_protocol::session::GateReport::default(),
         surrendered: None,
+        open_sessions: None,
         worker_age_ms: None,
         worker: None,
     }

@@ -28,6 +28,9 @@ pub(crate) enum Command {
     Promote {
         cluster: String,
         node: String,
+        /// End transactions that are still open instead of leaving the primary as it is
+        #[arg(long)]
+        end_transactions: bool,
         #[command(flatten)]
         acting: Acting,
     },
@@ -41,18 +44,21 @@ pub(crate) enum Command {
 }
 
 pub(super) async fn run(context: &Context, command: Command) -> Result {
+    let mut ends_transactions = false;
     let (kind, cluster, node, acting) = match command {
         Command::List { cluster } => return list(context, &cluster).await,
         Command::Diverged { node, cluster } => return diverged(context, &cluster, &node).await,
         Command::Add { cluster, acting } => (OperationKind::AddNode, cluster, None, acting),
-        Command::Promote { cluster, node, acting } => {
+        Command::Promote { cluster, node, end_transactions, acting } => {
+            ends_transactions = end_transactions;
             (OperationKind::Switchover, cluster, Some(node), acting)
         }
         Command::Remove { cluster, node, acting } => {
             (OperationKind::RemoveNode, cluster, Some(node), acting)
         }
     };
-    let request = NewOperation::of(kind, node);
+    let request =
+        NewOperation { end_transactions: ends_transactions, ..NewOperation::of(kind, node) };
     let plan = context.client.plan(&cluster, &request).await?;
     if acting.plan {
         return context.show_plan(&plan);

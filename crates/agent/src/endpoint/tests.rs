@@ -22,7 +22,9 @@ async fn endpoint(kind: Kind, routes: Routes) -> (SocketAddr, watch::Sender<Rout
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let (sender, receiver) = watch::channel(routes);
-    tokio::spawn(serve(listener, receiver, kind, Arc::default()));
+    let to_primary = Arc::new(ToPrimary::new(receiver.clone()));
+    let leader = Leader { routes: receiver, load: Arc::default(), sessions: None, to_primary };
+    tokio::spawn(serve(listener, kind, leader));
     (address, sender)
 }
 

@@ -10,10 +10,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use bellwether_model::mutation::{Mutation, mutated};
 use bellwether_model::{Actual, ClusterId, NodeId, Target, Term};
 use bellwether_protocol::Assignment;
-use bellwether_protocol::local::{Routes, WorkerReport};
+use bellwether_protocol::local::{EndpointReport, Routes, WorkerReport};
 use bellwether_protocol::peer::PeerBody;
 use bellwether_protocol::session::{GateReport, Report, Surrender};
 use serde::{Deserialize, Serialize};
+
+/// An endpoint that lives comes back within so many milliseconds.
+const ENDPOINT_BACK_MS: u64 = 500;
 
 /// A worker that was not heard for so long is no witness of the engine.
 const WORKER_MS_MAX: u64 = 10_000;
@@ -88,8 +91,16 @@ pub struct Core {
     /// The newest nonce of each sentry that asked, and when.
     heard: BTreeMap<NodeId, (u64, u64)>,
     hold_since: Option<u64>,
+    endpoint: Endpoint,
     /// Counts assignments taken in this incarnation.
     version: u64,
+}
+
+/// What is known of the endpoint.
+enum Endpoint {
+    /// Since then. One that lives is back soon; the sessions of one that does not have ended.
+    Gone(u64),
+    There(Option<EndpointReport>),
 }
 
 impl Core {
@@ -115,6 +126,7 @@ impl Core {
             last_asked: None,
             heard: BTreeMap::new(),
             hold_since: is_held.then_some(now),
+            endpoint: Endpoint::Gone(now),
             version: 0,
         }
     }
@@ -181,6 +193,7 @@ impl Core {
                 || known.cut_for != report.cut_for
                 || known.config_version != report.config_version
                 || known.prepared != report.prepared
+                || known.drained != report.drained
                 || known.surrendered != report.surrendered
                 || known.log_end != report.log_end
                 || (known.position != report.position
@@ -366,6 +379,27 @@ impl Core {
         (since + assignment.timers.hold_ms).saturating_sub(now)
     }
 
+    /// An endpoint has come, and says how far clients are held back once it is asked to.
+    pub fn on_endpoint(&mut self, report: Option<EndpointReport>) {
+        self.endpoint = Endpoint::There(report);
+    }
+
+    /// The endpoint is gone.
+    pub fn on_endpoint_gone(&mut self, now: u64) {
+        self.endpoint = Endpoint::Gone(now);
+    }
+
+    /// While clients are held back: sessions that may still say something to the primary.
+    fn open_sessions(&self, now: u64) -> Option<u32> {
+        if self.hold_ms(now) == 0 {
+            return None;
+        }
+        match self.endpoint {
+            Endpoint::Gone(since) => (now.saturating_sub(since) > ENDPOINT_BACK_MS).then_some(0),
+            Endpoint::There(report) => report.filter(|r| r.version == self.version).map(|r| r.open),
+        }
+    }
+
     /// Where the endpoint leads connections.
     #[must_use]
     pub fn routes(&self, now: u64) -> Option<Routes> {
@@ -382,7 +416,13 @@ impl Core {
             .members
             .iter()
             .filter(|member| member.admitted && Some(&member.node) != group.primary.as_ref());
+        let name = group.primary.as_ref().and_then(|id| group.member(id));
         Some(Routes {
+            version: self.version,
+            engine: assignment.engine.name.clone(),
+            private_port: ports.private,
+            is_held,
+            primary_name: name.map(|member| member.name.clone()).unwrap_or_default(),
             read_write_port: ports.read_write,
             read_only_port: ports.read_only,
             primary,
@@ -416,6 +456,7 @@ impl Core {
                 remaining_ms: (remaining > 0 && !is_solo).then_some(remaining),
             },
             surrendered: self.saved.surrendered,
+            open_sessions: self.open_sessions(now),
             worker_age_ms: self.worker.as_ref().map(|(_, at)| age(*at)),
             worker: self.worker.as_ref().map(|(report, _)| self.kept(report)),
         }

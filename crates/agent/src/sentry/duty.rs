@@ -225,6 +225,11 @@ impl<H: Hands> Sentry<H> {
             ToSentry::IamEndpoint => {
                 self.endpoint = Some(local.answer);
                 self.told_routes = None;
+                self.core.on_endpoint(None);
+            }
+            ToSentry::Endpoint(report) => {
+                self.core.on_endpoint(Some(report));
+                self.is_report_due = true;
             }
             ToSentry::Worker(report) => {
                 self.is_report_due |= self.core.worker_changed(&report);
@@ -274,6 +279,10 @@ impl<H: Hands> Sentry<H> {
     }
 
     fn tell_endpoint(&mut self, now: u64) {
+        if self.endpoint.as_ref().is_some_and(mpsc::Sender::is_closed) {
+            self.endpoint = None;
+            self.core.on_endpoint_gone(now);
+        }
         let Some(endpoint) = &self.endpoint else { return };
         let named = (self.core.version(), self.core.hold_ms(now) > 0);
         if self.told_routes == Some(named) {
@@ -282,8 +291,6 @@ impl<H: Hands> Sentry<H> {
         let Some(routes) = self.core.routes(now) else { return };
         if endpoint.try_send(FromSentry::Routes(routes)).is_ok() {
             self.told_routes = Some(named);
-        } else if endpoint.is_closed() {
-            self.endpoint = None;
         }
     }
 }

@@ -7,6 +7,7 @@ use bellwether_contracts::driver::{DataState, Probe, ProcessState, Repair};
 use bellwether_contracts::{Class, Driver, Failure};
 use bellwether_model::mutation::{Mutation, mutated};
 use bellwether_model::replication::Position;
+use bellwether_model::transaction::Transaction;
 use bellwether_model::{Actual, NodeId, Target, Term};
 use bellwether_protocol::Assignment;
 use bellwether_protocol::local::{Orders, WorkerReport};
@@ -84,6 +85,8 @@ pub struct Worker {
     /// The term that was reported as served last.
     served: Option<Term>,
     prepared: bool,
+    /// Open transactions, while a planned change is near.
+    transactions: Option<Vec<Transaction>>,
     /// The preparation that runs: a checkpoint, which may take long.
     preparing: Option<AbortOnDropHandle<Result<(), Failure>>>,
     /// Former data is being removed, which may take long.
@@ -127,6 +130,7 @@ impl Worker {
             started_at: None,
             served: None,
             prepared: false,
+            transactions: None,
             preparing: None,
             dropping: None,
             config_version: 0,
@@ -175,6 +179,8 @@ impl Worker {
             task.abort();
             self.is_start_over = true;
         }
+        // What was seen before clients were held back says nothing of now.
+        self.transactions = None;
         if !orders.assignment.prepare {
             (self.prepared, self.preparing) = (false, None);
         }
@@ -427,6 +433,12 @@ impl Worker {
         }
     }
 
+    /// Whether the transactions were looked at while clients are held back, and there were none.
+    fn is_drained(&self) -> bool {
+        let is_held = self.assignment().is_some_and(|assignment| assignment.hold);
+        is_held && self.transactions.as_ref().is_some_and(Vec::is_empty)
+    }
+
     /// Settings follow the assignment while the engine runs.
     async fn keep_settings(&mut self, driver: &Arc<dyn Driver>, assignment: &Assignment) {
         if self.probe.process != ProcessState::Up {
@@ -449,6 +461,8 @@ impl Worker {
         if assignment.prepare && is_primary && !self.prepared {
             self.prepare(driver).await;
         }
+        let is_near = is_primary && (assignment.prepare || assignment.hold);
+        self.transactions = if is_near { driver.transactions().await.ok() } else { None };
     }
 
     /// Prepares the handover beside the loop, whose reports keep the gate open meanwhile.
@@ -636,6 +650,8 @@ impl Worker {
             followers: probe.followers.clone(),
             config_version: self.config_version,
             prepared: self.prepared,
+            transactions: self.transactions.clone(),
+            drained: self.is_drained(),
             surrendered: self.role.surrendered,
             copied: probe.copied.clone(),
             keeps_former: probe.keeps_former,

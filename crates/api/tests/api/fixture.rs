@@ -126,6 +126,8 @@ fn publish(store: &Store, ids: &[NodeId], index: usize) {
         followers: if is_primary { ids[1..].iter().map(follower).collect() } else { Vec::new() },
         config_version: 1,
         prepared: false,
+        transactions: None,
+        drained: false,
         surrendered: None,
         copied: None,
         keeps_former: false,
@@ -142,6 +144,7 @@ fn publish(store: &Store, ids: &[NodeId], index: usize) {
         lease_request_age_ms: (!is_primary).then_some(100),
         gate: GateReport { open: is_primary, term: 1, remaining_ms: Some(2_500) },
         surrendered: None,
+        open_sessions: None,
         worker_age_ms: Some(50),
         worker: Some(worker),
     };

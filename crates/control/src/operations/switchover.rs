@@ -10,6 +10,7 @@ use std::sync::Arc;
 use bellwether_model::cluster::Handover;
 use bellwether_model::mutation::{Mutation, mutated};
 use bellwether_model::replication::Position;
+use bellwether_model::transaction::Transaction;
 use bellwether_model::{NodeId, Operation, Target, Term, Timestamp};
 use bellwether_planner::election::{self, Verdict};
 use bellwether_planner::{NodeFacts, allowed};
@@ -21,6 +22,12 @@ use crate::world::World;
 
 /// Milliseconds the preparation (a checkpoint) may take.
 const PREPARE_MS_MAX: u64 = 5 * 60_000;
+
+/// Milliseconds that transactions which are open already may take to end, once prepared.
+const TRANSACTIONS_MS_MAX: u64 = 60_000;
+
+/// A transaction that is younger ends by itself while clients are held back.
+const TRANSACTION_MS_LONG: u64 = 1_000;
 
 /// Milliseconds the primary may take to stop, after which others decide (a failover).
 const SURRENDER_MS_MAX: u64 = 30_000;
@@ -38,8 +45,12 @@ pub struct Report {
     /// Where the former primary's log ended.
     pub final_position: Option<Position>,
     pub term: Term,
+    /// Transactions that are still open are ended, as was asked for.
+    pub end_transactions: bool,
+    pub prepared_at: Option<Timestamp>,
     pub held_at: Option<Timestamp>,
     /// Milliseconds from the hold to each end.
+    pub drained_ms: Option<u64>,
     pub surrendered_ms: Option<u64>,
     pub serving_ms: Option<u64>,
 }
@@ -49,7 +60,7 @@ pub fn step(_: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str) -> 
     let Some(candidate) = op.node.clone() else { return Outcome::fail("no replica was named") };
     let outcome = match name {
         "check_candidate" => check_candidate(pass, op, &candidate, &mut report),
-        "prepare" => prepare(pass, &candidate),
+        "prepare" => prepare(pass, &candidate, &mut report),
         "hold_writes" => hold_writes(pass, &mut report),
         "surrender" => surrender(pass, &mut report),
         "advance_term" => advance_term(pass, op, candidate, &mut report),
@@ -90,29 +101,75 @@ fn check(pass: &Pass, candidate: &NodeId) -> Result<(), String> {
     allowed::refuse_candidate(&pass.view, facts, primary).map_or(Ok(()), Err)
 }
 
-fn prepare(pass: &mut Pass, candidate: &NodeId) -> Outcome {
+fn prepare(pass: &mut Pass, candidate: &NodeId, report: &mut Report) -> Outcome {
     if let Err(why) = check(pass, candidate) {
         return Outcome::Fail(why);
     }
     let worker = pass.view.primary().and_then(NodeFacts::worker);
-    if worker.is_some_and(|worker| worker.prepared) {
+    let Some(worker) = worker.filter(|worker| worker.prepared) else {
+        if pass.step_age_ms > PREPARE_MS_MAX {
+            return Outcome::fail("the primary could not prepare within 5 minutes");
+        }
+        return Outcome::wait("the primary writes a checkpoint");
+    };
+    let prepared_at = *report.prepared_at.get_or_insert(pass.now);
+    let mut open = worker.transactions.clone().unwrap_or_default();
+    open.retain(|transaction| transaction.age_ms >= TRANSACTION_MS_LONG);
+    if open.is_empty() || report.end_transactions {
         pass.cluster.object.status.handover = Handover::Hold;
         return Outcome::Next;
     }
-    if pass.step_age_ms > PREPARE_MS_MAX {
-        return Outcome::fail("the primary could not prepare within 5 minutes");
+    let words = Transaction::list(&open);
+    if pass.now.millis_since(prepared_at) > TRANSACTIONS_MS_MAX {
+        return Outcome::Fail(format!("the primary keeps its role: it has {words}; {HOW_TO_END}"));
     }
-    Outcome::wait("the primary writes a checkpoint")
+    Outcome::wait(format!("waiting for {words}"))
 }
 
+/// What a person can do about transactions that do not end.
+const HOW_TO_END: &str = "end them, or promote with --end-transactions";
+
 fn hold_writes(pass: &mut Pass, report: &mut Report) -> Outcome {
-    report.held_at = Some(pass.now);
-    let term = pass.cluster.object.status.term;
-    match report.former.clone() {
-        Some(former) => pass.assign(&former, Target::Demoted { term }),
-        None => return Outcome::fail("there is no primary to hand over"),
+    let held_at = *report.held_at.get_or_insert(pass.now);
+    let held_ms = pass.now.millis_since(held_at);
+    let Some(former) = report.former.clone() else {
+        return Outcome::fail("there is no primary to hand over");
+    };
+    if let Some(words) = still_open(pass, &former) {
+        // The rest of the time that clients are held back is for the change itself.
+        let is_over = held_ms > pass.view.timers().hold_ms / 2;
+        if !is_over {
+            return Outcome::wait(format!("clients are held back; waiting for {words}"));
+        }
+        if !report.end_transactions {
+            let words = format!("the primary keeps its role: there were {words}; {HOW_TO_END}");
+            return Outcome::Fail(words);
+        }
     }
+    report.drained_ms = Some(held_ms);
+    let term = pass.cluster.object.status.term;
+    pass.assign(&former, Target::Demoted { term });
     Outcome::Next
+}
+
+/// What clients still say to the primary although they are held back, in words. Nodes that are not
+/// heard are not waited for.
+fn still_open(pass: &Pass, former: &NodeId) -> Option<String> {
+    let within = pass.view.timers().suspect_ms;
+    let heard = pass.view.active().filter(|facts| facts.is_fresh(within));
+    let reports: Vec<_> = heard.filter_map(|facts| Some((facts, facts.report()?))).collect();
+    if let Some((facts, _)) = reports.iter().find(|(_, report)| report.open_sessions.is_none()) {
+        return Some(format!("{} to hold its clients back", facts.node.name));
+    }
+    let sessions: u32 = reports.iter().filter_map(|(_, report)| report.open_sessions).sum();
+    let worker = pass.view.node(former).and_then(NodeFacts::worker);
+    match worker.and_then(|worker| worker.transactions.as_deref()) {
+        _ if worker.is_some_and(|worker| worker.drained) && sessions == 0 => None,
+        Some(open) if !open.is_empty() => Some(Transaction::list(open)),
+        _ if sessions == 1 => Some("1 session in a transaction".to_owned()),
+        _ if sessions > 1 => Some(format!("{sessions} sessions in transactions")),
+        _ => Some("the primary to look for open transactions".to_owned()),
+    }
 }
 
 fn held_ms(pass: &Pass, report: &Report) -> u64 {

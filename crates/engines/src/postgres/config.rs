@@ -8,11 +8,12 @@ use bellwether_contracts::Failure;
 use bellwether_model::Bytes;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Member;
+use bellwether_protocol::local::ENDPOINT_SOURCE;
 
 use super::{Postgres, REPLICATION_USER, REWIND_USER, conf, process, room, slot, socket};
 
 /// Where the agent keeps what the authority signed.
-const IDENTITY: &str = "/var/lib/bellwether/identity";
+pub(super) const IDENTITY: &str = "/var/lib/bellwether/identity";
 
 /// A name no replica has: who waits for it waits until the configuration changes.
 const NOBODY: &str = "__none__";
@@ -191,7 +192,8 @@ fn passfile(assignment: &Assignment) -> String {
     )
 }
 
-/// Over the socket the agent; over TLS, from members, replication and rewinding; over TLS, clients.
+/// Over the socket the agent; over TLS, from members, replication and rewinding; over TLS, clients,
+/// and those whose TLS ends at this node's own endpoint.
 fn hba(assignment: &Assignment) -> String {
     let mut text = "local all postgres peer map=agent\nlocal all all reject\n".to_owned();
     for member in &assignment.group.members {
@@ -211,6 +213,7 @@ fn hba(assignment: &Assignment) -> String {
         "host all {REPLICATION_USER},{REWIND_USER},postgres all reject\n\
          host replication all all reject\n\
          hostssl all all all scram-sha-256\n\
+         hostnossl all all {ENDPOINT_SOURCE}/32 scram-sha-256\n\
          hostnossl all all all reject\n"
     );
     text

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use bellwether_contracts::driver::{Probe, Repair};
 use bellwether_contracts::{Driver, Failure};
 use bellwether_model::replication::Position;
+use bellwether_model::transaction::Transaction;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Member;
 
@@ -134,6 +135,10 @@ impl Driver for Postgres {
 
     async fn prepare_handover(&self) -> Result<(), Failure> {
         self.sql.execute("CHECKPOINT", CHECKPOINT_MAX).await
+    }
+
+    async fn transactions(&self) -> Result<Vec<Transaction>, Failure> {
+        self.open_transactions().await
     }
 
     async fn end_clients(&self) -> Result<(), Failure> {

@@ -3,6 +3,7 @@
 //! The engine never starts as a primary by itself: every start is the agent's. Configuration lies
 //! outside the data directory, so that no copy and no rewind carries one node's to another.
 
+mod clients;
 mod config;
 mod diverged;
 mod driver;
@@ -13,6 +14,7 @@ pub mod profile;
 mod replication;
 mod rewind;
 mod room;
+pub mod sessions;
 mod sql;
 mod timelines;
 
@@ -30,6 +32,9 @@ const REPLICATION_USER: &str = "bellwether_replication";
 
 /// May read what `pg_rewind` reads; members only.
 const REWIND_USER: &str = "bellwether_rewind";
+
+/// The engine's own user; the agent alone, over the socket.
+const SUPERUSER: &str = "postgres";
 
 /// The operating system's user the engine runs as.
 const OS_USER: &str = "postgres";

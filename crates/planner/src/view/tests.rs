@@ -98,6 +98,8 @@ fn sketch_node(cluster: &Cluster, ordinal: u32, count: u32) -> (Node, Seen, Repo
         followers: if is_primary { (2..=count).map(follower).collect() } else { Vec::new() },
         config_version: 1,
         prepared: false,
+        transactions: None,
+        drained: false,
         surrendered: None,
         copied: None,
         keeps_former: false,
@@ -114,6 +116,7 @@ fn sketch_node(cluster: &Cluster, ordinal: u32, count: u32) -> (Node, Seen, Repo
         lease_request_age_ms: (!is_primary).then_some(100),
         gate: GateReport { open: is_primary, term: 1, remaining_ms: Some(2_500) },
         surrendered: None,
+        open_sessions: None,
         worker_age_ms: Some(50),
         worker: Some(worker),
     };

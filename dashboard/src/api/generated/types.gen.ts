@@ -384,6 +384,11 @@ export type NewOperation = {
      * For `resync`: copy all data anew, also to a replica that follows or could be made fit to.
      */
     copy?: boolean;
+    /**
+     * For `switchover`: end transactions that are still open instead of leaving the primary as it
+     * is.
+     */
+    end_transactions?: boolean;
     kind: OperationKind;
     /**
      * The node it is about (id or name): to remove, or to promote.

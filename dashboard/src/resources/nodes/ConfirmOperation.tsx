@@ -1,6 +1,6 @@
 import { Button, Modal } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { useState } from 'react';
+import { type ReactNode, useState } from 'react';
 
 import { planOperation, startOperation } from '../../api/clusters';
 import { applyEvents } from '../../api/feed';
@@ -19,6 +19,8 @@ interface Props {
   title: string;
   action: string;
   isDangerous?: boolean;
+  /** What else has to be decided, above the buttons. */
+  choices?: ReactNode;
   isOpen: boolean;
   onClose: () => void;
 }
@@ -33,7 +35,7 @@ export function ConfirmOperation(props: Props) {
   );
 }
 
-function Body({ cluster, request, action, isDangerous, onClose }: Props) {
+function Body({ cluster, request, action, isDangerous, choices, onClose }: Props) {
   // One key for each time the question is asked: a second click starts nothing twice.
   const [key] = useState(newKey);
   const client = useQueryClient();
@@ -57,6 +59,7 @@ function Body({ cluster, request, action, isDangerous, onClose }: Props) {
       {plan.isPending && <PlanSkeleton />}
       {plan.error && <ErrorNote error={plan.error} retry={() => void plan.refetch()} />}
       {plan.data && <PlanView plan={plan.data} />}
+      {choices}
       {start.error && (
         <div style={{ marginTop: 14 }}>
           <ErrorNote error={start.error} />

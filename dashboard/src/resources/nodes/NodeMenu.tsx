@@ -1,4 +1,4 @@
-import { ActionIcon, Menu } from '@mantine/core';
+import { ActionIcon, Checkbox, Menu } from '@mantine/core';
 import { type ReactNode, useState } from 'react';
 
 import type { ClusterView, NodeView, OperationKind } from '../../api/types';
@@ -15,6 +15,7 @@ interface Props {
 /** What can be done with a node; what cannot is listed with the reason, so that nobody searches. */
 export function NodeMenu({ cluster, node }: Props) {
   const [asked, setAsked] = useState<'switchover' | 'resync' | 'remove_node' | null>(null);
+  const [endsTransactions, setEndsTransactions] = useState(false);
   const close = () => setAsked(null);
   return (
     <>
@@ -50,9 +51,18 @@ export function NodeMenu({ cluster, node }: Props) {
       </Menu>
       <ConfirmOperation
         cluster={cluster}
-        request={{ kind: 'switchover', node: node.id }}
+        request={{ kind: 'switchover', node: node.id, end_transactions: endsTransactions }}
         title={messages.promoteTitle(node.name)}
         action={messages.confirmPromote}
+        choices={
+          <Checkbox
+            mt="md"
+            checked={endsTransactions}
+            onChange={(event) => setEndsTransactions(event.currentTarget.checked)}
+            label={messages.endTransactions}
+            description={messages.endTransactionsHint}
+          />
+        }
         isOpen={asked === 'switchover'}
         onClose={close}
       />

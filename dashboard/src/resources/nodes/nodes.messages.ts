@@ -27,6 +27,9 @@ export const messages = {
   resyncTitle: (name: string) => `Copy all data of ${name} to its replicas anew?`,
   resyncOneTitle: (name: string) => `Copy all data to ${name} anew?`,
   addTitle: (name: string) => `Add a node to ${name}?`,
+  endTransactions: 'End transactions that are still open',
+  endTransactionsHint:
+    'Otherwise the promotion waits for them, and leaves everything as it is if they do not end.',
   confirmPromote: 'Promote',
   confirmRemove: 'Remove node',
   confirmAdd: 'Add node',

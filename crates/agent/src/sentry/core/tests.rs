@@ -84,6 +84,8 @@ fn serving(term: Term) -> WorkerReport {
         followers: Vec::new(),
         config_version: 1,
         prepared: false,
+        transactions: None,
+        drained: false,
         surrendered: None,
         copied: None,
         keeps_former: false,

@@ -1,0 +1,157 @@
+//! Sessions of clients that outlive a planned change of primary.
+//!
+//! The endpoint is the server to the client: TLS and the proof of the password end here. With what
+//! the client showed, its session enters the primary, whoever that is. Messages are passed on as
+//! they come; only where each begins is looked at. When a planned change holds clients back, a
+//! session pauses between two transactions: what it is beside them is looked at, and made again at
+//! the next primary once the client has something to say. What cannot be made again (temporary
+//! tables, locks, notifications) is told to the client with the end of the session.
+//!
+//! A primary that is lost unplanned takes its sessions with it, as it always does.
+
+mod carry;
+mod enter;
+mod login;
+mod messages;
+mod pass;
+mod scram;
+mod session;
+mod talk;
+mod wire;
+mod words;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use bellwether_contracts::sessions::{Sessions, Way};
+use ring::hmac;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+use tracing::debug;
+
+use self::login::Came;
+use self::scram::Verifier;
+use self::session::Session;
+use self::wire::Tls;
+use super::config::IDENTITY;
+use super::sql;
+
+/// For so long it is not asked again whether the node's own engine answers.
+const READY_FOR: Duration = Duration::from_secs(1);
+
+/// A user that was made a moment ago may not have come to this node yet.
+const USER_MAX: Duration = Duration::from_millis(500);
+
+/// Asking a server to end a statement.
+const CANCEL_MAX: Duration = Duration::from_secs(5);
+
+/// Where a session's statements run, and the key to them there.
+type Running = (enter::Place, Vec<u8>);
+
+/// The sessions that one endpoint leads.
+pub struct PostgresSessions {
+    /// To this node's own engine, which knows the users' verifiers.
+    sql: sql::Session,
+    tls: OnceLock<Tls>,
+    ready: Mutex<Option<(Instant, bool)>>,
+    /// By the key that a client was given.
+    running: Mutex<HashMap<Vec<u8>, Running>>,
+    /// Makes up salts of users that are not there.
+    secret: hmac::Key,
+}
+
+impl PostgresSessions {
+    /// Beside an engine that listens on that port.
+    #[must_use]
+    pub fn new(private_port: u16) -> Self {
+        let random = ring::rand::SystemRandom::new();
+        let secret = hmac::Key::generate(hmac::HMAC_SHA256, &random);
+        Self {
+            sql: sql::Session::new(private_port),
+            tls: OnceLock::new(),
+            ready: Mutex::default(),
+            running: Mutex::default(),
+            secret: secret.expect("the system has random numbers"),
+        }
+    }
+
+    /// Certificates, once the node has them.
+    fn tls(&self) -> Option<&Tls> {
+        if self.tls.get().is_none() {
+            match Tls::read(Path::new(IDENTITY)) {
+                Ok(tls) => drop(self.tls.set(tls)),
+                Err(error) => debug!("no certificate: {error}"),
+            }
+        }
+        self.tls.get()
+    }
+
+    /// What the engine keeps of a user's password.
+    async fn verifier(&self, user: &[u8]) -> Verifier {
+        let name: String = user.iter().map(|byte| format!("{byte:02x}")).collect();
+        let question = format!(
+            "SELECT rolpassword FROM pg_catalog.pg_authid \
+             WHERE rolname = convert_from(decode('{name}', 'hex'), 'UTF8')"
+        );
+        let end = Instant::now() + USER_MAX;
+        loop {
+            let rows = self.sql.query(&question).await.unwrap_or_default();
+            let text = rows.first().and_then(|row| row.get::<_, Option<String>>(0));
+            if let Some(verifier) = text.and_then(|text| Verifier::parse(&text)) {
+                return verifier;
+            }
+            if Instant::now() >= end {
+                return Verifier::of_nobody(&self.secret, user);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Ends the statement of the session whose client was given that key.
+    async fn cancel(&self, key: &[u8]) {
+        let found = {
+            let running = self.running.lock().expect("nothing panics while it is held");
+            running.get(key).cloned()
+        };
+        let Some((place, key)) = found else { return };
+        let asking = self.cancel_at(&place, &key);
+        match tokio::time::timeout(CANCEL_MAX, asking).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => debug!("a statement could not be ended: {error}"),
+            Err(_) => debug!("a statement could not be ended in time"),
+        }
+    }
+}
+
+#[async_trait]
+impl Sessions for PostgresSessions {
+    async fn is_ready(&self) -> bool {
+        let known = *self.ready.lock().expect("nothing panics while it is held");
+        if let Some((at, is_ready)) = known
+            && at.elapsed() < READY_FOR
+        {
+            return is_ready;
+        }
+        let is_ready = self.tls().is_some() && self.sql.query("SELECT 1").await.is_ok();
+        let now = Some((Instant::now(), is_ready));
+        *self.ready.lock().expect("nothing panics while it is held") = now;
+        is_ready
+    }
+
+    async fn lead(&self, client: TcpStream, way: Arc<dyn Way>) {
+        match self.let_in(client).await {
+            Ok(Came::User { client, startup, shown }) => {
+                let mut session = Session::new(self, client, startup, shown, way);
+                if let Some(words) = session.run().await {
+                    let _ = session.client.write_all(&words).await;
+                }
+                let _ = session.client.shutdown().await;
+            }
+            Ok(Came::Cancel(key)) => self.cancel(&key).await,
+            Err(login::Ended) => {}
+        }
+    }
+}
