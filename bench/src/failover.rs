@@ -143,10 +143,7 @@ fn begin(fault: Fault, container: &str) -> anyhow::Result<Option<Isolation>> {
 }
 
 async fn planned_move(api: &Api, totals: &mut Totals) -> anyhow::Result<()> {
-    let cluster = api.healthy("bench", Duration::from_secs(120)).await?;
-    let nodes = api.nodes("bench").await?;
-    let replica = nodes.iter().find(|node| Some(&node.id) != cluster.primary.as_ref());
-    let replica = replica.expect("a healthy cluster of three has replicas").name.clone();
+    let replica = api.promotable("bench", Duration::from_secs(120)).await?.name;
     let writer = Writer::start(api.connection("bench").await?).await?;
     writer.progress(100).await?;
     let operation = api.operate("bench", "switchover", Some(&replica)).await?;

@@ -5,8 +5,11 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use bellwether_model::connection::Connection;
 use bellwether_model::event::Page;
+use bellwether_model::operation::Allowed;
 use bellwether_model::user::Session;
-use bellwether_model::{ClusterPhase, ClusterView, NodeView, Operation, OperationStatus};
+use bellwether_model::{
+    ClusterPhase, ClusterView, NodeView, Operation, OperationKind, OperationStatus,
+};
 use reqwest::RequestBuilder;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -147,6 +150,29 @@ impl Api {
                 bail!("{:?}: {}", cluster.phase, cluster.sentence);
             }
             Ok(cluster)
+        })
+        .await
+    }
+
+    /// Waits until the cluster is healthy and a replica of it may be promoted: that one. A former
+    /// primary follows a moment before it has its vote back.
+    ///
+    /// # Errors
+    /// When none may be in time.
+    pub async fn promotable(&self, name: &str, limit: Duration) -> anyhow::Result<NodeView> {
+        let cluster = self.healthy(name, limit).await?;
+        until("a replica may be promoted", limit, || async {
+            let nodes = self.nodes(name).await?;
+            let replicas = nodes.into_iter().filter(|n| Some(&n.id) != cluster.primary.as_ref());
+            let mut reasons = String::new();
+            for node in replicas {
+                let asked = |allowed: &&Allowed| allowed.kind == OperationKind::Switchover;
+                match node.operations.iter().find(asked) {
+                    Some(found) if found.allowed => return Ok(node),
+                    found => reasons += &format!("{}: {found:?}; ", node.name),
+                }
+            }
+            bail!("{reasons}")
         })
         .await
     }

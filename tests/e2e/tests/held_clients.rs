@@ -12,10 +12,7 @@ use tokio_postgres::Client;
 
 /// A replica to promote.
 async fn replica(api: &Api) -> anyhow::Result<String> {
-    let cluster = api.healthy("orders", Duration::from_secs(30)).await?;
-    let nodes = api.nodes("orders").await?;
-    let replica = nodes.into_iter().find(|node| Some(&node.id) != cluster.primary.as_ref());
-    Ok(replica.context("a replica")?.name)
+    Ok(api.promotable("orders", Duration::from_secs(30)).await?.name)
 }
 
 async fn promote(api: &Api) -> anyhow::Result<Operation> {

@@ -12,10 +12,7 @@ async fn a_promoted_replica_has_every_acknowledged_write() -> anyhow::Result<()>
     let writer = Writer::start(api.connection("orders").await?).await?;
     for _ in 0..2 {
         writer.progress(50).await?;
-        let cluster = api.healthy("orders", Duration::from_secs(30)).await?;
-        let nodes = api.nodes("orders").await?;
-        let replica = nodes.iter().find(|n| Some(&n.id) != cluster.primary.as_ref());
-        let replica = replica.expect("a replica");
+        let replica = api.promotable("orders", Duration::from_secs(30)).await?;
         let operation = api.operate("orders", "switchover", Some(&replica.name)).await?;
         api.finish(operation.id.as_str(), Duration::from_secs(60)).await?;
         let cluster = api.healthy("orders", Duration::from_secs(30)).await?;

@@ -119,6 +119,10 @@ impl PostgresSessions {
                 let words = format!("password authentication failed for user \"{user}\"");
                 Err(tell(client, "28P01", &words).await)
             }
+            Err(Some(Refusal::Unanswered)) => {
+                let words = "this node's engine does not answer; try again";
+                Err(tell(client, "57P03", words).await)
+            }
             Err(Some(Refusal::Malformed(why))) => Err(tell(client, "08P01", why).await),
             Err(None) => Err(Ended),
         }
@@ -138,7 +142,7 @@ impl PostgresSessions {
             Some((mechanism, first))
         });
         let (mechanism, first) = begun.ok_or(malformed("the answer to SASL is malformed"))?;
-        let verifier = self.verifier(user).await;
+        let verifier = self.verifier(user).await.ok_or(Refusal::Unanswered)?;
         let server = scram::Server::begin(mechanism, first, verifier, &certificate)?;
         say(client, &authentication(11, server.first().as_bytes())).await?;
         let body = hear(client).await?;

@@ -42,6 +42,9 @@ use super::sql;
 /// For so long it is not asked again whether the node's own engine answers.
 const READY_FOR: Duration = Duration::from_secs(1);
 
+/// An engine that answers later is not waited for.
+const ANSWER_MAX: Duration = Duration::from_millis(500);
+
 /// A user that was made a moment ago may not have come to this node yet.
 const USER_MAX: Duration = Duration::from_millis(500);
 
@@ -56,7 +59,7 @@ pub struct PostgresSessions {
     /// To this node's own engine, which knows the users' verifiers.
     sql: sql::Session,
     tls: OnceLock<Tls>,
-    ready: Mutex<Option<(Instant, bool)>>,
+    ready: tokio::sync::Mutex<Option<(Instant, bool)>>,
     /// By the key that a client was given.
     running: Mutex<HashMap<Vec<u8>, Running>>,
     /// Makes up salts of users that are not there.
@@ -72,7 +75,7 @@ impl PostgresSessions {
         Self {
             sql: sql::Session::new(private_port),
             tls: OnceLock::new(),
-            ready: Mutex::default(),
+            ready: tokio::sync::Mutex::default(),
             running: Mutex::default(),
             secret: secret.expect("the system has random numbers"),
         }
@@ -89,8 +92,8 @@ impl PostgresSessions {
         self.tls.get()
     }
 
-    /// What the engine keeps of a user's password.
-    async fn verifier(&self, user: &[u8]) -> Verifier {
+    /// What the engine keeps of a user's password; none when it does not answer.
+    async fn verifier(&self, user: &[u8]) -> Option<Verifier> {
         let name: String = user.iter().map(|byte| format!("{byte:02x}")).collect();
         let question = format!(
             "SELECT rolpassword FROM pg_catalog.pg_authid \
@@ -98,13 +101,13 @@ impl PostgresSessions {
         );
         let end = Instant::now() + USER_MAX;
         loop {
-            let rows = self.sql.query(&question).await.unwrap_or_default();
+            let rows = self.sql.query(&question).await.ok()?;
             let text = rows.first().and_then(|row| row.get::<_, Option<String>>(0));
             if let Some(verifier) = text.and_then(|text| Verifier::parse(&text)) {
-                return verifier;
+                return Some(verifier);
             }
             if Instant::now() >= end {
-                return Verifier::of_nobody(&self.secret, user);
+                return Some(Verifier::of_nobody(&self.secret, user));
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -129,15 +132,16 @@ impl PostgresSessions {
 #[async_trait]
 impl Sessions for PostgresSessions {
     async fn is_ready(&self) -> bool {
-        let known = *self.ready.lock().expect("nothing panics while it is held");
-        if let Some((at, is_ready)) = known
+        // One asks, and the others wait for that answer.
+        let mut known = self.ready.lock().await;
+        if let Some((at, is_ready)) = *known
             && at.elapsed() < READY_FOR
         {
             return is_ready;
         }
-        let is_ready = self.tls().is_some() && self.sql.query("SELECT 1").await.is_ok();
-        let now = Some((Instant::now(), is_ready));
-        *self.ready.lock().expect("nothing panics while it is held") = now;
+        let asking = tokio::time::timeout(ANSWER_MAX, self.sql.query("SELECT 1"));
+        let is_ready = self.tls().is_some() && matches!(asking.await, Ok(Ok(_)));
+        *known = Some((Instant::now(), is_ready));
         is_ready
     }
 

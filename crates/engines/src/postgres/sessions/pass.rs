@@ -189,6 +189,10 @@ impl Buffer {
         false
     }
 
+    pub(super) fn begins_with(&self, kind: u8) -> bool {
+        self.filled().first() == Some(&kind)
+    }
+
     /// Whether the server of a session that pauses is still there. What it said meanwhile is for
     /// the client, unless it was the end.
     pub(super) async fn is_served(&mut self, server: &mut Server, talk: &mut Talk) -> bool {

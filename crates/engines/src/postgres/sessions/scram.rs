@@ -93,6 +93,8 @@ pub(super) struct Shown {
 pub(super) enum Refusal {
     /// It did not show that it knows the password.
     Wrong,
+    /// What it shows cannot be checked now.
+    Unanswered,
     /// It did not keep to the protocol.
     Malformed(&'static str),
 }

@@ -165,7 +165,9 @@ impl<'a> Session<'a> {
         }
         match carried {
             Ok(carried) => {
-                if !self.up.await_more(&mut self.client, &mut self.talk).await {
+                // Whoever only says goodbye needs no primary.
+                let has_more = self.up.await_more(&mut self.client, &mut self.talk).await;
+                if !has_more || self.up.begins_with(b'X') {
                     return Err(None);
                 }
                 match self.resume(entered).await? {
