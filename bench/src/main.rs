@@ -1,19 +1,24 @@
-//! Figures of this machine: `bench create`, `bench failover`, `bench endpoint`. The last
-//! line of each is one line of JSON.
+//! Figures of this machine: `bench create`, `bench failover`, `bench endpoint`, `bench soak`. The
+//! last line of each is one line of JSON.
 
 mod create;
 mod endpoint;
 mod failover;
 mod figures;
 mod floor;
+mod soak;
 
 fn main() -> anyhow::Result<()> {
-    let runs = std::env::var("RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(5);
+    let number = |name: &str, default: usize| match std::env::var(name) {
+        Ok(text) => text.parse().map_err(|_| anyhow::anyhow!("{name}={text} is no number")),
+        Err(_) => Ok(default),
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match std::env::args().nth(1).as_deref() {
-        Some("create") => runtime.block_on(create::run(runs)),
-        Some("failover") => runtime.block_on(failover::run(runs)),
-        Some("endpoint") => runtime.block_on(endpoint::run(runs)),
-        _ => anyhow::bail!("use one of: create, failover, endpoint"),
+        Some("create") => runtime.block_on(create::run(number("RUNS", 5)?)),
+        Some("failover") => runtime.block_on(failover::run(number("RUNS", 20)?)),
+        Some("endpoint") => runtime.block_on(endpoint::run(number("RUNS", 5)?)),
+        Some("soak") => runtime.block_on(soak::run(number("MINUTES", 30)? as u64)),
+        _ => anyhow::bail!("use one of: create, failover, endpoint, soak"),
     }
 }

@@ -137,6 +137,9 @@ impl<F: Filter> Gates<F> {
         let now = hands.now();
         let was_open = self.gate_until.is_some();
         let gate = core.gate(now);
+        if let Some(end) = self.gate_until.filter(|end| *end <= now) {
+            warn!("the gate closed by itself {} ms ago: no lease came in time", now - end);
+        }
         if let Some(due) = due(&mut self.gate_until, gate.open_until(now), now) {
             self.tell_gate(due, now, hands);
         }
