@@ -22,7 +22,8 @@ dashboard_sources = $(shell [[ ! -d dashboard ]] || find dashboard -path dashboa
   -o -path 'dashboard/*.json' -o -path 'dashboard/*.ts' -o -path 'dashboard/*.html' \) -print)
 
 .PHONY: help run stop setup build dashboard openapi test ci format lint tidy unit sim sim-mutations \
-  e2e browser clean-nodes bench-create bench-failover bench-endpoint soak
+  e2e browser clean-nodes bench-create bench-failover bench-endpoint \
+  bench-anchors soak
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -101,6 +102,9 @@ bench-failover: build ## how long writes stop when a primary dies
 
 bench-endpoint: build ## what the stable address costs per query
 	@scripts/ensure-images && scripts/ensure-postgresql-client && bench/endpoint
+
+bench-anchors: build ## a killed primary beside Patroni with etcd and HAProxy, and pg_auto_failover
+	@bench/anchors
 
 soak: build ## MINUTES=30 with every core taken by others: no failover, no gate that closes
 	@scripts/ensure-images && bench/soak

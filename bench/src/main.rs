@@ -1,6 +1,7 @@
-//! Figures of this machine: `bench create`, `bench failover`, `bench endpoint`, `bench soak`. The
-//! last line of each is one line of JSON.
+//! Figures of this machine: `bench create`, `bench failover`, `bench endpoint`,
+//! `bench anchors`, `bench soak`. The last line of each is one line of JSON.
 
+mod anchors;
 mod create;
 mod endpoint;
 mod failover;
@@ -18,7 +19,8 @@ fn main() -> anyhow::Result<()> {
         Some("create") => runtime.block_on(create::run(number("RUNS", 5)?)),
         Some("failover") => runtime.block_on(failover::run(number("RUNS", 20)?)),
         Some("endpoint") => runtime.block_on(endpoint::run(number("RUNS", 5)?)),
+        Some("anchors") => runtime.block_on(anchors::run(number("RUNS", 3)?)),
         Some("soak") => runtime.block_on(soak::run(number("MINUTES", 30)? as u64)),
-        _ => anyhow::bail!("use one of: create, failover, endpoint, soak"),
+        _ => anyhow::bail!("use one of: create, failover, endpoint, anchors, soak"),
     }
 }
