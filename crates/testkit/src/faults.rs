@@ -45,6 +45,60 @@ impl Drop for Isolation {
     }
 }
 
+/// Packets that get lost at a node, by rules of the kernel's in a table of its own.
+pub struct Loss {
+    container: String,
+}
+
+impl Loss {
+    /// What the container's node is sent from these addresses is lost; what it sends them arrives.
+    ///
+    /// # Errors
+    /// When the rules cannot be set.
+    pub fn from(container: &str, addresses: &[String]) -> anyhow::Result<Self> {
+        let rule =
+            |address: &String| format!("add rule inet loss incoming ip saddr {address} drop");
+        Self::by(container, &addresses.iter().map(rule).collect::<Vec<_>>())
+    }
+
+    /// Whatever goes to that port elsewhere is lost, and what comes from it.
+    ///
+    /// # Errors
+    /// When the rules cannot be set.
+    pub fn of_port(container: &str, port: u16) -> anyhow::Result<Self> {
+        let rules = [
+            format!("add rule inet loss incoming tcp sport {port} drop"),
+            format!("add rule inet loss outgoing tcp dport {port} drop"),
+        ];
+        Self::by(container, &rules)
+    }
+
+    /// What goes to that port elsewhere is lost; what comes from it arrives.
+    ///
+    /// # Errors
+    /// When the rules cannot be set.
+    pub fn to_port(container: &str, port: u16) -> anyhow::Result<Self> {
+        Self::by(container, &[format!("add rule inet loss outgoing tcp dport {port} drop")])
+    }
+
+    fn by(container: &str, rules: &[String]) -> anyhow::Result<Self> {
+        let loss = Self { container: container.to_owned() };
+        let table = "add table inet loss\n\
+            add chain inet loss incoming { type filter hook input priority -300 ; }\n\
+            add chain inet loss outgoing { type filter hook output priority -300 ; }";
+        let rules = rules.join("\n");
+        inside(container, &format!("nft -f - <<'END'\n{table}\n{rules}\nEND"))?;
+        Ok(loss)
+    }
+}
+
+impl Drop for Loss {
+    fn drop(&mut self) {
+        // That of a node which is off or was deleted meanwhile is gone.
+        let _ = inside(&self.container, "nft delete table inet loss");
+    }
+}
+
 fn index_of(link: &str) -> Option<String> {
     let path = Path::new("/sys/class/net").join(link).join("ifindex");
     std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned())

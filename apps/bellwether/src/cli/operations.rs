@@ -10,7 +10,7 @@ use super::failure::Result;
 use super::output::{Format, or_dash, print, say, table, word};
 
 /// What a report may hold, in the order in which it is told.
-const REPORT: [(&str, &str); 19] = [
+const REPORT: [(&str, &str); 20] = [
     ("evidence", "What was seen"),
     ("former_name", "Former primary"),
     ("former_position", "Its log, as last reported"),
@@ -26,6 +26,7 @@ const REPORT: [(&str, &str); 19] = [
     ("found_in", "Kept on it in"),
     ("promised_ms", "Promises collected after"),
     ("fenced_ms", "Former primary fenced after"),
+    ("drained_ms", "No transaction was open after"),
     ("surrendered_ms", "Role given up after"),
     ("serving_ms", "New primary served after"),
     ("redundancy_min", "Copies at the lowest point"),

@@ -37,6 +37,7 @@ export const messages = {
     found_in: 'Kept on it in',
     promised_ms: 'Promises collected after',
     fenced_ms: 'Former primary fenced after',
+    drained_ms: 'No transaction was open after',
     surrendered_ms: 'Role given up after',
     serving_ms: 'New primary served after',
     failure: 'Why it failed',

@@ -1,0 +1,16 @@
+//! F21: whoever takes over is lost as well.
+
+use crate::scene::{Scene, act};
+
+#[tokio::test]
+async fn the_next_primary_dies_too() -> anyhow::Result<()> {
+    let scene = Scene::start(3, "quorum(1)").await?;
+    let first = scene.primary().await?;
+    act("kill", &first)?;
+    scene.replaced(&first).await?;
+    let second = scene.primary().await?;
+    act("kill", &second)?;
+    scene.replaced(&second).await?;
+    scene.far.progress(100).await?;
+    scene.end().await
+}
