@@ -51,14 +51,12 @@ pub struct Loss {
 }
 
 impl Loss {
-    /// What the container's node is sent from these addresses is lost; what it sends them arrives.
+    /// What the container's node is sent from that address is lost; what it sends there arrives.
     ///
     /// # Errors
     /// When the rules cannot be set.
-    pub fn from(container: &str, addresses: &[String]) -> anyhow::Result<Self> {
-        let rule =
-            |address: &String| format!("add rule inet loss incoming ip saddr {address} drop");
-        Self::by(container, &addresses.iter().map(rule).collect::<Vec<_>>())
+    pub fn from(container: &str, address: &str) -> anyhow::Result<Self> {
+        Self::by(container, &[format!("add rule inet loss incoming ip saddr {address} drop")])
     }
 
     /// Whatever goes to that port elsewhere is lost, and what comes from it.

@@ -199,7 +199,12 @@ impl Postgres {
     }
 }
 
-/// Processes of the engine's program over our data, or orphans of them.
+/// The name that every process of the engine has, whatever it writes over its arguments.
+const PROCESS: &str = "postgres";
+
+/// Processes of the engine's program over our data, or orphans of them. They are known by name and
+/// user: what program a process of another user runs is not shown to a root without further
+/// capabilities.
 fn engine_processes() -> Vec<Pid> {
     let (uid, _) = engine_user();
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
@@ -214,8 +219,8 @@ fn engine_processes() -> Vec<Pid> {
                             .is_some_and(|id| id == uid.to_string())
                     })
                 });
-            let program = std::fs::read_link(format!("/proc/{pid}/exe"));
-            let is_engine = program.is_ok_and(|program| program.ends_with("bin/postgres"));
+            let name = std::fs::read_to_string(format!("/proc/{pid}/comm"));
+            let is_engine = name.is_ok_and(|name| name.trim_end() == PROCESS);
             is_users && is_engine && is_alive(*pid)
         })
         .filter_map(Pid::from_raw)

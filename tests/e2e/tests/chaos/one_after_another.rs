@@ -8,9 +8,8 @@ async fn the_next_primary_dies_too() -> anyhow::Result<()> {
     let first = scene.primary().await?;
     act("kill", &first)?;
     scene.replaced(&first).await?;
-    let second = scene.primary().await?;
-    act("kill", &second)?;
-    scene.replaced(&second).await?;
+    // Whether the first is back by then or not: somebody who holds everything takes writes again.
+    act("kill", &scene.primary().await?)?;
     scene.far.progress(100).await?;
     scene.end().await
 }

@@ -24,13 +24,7 @@ async fn a_replica_that_does_not_hear_the_primary_replaces_nobody() -> anyhow::R
     let primary = scene.primary().await?;
     let deaf = &scene.replicas().await?[0];
     let began = Instant::now();
-    let loss = Loss::from(
-        &container(deaf)?,
-        &[primary.address.clone(), primary.address6.clone()]
-            .into_iter()
-            .filter(|address| address.contains('.'))
-            .collect::<Vec<_>>(),
-    )?;
+    let loss = Loss::from(&container(deaf)?, &primary.address)?;
     lasts(8).await;
     scene.near.progress(50).await?;
     let outage = scene.near.history().outage(began);
