@@ -3,11 +3,11 @@
 //!
 //! Every test has two clients that write all the time, one through the primary's own node and one
 //! through another's, and ends with the same check of what they were told. Proven elsewhere: a
-//! killed primary (F2), a dead engine (F1), killed parts of the agent (F11, F12) in `failover.rs`; a
-//! full disk (F13, F14) in `engine_postgresql.rs`; transactions that do not end (F28) in
-//! `held_clients.rs`; a resync whose primary is lost (F29) in `resync.rs`; a server that is killed
-//! (F8, F27) in `server_restart.rs`. Clocks that jump (F17) and disks that hang (F15) need a machine
-//! of their own for each node; the simulation breaks those.
+//! killed primary (F2), a dead engine (F1), killed parts of the agent (F11, F12) in `failover.rs`;
+//! a full disk (F13, F14) in `engine_postgresql.rs`; transactions that do not end (F28) in
+//! `held_clients.rs`; a resync whose primary is lost (F29) in `resync.rs`; a server that is
+//! killed (F8, F27) in `server_restart.rs`. Clocks that jump (F17) and disks that hang (F15) need
+//! a machine of their own for each node; the simulation breaks those.
 
 mod all_at_once;
 mod engine_frozen;
