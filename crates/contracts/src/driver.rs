@@ -89,7 +89,8 @@ pub trait Driver: Send + Sync {
 
     /// Copies the data from that member into a new directory, which replaces the old only when it
     /// is complete and verified. Under an order (`Assignment::copy`) the data bears its token, and
-    /// what it replaces is kept aside until `drop_former`, or goes first when the order says so.
+    /// what it replaces is kept aside until `drop_former`, or goes first when the order says so and
+    /// that member answers.
     /// `progress` is told bytes done and bytes in all.
     async fn seed(
         &self,

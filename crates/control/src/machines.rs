@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bellwether_contracts::provider::MachineState;
 use bellwether_model::{Cluster, Node, NodeId};
+use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use crate::nodes_of;
@@ -22,7 +23,10 @@ pub async fn run(world: Arc<World>) {
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        ticks.tick().await;
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = world.machines_asked.notified() => {}
+        }
         for node in world.store.list::<Node>() {
             look(&world, &node.object).await;
         }
@@ -34,18 +38,24 @@ async fn look(world: &Arc<World>, node: &Node) {
     let is_heard =
         live.get(&node.id).is_some_and(|seen| seen.connected && seen.at.elapsed() < SILENT_AFTER);
     if is_heard || node.machine.is_none() {
-        live.set_machine_stopped(&node.id, false);
+        live.set_machine_stopped(&node.id, None);
         return;
     }
     let cluster = world.store.find::<Cluster>(node.cluster.as_str());
     let provider = cluster.and_then(|c| world.provider(&c.object.spec.provider).ok());
     let Some(provider) = provider else { return };
+    let asked_at = Instant::now();
     match provider.find_machine(&node.id).await {
         Ok(Some(machine)) => {
-            live.set_machine_stopped(&node.id, machine.state == MachineState::Stopped);
+            let is_stopped = machine.state == MachineState::Stopped;
+            live.set_machine_stopped(&node.id, is_stopped.then_some(asked_at));
         }
         Ok(None) => {}
-        Err(failure) => debug!(node = %node.name, "its machine could not be asked for: {failure}"),
+        Err(failure) => {
+            // What was true before may not be any more.
+            live.set_machine_stopped(&node.id, None);
+            debug!(node = %node.name, "its machine could not be asked for: {failure}");
+        }
     }
 }
 
@@ -57,7 +67,7 @@ pub fn start_machine(world: &Arc<World>, cluster: &Cluster, node: &NodeId) {
     let store = world.store.clone();
     let work = || async move {
         provider.start_machine(&id).await?;
-        store.live().set_machine_stopped(&id, false);
+        store.live().set_machine_stopped(&id, None);
         Ok(String::new())
     };
     match world.in_background(&cluster.id, &format!("start/{node}"), work) {

@@ -15,10 +15,15 @@ pub struct Stopwatch {
 impl Stopwatch {
     /// Milliseconds since this was first asked for that part of the operation.
     pub fn age_ms(&self, operation: &OperationId, part: &str) -> u64 {
+        let begun = self.begun_at(operation, part);
+        u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// When this was first asked for that part of the operation.
+    pub fn begun_at(&self, operation: &OperationId, part: &str) -> Instant {
         let mut since = self.since.lock().expect("nothing panics while it is held");
         let parts = since.entry(operation.clone()).or_default();
-        let begun = *parts.entry(part.to_owned()).or_insert_with(Instant::now);
-        u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+        *parts.entry(part.to_owned()).or_insert_with(Instant::now)
     }
 
     pub fn forget(&self, operation: &OperationId) {

@@ -26,6 +26,8 @@ pub struct World {
     pub stopwatch: Stopwatch,
     /// The port agents dial, on the address of their network's gateway.
     pub agent_port: u16,
+    /// Somebody waits for the provider's word on machines that are silent.
+    pub(crate) machines_asked: Notify,
     wakers: Mutex<HashMap<ClusterId, Arc<Notify>>>,
     probes: tokio::sync::broadcast::Sender<NodeId>,
 }
@@ -49,6 +51,7 @@ impl World {
             background: Background::default(),
             stopwatch: Stopwatch::default(),
             agent_port,
+            machines_asked: Notify::new(),
             wakers: Mutex::default(),
             probes: tokio::sync::broadcast::channel(256).0,
         })

@@ -99,12 +99,32 @@ impl JointConfig {
             }
             config.voters.intersection(promised).count() >= config.promise_quorum()
         };
-        // Its primary may not know yet that it needs a lease at all: it does from the beginning of
-        // its term, where there was one before.
-        let began = self.past.iter().any(|config| config.version < self.current.version);
-        let may_be_solo = self.current.voters.is_empty() && !began;
-        let may_be_solo = may_be_solo && !mutated(Mutation::SoloElected);
+        let may_be_solo = self.may_be_solo() && !mutated(Mutation::SoloElected);
         !may_be_solo && all().all(elects)
+    }
+
+    /// Whether only the primary is known to hold everything, and may not know yet that it needs a
+    /// lease at all: it does from the beginning of its term, where there were voters before.
+    #[must_use]
+    pub fn may_be_solo(&self) -> bool {
+        let began = self.past.iter().any(|config| config.version < self.current.version);
+        self.current.voters.is_empty() && !began
+    }
+
+    /// Whether no election can leave behind what all of these hold, as far as writes are confirmed
+    /// at all: a primary that has just started shows it only then.
+    #[must_use]
+    pub fn retains(&self, holders: &BTreeSet<NodeId>) -> bool {
+        let is_held = |config: &GroupConfig| {
+            config.voters.intersection(holders).count() >= config.acks_possible()
+        };
+        let current = &self.current;
+        if !current.voters.is_empty() || current.acks == 0 || self.may_be_solo() {
+            return is_held(current);
+        }
+        // Those before elect.
+        let confirm = |config: &&GroupConfig| config.acks > 0 && !config.voters.is_empty();
+        self.past.iter().filter(confirm).any(is_held)
     }
 
     /// Whether these acknowledgements alone keep a primary alive under every configuration in
@@ -232,6 +252,21 @@ mod tests {
         let second = GroupConfig { version: 4, ..config(0, 1) };
         let again = JointConfig { next: Some(second), past: vec![given_up], ..first };
         assert!(!again.elects(&["n0"].map(NodeId::from).into()), "nor has it heard of the others");
+    }
+
+    #[test]
+    fn what_a_primary_shows_is_held_by_whoever_can_be_elected() {
+        let nodes = |names: &[&str]| names.iter().map(|name| NodeId::from(*name)).collect();
+        let joint = JointConfig { current: config(2, 1), next: None, past: Vec::new() };
+        assert!(!joint.retains(&nodes(&["own"])));
+        assert!(joint.retains(&nodes(&["own", "n1"])));
+        let alone = GroupConfig { version: 2, ..config(0, 1) };
+        let solo = JointConfig { current: alone, ..joint };
+        assert!(solo.retains(&nodes(&["own"])), "nobody can be elected");
+        let judged = JointConfig { past: vec![config(1, 1)], ..solo };
+        assert!(!judged.retains(&nodes(&["own"])), "n0 can be elected");
+        assert!(judged.retains(&nodes(&["own", "n0"])));
+        assert!(judged.retains(&nodes(&["n0"])), "the primary voted before");
     }
 
     #[test]

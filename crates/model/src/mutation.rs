@@ -25,20 +25,28 @@ mutations! {
     LeaseUnchecked "lease-unchecked",
     /// A lease is believed to last half as long again.
     LeaseTooLong "lease-too-long",
+    /// A lease counts from the moment a voter's answer came, not from the asking.
+    LeaseFromAnswer "lease-from-answer",
     /// A voter acknowledges leases of terms below the one it promised.
     PromiseIgnored "promise-ignored",
     /// A promise is told before it is on the disk.
     PromiseNotDurable "promise-not-durable",
     /// One voter less elects.
     QuorumTooSmall "quorum-too-small",
+    /// A promise is taken back when the primary of an earlier term is heard again.
+    PromiseTakenBack "promise-taken-back",
     /// One voter less renews the lease.
     LeaseQuorumTooSmall "lease-quorum-too-small",
     /// The least advanced replica is promoted.
     CandidateNotMostAdvanced "candidate-not-most-advanced",
     /// A restarted primary serves before enough voters hold what it holds.
     GateBeforeSync "gate-before-sync",
+    /// A primary that only the server cannot hear is replaced.
+    SilenceElects "silence-elects",
     /// A new term begins without waiting for the end of the former primary's lease.
     FenceSkipped "fence-skipped",
+    /// A machine that was off before the voters promised counts as fenced.
+    MachineStoppedBefore "machine-stopped-before",
     /// A server that has just started believes that nobody holds a lease, and judges at once.
     RestartForgetsLease "restart-forgets-lease",
     /// A term that was given up is served again.
@@ -57,6 +65,12 @@ mutations! {
     TimelineReused "timeline-reused",
     /// A switchover promotes a replica that lacks the end of the log.
     SwitchoverWithoutEnd "switchover-without-end",
+    /// What a dead engine had not sent is left on its disk where nobody had to confirm it.
+    TailNotRescued "tail-not-rescued",
+    /// A replica's data is removed before the new copy is there although too few others hold it.
+    LastCopyErased "last-copy-erased",
+    /// A failover waits for its candidate for ever.
+    StepWithoutDeadline "step-without-deadline",
 }
 
 #[cfg(feature = "mutations")]

@@ -66,7 +66,7 @@ pub fn judge(view: &View) -> Verdict {
         .filter(|facts| hears_lease_requests(facts, suspect))
         .map(|facts| facts.node.id.clone())
         .collect();
-    if status.config.authorises(&asked) {
+    if status.config.authorises(&asked) && !mutated(Mutation::SilenceElects) {
         return Verdict::LinkLost;
     }
     let engine_speaks = heard.iter().any(|facts| hears_engine(facts, &primary.node.id, suspect));

@@ -1,5 +1,6 @@
 //! A resync: which replicas it is about, what it takes, and what refuses it.
 
+use bellwether_model::mutation::{Mutation, mutated};
 use bellwether_model::node::{NodePhase, disk_kept_free};
 use bellwether_model::operation::NewOperation;
 use bellwether_model::plan::{Plan, PlannedStep};
@@ -166,8 +167,9 @@ pub fn may_erase_first(view: &View, facts: &NodeFacts) -> bool {
     let mode = view.cluster.spec.replication;
     let needed = if mode.is_strict() { mode.acks() as usize } else { 0 };
     let others = view.replicas().filter(|other| other.node.id != facts.node.id);
-    election::judge(view) == Verdict::Healthy
-        && others.filter(|other| is_copy(view, other)).count() >= needed
+    let is_held = election::judge(view) == Verdict::Healthy
+        && others.filter(|other| is_copy(view, other)).count() >= needed;
+    is_held || mutated(Mutation::LastCopyErased)
 }
 
 /// The size of a copy, with some of the log that comes meanwhile.

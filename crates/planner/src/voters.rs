@@ -111,14 +111,19 @@ fn votes(view: &View, facts: &NodeFacts, primary: &NodeId) -> bool {
 pub fn config_for_new_term(view: &View, candidate: &NodeId, lost: Option<&NodeId>) -> JointConfig {
     let joint = &view.cluster.status.config;
     let timers = view.timers();
+    // Where the primary was alone, nobody else is known to hold anything: the others get their
+    // votes when they have caught up with the one that does.
+    let is_alone = joint.may_be_solo() && !mutated(Mutation::PastForgotten);
     let voters: BTreeSet<NodeId> = view
         .active()
+        .filter(|_| !is_alone)
         .filter(|facts| facts.node.id != *candidate && Some(&facts.node.id) != lost)
         .filter(|facts| facts.is_fresh(timers.voter_grace_ms))
         .map(|facts| facts.node.id.clone())
         .collect();
     let version = joint.version() + 1;
-    let past = joint.iter().chain(&joint.past).filter(|c| !c.voters.is_empty()).cloned().collect();
+    let past = joint.iter().chain(&joint.past).filter(|c| !is_alone && !c.voters.is_empty());
+    let past = past.cloned().collect();
     // Confirmations are given up later, if they must be, by a change of its own.
     let mode = view.cluster.spec.replication;
     let current = GroupConfig { version, acks: mode.acks(), ..config_for(mode, voters) };
@@ -211,5 +216,16 @@ mod tests {
         assert_eq!(joint.current.voters, [sketch.id(3)].into());
         assert_eq!(joint.past.len(), 1);
         assert!(!joint.elects(&[sketch.id(3)].into()), "the former quorum counts until armed");
+    }
+
+    #[test]
+    fn a_primary_that_was_alone_begins_a_new_term_alone() {
+        let mut sketch = sketch(3);
+        let next = sketch.cluster.status.config.current.clone();
+        let joint = &mut sketch.cluster.status.config;
+        (joint.current.voters, joint.next) = (BTreeSet::new(), Some(next));
+        let joint = config_for_new_term(&sketch.view(), &sketch.id(1), None);
+        assert!(joint.is_solo(), "{joint:?}");
+        assert!(!joint.elects(&[2, 3].map(|n| sketch.id(n)).into()), "they may lack what it holds");
     }
 }

@@ -1,7 +1,7 @@
 //! What agents reported last: in memory, never stored. Written by the sessions and by whoever asks
 //! providers about machines; read by everybody.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 
 use bellwether_model::{Actual, NodeId};
@@ -34,7 +34,8 @@ struct Known {
 pub struct Live {
     started: Instant,
     known: RwLock<HashMap<NodeId, Known>>,
-    stopped: RwLock<HashSet<NodeId>>,
+    /// Nodes whose machines do not run, and when the provider was asked that said so last.
+    stopped: RwLock<HashMap<NodeId, Instant>>,
     changes: broadcast::Sender<NodeId>,
 }
 
@@ -99,19 +100,27 @@ impl Live {
         self.changes.subscribe()
     }
 
-    /// The provider's word on whether the node's machine certainly does not run.
-    pub fn set_machine_stopped(&self, node: &NodeId, is_stopped: bool) {
+    /// The provider's word that the node's machine certainly does not run, with the moment it was
+    /// asked; none when it says otherwise, or nothing.
+    pub fn set_machine_stopped(&self, node: &NodeId, asked_at: Option<Instant>) {
         let mut stopped = self.stopped.write().expect("nothing panics while it is held");
-        let has_changed =
-            if is_stopped { stopped.insert(node.clone()) } else { stopped.remove(node) };
+        let before = match asked_at {
+            Some(asked_at) => stopped.insert(node.clone(), asked_at),
+            None => stopped.remove(node),
+        };
         drop(stopped);
-        if has_changed {
+        if before.is_some() != asked_at.is_some() {
             self.tell(node);
         }
     }
 
     pub fn machine_stopped(&self, node: &NodeId) -> bool {
-        self.stopped.read().expect("nothing panics while it is held").contains(node)
+        self.machine_stopped_at(node).is_some()
+    }
+
+    /// A moment after which the machine was certainly off: it may have been started since.
+    pub fn machine_stopped_at(&self, node: &NodeId) -> Option<Instant> {
+        self.stopped.read().expect("nothing panics while it is held").get(node).copied()
     }
 
     fn tell(&self, node: &NodeId) {
@@ -122,6 +131,8 @@ impl Live {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn seen() -> Seen {
@@ -154,14 +165,15 @@ mod tests {
     fn a_stopped_machine_is_told_once() {
         let (live, node) = (Live::default(), NodeId::from("n"));
         let mut changes = live.watch();
-        live.set_machine_stopped(&node, false);
+        live.set_machine_stopped(&node, None);
         assert!(changes.try_recv().is_err());
-        live.set_machine_stopped(&node, true);
-        live.set_machine_stopped(&node, true);
-        assert!(live.machine_stopped(&node));
+        let asked_at = Instant::now();
+        live.set_machine_stopped(&node, Some(asked_at));
+        live.set_machine_stopped(&node, Some(asked_at + Duration::from_secs(1)));
+        assert_eq!(live.machine_stopped_at(&node), Some(asked_at + Duration::from_secs(1)));
         assert!(changes.try_recv().is_ok());
         assert!(changes.try_recv().is_err());
-        live.set_machine_stopped(&node, false);
+        live.set_machine_stopped(&node, None);
         assert!(!live.machine_stopped(&node));
         assert!(changes.try_recv().is_ok());
     }

@@ -107,7 +107,7 @@ async fn a_view_holds_what_is_stored_and_what_was_reported() {
         report: Some(Arc::new(report())),
     };
     store.live().publish(&second.id, seen);
-    store.live().set_machine_stopped(&third.id, true);
+    store.live().set_machine_stopped(&third.id, Some(at));
 
     assert!(views::view(&store, &ClusterId::generate()).is_none());
     let view = views::view(&store, &demo.id).unwrap();

@@ -8,6 +8,7 @@ use bellwether_protocol::Report;
 
 use crate::engine::Record;
 use crate::hub::State;
+use crate::watch::Watch;
 
 /// What became of a record.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,12 +35,13 @@ pub struct Check {
     pub deleting: bool,
     /// What nodes have promised and given up, as they told the server.
     promised: BTreeMap<usize, Term>,
-    surrendered: BTreeMap<usize, Term>,
+    pub surrendered: BTreeMap<usize, Term>,
     /// The term for which nodes have said that they take nothing more in.
     cut: BTreeMap<usize, Term>,
     primaries: BTreeMap<Term, usize>,
     pub last_told_at: u64,
     pub acknowledged: u64,
+    pub watch: Watch,
 }
 
 impl Check {
@@ -106,7 +108,7 @@ impl State {
     }
 
     /// Whether an operation of that kind is under way.
-    fn runs(&self, kind: OperationKind) -> bool {
+    pub fn runs(&self, kind: OperationKind) -> bool {
         self.store.as_ref().is_some_and(|store| {
             let is_such = |op: &Operation| op.kind == kind && op.status == OperationStatus::Running;
             !store.list_where(is_such).is_empty()
@@ -136,6 +138,7 @@ impl State {
             let (one, two) = (self.name(holder), self.name(node));
             self.violated(format!("the term {term} has two primaries: {one} and {two}"));
         }
+        self.check_need(node, term);
     }
 
     /// A new primary serves: everything that was promised is there.
@@ -160,6 +163,7 @@ impl State {
         if !lost.is_empty() {
             self.note(|_| format!("{} unconfirmed writes are lost", lost.len()));
         }
+        self.check_tail(node, lost.len());
     }
 
     /// A client is told of a write.

@@ -265,10 +265,15 @@ impl Driver for SimDriver {
         self.alive().await;
         self.write_config(assignment)?;
         let order = assignment.copy.clone();
+        let erase_first = order.as_ref().is_some_and(|order| order.erase_first);
+        if erase_first && self.reaches(upstream).is_none() {
+            return Err(Failure::transient("the source of the copy does not answer"));
+        }
         {
             let mut state = self.hub.lock();
             state.machines[self.node].engine.partial = true;
-            if order.as_ref().is_some_and(|order| order.erase_first) {
+            if erase_first {
+                state.check_erased_first(self.node);
                 state.erase(self.node);
             }
         }

@@ -36,6 +36,10 @@ pub enum Fault {
         node: usize,
         ms: u64,
     },
+    /// The engine's senders stand still: what it writes stays with it.
+    SendersStall {
+        node: usize,
+    },
     /// Nothing passes in these directions.
     Cut {
         ways: Vec<(Host, Host)>,
@@ -45,6 +49,10 @@ pub enum Fault {
     },
     NetworkLoss {
         percent: u32,
+    },
+    /// Whoever is promoted meanwhile may be struck soon.
+    Ambush {
+        ms: u64,
     },
     ServerCrash,
     ServerFreeze,
@@ -57,8 +65,20 @@ pub enum Fault {
     ProviderFails,
 }
 
+impl Fault {
+    /// Whether all of it is done when it begins.
+    fn is_momentary(&self) -> bool {
+        matches!(self, Self::EngineCrash { .. } | Self::WallClock { .. } | Self::Ambush { .. })
+    }
+
+    /// Whether it is the server that is struck.
+    pub fn is_servers(&self) -> bool {
+        matches!(self, Self::ServerCrash | Self::ServerFreeze | Self::ServerDiskSlow { .. })
+    }
+}
+
 /// The kinds that a run may draw from.
-pub const KINDS: u32 = 19;
+pub const KINDS: u32 = 24;
 
 /// A fault, when it begins and how long it lasts.
 pub struct Strike {
@@ -74,6 +94,14 @@ pub fn draw(rng: &mut StdRng, kind: u32, nodes: usize, primary: Option<usize>) -
         16 => server_moves(rng, nodes, node),
         17 => server_flaps(rng, nodes, node),
         18 => last_words(rng, nodes, node),
+        19 => unconfirmed(rng, nodes, node),
+        20 => unsent(rng, node),
+        22 => twice(rng, nodes, node),
+        23 => back_unseen(rng, nodes, node),
+        21 => {
+            let lasts_ms = rng.random_range(100..8_000);
+            vec![Strike { after_ms: 0, fault: Fault::SendersStall { node }, lasts_ms }]
+        }
         _ => {
             let (fault, lasts_ms) = draw_one(rng, kind, nodes, primary);
             vec![Strike { after_ms: 0, fault, lasts_ms }]
@@ -119,6 +147,69 @@ fn last_words(rng: &mut StdRng, nodes: usize, node: usize) -> Vec<Strike> {
     vec![
         Strike { after_ms: 0, fault: Fault::Cut { ways }, lasts_ms: after_ms },
         Strike { after_ms, fault: dies, lasts_ms },
+    ]
+}
+
+/// One node is left alone with writes that nobody confirms, and starts again; when the others are
+/// back, it is gone for long.
+fn unconfirmed(rng: &mut StdRng, nodes: usize, node: usize) -> Vec<Strike> {
+    let others = (0..nodes).filter(|other| *other != node);
+    let from_server = others.flat_map(|other| both(Host::Node(other), Host::Server));
+    let ways = from_nodes(nodes, node).into_iter().chain(from_server).collect();
+    let alone_ms = rng.random_range(6_000..20_000);
+    let dies = match rng.random_bool(0.5) {
+        true => Fault::PowerLoss { node, unclear: rng.random_bool(0.5) },
+        false => Fault::EngineCrash { node },
+    };
+    let gone = Fault::PowerLoss { node, unclear: rng.random_bool(0.5) };
+    vec![
+        Strike { after_ms: 0, fault: Fault::Cut { ways }, lasts_ms: alone_ms },
+        Strike {
+            after_ms: rng.random_range(50..3_000),
+            fault: dies,
+            lasts_ms: rng.random_range(10..1_000),
+        },
+        Strike { after_ms: alone_ms, fault: gone, lasts_ms: rng.random_range(10_000..30_000) },
+    ]
+}
+
+/// One node dies while some others hear only the server, and soon whoever replaced it.
+fn twice(rng: &mut StdRng, nodes: usize, node: usize) -> Vec<Strike> {
+    let lasts_ms = rng.random_range(8_000..30_000);
+    let lone = (0..nodes).filter(|other| *other != node && rng.random_bool(0.5));
+    let lone: Vec<_> = lone.collect();
+    let ways = lone.iter().flat_map(|other| from_nodes(nodes, *other)).collect();
+    let gone = Fault::PowerLoss { node, unclear: rng.random_bool(0.5) };
+    vec![
+        Strike { after_ms: 0, fault: Fault::Ambush { ms: 8_000 }, lasts_ms: 0 },
+        Strike { after_ms: 0, fault: Fault::Cut { ways }, lasts_ms },
+        Strike { after_ms: rng.random_range(50..1_400), fault: gone, lasts_ms: 30_000 },
+    ]
+}
+
+/// One node is off for a moment, and back before the server, which stands still, hears from the
+/// others again: what it knows of that node is old.
+fn back_unseen(rng: &mut StdRng, nodes: usize, node: usize) -> Vec<Strike> {
+    let from_server = |other| both(Host::Node(other), Host::Server);
+    let others = (0..nodes).filter(|other| *other != node).flat_map(from_server).collect();
+    let own = from_server(node).into();
+    // The provider is asked after a second of silence.
+    let (cut_at, frozen_at) = (rng.random_range(700..1_300), rng.random_range(1_300..2_000));
+    let strike = |after_ms, fault, lasts_ms| Strike { after_ms, fault, lasts_ms };
+    vec![
+        strike(0, Fault::PowerLoss { node, unclear: false }, rng.random_range(1_300..2_300)),
+        strike(0, Fault::Cut { ways: own }, rng.random_range(8_000..15_000)),
+        strike(cut_at, Fault::Cut { ways: others }, rng.random_range(2_000..3_900)),
+        strike(frozen_at, Fault::ServerFreeze, rng.random_range(2_500..4_500)),
+    ]
+}
+
+/// The engine dies with writes that it has sent to nobody.
+fn unsent(rng: &mut StdRng, node: usize) -> Vec<Strike> {
+    let after_ms = rng.random_range(50..2_500);
+    vec![
+        Strike { after_ms: 0, fault: Fault::SendersStall { node }, lasts_ms: after_ms },
+        Strike { after_ms, fault: Fault::EngineCrash { node }, lasts_ms: 0 },
     ]
 }
 
@@ -278,12 +369,14 @@ impl State {
             Fault::Freeze { node } => self.machines[*node].pause.set(true),
             Fault::DiskFull { node } => self.machines[*node].disk_full = true,
             Fault::DiskSlow { node, ms } => self.machines[*node].disk_slow_ms = *ms,
+            Fault::SendersStall { node } => self.stall_senders(*node, true),
             Fault::Cut { ways } => ways.iter().for_each(|(a, b)| self.net.cut(*a, *b)),
             Fault::NetworkSlow { ms } => self.net.slow_ms = *ms,
             Fault::NetworkLoss { percent } => {
                 self.net.loss = f64::from(*percent) / 100.0;
                 self.net.duplication = 0.1;
             }
+            Fault::Ambush { ms } => self.ambushes_until = self.ambushes_until.max(self.now + ms),
             Fault::ServerFreeze => self.server_pause.set(true),
             Fault::ServerDiskSlow { ms } => self.server_disk_ms = *ms,
             Fault::WallClock { ms } => self.wall_offset += ms,
@@ -311,13 +404,15 @@ impl State {
             Fault::Freeze { node } => self.machines[*node].pause.set(false),
             Fault::DiskFull { node } => self.machines[*node].disk_full = false,
             Fault::DiskSlow { node, .. } => self.machines[*node].disk_slow_ms = 0,
+            Fault::SendersStall { node } => self.stall_senders(*node, false),
             Fault::Cut { ways } => ways.iter().for_each(|(a, b)| self.net.heal(*a, *b)),
             Fault::NetworkSlow { .. } => self.net.slow_ms = 0,
             Fault::NetworkLoss { .. } => (self.net.loss, self.net.duplication) = (0.0, 0.0),
             Fault::ServerFreeze => self.server_pause.set(false),
             Fault::ServerDiskSlow { .. } => self.server_disk_ms = 0,
             Fault::ProviderFails => self.provider_fails = false,
-            Fault::EngineCrash { .. } | Fault::WallClock { .. } | Fault::ServerCrash => {}
+            Fault::EngineCrash { .. } | Fault::WallClock { .. } => {}
+            Fault::Ambush { .. } | Fault::ServerCrash => {}
         }
     }
 
@@ -338,6 +433,9 @@ impl State {
             Fault::DiskFull { node } => format!("{}: the disk is full", self.name(*node)),
             Fault::DiskSlow { node, ms } => {
                 format!("{}: the disk takes {ms} ms", self.name(*node))
+            }
+            Fault::SendersStall { node } => {
+                format!("{}: the engine's senders stand still", self.name(*node))
             }
             Fault::Cut { ways } => {
                 let ways: Vec<String> =
@@ -360,13 +458,16 @@ impl Hub {
             | Fault::PowerLoss { node, .. }
             | Fault::Freeze { node }
             | Fault::DiskFull { node }
+            | Fault::SendersStall { node }
             | Fault::DiskSlow { node, .. } => Some(*node),
             _ => None,
         };
         if node.is_some_and(|n| state.machines.get(n).is_none_or(|machine| machine.deleted)) {
             return;
         }
+        let death = state.is_only_death(fault);
         state.strike(fault);
+        state.watch_fault(fault, death);
         drop(state);
         if *fault == Fault::ServerCrash {
             server.crash();
@@ -376,6 +477,8 @@ impl Hub {
     pub fn end(&self, server: &Server, fault: &Fault) {
         let mut state = self.lock();
         state.heal(fault);
+        let death = state.check.watch.death.filter(|_| fault.is_momentary());
+        state.watch_fault(fault, death);
         drop(state);
         if *fault == Fault::ServerCrash {
             server.start_later(0);

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
 use bellwether_agent_core::sentry::core::Durable;
@@ -179,6 +179,11 @@ impl Hub {
         let mut state = self.state.lock().expect("nothing panics while it is held");
         state.now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
         state
+    }
+
+    /// Tells whether anybody still holds the world.
+    pub fn weak(&self) -> Weak<Mutex<State>> {
+        Arc::downgrade(&self.state)
     }
 
     /// The moment of that many milliseconds.

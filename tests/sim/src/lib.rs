@@ -17,3 +17,4 @@ pub mod server;
 pub mod sessions;
 pub mod streams;
 pub mod trace;
+pub mod watch;

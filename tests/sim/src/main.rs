@@ -8,7 +8,7 @@ use sim::trace::Trace;
 
 /// Seeds that are tried for each deliberate mistake.
 #[cfg(feature = "mutations")]
-const SEEDS_OF_MUTATION: u64 = 3_000;
+const SEEDS_OF_MUTATION: u64 = 6_000;
 
 struct Arguments(Vec<String>);
 
@@ -68,7 +68,10 @@ fn seeds(from: u64, count: u64) -> ExitCode {
     let minutes = simulated / 60_000;
     println!("{count} seeds, {failed} failed; {minutes} simulated minutes in {seconds:.1} s");
     let simulated_s = simulated / 1_000;
-    println!("{{\"seeds\":{count},\"failed\":{failed},\"simulated_s\":{simulated_s}}}");
+    println!(
+        "{{\"bench\":\"sim\",\"runs\":{count},\"seeds\":{count},\"failed\":{failed},\
+         \"simulated_s\":{simulated_s}}}"
+    );
     ExitCode::from(u8::from(failed > 0))
 }
 
@@ -92,6 +95,6 @@ fn mutations(seeds: u64) -> ExitCode {
     }
     mutate(None);
     let all = Mutation::ALL.len();
-    println!("{{\"mutations\":{all},\"caught\":{caught}}}");
+    println!("{{\"bench\":\"sim-mutations\",\"mutations\":{all},\"caught\":{caught}}}");
     ExitCode::from(u8::from(caught < all))
 }

@@ -49,6 +49,11 @@ impl Net {
         from == to || !self.cuts.contains_key(&(from, to))
     }
 
+    /// Whether nothing keeps anybody from anybody.
+    pub fn is_calm(&self) -> bool {
+        self.cuts.is_empty() && self.slow_ms == 0 && self.loss == 0.0
+    }
+
     pub fn passes_both(&self, a: Host, b: Host) -> bool {
         self.passes(a, b) && self.passes(b, a)
     }

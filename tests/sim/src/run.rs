@@ -7,12 +7,14 @@ use bellwether_model::node::NodePhase;
 use bellwether_model::operation::NewOperation;
 use bellwether_model::{Bytes, Cluster, ClusterId, ClusterSpec, OperationKind, ReplicationMode};
 use bellwether_planner::View;
+use bellwether_protocol::peer::PeerBody;
 use rand::Rng as _;
 use rand::seq::IndexedRandom as _;
 
 use crate::clients::Client;
 use crate::faults;
 use crate::hub::{Event, Hub, State};
+use crate::net::Host;
 use crate::server::Server;
 use crate::trace::Trace;
 
@@ -62,22 +64,30 @@ pub fn run(seed: u64, trace: Trace) -> Outcome {
         .start_paused(true)
         .build()
         .expect("a runtime");
-    runtime.block_on(async move {
+    let (outcome, world) = runtime.block_on(async move {
         let hub = Hub::new(seed, trace);
         let _guard = crate::trace::attach(&hub);
         let mut run = Run::begin(hub.clone()).await;
         run.go().await;
         run.show_end();
-        let state = hub.lock();
-        Outcome {
+        let mut state = hub.lock();
+        // The store knows the world it is in, too.
+        state.store = None;
+        let outcome = Outcome {
             seed,
             violation: state.check.violation.clone(),
             simulated_ms: state.now,
             digest: state.trace.digest(),
             acknowledged: state.check.acknowledged,
             terms: state.check.opened.len() as u64,
-        }
-    })
+        };
+        drop(state);
+        (outcome, hub.weak())
+    });
+    // With it end the tasks that somebody who crashed had begun.
+    drop(runtime);
+    assert_eq!(world.strong_count(), 0, "the world of seed {seed} is still held");
+    outcome
 }
 
 fn draw_spec(state: &mut State) -> ClusterSpec {
@@ -112,6 +122,7 @@ impl Run {
         let spec = {
             let mut state = hub.lock();
             let spec = draw_spec(&mut state);
+            state.check.watch.suspect_ms = spec.timers.timers().suspect_ms;
             state.note(|_| {
                 let (nodes, mode, timers) = (spec.nodes, spec.replication, spec.timers);
                 format!("a cluster of {nodes} nodes, replication {mode}, timers {timers:?}")
@@ -200,6 +211,7 @@ impl Run {
             state.after(500, Event::Look);
             state.sweep_sessions();
             state.sweep_streams();
+            state.watch_machines();
             state.now
         };
         match self.phase {
@@ -326,6 +338,7 @@ impl Run {
         let mut state = self.hub.lock();
         state.note(|_| "everything is mended".to_owned());
         state.drop_faults();
+        state.check.watch.death = None;
         state.ambushes_until = 0;
         state.net.heal_all();
         state.server_pause.set(false);
@@ -451,6 +464,9 @@ impl State {
             Event::Pump(pipe) => self.pump(pipe),
             Event::Datagram { to, boot, from, body } => {
                 if self.machines[to].boot == boot {
+                    if let (PeerBody::LeaseAck { .. }, Some(from)) = (body, self.node_of(&from)) {
+                        self.heard(Host::Node(from), Host::Node(to));
+                    }
                     self.machines[to].mail(SentryEvent::Peer(from, body));
                 }
             }

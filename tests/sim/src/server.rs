@@ -221,6 +221,7 @@ impl Server {
         change: impl FnOnce(&mut ClusterSpec) + Send + 'static,
     ) {
         let Some(world) = self.world.clone() else { return };
+        self.hub.lock().watch_change();
         let id = id.clone();
         self.tasks.spawn(async move {
             let Some(mut cluster): Option<Stored<Cluster>> = world.store.find(id.as_str()) else {

@@ -65,11 +65,12 @@ impl Drop for SimSocket {
 impl State {
     pub fn tell_server(&mut self, node: usize, message: FromAgent) {
         let Some(id) = self.machines[node].session else { return };
-        let Some(session) = self.sessions.get(&id) else { return };
+        let Some(up) = self.sessions.get(&id).map(|session| session.up) else { return };
         if let FromAgent::Report(report) = &message {
             self.check.report(node, report);
+            self.watch_promise(report.promised);
         }
-        let (up, here) = (session.up, Host::Node(node));
+        let here = Host::Node(node);
         self.send(up, Payload::ToServer(message));
         // Data or its acknowledgements do not come through.
         let is_stalled = !self.net.passes_both(here, Host::Server);
@@ -191,6 +192,8 @@ impl State {
             Payload::ToServer(message) => {
                 if session.server_open && session.server_life == self.server_life {
                     let _ = session.mail.send(message);
+                    let node = session.node;
+                    self.heard(Host::Node(node), Host::Server);
                 } else {
                     // The server's kernel knows no such connection.
                     let down = session.down;

@@ -28,6 +28,8 @@ pub struct Stream {
     pub flushed: u64,
     up_heard: u64,
     pub down_heard: u64,
+    /// The sender of this connection stands still.
+    is_stalled: bool,
 }
 
 impl State {
@@ -126,6 +128,7 @@ impl State {
             flushed: end,
             up_heard: now,
             down_heard: now,
+            is_stalled: false,
         };
         self.streams.insert(id, stream);
         let engine = &mut self.machines[node].engine;
@@ -145,7 +148,7 @@ impl State {
     fn ship(&mut self, id: u64) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
         let Some(data) = &self.machines[stream.up].engine.data else { return };
-        if !stream.up_open || data.flushed <= stream.sent {
+        if !stream.up_open || stream.is_stalled || data.flushed <= stream.sent {
             return;
         }
         let records: Vec<Record> = data.log[stream.sent..data.flushed].to_vec();
@@ -163,6 +166,14 @@ impl State {
         }
     }
 
+    /// The senders that there are stand still, or go on; later ones do not.
+    pub fn stall_senders(&mut self, node: usize, stall: bool) {
+        for stream in self.streams.values_mut().filter(|stream| stream.up == node) {
+            stream.is_stalled = stall;
+        }
+        self.ship_all(node);
+    }
+
     pub fn arrive_stream(&mut self, id: u64, payload: Payload) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
         let (up, down) = (stream.up, stream.down);
@@ -178,7 +189,8 @@ impl State {
             }
             Payload::KeepAlive => stream.down_heard = self.now,
             Payload::Flushed(end) => {
-                if stream.up_open && self.machines[up].engine.life == stream.up_life {
+                let is_taken = stream.up_open && !stream.is_stalled;
+                if is_taken && self.machines[up].engine.life == stream.up_life {
                     stream.up_heard = self.now;
                     stream.flushed = stream.flushed.max(end);
                     let pipe = stream.to_down;

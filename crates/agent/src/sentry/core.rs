@@ -252,6 +252,9 @@ impl Core {
                 if term >= self.assignment().map_or(0, |known| known.group.term) {
                     self.last_asked = Some(now);
                 }
+                if mutated(Mutation::PromiseTakenBack) {
+                    self.durable.promised = self.durable.promised.min(term);
+                }
                 if self.durable.promised > term && !mutated(Mutation::PromiseIgnored) {
                     let promised = self.durable.promised;
                     return Some(PeerBody::LeaseRefused { promised, nonce });
@@ -262,8 +265,9 @@ impl Core {
             PeerBody::LeaseAck { term, nonce } => {
                 let asked = self.asked_voters.iter().find(|(n, t, _)| *n == nonce && *t == term);
                 if let Some((_, _, sent)) = asked {
-                    let grant = self.voter_grants.entry(from.clone()).or_insert((term, *sent));
-                    *grant = (*grant).max((term, *sent));
+                    let sent = if mutated(Mutation::LeaseFromAnswer) { now } else { *sent };
+                    let grant = self.voter_grants.entry(from.clone()).or_insert((term, sent));
+                    *grant = (*grant).max((term, sent));
                 }
                 None
             }

@@ -1,5 +1,6 @@
 //! What the worker knows, and the steps it takes.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -553,11 +554,16 @@ impl Worker {
                 let given =
                     Surrender { term: self.role.primary_term, position, clean: position.is_some() };
                 self.surrender(given);
+                if !given.clean {
+                    // It died while it stopped.
+                    self.measure(self.probe.position);
+                }
             }
             (Act::Kill, _) => {
                 let position = self.probe.position;
                 let term = self.role.primary_term;
                 self.surrender(Surrender { term, position, clean: false });
+                self.measure(position);
             }
             (Act::Repair(_), Ended::Repaired(repair)) => {
                 info!("repaired: {repair:?}");
@@ -603,7 +609,6 @@ impl Worker {
         }
         // An engine that was started or promoted shows writes that nobody was told of: under
         // synchronous replication clients see them only once enough voters hold them too.
-        let config = &assignment.group.config.current;
         let start = match self.started_at {
             // Adopted after the worker itself was started again.
             None => {
@@ -614,11 +619,12 @@ impl Worker {
             Some(start) => start,
         };
         let start = start?;
-        let holding = self.probe.followers.iter().filter(|follower| {
-            config.voters.contains(&follower.node) && follower.flushed.offset >= start.offset
-        });
+        let followers = self.probe.followers.iter();
+        let holding = followers.filter(|follower| follower.flushed.offset >= start.offset);
+        let mut holders: BTreeSet<NodeId> = holding.map(|follower| follower.node.clone()).collect();
+        holders.insert(assignment.node.clone());
         let is_safe = start == Position::default()
-            || holding.count() >= config.acks_possible()
+            || assignment.group.config.retains(&holders)
             || mutated(Mutation::GateBeforeSync);
         if is_safe {
             // What was held once stays held, whoever is lost afterwards.

@@ -90,9 +90,13 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
     };
     write_state(op, &report);
     match outcome {
-        Outcome::Wait(words) if pass.step_age_ms > STEP_MS_MAX => Outcome::Fail(words),
+        Outcome::Wait(words) if is_too_long(pass) => Outcome::Fail(words),
         other => other,
     }
+}
+
+fn is_too_long(pass: &Pass) -> bool {
+    pass.step_age_ms > STEP_MS_MAX && !mutated(Mutation::StepWithoutDeadline)
 }
 
 fn confirm_loss(
@@ -220,13 +224,16 @@ fn await_fence(
     }
     let fence = if former.is_some_and(|facts| facts.surrender(term).is_some()) {
         "it surrendered its term"
-    } else if former.is_some_and(|facts| facts.machine_stopped) {
+    } else if former.is_some_and(|facts| is_certainly_off(world, op, facts)) {
         "its machine does not run"
     } else {
         let timers = pass.view.timers();
         let age = authority_age_ms(world, pass, report);
         let needed = timers.lease_ms + timers.drift_ms;
         if age <= needed && !mutated(Mutation::FenceSkipped) {
+            if former.is_some_and(|facts| facts.machine_stopped) {
+                world.machines_asked.notify_one();
+            }
             return Outcome::wait(format!("its lease ends within {} ms", needed - age));
         }
         "its lease has ended"
@@ -239,6 +246,14 @@ fn await_fence(
     report.fence = fence.to_owned();
     report.fenced_ms = Some(age_ms(pass, op));
     Outcome::Next
+}
+
+/// Whether its machine was off at a moment after the promises: started again since, it gets no
+/// lease from anybody. One that was off before may have been started and got one.
+fn is_certainly_off(world: &Arc<World>, op: &Operation, former: &NodeFacts) -> bool {
+    let since = world.stopwatch.begun_at(&op.id, "await_fence");
+    let off_at = world.store.live().machine_stopped_at(&former.node.id);
+    off_at.is_some_and(|at| at >= since || mutated(Mutation::MachineStoppedBefore))
 }
 
 /// How long a fenced primary may have written after its last word on its log.
@@ -304,7 +319,8 @@ fn is_async(pass: &Pass) -> bool {
 /// and the candidate follows it until it holds everything. Where writes wait for confirmations
 /// there is nothing to take.
 fn rescue_tail(pass: &mut Pass, report: &mut Report) -> Outcome {
-    if !is_async(pass) || report.candidate == report.former {
+    let is_left = mutated(Mutation::TailNotRescued);
+    if !is_async(pass) || report.candidate == report.former || is_left {
         return Outcome::Next;
     }
     match take_tail(pass, report) {
@@ -380,7 +396,8 @@ fn await_primary(pass: &mut Pass, op: &Operation, report: &mut Report) -> Outcom
         report.serving_ms = Some(age_ms(pass, op));
         return Outcome::Next;
     }
-    if pass.step_age_ms > 1_000 && term::candidate_is_lost(pass) {
+    let may_give_up = pass.step_age_ms > 1_000 && !mutated(Mutation::StepWithoutDeadline);
+    if may_give_up && term::candidate_is_lost(pass) {
         return Outcome::fail("the candidate was lost before it served; another is elected");
     }
     let name = report.candidate_name.as_deref().unwrap_or("the candidate");

@@ -167,16 +167,34 @@ fn copy(
     if !state.copy {
         return nodes::follow(pass, id);
     }
-    let token = format!("{}/{id}", op.id);
-    if facts.node.copy.as_ref().is_none_or(|order| order.token != token) {
-        let erase_first = resync::erases_first(&pass.view, facts);
-        if erase_first && !resync::may_erase_first(&pass.view, facts) {
-            return Outcome::fail(format!(
-                "the disk of {} has no room for its data and the copy at once, and too few other \
-                 copies are there to delete its data first",
-                facts.node.name
-            ));
+    let (token, worker) = (format!("{}/{id}", op.id), facts.worker());
+    let order = facts.node.copy.as_ref().filter(|order| order.token == token);
+    if order.is_some() && worker.is_some_and(|worker| worker.copied.as_ref() == Some(&token)) {
+        return Outcome::Next;
+    }
+    if order.is_none() && is_gone(facts) {
+        // A copy is on its way; an order that comes meanwhile would have it thrown away.
+        let is_stuck = facts.actual() == &Actual::Absent && pass.step_age_ms > STUCK_MS_MAX;
+        let _ = nodes::follow(pass, id);
+        return give_up_when(is_stuck, nodes::waiting_words(facts, None));
+    }
+    let erase_first =
+        order.map_or_else(|| resync::erases_first(&pass.view, facts), |order| order.erase_first);
+    let may_erase = is_gone(facts) || resync::may_erase_first(&pass.view, facts);
+    if erase_first && !may_erase {
+        // What was right when it was ordered may not be any more.
+        if let Some(node) = pass.node_mut(id) {
+            node.copy = None;
         }
+        let words = format!(
+            "the disk of {} has no room for its data and the copy at once, and too few other \
+             copies are there to delete its data first",
+            facts.node.name
+        );
+        let is_over = pass.step_age_ms > WITHDRAW_MS_MAX;
+        return if is_over { Outcome::Fail(words) } else { Outcome::Wait(words) };
+    }
+    if order.is_none() {
         if nodes::follow(pass, id) != Outcome::Next {
             return Outcome::wait("there is no primary to copy from just now");
         }
@@ -184,10 +202,6 @@ fn copy(
             node.copy = Some(CopyOrder { token, erase_first });
         }
         return Outcome::wait("ordering the copy");
-    }
-    let worker = facts.worker();
-    if worker.is_some_and(|worker| worker.copied.as_ref() == Some(&token)) {
-        return Outcome::Next;
     }
     // The primary may have changed: what was copied from the former one is begun anew.
     let status = pass.cluster.object.status.clone();
@@ -208,6 +222,11 @@ fn copy(
         format!("{} is not heard from", facts.node.name)
     };
     give_up_when(!is_copying && stuck_ms > STUCK_MS_MAX, words)
+}
+
+/// Whether the node has no data of its own now.
+fn is_gone(facts: &NodeFacts) -> bool {
+    matches!(facts.actual(), Actual::Absent | Actual::Seeding { .. })
 }
 
 fn await_catch_up(pass: &mut Pass, facts: &NodeFacts) -> Outcome {

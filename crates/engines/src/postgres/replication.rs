@@ -42,8 +42,14 @@ impl Postgres {
             return put_in_place(order);
         }
         remove(new_data())?;
-        if rewinding().exists() || order.is_some_and(|order| order.erase_first) {
-            // Worth nothing, or worth less than the room that the copy needs.
+        if rewinding().exists() {
+            // Worth nothing.
+            remove(data())?;
+        }
+        if order.is_some_and(|order| order.erase_first) && data().exists() {
+            // Worth less than the room that the copy needs, but only while there is what to copy:
+            // the order may have come late.
+            self.ask_source(assignment, upstream).await?;
             remove(data())?;
         }
         process::own_directory(Path::new("/data"))?;
@@ -88,6 +94,16 @@ impl Postgres {
             None => remove_file(&new_data().join(COPIED))?,
         }
         put_in_place(order)
+    }
+
+    /// Fails when the engine that is to be copied from does not answer.
+    async fn ask_source(&self, assignment: &Assignment, upstream: &Member) -> Result<(), Failure> {
+        let from = conninfo(assignment, upstream, REPLICATION_USER);
+        let mut ask = self.command("psql");
+        ask.args(["-X", "-q", "-A", "-t", "-c", "IDENTIFY_SYSTEM", "-d"])
+            .arg(format!("{from} replication=true"));
+        let what = "nothing is removed, for the source of the copy does not answer";
+        self.run(&mut ask, what).await.map(|_| ())
     }
 
     /// Writes on whom to follow and lets the running engine know.
