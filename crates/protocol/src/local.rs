@@ -119,6 +119,9 @@ pub struct WorkerReport {
     /// What only this node held and is kept aside, the newest first.
     #[serde(default)]
     pub diverged: Vec<Divergence>,
+    /// The disk under the data takes no writes, and has not for so long that nobody waits for it.
+    #[serde(default)]
+    pub disk_hangs: bool,
     pub engine: EngineFigures,
     pub host: HostFigures,
 }

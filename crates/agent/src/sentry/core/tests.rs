@@ -90,6 +90,7 @@ fn serving(term: Term) -> WorkerReport {
         copied: None,
         keeps_former: false,
         diverged: Vec::new(),
+        disk_hangs: false,
         engine: EngineFigures::default(),
         host: HostFigures::default(),
     }
