@@ -4,7 +4,7 @@
 //! nobody can say that it is dead and its lease has to end. Beside it what the engine alone needs:
 //! a bare pair whose replica is promoted by hand at once.
 //!
-//! `ONLY=planned` measures planned changes alone.
+//! `ONLY=planned` measures planned changes alone, `ONLY=floor` the engine's floor.
 
 use std::time::{Duration, Instant};
 
@@ -51,10 +51,15 @@ pub(crate) async fn run(runs: usize) -> anyhow::Result<()> {
     let mode = std::env::var("REPLICATION").unwrap_or_else(|_| "strict".to_owned());
     api.create("bench", 3, &mode).await?;
     let mut totals = Totals::default();
-    let is_planned_only = std::env::var("ONLY").is_ok_and(|only| only == "planned");
+    let only = std::env::var("ONLY").unwrap_or_default();
     for run in 1..=runs {
-        planned_move(&api, &mut totals).await?;
-        if is_planned_only {
+        if only != "floor" {
+            planned_move(&api, &mut totals).await?;
+        }
+        if only == "floor" {
+            totals.floor.push(floor::measure().await?);
+        }
+        if !only.is_empty() {
             continue;
         }
         for (kind, fault) in Fault::ALL.into_iter().enumerate() {

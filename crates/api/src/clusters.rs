@@ -12,7 +12,9 @@ use bellwether_model::problem::{Code, FieldProblem, Problem};
 use bellwether_model::{
     Cluster, ClusterId, ClusterSpec, ClusterView, Operation, OperationKind, Timestamp,
 };
-use bellwether_planner::{View, check_spec, cluster_view, plan_change, plan_creation};
+use bellwether_planner::{
+    View, check_spec, check_timers, cluster_view, plan_change, plan_creation,
+};
 use bellwether_store::clusters::{self, NameClaim};
 use bellwether_store::{Error as StoreError, Stored, Txn, views};
 use serde::{Deserialize, Serialize};
@@ -262,6 +264,11 @@ pub(crate) async fn change(
         spec.timers = change.timers.unwrap_or(before.timers);
         spec.nodes = change.nodes.unwrap_or(before.nodes);
         check_change(&api, &before, spec).await?;
+        if spec.timers != before.timers
+            && let Some(message) = check_timers(&view, spec.timers)
+        {
+            return Err(ApiError::fields(vec![FieldProblem { field: "timers".into(), message }]));
+        }
         if query.plan {
             return Ok(Json(Changed::Plans(plan_change(&view, spec.nodes))).into_response());
         }

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use bellwether_model::mutation::{Mutation, mutated};
 use bellwether_model::{Cluster, ClusterId, NodeId, Term};
 use bellwether_store::Store;
 use tokio::time::Instant;
@@ -52,5 +53,8 @@ fn may_hold_lease(cluster: &Cluster, node: &NodeId, term: Term) -> bool {
     let status = &cluster.status;
     let is_election = status.promised != status.term;
     let holder = status.primary.as_ref().or(status.candidate.as_ref());
-    !is_election && term == status.term && holder == Some(node)
+    // Another may have been elected since the copy was made that this store is; who was, is kept
+    // alive by its voters.
+    let is_learning = !status.unheard.is_empty() && !mutated(Mutation::RestoredKnowsAll);
+    !is_election && !is_learning && term == status.term && holder == Some(node)
 }

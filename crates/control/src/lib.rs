@@ -7,6 +7,7 @@
 pub mod authority;
 pub mod background;
 pub mod leases;
+pub mod lineage;
 pub mod machines;
 mod nodes_of;
 pub mod operations;

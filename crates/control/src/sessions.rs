@@ -25,6 +25,7 @@ use bellwether_store::{Object, Stored, Txn};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
+use crate::lineage;
 use crate::operations::nodes::{self, join_secret};
 use crate::world::World;
 
@@ -302,8 +303,8 @@ impl Session {
             Some(format!("protocol {} is not known, this server speaks {ours}", hello.protocol))
         } else if hello.node != self.node || hello.cluster != self.cluster {
             Some("the agent's node is not the one its certificate was made for".to_owned())
-        } else if hello.assignment_seq > self.world.store.revision() {
-            Some("the agent has a later assignment than this server's store ever gave".to_owned())
+        } else if let Err(failure) = lineage::learn(&self.world, &hello).await {
+            Some(format!("what the agent knows cannot be saved: {failure}"))
         } else {
             None
         };
@@ -322,6 +323,15 @@ impl Session {
             debug!(node = %self.name, "a report before the greeting");
             return false;
         };
+        // It had spoken before it was found out that the store is an older copy.
+        let is_unheard = self
+            .world
+            .store
+            .find::<Cluster>(self.cluster.as_str())
+            .is_some_and(|cluster| cluster.object.status.unheard.contains(&self.node));
+        if is_unheard && let Err(failure) = lineage::learn(&self.world, hello).await {
+            warn!(node = %self.name, "what its agent knows cannot be saved: {failure}");
+        }
         if let Some(term) = report.lease_request {
             let world = &self.world;
             if world.leases.acknowledge(&world.store, &self.cluster, &self.node, term) {
@@ -388,5 +398,12 @@ pub fn assignment(world: &World, node: &NodeId) -> Option<Assignment> {
         rewind_password: secret(secrets::REWIND_PASSWORD)?,
         peer_key: secret(secrets::PEER_KEY)?,
     };
-    Some(assign::assignment(seq, &cluster.object, &nodes, &node.object, ports, secrets))
+    Some(assign::assignment(
+        (&world.epoch, seq),
+        &cluster.object,
+        &nodes,
+        &node.object,
+        ports,
+        secrets,
+    ))
 }

@@ -1,6 +1,8 @@
 //! A cluster: one logical database, its spec (what a person asked for) and its status (what was
 //! decided and found).
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -160,6 +162,17 @@ pub struct ClusterStatus {
     /// When an automatic failover last ended; the anti-flap rule looks at it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_failover_at: Option<Timestamp>,
+    /// The latest assignment that agents knew of and this server's store, an older copy, did not;
+    /// 0 when it never was one.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub learned_seq: u64,
+    /// Nodes that have not yet said what they know since.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub unheard: BTreeSet<NodeId>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Default for ClusterStatus {
@@ -176,6 +189,8 @@ impl Default for ClusterStatus {
             handover: Handover::None,
             operation: None,
             last_failover_at: None,
+            learned_seq: 0,
+            unheard: BTreeSet::new(),
         }
     }
 }

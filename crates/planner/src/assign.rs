@@ -9,10 +9,11 @@ use bellwether_protocol::assignment::{Assignment, EngineAssignment, Group, Membe
 /// Most bytes a replica may lag and still serve reads.
 const READ_LAG_BYTES_MAX: u64 = 16 << 20;
 
-/// The assignment of `node`; `seq` is the store's revision it was computed at.
+/// The assignment of `node`; `seq` is the store's revision it was computed at, `epoch` names the
+/// start of the server.
 #[must_use]
 pub fn assignment(
-    seq: u64,
+    (epoch, seq): (&str, u64),
     cluster: &Cluster,
     nodes: &[Node],
     node: &Node,
@@ -24,6 +25,7 @@ pub fn assignment(
     members.sort_by_key(|member| member.ordinal);
     Assignment {
         seq,
+        epoch: epoch.to_owned(),
         cluster: cluster.id.clone(),
         cluster_name: cluster.spec.name.clone(),
         node: node.id.clone(),

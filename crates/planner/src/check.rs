@@ -1,9 +1,12 @@
 //! Whether a spec can be carried out: every field that cannot, with what would be right.
 
 use bellwether_model::engine::EngineProfile;
+use bellwether_model::group::TimerProfile;
 use bellwether_model::problem::FieldProblem;
 use bellwether_model::provider::ProviderLimits;
 use bellwether_model::{Bytes, ClusterSpec, ReplicationMode, name};
+
+use crate::view::View;
 
 /// The fields of a spec that cannot be carried out by this engine at this provider.
 #[must_use]
@@ -83,6 +86,20 @@ fn check_replication(spec: &ClusterSpec, engine: &EngineProfile) -> Option<Strin
             })
         }
     }
+}
+
+/// Why this network cannot carry a profile of timers, by what the primary has measured; none when
+/// it can, or when nothing is known.
+#[must_use]
+pub fn check_timers(view: &View, profile: TimerProfile) -> Option<String> {
+    let measured = view.primary()?.report()?.round_trip_ms?;
+    let (most, word) = (profile.round_trip_ms_max(), profile.word());
+    (measured > most).then(|| {
+        format!(
+            "the timers `{word}` need round trips of {most} ms at most, and {measured} ms were \
+             measured between the primary and those who renew its lease"
+        )
+    })
 }
 
 fn check_cpus(spec: &ClusterSpec, limits: &ProviderLimits) -> Option<String> {

@@ -18,7 +18,7 @@ pub mod view;
 pub mod voters;
 
 pub use allowed::{allowed_on_cluster, allowed_on_node, check_operation};
-pub use check::check_spec;
+pub use check::{check_spec, check_timers};
 pub use connect::connection;
 pub use plan::{plan, plan_change, plan_creation};
 pub use rules::{Act, Decision, decide, machines_to_start};

@@ -1,6 +1,7 @@
 //! The rules: ordered and numbered; the first that holds decides. The number is stored with what it
 //! started. 1xx hold still, 2xx safety, 3xx requests, 4xx shape; gaps are for later.
 
+use bellwether_model::mutation::{Mutation, mutated};
 use bellwether_model::node::NodePhase;
 use bellwether_model::{JointConfig, NodeId, OperationKind, Target};
 
@@ -51,8 +52,16 @@ const RETRY_AFTER_MS: u64 = 30_000;
 /// Milliseconds an agent whose engine is alive may be silent: its supervisor restarts it.
 const AGENT_GRACE_MS: u64 = 5_000;
 
-/// Milliseconds after a failover during which only the plainest evidence starts another.
-const STABLE_MIN_MS: u64 = 30_000;
+/// Milliseconds after a failover during which only the plainest evidence starts another: ten
+/// leases, and the more there were in the last hour, the longer.
+fn stable_min_ms(view: &View) -> u64 {
+    let ten_leases = view.timers().lease_ms * 10;
+    match view.failovers_lately {
+        0..3 => ten_leases,
+        3 => ten_leases.max(120_000),
+        _ => 600_000,
+    }
+}
 
 macro_rules! rules {
     ($($number:literal $why:literal $then:path;)*) => {
@@ -65,9 +74,11 @@ rules! {
     101 "the cluster is being deleted" is_being_deleted;
     103 "the cluster is being created" is_being_created;
     105 "its creation failed; it can only be deleted" has_failed;
+    106 "the server's store is an older copy; it hears what its agents know" is_learning;
     107 "the server has just started and listens before it judges" is_settling;
     201 "a change of primary is under way" is_changing_primary;
-    205 "the primary is lost and a replica can take over" can_fail_over;
+    205 "the primary is lost, or nobody hears it who has to confirm its writes, and a replica can \
+         take over" can_fail_over;
     207 "an election was begun and not finished" has_unfinished_election;
     209 "the primary is lost and fewer replicas answer than an election needs" is_headless;
     211 "the voters or the writes they must confirm have changed" needs_configuration;
@@ -142,6 +153,19 @@ fn is_changing_primary(view: &View) -> Option<Act> {
     needs_configuration(view).filter(|_| has_begun).or(Some(Act::Continue))
 }
 
+/// Holds until every node has said what it was told, unless the primary that was learned of serves:
+/// then nobody can have been elected since.
+fn is_learning(view: &View) -> Option<Act> {
+    let status = &view.cluster.status;
+    let serves = view.primary().is_some_and(|primary| {
+        primary.is_fresh(view.timers().suspect_ms)
+            && primary.serves(status.term)
+            && primary.report().is_some_and(|report| report.gate.open)
+    });
+    let is_learning = !status.unheard.is_empty() && !mutated(Mutation::RestoredKnowsAll);
+    (is_learning && !serves).then_some(Act::Hold)
+}
+
 /// Holds until everybody who counts was heard by this server, or has had the time to be.
 fn is_settling(view: &View) -> Option<Act> {
     let suspect = view.timers().suspect_ms;
@@ -151,13 +175,14 @@ fn is_settling(view: &View) -> Option<Act> {
 }
 
 fn can_fail_over(view: &View) -> Option<Act> {
-    let is_recent = view.last_failover_age_ms.is_some_and(|age| age < STABLE_MIN_MS);
+    let is_recent = view.last_failover_age_ms.is_some_and(|age| age < stable_min_ms(view));
     let is_lost = match election::judge(view) {
         Verdict::EngineDead | Verdict::MachineStopped | Verdict::NodeLost => true,
         Verdict::AgentLost => {
             !is_recent && view.primary().is_some_and(|p| p.age_ms() > AGENT_GRACE_MS)
         }
-        Verdict::Healthy | Verdict::LinkLost | Verdict::Blind | Verdict::NoPrimary => false,
+        Verdict::Healthy => !is_recent && election::is_unconfirmed(view),
+        Verdict::LinkLost | Verdict::Blind | Verdict::NoPrimary => false,
     };
     (is_lost && election::can_elect(view))
         .then_some(Act::Start { kind: OperationKind::Failover, node: None })
@@ -290,6 +315,18 @@ mod tests {
                 s.silence(1, 4_000);
                 s.silence(3, 4_000);
             }),
+            (205, "nobody who has to confirm hears the primary", |s| {
+                s.strict();
+                s.deafen(9_000);
+            }),
+            (999, "they have not heard it for a moment", |s| {
+                s.strict();
+                s.deafen(3_000);
+            }),
+            (106, "the store is an older copy", |s| {
+                s.cluster.status.unheard = [s.id(2)].into();
+                s.silence(1, 9_000);
+            }),
             (211, "a voter is gone", |s| s.silence(3, 9_000)),
             (305, "a former primary is back", Sketch::rejoining),
             (401, "a replica follows an earlier term", |s| {
@@ -313,6 +350,30 @@ mod tests {
         let mut view = sketch.view();
         view.server_age_ms = 100;
         assert_eq!(decide(&view).rule, 107);
+    }
+
+    #[test]
+    fn after_many_failovers_in_an_hour_only_the_plainest_evidence_counts_for_longer() {
+        let mut sketch = sketch(3);
+        sketch.strict();
+        sketch.deafen(9_000);
+        for (lately, age_ms, rule) in [
+            (1, 20_000, 211),
+            (1, 31_000, 205),
+            (3, 31_000, 211),
+            (3, 121_000, 205),
+            (4, 121_000, 211),
+            (4, 601_000, 205),
+        ] {
+            let mut view = sketch.view();
+            (view.failovers_lately, view.last_failover_age_ms) = (lately, Some(age_ms));
+            let is_205 = decide(&view).rule == 205;
+            assert_eq!(is_205, rule == 205, "{lately} failovers, the last {age_ms} ms ago");
+        }
+        sketch.surrender(1, 1);
+        let mut view = sketch.view();
+        (view.failovers_lately, view.last_failover_age_ms) = (9, Some(1_000));
+        assert_eq!(decide(&view).rule, 205, "an engine that is dead is replaced at once");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use bellwether_model::{
 };
 
 use crate::allowed::{allowed_on_cluster, allowed_on_node, lag_bytes};
+use crate::check::check_timers;
 use crate::election::{self, Verdict};
 use crate::view::{NodeFacts, View};
 
@@ -105,6 +106,10 @@ fn serving_phase(view: &View) -> (ClusterPhase, String) {
         0 => format!("{name} accepts writes; there is no replica"),
         1 => format!("{name} accepts writes, 1 replica follows"),
         many => format!("{name} accepts writes, {many} replicas follow"),
+    };
+    let sentence = match check_timers(view, view.cluster.spec.timers) {
+        Some(warning) => format!("{sentence}; {warning}"),
+        None => sentence,
     };
     (ClusterPhase::Healthy, sentence)
 }

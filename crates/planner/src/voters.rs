@@ -71,6 +71,16 @@ fn wanted_config(view: &View, primary: &NodeFacts) -> GroupConfig {
         voters.extend(view.cluster.status.config.current.voters.iter().cloned());
     }
     let mode = view.cluster.spec.replication;
+    // Where writes wait for confirmations, nothing is gained by a vote less than they need: nothing
+    // is acknowledged either way, and those who hold everything could not be elected any more.
+    if mode.is_strict() && voters.len() < mode.acks() as usize {
+        let status = &view.cluster.status;
+        let known = view
+            .active()
+            .map(|facts| &facts.node.id)
+            .filter(|id| status.config.current.voters.contains(*id) && **id != primary.node.id);
+        voters.extend(known.cloned());
+    }
     config_for(mode, voters)
 }
 
@@ -206,6 +216,28 @@ mod tests {
         assert_eq!(next.voters, [sketch.id(2)].into());
         sketch.in_doubt(1);
         assert_eq!(lost(&sketch), None, "its engine is in doubt");
+    }
+
+    #[test]
+    fn where_writes_wait_the_last_votes_are_kept() {
+        let mut sketch = sketch(3);
+        sketch.strict();
+        sketch.silence(2, 9_000);
+        sketch.silence(3, 9_000);
+        assert_eq!(next_config(&sketch.view()), None, "either may hold what was acknowledged");
+        sketch.node(3).phase = NodePhase::Removing;
+        let next = next_config(&sketch.view()).and_then(|joint| joint.next).expect("a step");
+        assert_eq!(next.voters, [sketch.id(2)].into());
+    }
+
+    #[test]
+    fn who_hands_its_role_over_keeps_a_vote() {
+        let mut sketch = sketch(3);
+        sketch.stall(3, 9_000);
+        let mut view = sketch.view();
+        assert!(next_config(&view).is_some());
+        view.operation = Some(sketch.operation(OperationKind::Switchover));
+        assert_eq!(next_config(&view), None);
     }
 
     #[test]

@@ -15,6 +15,10 @@ use serde::{Deserialize, Serialize};
 pub struct Assignment {
     /// Counts assignments over the whole life of the server's store; an agent refuses a lower one.
     pub seq: u64,
+    /// Names the start of the server that gave it: one that has an older copy of the store does
+    /// not know of it.
+    #[serde(default)]
+    pub epoch: String,
     pub cluster: ClusterId,
     pub cluster_name: String,
     pub node: NodeId,
@@ -56,7 +60,7 @@ pub struct EngineAssignment {
 }
 
 /// The replication group as the server knows it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Group {
     /// The term in force.
     pub term: Term,

@@ -1,10 +1,10 @@
 //! The session between an agent's sentry and the server.
 
 use bellwether_model::replication::Position;
-use bellwether_model::{ClusterId, NodeId, Term};
+use bellwether_model::{ClusterId, NodeId, Target, Term};
 use serde::{Deserialize, Serialize};
 
-use crate::assignment::Assignment;
+use crate::assignment::{Assignment, Group};
 use crate::local::WorkerReport;
 
 /// The path of the WebSocket, over mutual TLS.
@@ -45,6 +45,20 @@ pub struct Hello {
     pub incarnation: String,
     /// The `seq` of the last assignment seen; 0 for none.
     pub assignment_seq: u64,
+    /// What that said: a server whose store is an older copy learns from it.
+    #[serde(default)]
+    pub known: Option<Known>,
+}
+
+/// What an agent knows of its cluster and its own place in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known {
+    /// The `epoch` of the last assignment.
+    pub epoch: String,
+    pub group: Group,
+    pub target: Target,
+    /// Durable on this node.
+    pub promised: Term,
 }
 
 /// What a node is.
@@ -70,6 +84,10 @@ pub struct Report {
     /// something to the primary. None: it is not known that any are held back.
     #[serde(default)]
     pub open_sessions: Option<u32>,
+    /// Milliseconds that answers to requests for the lease took, of the server and of voters: the
+    /// longest of the latest, but for one in twenty. None: too few were answered.
+    #[serde(default)]
+    pub round_trip_ms: Option<u64>,
     /// Milliseconds since the worker was last heard from; none: not yet.
     pub worker_age_ms: Option<u64>,
     /// The worker's last report.

@@ -11,6 +11,7 @@ pub mod clusters;
 mod error;
 pub mod idempotency;
 pub mod join_tokens;
+pub mod lineage;
 pub mod live;
 pub mod memory;
 pub mod nodes;
@@ -289,6 +290,7 @@ fn check(cache: &Cache) -> Result<(), Error> {
     kind::<clusters::NameClaim>(cache)?;
     kind::<idempotency::Idempotency>(cache)?;
     kind::<join_tokens::JoinToken>(cache)?;
+    kind::<lineage::Lineage>(cache)?;
     kind::<secrets::Secret>(cache)?;
     kind::<settings::ServerSettings>(cache)?;
     kind::<tokens::Token>(cache)?;

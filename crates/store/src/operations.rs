@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use bellwether_model::{ClusterId, Operation, OperationStatus};
+use bellwether_model::{ClusterId, Operation, OperationKind, OperationStatus};
 
 use crate::{Object, Store, Stored, Txn};
 
@@ -48,6 +48,20 @@ pub fn last_failed_by_rule(store: &Store, cluster: &ClusterId) -> Option<Stored<
         })
         .into_iter()
         .max_by_key(|operation| operation.object.ended_at)
+}
+
+/// How many failovers of a cluster automation has carried out in the last so many milliseconds.
+#[must_use]
+pub fn failovers_within(store: &Store, cluster: &ClusterId, within_ms: u64) -> usize {
+    let now = store.now();
+    let failovers = store.list_where(|operation: &Operation| {
+        operation.cluster == *cluster
+            && operation.kind == OperationKind::Failover
+            && operation.status == OperationStatus::Succeeded
+            && operation.rule != 0
+            && operation.ended_at.is_some_and(|at| now.millis_since(at) <= within_ms)
+    });
+    failovers.len()
 }
 
 /// Adds the deletion of the ended operations that are no longer kept.

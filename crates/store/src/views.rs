@@ -8,6 +8,9 @@ use crate::{Store, Stored, live, nodes, operations};
 /// A clock that is corrected steps back by less.
 const CLOCK_STEP_MS: u64 = 60_000;
 
+/// Failovers within so long of each other are a sign of something that failing over does not mend.
+const HOUR_MS: u64 = 3_600_000;
+
 /// The view of a cluster, where there is one.
 #[must_use]
 pub fn view(store: &Store, id: &ClusterId) -> Option<View> {
@@ -27,6 +30,7 @@ pub fn view(store: &Store, id: &ClusterId) -> Option<View> {
         .and_then(|operation| operation.object.ended_at)
         .and_then(|ended_at| age(ended_at, now));
     Some(View {
+        failovers_lately: operations::failovers_within(store, id, HOUR_MS),
         last_failover_age_ms: cluster.status.last_failover_at.and_then(|at| age(at, now)),
         cluster,
         nodes,

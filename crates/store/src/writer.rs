@@ -178,6 +178,7 @@ impl Staged {
                 return Err(Error::Conflict { kind: write.kind.into(), key: write.key.clone() });
             }
         }
+        self.revision = self.revision.max(txn.above);
         for entry in &txn.audit {
             self.append(entry);
         }

@@ -74,6 +74,7 @@ fn report() -> Report {
         gate: bellwether_protocol::session::GateReport::default(),
         surrendered: None,
         open_sessions: None,
+        round_trip_ms: None,
         worker_age_ms: None,
         worker: None,
     }

@@ -59,6 +59,8 @@ pub enum Fault {
         ms: u64,
     },
     ServerCrash,
+    /// It is back with an older copy of its store.
+    ServerRestored,
     ServerFreeze,
     ServerDiskSlow {
         ms: u64,
@@ -77,12 +79,18 @@ impl Fault {
 
     /// Whether it is the server that is struck.
     pub fn is_servers(&self) -> bool {
-        matches!(self, Self::ServerCrash | Self::ServerFreeze | Self::ServerDiskSlow { .. })
+        matches!(
+            self,
+            Self::ServerCrash
+                | Self::ServerRestored
+                | Self::ServerFreeze
+                | Self::ServerDiskSlow { .. }
+        )
     }
 }
 
 /// The kinds that a run may draw from.
-pub const KINDS: u32 = 25;
+pub const KINDS: u32 = 26;
 
 /// A fault, when it begins and how long it lasts.
 pub struct Strike {
@@ -105,6 +113,10 @@ pub fn draw(rng: &mut StdRng, kind: u32, nodes: usize, primary: Option<usize>) -
         21 => {
             let lasts_ms = rng.random_range(100..8_000);
             vec![Strike { after_ms: 0, fault: Fault::SendersStall { node }, lasts_ms }]
+        }
+        25 => {
+            let lasts_ms = rng.random_range(10..4_000);
+            vec![Strike { after_ms: 0, fault: Fault::ServerRestored, lasts_ms }]
         }
         24 => {
             let lasts_ms = rng.random_range(500..30_000);
@@ -390,7 +402,7 @@ impl State {
             Fault::ServerDiskSlow { ms } => self.server_disk_ms = *ms,
             Fault::WallClock { ms } => self.wall_offset += ms,
             Fault::ProviderFails => self.provider_fails = true,
-            Fault::ServerCrash => {}
+            Fault::ServerCrash | Fault::ServerRestored => {}
         }
     }
 
@@ -422,7 +434,7 @@ impl State {
             Fault::ServerDiskSlow { .. } => self.server_disk_ms = 0,
             Fault::ProviderFails => self.provider_fails = false,
             Fault::EngineCrash { .. } | Fault::WallClock { .. } => {}
-            Fault::Ambush { .. } | Fault::ServerCrash => {}
+            Fault::Ambush { .. } | Fault::ServerCrash | Fault::ServerRestored => {}
         }
     }
 
@@ -468,6 +480,7 @@ impl Hub {
             | Fault::PowerLoss { node, .. }
             | Fault::Freeze { node }
             | Fault::DiskFull { node }
+            | Fault::DiskHang { node }
             | Fault::SendersStall { node }
             | Fault::DiskSlow { node, .. } => Some(*node),
             _ => None,
@@ -479,8 +492,10 @@ impl Hub {
         state.strike(fault);
         state.watch_fault(fault, death);
         drop(state);
-        if *fault == Fault::ServerCrash {
-            server.crash();
+        match fault {
+            Fault::ServerCrash => server.crash(),
+            Fault::ServerRestored => server.crash_with_copy(),
+            _ => {}
         }
     }
 
@@ -490,7 +505,7 @@ impl Hub {
         let death = state.check.watch.death.filter(|_| fault.is_momentary());
         state.watch_fault(fault, death);
         drop(state);
-        if *fault == Fault::ServerCrash {
+        if matches!(fault, Fault::ServerCrash | Fault::ServerRestored) {
             server.start_later(0);
         }
     }

@@ -214,6 +214,9 @@ impl Run {
             state.watch_machines();
             state.now
         };
+        if now / 500 % 8 == 0 {
+            self.server.back_up();
+        }
         match self.phase {
             Phase::Creating => match self.health() {
                 Ok(_) => self.begin_chaos(),

@@ -1,12 +1,14 @@
 //! The server: the real loops over a store in memory, which crash, freeze and start again.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellwether_control::{Authority, World, machines, orphans, reconcile, sessions};
+use bellwether_control::{Authority, World, lineage, machines, orphans, reconcile, sessions};
 use bellwether_model::operation::NewOperation;
 use bellwether_model::{
-    Cluster, ClusterId, ClusterSpec, ClusterStatus, Node, Operation, OperationKind, Timestamp,
+    Cluster, ClusterId, ClusterSpec, ClusterStatus, Node, NodeId, Operation, OperationKind,
+    Timestamp,
 };
 use bellwether_store::clusters::NameClaim;
 use bellwether_store::memory::{Moment, Surroundings};
@@ -61,11 +63,48 @@ pub struct Server {
     pub world: Option<Arc<World>>,
     tasks: JoinSet<()>,
     image: Image,
+    /// Earlier copies, the oldest first, with what a person had asked for.
+    copies: VecDeque<(Asked, Image)>,
 }
+
+/// What a person had asked for, and the nodes there were.
+type Asked = (ClusterSpec, Vec<NodeId>);
+
+/// So many copies are kept.
+const COPIES_MAX: usize = 8;
 
 impl Server {
     pub fn new(hub: Hub) -> Self {
-        Self { hub, world: None, tasks: JoinSet::new(), image: Image::default() }
+        let (tasks, image, copies) = (JoinSet::new(), Image::default(), VecDeque::new());
+        Self { hub, world: None, tasks, image, copies }
+    }
+
+    fn asked(world: &World) -> Option<Asked> {
+        let cluster = world.store.list::<Cluster>().pop()?.object;
+        let nodes = world.store.list::<Node>().into_iter().map(|node| node.object.id).collect();
+        Some((cluster.spec, nodes))
+    }
+
+    /// Keeps a copy of the store, to be put back later.
+    pub fn back_up(&mut self) {
+        let Some(world) = &self.world else { return };
+        let Some(asked) = Self::asked(world) else { return };
+        self.copies.push_back((asked, world.store.image()));
+        if self.copies.len() > COPIES_MAX {
+            self.copies.pop_front();
+        }
+    }
+
+    /// Crashes, and comes back with the oldest copy that knows of the same nodes and wishes.
+    pub fn crash_with_copy(&mut self) {
+        let asked = self.world.as_deref().and_then(Self::asked);
+        self.crash();
+        let found = self.copies.iter().position(|(then, _)| Some(then) == asked.as_ref());
+        if let Some((_, image)) = found.and_then(|at| self.copies.get(at)) {
+            self.image = image.clone();
+            self.copies.clear();
+            self.hub.lock().note(|_| "its store is replaced by an older copy".to_owned());
+        }
     }
 
     pub async fn start(&mut self) {
@@ -75,13 +114,14 @@ impl Server {
         let around = Arc::new(Around { hub: self.hub.clone() });
         let store = Store::in_memory(std::mem::take(&mut self.image), around);
         let authority = Authority::open(&store).await.expect("the authority opens");
+        let epoch = lineage::begin(&store).await.expect("a start is written down");
         let provider = Arc::new(SimProvider::new(self.hub.clone()));
         let world = World::new(
             store.clone(),
             vec![provider],
             bellwether_engines::profiles(),
             authority,
-            7443,
+            (epoch, 7443),
         );
         let pause = {
             let mut state = self.hub.lock();

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use bellwether_control::{Authority, World, machines, orphans, reconcile, sessions};
+use bellwether_control::{Authority, World, lineage, machines, orphans, reconcile, sessions};
 use bellwether_providers::DockerOptions;
 use bellwether_store::{Options, Store};
 use clap::Args;
@@ -70,6 +70,7 @@ async fn serve(args: ServerArgs) -> anyhow::Result<()> {
     let store = Store::open(Options { directory: data.clone() })
         .with_context(|| format!("open the store in {}", data.display()))?;
     let authority = Authority::open(&store).await.context("open the authority")?;
+    let epoch = lineage::begin(&store).await.context("begin")?;
     // For scripts that clean up after this server: the mark that everything it makes carries.
     std::fs::write(data.join("instance"), &authority.instance).context("write the instance")?;
     // Bound before anything is begun, so that a taken port changes nothing.
@@ -84,8 +85,13 @@ async fn serve(args: ServerArgs) -> anyhow::Result<()> {
     let engines = bellwether_engines::profiles();
     first_password::ensure(&store, &data).await?;
     tokio::spawn(first_password::remove_when_changed(store.clone(), data.clone()));
-    let world =
-        World::new(store.clone(), providers.clone(), engines.clone(), authority, agent_port);
+    let world = World::new(
+        store.clone(),
+        providers.clone(),
+        engines.clone(),
+        authority,
+        (epoch, agent_port),
+    );
     let api = bellwether_api::router(bellwether_api::Api {
         store,
         engines,

@@ -15,6 +15,8 @@ use bellwether_protocol::peer::PeerBody;
 use bellwether_protocol::session::{GateReport, Report, Surrender};
 use serde::{Deserialize, Serialize};
 
+use super::round_trips::RoundTrips;
+
 /// An endpoint that lives comes back within so many milliseconds.
 const ENDPOINT_BACK_MS: u64 = 500;
 
@@ -86,6 +88,7 @@ pub struct Core {
     voter_grants: BTreeMap<NodeId, (Term, u64)>,
     /// A voter has promised a later term than this one.
     refused: Option<Term>,
+    round_trips: RoundTrips,
     last_granted: Option<u64>,
     /// When the last lease of a term below the promised one was granted, at the latest.
     last_granted_below: u64,
@@ -123,6 +126,7 @@ impl Core {
             server_grant: None,
             voter_grants: BTreeMap::new(),
             refused: None,
+            round_trips: RoundTrips::default(),
             last_granted: None,
             // Before it started it may have granted one just then.
             last_granted_below: now,
@@ -266,9 +270,10 @@ impl Core {
         (self.durable.promised <= term && !is_given_up).then_some(term)
     }
 
-    pub fn on_server_grant(&mut self, number: u64, term: Term) {
+    pub fn on_server_grant(&mut self, number: u64, term: Term, now: u64) {
         let asked = self.asked_server.iter().find(|(n, t, _)| *n == number && *t == term);
         if let Some((_, _, sent)) = asked {
+            self.round_trips.note(now.saturating_sub(*sent));
             let newest = self.server_grant.filter(|(t, _)| *t == term).map_or(0, |(_, at)| at);
             self.server_grant = Some((term, newest.max(*sent)));
         }
@@ -297,6 +302,7 @@ impl Core {
             PeerBody::LeaseAck { term, nonce } => {
                 let asked = self.asked_voters.iter().find(|(n, t, _)| *n == nonce && *t == term);
                 if let Some((_, _, sent)) = asked {
+                    self.round_trips.note(now.saturating_sub(*sent));
                     let sent = if mutated(Mutation::LeaseFromAnswer) { now } else { *sent };
                     let grant = self.voter_grants.entry(from.clone()).or_insert((term, sent));
                     *grant = (*grant).max((term, sent));
@@ -493,6 +499,7 @@ impl Core {
             },
             surrendered: self.saved.surrendered,
             open_sessions: self.open_sessions(now),
+            round_trip_ms: self.round_trips.slow(),
             worker_age_ms: self.worker.as_ref().map(|(_, at)| age(*at)),
             worker: self.worker.as_ref().map(|(report, _)| self.kept(report)),
         }

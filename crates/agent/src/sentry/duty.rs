@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use bellwether_model::{ClusterId, NodeId, Term};
 use bellwether_protocol::local::{FromSentry, Orders, ToSentry};
 use bellwether_protocol::peer::PeerBody;
+use bellwether_protocol::session::Known;
 use bellwether_protocol::{Assignment, FromAgent, FromServer, Hello, VERSION};
 use tokio::sync::mpsc;
 use tracing::{info, warn};
@@ -153,6 +154,12 @@ impl<H: Hands> Sentry<H> {
         match message {
             FromSession::Connected => {
                 self.is_connected = true;
+                let known = self.core.assignment().map(|known| Known {
+                    epoch: known.epoch.clone(),
+                    group: known.group.clone(),
+                    target: known.target.clone(),
+                    promised: self.core.promised(),
+                });
                 let hello = Hello {
                     protocol: VERSION,
                     agent_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -160,6 +167,7 @@ impl<H: Hands> Sentry<H> {
                     node: self.node.clone(),
                     incarnation: self.incarnation.clone(),
                     assignment_seq: self.core.assignment().map_or(0, |known| known.seq),
+                    known,
                 };
                 self.hands.tell_server(FromAgent::Hello(hello));
                 self.is_report_due = true;
@@ -167,7 +175,9 @@ impl<H: Hands> Sentry<H> {
             FromSession::Disconnected => self.is_connected = false,
             FromSession::Message(message) => match *message {
                 FromServer::Assignment(assignment) => self.on_assignment(*assignment).await,
-                FromServer::LeaseAck { report, term } => self.core.on_server_grant(report, term),
+                FromServer::LeaseAck { report, term } => {
+                    self.core.on_server_grant(report, term, self.hands.now());
+                }
                 FromServer::Probe => self.is_report_due = true,
                 FromServer::Refused { .. } => {}
             },

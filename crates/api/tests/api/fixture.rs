@@ -146,6 +146,7 @@ fn publish(store: &Store, ids: &[NodeId], index: usize) {
         gate: GateReport { open: is_primary, term: 1, remaining_ms: Some(2_500) },
         surrendered: None,
         open_sessions: None,
+        round_trip_ms: None,
         worker_age_ms: Some(50),
         worker: Some(worker),
     };

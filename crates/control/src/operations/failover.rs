@@ -108,7 +108,8 @@ fn confirm_loss(
     let status = &pass.cluster.object.status;
     let is_unfinished = status.promised > status.term || status.primary.is_none();
     let verdict = election::judge(&pass.view);
-    if !is_unfinished {
+    let is_unconfirmed = verdict == Verdict::Healthy && election::is_unconfirmed(&pass.view);
+    if !is_unfinished && !is_unconfirmed {
         match verdict {
             Verdict::Healthy | Verdict::LinkLost => {
                 return Outcome::Cancel("the primary is heard again".to_owned());
@@ -121,7 +122,10 @@ fn confirm_loss(
             _ => {}
         }
     }
-    report.evidence = words(verdict).to_owned();
+    report.evidence = match is_unconfirmed {
+        true => "none of those who have to confirm its writes heard it".to_owned(),
+        false => words(verdict).to_owned(),
+    };
     // One that was never confirmed may have served all the same.
     let former = pass.view.primary_or_candidate();
     let former = former.map(|facts| (facts.node.clone(), facts.position()));

@@ -117,6 +117,7 @@ fn sketch_node(cluster: &Cluster, ordinal: u32, count: u32) -> (Node, Seen, Repo
         gate: GateReport { open: is_primary, term: 1, remaining_ms: Some(2_500) },
         surrendered: None,
         open_sessions: None,
+        round_trip_ms: None,
         worker_age_ms: Some(50),
         worker: Some(worker),
     };
@@ -149,6 +150,7 @@ impl Sketch {
             queued: Vec::new(),
             server_age_ms: 60_000,
             last_failover_age_ms: None,
+            failovers_lately: 0,
             last_failure_age_ms: None,
         }
     }
@@ -201,6 +203,20 @@ impl Sketch {
         self.nodes[ordinal as usize - 1].1.streamed_age_ms = Some(age_ms);
         self.worker(ordinal).actual = Actual::Replica { upstream: None, streaming: false };
         self.worker(1).followers.retain(|follower| follower.node != node_id(ordinal));
+    }
+
+    /// Writes wait for one confirmation.
+    pub(crate) fn strict(&mut self) {
+        self.cluster.spec.replication = ReplicationMode::Strict;
+        let config = &mut self.cluster.status.config.current;
+        (config.acks, config.strict) = (1, true);
+    }
+
+    /// No replica has streamed for so long, though all are heard.
+    pub(crate) fn deafen(&mut self, age_ms: u64) {
+        for ordinal in 2..=self.nodes.len() as u32 {
+            self.stall(ordinal, age_ms);
+        }
     }
 
     pub(crate) fn machine_stopped(&mut self, ordinal: u32) {

@@ -32,6 +32,7 @@ fn assignment(seq: u64, target: Target, voters: &[u32]) -> Assignment {
         strict: false,
     };
     Assignment {
+        epoch: String::new(),
         seq,
         cluster: ClusterId::from("c"),
         cluster_name: "demo".into(),
@@ -115,10 +116,10 @@ fn a_lease_counts_from_the_sending_of_the_request() {
     let mut core = primary(&[2, 3]);
     assert_eq!(core.gate(1_000), Gate::Closed);
     let report = core.report(None, 1_000);
-    core.on_server_grant(report.number, 1);
+    core.on_server_grant(report.number, 1, 0);
     assert_eq!(core.gate(2_000), Gate::Until(1_000 + LEASE));
     assert_eq!(core.gate(1_000 + LEASE), Gate::Closed);
-    core.on_server_grant(report.number + 7, 1);
+    core.on_server_grant(report.number + 7, 1, 0);
     assert_eq!(core.gate(1_000 + LEASE), Gate::Closed, "a request that was never made");
 }
 
@@ -139,7 +140,7 @@ fn enough_voters_renew_it_without_a_server() {
 fn a_promise_ends_the_granting_and_the_serving_of_earlier_terms() {
     let mut core = primary(&[2, 3]);
     let report = core.report(None, 1_000);
-    core.on_server_grant(report.number, 1);
+    core.on_server_grant(report.number, 1, 0);
     let mut later = assignment(2, Target::Primary { term: 1, create: false }, &[2, 3]);
     later.promise = 2;
     core.on_assignment(later, 1_100).expect("accepted");
@@ -157,7 +158,7 @@ fn a_promise_ends_the_granting_and_the_serving_of_earlier_terms() {
 fn a_refusal_closes_the_gate_at_once() {
     let mut core = primary(&[2, 3]);
     let report = core.report(None, 1_000);
-    core.on_server_grant(report.number, 1);
+    core.on_server_grant(report.number, 1, 0);
     core.ask_voters(7, 1_000);
     core.on_peer(&node(2), PeerBody::LeaseRefused { promised: 2, nonce: 7 }, 1_010);
     assert_eq!((core.gate(1_020), core.fenced()), (Gate::Closed, Some(1)));
@@ -173,7 +174,7 @@ fn a_surrendered_term_is_never_served_again_also_after_a_restart() {
     again.on_worker(serving(1), 10);
     let report = again.report(None, 10);
     assert_eq!((report.lease_request, report.surrendered), (None, Some(given)));
-    again.on_server_grant(report.number, 1);
+    again.on_server_grant(report.number, 1, 0);
     assert_eq!(again.gate(20), Gate::Closed);
 }
 
@@ -260,15 +261,15 @@ fn voters_of_both_configurations_renew_while_one_changes_to_the_other() {
 fn a_sentry_started_again_is_closed_until_it_has_a_new_lease() {
     let mut core = primary(&[2, 3]);
     let report = core.report(None, 1_000);
-    core.on_server_grant(report.number, 1);
+    core.on_server_grant(report.number, 1, 0);
     let saved = core.unsaved().expect("to save").clone();
     let mut again = Core::new("c".into(), node(1), saved, 1_100);
     again.on_worker(serving(1), 1_100);
     assert_eq!(again.gate(1_100), Gate::Closed);
-    again.on_server_grant(report.number, 1);
+    again.on_server_grant(report.number, 1, 0);
     assert_eq!(again.gate(1_100), Gate::Closed, "granted to the one before");
     let report = again.report(None, 1_200);
-    again.on_server_grant(report.number, 1);
+    again.on_server_grant(report.number, 1, 0);
     assert_eq!(again.gate(1_300), Gate::Until(1_200 + LEASE));
 }
 
@@ -276,14 +277,14 @@ fn a_sentry_started_again_is_closed_until_it_has_a_new_lease() {
 fn a_lease_of_another_term_opens_nothing() {
     let mut core = primary(&[2, 3]);
     let report = core.report(None, 1_000);
-    core.on_server_grant(report.number, 1);
+    core.on_server_grant(report.number, 1, 0);
     let next = assignment(2, Target::Primary { term: 2, create: false }, &[2, 3]);
     core.on_assignment(next, 1_100).expect("accepted");
     assert_eq!(core.gate(1_100), Gate::Closed, "the worker serves term 1");
     core.on_worker(serving(2), 1_100);
     assert_eq!(core.gate(1_100), Gate::Closed, "the lease is of term 1");
     let report = core.report(None, 1_200);
-    core.on_server_grant(report.number, 2);
+    core.on_server_grant(report.number, 2, 0);
     assert_eq!(core.gate(1_300), Gate::Until(1_200 + LEASE));
 }
 
@@ -294,4 +295,28 @@ fn a_report_says_what_the_kernel_was_told() {
     let gate = core.report(Some(3_000), 1_000).gate;
     assert_eq!((gate.open, gate.term, gate.remaining_ms), (true, 1, Some(2_000)));
     assert!(!core.report(Some(900), 1_000).gate.open);
+}
+
+#[test]
+fn a_primary_whose_worker_or_disk_is_silent_for_long_gives_its_term_up() {
+    let given_up = |core: &Core| core.unsaved().and_then(|durable| durable.surrendered);
+    let mut core = primary(&[2, 3]);
+    core.on_time(11_000);
+    assert_eq!(given_up(&core), None, "not yet");
+    core.on_awakening(30_000);
+    core.on_time(40_000);
+    assert_eq!(given_up(&core), None, "it stood still itself");
+    core.on_time(40_001);
+    let given = Surrender { term: 1, position: None, clean: false };
+    assert_eq!(given_up(&core), Some(given));
+
+    let mut core = primary(&[2, 3]);
+    core.on_worker(WorkerReport { disk_hangs: true, ..serving(1) }, 1_100);
+    assert_eq!(given_up(&core), Some(given));
+    assert_eq!(core.gate(1_100), Gate::Closed);
+
+    let mut alone = primary(&[]);
+    alone.on_worker(WorkerReport { disk_hangs: true, ..serving(1) }, 1_100);
+    alone.on_time(60_000);
+    assert_eq!(given_up(&alone), None, "nobody else can take over");
 }

@@ -41,6 +41,7 @@ fn hello(kept: &Kept) {
         node: "n".into(),
         incarnation: "1".into(),
         assignment_seq: 0,
+        known: None,
     };
     kept.outgoing.try_send(FromAgent::Hello(hello)).expect("room");
 }
