@@ -286,7 +286,7 @@ impl Session {
         message: Result<FromAgent, String>,
     ) -> bool {
         match message {
-            Ok(FromAgent::Hello(hello)) => self.greet(socket, hello).await,
+            Ok(FromAgent::Hello(hello)) => self.greet(socket, *hello).await,
             Ok(FromAgent::Report(report)) => self.hear(socket, *report).await,
             Err(error) => {
                 let reason = format!("a message that is not of this protocol: {error}");

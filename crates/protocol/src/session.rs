@@ -17,7 +17,7 @@ pub const MESSAGE_BYTES_MAX: usize = 256 * 1024;
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum FromAgent {
     /// First message of a session.
-    Hello(Hello),
+    Hello(Box<Hello>),
     /// Every heartbeat, and at once when something changed.
     Report(Box<Report>),
 }

@@ -169,7 +169,7 @@ impl<H: Hands> Sentry<H> {
                     assignment_seq: self.core.assignment().map_or(0, |known| known.seq),
                     known,
                 };
-                self.hands.tell_server(FromAgent::Hello(hello));
+                self.hands.tell_server(FromAgent::Hello(Box::new(hello)));
                 self.is_report_due = true;
             }
             FromSession::Disconnected => self.is_connected = false,

@@ -101,6 +101,7 @@ fn sketch_node(cluster: &Cluster, ordinal: u32, count: u32) -> (Node, Seen, Repo
         transactions: None,
         drained: false,
         surrendered: None,
+        disk_hangs: false,
         copied: None,
         keeps_former: false,
         diverged: Vec::new(),

@@ -43,7 +43,7 @@ fn hello(kept: &Kept) {
         assignment_seq: 0,
         known: None,
     };
-    kept.outgoing.try_send(FromAgent::Hello(hello)).expect("room");
+    kept.outgoing.try_send(FromAgent::Hello(Box::new(hello))).expect("room");
 }
 
 #[tokio::test]
