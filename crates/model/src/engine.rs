@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::parameter::{OwnedParameter, Parameter};
+
 /// An engine's facts. Adding an engine adds one of these and no code above the engines.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct EngineProfile {
@@ -23,6 +25,19 @@ pub struct EngineProfile {
     pub disk_min: u64,
     pub ports: EnginePorts,
     pub capabilities: Capabilities,
+    /// The settings that people may choose.
+    #[serde(default)]
+    pub parameters: Vec<Parameter>,
+    /// Settings that are not theirs to choose, with the reason.
+    #[serde(default)]
+    pub owned_parameters: Vec<OwnedParameter>,
+}
+
+impl EngineProfile {
+    /// The settings that this version has.
+    pub fn parameters_of<'a>(&'a self, version: &'a str) -> impl Iterator<Item = &'a Parameter> {
+        self.parameters.iter().filter(move |parameter| parameter.is_in(version))
+    }
 }
 
 /// A topology an engine supports, explained.

@@ -140,6 +140,8 @@ mod tests {
                 multi_primary: false,
                 sharded: false,
             },
+            parameters: Vec::new(),
+            owned_parameters: Vec::new(),
         }
     }
 
