@@ -14,6 +14,7 @@ mod idempotency;
 mod nodes;
 mod operations;
 mod paging;
+mod parameters;
 mod passwords;
 mod providers;
 mod request;
@@ -106,6 +107,8 @@ fn routes() -> OpenApiRouter<Arc<Inner>> {
         .routes(routes!(clusters::list, clusters::create))
         .routes(routes!(clusters::show, clusters::change, clusters::delete))
         .routes(routes!(connection::show))
+        .routes(routes!(parameters::of_cluster))
+        .routes(routes!(parameters::of_engine))
         .routes(routes!(nodes::list))
         .routes(routes!(nodes::show))
         .routes(routes!(operations::create))

@@ -194,7 +194,7 @@ pub(crate) fn changes_too_quickly() -> ApiError {
     ApiError::new(Code::OperationRefused, "the cluster changes too quickly").hint("try again")
 }
 
-fn refused(kind: OperationKind, reason: &str) -> ApiError {
+pub(crate) fn refused(kind: OperationKind, reason: &str) -> ApiError {
     let words = format!("{} is refused: {reason}", kind.title().to_lowercase());
     ApiError::new(Code::OperationRefused, words)
 }

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use bellwether_model::NodeId;
 use bellwether_model::divergence::Divergence;
 use bellwether_model::replication::Position;
+use bellwether_model::settings::SettingsReport;
 use bellwether_model::transaction::Transaction;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Member;
@@ -37,6 +38,8 @@ pub struct Probe {
     pub keeps_former: bool,
     /// What only this node held and is kept aside, the newest first.
     pub diverged: Vec<Divergence>,
+    /// What of the chosen settings (`EngineAssignment::parameters`) is not in force.
+    pub settings: Option<SettingsReport>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -8,6 +8,7 @@ use crate::bytes::Bytes;
 use crate::group::{JointConfig, TimerProfile};
 use crate::id::{ClusterId, NodeId, OperationId};
 use crate::operation::Allowed;
+use crate::parameter::Parameters;
 use crate::replication::{ReplicationMode, Term};
 use crate::time::Timestamp;
 
@@ -31,7 +32,8 @@ impl NodeSize {
     }
 }
 
-/// What a person asked for. Written by the API only; every change raises the generation.
+/// What a person asked for; every change raises the generation. Written by the API, but for settings
+/// that an engine refused: the operation that was to change them sets them back.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClusterSpec {
@@ -57,6 +59,10 @@ pub struct ClusterSpec {
     /// How quickly a lost primary is suspected and replaced.
     #[serde(default)]
     pub timers: TimerProfile,
+    /// Chosen settings of the engine, by name; what is not named has its default.
+    #[serde(default, skip_serializing_if = "Parameters::is_empty")]
+    #[schema(value_type = BTreeMap<String, String>)]
+    pub parameters: Parameters,
 }
 
 fn default_provider() -> String {
@@ -218,4 +224,8 @@ pub struct ClusterChange {
     /// The number of nodes wanted; the control loop adds or removes one at a time.
     #[serde(default)]
     pub nodes: Option<u32>,
+    /// All chosen settings of the engine: those that are left out get their default.
+    #[serde(default)]
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
+    pub parameters: Option<Parameters>,
 }

@@ -18,6 +18,7 @@ pub mod parameter;
 pub mod plan;
 pub mod problem;
 pub mod provider;
+pub mod reconfigure;
 pub mod replication;
 pub mod resync;
 pub mod settings;

@@ -22,11 +22,13 @@ pub enum OperationKind {
     Rejoin,
     /// Replicas get the primary's data anew, one after the other.
     Resync,
+    /// Settings of the engine are changed, node after node.
+    Reconfigure,
     DeleteCluster,
 }
 
 impl OperationKind {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::CreateCluster,
         Self::AddNode,
         Self::RemoveNode,
@@ -34,6 +36,7 @@ impl OperationKind {
         Self::Failover,
         Self::Rejoin,
         Self::Resync,
+        Self::Reconfigure,
         Self::DeleteCluster,
     ];
 
@@ -48,6 +51,7 @@ impl OperationKind {
             Self::Failover => "failover",
             Self::Rejoin => "rejoin",
             Self::Resync => "resync",
+            Self::Reconfigure => "reconfigure",
             Self::DeleteCluster => "delete_cluster",
         }
     }
@@ -63,6 +67,7 @@ impl OperationKind {
             Self::Failover => "Failover",
             Self::Rejoin => "Rejoin",
             Self::Resync => "Resync",
+            Self::Reconfigure => "Change settings",
             Self::DeleteCluster => "Delete cluster",
         }
     }

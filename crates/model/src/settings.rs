@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use crate::parameter::{ParameterKind, Parameters};
 
 /// What a node's engine shall run with.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct NodeSettings {
     /// Counts changes of the values: reports name the one they speak of.

@@ -5,8 +5,8 @@ use bellwether_model::operation::{Allowed, NewOperation};
 use bellwether_model::{ClusterPhase, NodeId, OperationKind};
 
 use crate::election::{self, Verdict};
-use crate::resync;
 use crate::view::{NodeFacts, View};
+use crate::{reconfigure, resync};
 
 /// A switchover begins only to a replica that lags less than this.
 const SWITCHOVER_LAG_BYTES_MAX: u64 = 16 << 20;
@@ -19,6 +19,7 @@ pub fn allowed_on_cluster(view: &View) -> Vec<Allowed> {
     vec![
         on_cluster(OperationKind::AddNode),
         allowed(OperationKind::Resync, resync),
+        allowed(OperationKind::Reconfigure, reconfigure::refuse(view)),
         on_cluster(OperationKind::DeleteCluster),
     ]
 }
@@ -55,6 +56,9 @@ pub fn check_operation(view: &View, request: &NewOperation) -> Result<(), String
         }
         OperationKind::Resync => resync::refuse(view, &resync::resolve(view, request)?),
         OperationKind::CreateCluster => Some("the cluster exists already".to_owned()),
+        OperationKind::Reconfigure => {
+            Some("settings are changed by changing the cluster's `parameters`".to_owned())
+        }
         OperationKind::Failover => Some(
             "a failover begins by itself when the primary is lost; promote a replica to move the \
              primary now"

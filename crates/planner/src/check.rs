@@ -5,6 +5,8 @@ use bellwether_model::problem::FieldProblem;
 use bellwether_model::provider::ProviderLimits;
 use bellwether_model::{Bytes, ClusterSpec, ReplicationMode, name};
 
+use crate::reconfigure;
+
 /// The fields of a spec that cannot be carried out by this engine at this provider.
 #[must_use]
 pub fn check_spec(
@@ -37,10 +39,11 @@ pub fn check_spec(
             ),
         ),
     ];
+    let parameters = reconfigure::canonical(engine, spec).err().unwrap_or_default();
     let problem = |(field, message): (&str, Option<String>)| {
         message.map(|message| FieldProblem { field: field.to_owned(), message })
     };
-    checks.into_iter().filter_map(problem).collect()
+    checks.into_iter().filter_map(problem).chain(parameters).collect()
 }
 
 fn check_version(spec: &ClusterSpec, engine: &EngineProfile) -> Option<String> {

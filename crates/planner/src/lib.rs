@@ -11,6 +11,7 @@ pub mod check;
 pub mod connect;
 pub mod election;
 pub mod plan;
+pub mod reconfigure;
 pub mod resync;
 pub mod rules;
 pub mod show;

@@ -9,7 +9,7 @@ use crate::resync;
 use crate::view::{NodeFacts, View};
 
 /// Milliseconds writes wait in a planned switchover, before this cluster has figures of its own.
-const SWITCHOVER_PAUSE_MS: u64 = 300;
+pub(crate) const SWITCHOVER_PAUSE_MS: u64 = 300;
 
 /// The steps of an operation: stored name and title, in order.
 #[must_use]
@@ -69,6 +69,13 @@ pub fn steps(kind: OperationKind) -> &'static [(&'static str, &'static str)] {
         ],
         // The steps of each replica follow: `resync::steps`.
         OperationKind::Resync => &[("check", "Check that the others can do without")],
+        OperationKind::Reconfigure => &[
+            ("check", "Check that settings can be changed now"),
+            ("replicas", "Change the replicas, one at a time"),
+            ("primary", "Change the primary"),
+            ("rest", "Change what replicas take last"),
+            ("verify", "Verify what is in force on every node"),
+        ],
         OperationKind::DeleteCluster => &[
             ("withdraw", "Close the endpoints"),
             ("release_machines", "Delete the machines and their disks"),
@@ -110,6 +117,8 @@ pub fn plan_creation(spec: &ClusterSpec) -> Plan {
         bytes_copied: 0,
         redundancy_min: 0,
         erases: Vec::new(),
+        changes: Vec::new(),
+        restarts: Vec::new(),
         refusals: Vec::new(),
     }
 }
@@ -128,9 +137,10 @@ pub fn plan(view: &View, request: &NewOperation) -> Plan {
         .and_then(|worker| worker.engine.data_bytes)
         .unwrap_or(0);
     let (write_pause_ms, bytes_copied, redundancy_min) = match request.kind {
-        OperationKind::CreateCluster | OperationKind::DeleteCluster | OperationKind::Resync => {
-            (0, 0, 0)
-        }
+        OperationKind::CreateCluster
+        | OperationKind::DeleteCluster
+        | OperationKind::Resync
+        | OperationKind::Reconfigure => (0, 0, 0),
         OperationKind::AddNode | OperationKind::Rejoin => (0, data_bytes, copies),
         OperationKind::RemoveNode => {
             let is_copy = node.is_some_and(|facts| is_copy(view, facts));
@@ -147,6 +157,8 @@ pub fn plan(view: &View, request: &NewOperation) -> Plan {
         bytes_copied,
         redundancy_min,
         erases: erases(view, request.kind, node),
+        changes: Vec::new(),
+        restarts: Vec::new(),
         refusals: check_operation(view, request).err().into_iter().collect(),
     }
 }
@@ -171,6 +183,7 @@ fn summary(view: &View, kind: OperationKind, node: Option<&NodeFacts>) -> String
         OperationKind::Rejoin => {
             format!("Lets {node} follow {primary}, by the least that makes its data fit.")
         }
+        OperationKind::Reconfigure => format!("Changes settings of {name}."),
         OperationKind::Resync => format!("Copies the data of {name} anew."),
         OperationKind::DeleteCluster => {
             format!("Deletes {name}: every node with all of its data.")

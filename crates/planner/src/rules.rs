@@ -1,6 +1,7 @@
 //! The rules: ordered and numbered; the first that holds decides. The number is stored with what it
 //! started. 1xx hold still, 2xx safety, 3xx requests, 4xx shape; gaps are for later.
 
+use bellwether_model::cluster::Handover;
 use bellwether_model::node::NodePhase;
 use bellwether_model::{JointConfig, NodeId, OperationKind, Target};
 
@@ -134,7 +135,10 @@ fn has_failed(view: &View) -> Option<Act> {
 }
 
 fn is_changing_primary(view: &View) -> Option<Act> {
-    if !running(view, &[OperationKind::Failover, OperationKind::Switchover]) {
+    // A change of settings may move the primary, too.
+    let hands_over = running(view, &[OperationKind::Reconfigure])
+        && view.cluster.status.handover != Handover::None;
+    if !running(view, &[OperationKind::Failover, OperationKind::Switchover]) && !hands_over {
         return None;
     }
     // A candidate that waits for voters to hold what it holds is given them.

@@ -1,6 +1,7 @@
 //! Clusters and nodes as people see them: one word, one sentence, never more certain than what is
 //! known.
 
+use bellwether_model::cluster::Handover;
 use bellwether_model::node::{NodeHealth, NodePhase, NodeRole, disk_kept_free};
 use bellwether_model::{
     Actual, ClusterPhase, ClusterView, NodeId, NodeView, OperationKind, Target,
@@ -55,6 +56,9 @@ pub fn phase(view: &View) -> (ClusterPhase, String) {
         }
         (_, Some(OperationKind::Switchover)) => {
             return (ClusterPhase::FailingOver, "the primary is being moved".to_owned());
+        }
+        (_, Some(OperationKind::Reconfigure)) if status.handover != Handover::None => {
+            return (ClusterPhase::FailingOver, "the primary is being started again".to_owned());
         }
         _ => {}
     }
@@ -150,6 +154,9 @@ pub fn node_view(view: &View, id: &NodeId) -> Option<NodeView> {
         agent_version: facts.seen.as_ref().map(|seen| seen.agent_version.clone()),
         uptime_seconds: worker.and_then(|worker| worker.engine.uptime_seconds),
         report_age_ms: facts.seen.as_ref().filter(|s| s.report.is_some()).map(|seen| seen.age_ms),
+        parameter_drift: worker
+            .and_then(|worker| worker.settings.as_ref())
+            .map_or_else(Vec::new, |settings| settings.differs.clone()),
         diverged: facts.worker().map_or_else(Vec::new, |worker| worker.diverged.clone()),
         operations: allowed_on_node(view, id),
     })

@@ -1,12 +1,10 @@
 //! What a node shall be: the whole of it, in one message.
 
-use std::collections::BTreeMap;
-
 use bellwether_model::cluster::NodeSize;
 use bellwether_model::engine::EnginePorts;
 use bellwether_model::group::{JointConfig, Timers};
 use bellwether_model::node::CopyOrder;
-use bellwether_model::{ClusterId, NodeId, ReplicationMode, Target, Term};
+use bellwether_model::{ClusterId, NodeId, Parameters, ReplicationMode, Target, Term};
 use serde::{Deserialize, Serialize};
 
 /// What a node shall be, with everything it needs to become it. Kept on the node's disk (mode 0600,
@@ -52,7 +50,13 @@ pub struct EngineAssignment {
     pub size: NodeSize,
     /// Settings chosen by the user, beside those the driver owns.
     #[serde(default)]
-    pub parameters: BTreeMap<String, String>,
+    pub parameters: Parameters,
+    /// Counts changes of them; reports name the one they speak of.
+    #[serde(default)]
+    pub parameters_version: u64,
+    /// A replica restarts its engine for settings that need it.
+    #[serde(default)]
+    pub restart: bool,
 }
 
 /// The replication group as the server knows it.

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 
 use bellwether_model::divergence::Divergence;
 use bellwether_model::replication::{Actual, Position};
+use bellwether_model::settings::SettingsReport;
 use bellwether_model::transaction::Transaction;
 use bellwether_model::{NodeId, Term};
 use serde::{Deserialize, Serialize};
@@ -119,6 +120,9 @@ pub struct WorkerReport {
     /// What only this node held and is kept aside, the newest first.
     #[serde(default)]
     pub diverged: Vec<Divergence>,
+    /// What of the chosen settings is not in force; none: not looked at.
+    #[serde(default)]
+    pub settings: Option<SettingsReport>,
     pub engine: EngineFigures,
     pub host: HostFigures,
 }

@@ -55,6 +55,7 @@ fn node(cluster: &Cluster, ordinal: u32) -> Node {
         joined_at: None,
         target: Target::Stopped,
         copy: None,
+        settings: Default::default(),
     }
 }
 

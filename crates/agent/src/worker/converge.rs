@@ -21,6 +21,8 @@ pub(crate) struct Facts {
     pub(crate) stalled: Option<u32>,
     /// A replica's data shall be copied anew.
     pub(crate) copy: bool,
+    /// A replica's engine shall be started again, for settings that need it.
+    pub(crate) restart: bool,
     /// The engine's process lives and does not answer, and waiting is over.
     pub(crate) mute: Option<Mute>,
 }
@@ -152,6 +154,7 @@ fn from_replica(upstream: Option<&NodeId>, target: &Target, facts: &Facts) -> Pl
         Target::Replica { upstream: wanted, .. } if upstream != Some(wanted) => {
             Plan::Act(Act::Follow(Some(wanted.clone())))
         }
+        Target::Replica { .. } if facts.restart => Plan::Act(Act::Stop),
         Target::Replica { upstream: wanted, .. } => match facts.stalled {
             None => Plan::Done,
             Some(0) => Plan::Act(Act::Repair(wanted.clone())),
@@ -287,6 +290,23 @@ mod tests {
         let former = act(&Actual::Stopped { was_primary: true }, 2);
         assert_eq!(former, Plan::Act(Act::Repair(other())), "what only it holds is kept first");
         assert_eq!(act(&Actual::Primary { term: 1 }, 2), Plan::Act(Act::Demote));
+    }
+
+    #[test]
+    fn a_replica_is_started_again_for_its_settings_and_a_primary_is_not() {
+        let facts = Facts { promised: 2, restart: true, ..Facts::default() };
+        let target = Target::Replica { upstream: other(), term: 2 };
+        let replica = Actual::Replica { upstream: Some(other()), streaming: true };
+        assert_eq!(plan(&replica, &target, &facts), Plan::Act(Act::Stop));
+        let stopped = Actual::Stopped { was_primary: false };
+        let again = Plan::Act(Act::StartReplica(Some(other())));
+        assert_eq!(plan(&stopped, &target, &facts), again);
+        let target = Target::Primary { term: 2, create: false };
+        assert_eq!(plan(&Actual::Primary { term: 2 }, &target, &facts), Plan::Done);
+        let promised = Facts { promised: 3, ..facts };
+        let target = Target::Replica { upstream: other(), term: 2 };
+        let cut = plan(&replica, &target, &promised);
+        assert_eq!(cut, Plan::Act(Act::Follow(None)), "a promise goes before");
     }
 
     #[test]

@@ -39,6 +39,10 @@ const HANG: Duration = Duration::from_secs(8);
 /// Recovery after a crash may take its time; an engine that nobody waits for any more has so long.
 const START_MAX: Duration = Duration::from_secs(600);
 
+/// Between two starts of a replica's engine for the same settings: what keeps them from coming into
+/// force may go away.
+const RESTART_PAUSE: Duration = Duration::from_secs(10);
+
 /// What a step that ran beside the loop leaves.
 enum Ended {
     Nothing,
@@ -94,6 +98,8 @@ pub struct Worker {
     dropping: Option<AbortOnDropHandle<()>>,
     config_version: u64,
     configured: Option<Assignment>,
+    /// For which settings the engine was stopped to be started again, and when.
+    restarted_for: Option<(u64, Instant)>,
 }
 
 impl Worker {
@@ -136,6 +142,7 @@ impl Worker {
             dropping: None,
             config_version: 0,
             configured: None,
+            restarted_for: None,
         })
     }
 
@@ -162,6 +169,13 @@ impl Worker {
             })?);
         }
         let is_other = self.assignment().is_none_or(|a| a.target != orders.assignment.target);
+        let settings = |a: &Assignment| a.engine.parameters_version;
+        // What the engine could not be started with may have been taken back.
+        let is_set_anew =
+            self.assignment().is_some_and(|a| settings(a) != settings(&orders.assignment));
+        if is_set_anew && self.failure.take().is_some() {
+            self.back_off = BACK_OFF.0;
+        }
         if is_other {
             self.failure = None;
             self.back_off = BACK_OFF.0;
@@ -257,6 +271,7 @@ impl Worker {
             may_retry: self.failure.as_ref().is_none_or(|(_, due)| Instant::now() >= *due),
             stalled: is_stalled.then_some(self.repairs),
             copy: self.needs_copy(&orders.assignment),
+            restart: self.needs_restart(&orders.assignment),
             mute: self.mute(orders),
         }
     }
@@ -265,6 +280,18 @@ impl Worker {
     fn needs_copy(&self, assignment: &Assignment) -> bool {
         let ordered = assignment.copy.as_ref().map(|order| &order.token);
         ordered.is_some() && ordered != self.probe.copied.as_ref()
+    }
+
+    /// Whether settings wait for a start of the engine that was ordered.
+    fn needs_restart(&self, assignment: &Assignment) -> bool {
+        let version = assignment.engine.parameters_version;
+        let waits = self.probe.settings.as_ref().is_some_and(|settings| {
+            settings.version == version && settings.differs.iter().any(|drift| drift.needs_restart)
+        });
+        let is_done = self
+            .restarted_for
+            .is_some_and(|(of, at)| of == version && at.elapsed() < RESTART_PAUSE);
+        assignment.engine.restart && waits && !is_done
     }
 
     /// Removes former data once no order keeps it, beside the loop and beside every step.
@@ -494,6 +521,10 @@ impl Worker {
             (self.log_end, self.measuring) = (None, None);
         }
         self.doing = words(&act).to_owned();
+        if act == Act::Stop && self.needs_restart(&assignment) {
+            let version = assignment.engine.parameters_version;
+            self.restarted_for = Some((version, Instant::now()));
+        }
         match &act {
             Act::Retry => {
                 self.failure = None;
@@ -662,6 +693,7 @@ impl Worker {
             copied: probe.copied.clone(),
             keeps_former: probe.keeps_former,
             diverged: probe.diverged.clone(),
+            settings: probe.settings.clone(),
             engine: probe.figures.clone(),
             host,
         })

@@ -96,6 +96,7 @@ fn node(cluster: &Cluster, ids: &[NodeId], index: usize) -> Node {
         joined_at: None,
         target,
         copy: None,
+        settings: Default::default(),
     }
 }
 
@@ -132,6 +133,7 @@ fn publish(store: &Store, ids: &[NodeId], index: usize) {
         copied: None,
         keeps_former: false,
         diverged: Vec::new(),
+        settings: None,
         engine: EngineFigures { version: Some("17.5".to_owned()), ..EngineFigures::default() },
         host: HostFigures { cpu_percent: Some(1.5), ..HostFigures::default() },
     };

@@ -6,6 +6,7 @@ pub mod create_cluster;
 pub mod delete_cluster;
 pub mod failover;
 pub mod nodes;
+pub mod reconfigure;
 pub mod rejoin;
 pub mod remove_node;
 pub mod resync;
@@ -31,6 +32,7 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
         OperationKind::Failover => failover::step(world, pass, op, name),
         OperationKind::Rejoin => rejoin::step(world, pass, op, name),
         OperationKind::Resync => resync::step(world, pass, op, name),
+        OperationKind::Reconfigure => reconfigure::step(world, pass, op, name),
         OperationKind::DeleteCluster => delete_cluster::step(world, pass, op, name),
     }
 }

@@ -7,6 +7,7 @@ use bellwether_contracts::provider::MachineRequest;
 use bellwether_contracts::{Class, Failure};
 use bellwether_model::cluster::ClusterNetwork;
 use bellwether_model::node::NodePhase;
+use bellwether_model::settings::NodeSettings;
 use bellwether_model::{Actual, Cluster, JoinTokenId, Node, NodeId, Target, Timestamp};
 use bellwether_planner::NodeFacts;
 use bellwether_protocol::join::AgentConfig;
@@ -58,6 +59,11 @@ pub fn reserve(pass: &mut Pass) -> Result<Node, String> {
         joined_at: None,
         target: Target::Stopped,
         copy: None,
+        settings: NodeSettings {
+            version: 1,
+            values: cluster.spec.parameters.clone(),
+            restart: false,
+        },
     };
     cluster.next_ordinal = ordinal + 1;
     Ok(node)

@@ -98,6 +98,10 @@ fn check(pass: &Pass, candidate: &NodeId) -> Result<(), String> {
     if election::judge(&pass.view) != Verdict::Healthy {
         return Err(format!("{} is not healthy and cannot hand over", primary.node.name));
     }
+    if facts.node.id == primary.node.id {
+        // It is started again where it is, under a new term.
+        return Ok(());
+    }
     allowed::refuse_candidate(&pass.view, facts, primary).map_or(Ok(()), Err)
 }
 
@@ -213,7 +217,8 @@ fn advance_term(
     };
     let suspect = pass.view.timers().suspect_ms;
     let is_ready = |facts: &&NodeFacts| facts.is_fresh(suspect) && holds_everything(facts);
-    let chosen = if pass.view.node(&candidate).as_ref().is_some_and(is_ready) {
+    let goes_on = report.former.as_ref() == Some(&candidate);
+    let chosen = if goes_on || pass.view.node(&candidate).as_ref().is_some_and(is_ready) {
         candidate
     } else if pass.step_age_ms < CATCH_UP_MS_MAX {
         return Outcome::wait("the replica receives the last of the log");

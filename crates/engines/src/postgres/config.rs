@@ -5,7 +5,6 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use bellwether_contracts::Failure;
-use bellwether_model::Bytes;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Member;
 use bellwether_protocol::local::ENDPOINT_SOURCE;
@@ -21,6 +20,16 @@ const NOBODY: &str = "__none__";
 impl Postgres {
     /// Writes every file but the one on whom to follow; whether one changed.
     pub(super) fn write_config(&self, assignment: &Assignment) -> Result<bool, Failure> {
+        self.write_config_above(assignment, &[])
+    }
+
+    /// The same, with values that are not to be below these: what a replica's data demands.
+    pub(super) fn write_config_above(
+        &self,
+        assignment: &Assignment,
+        floors: &[(String, String)],
+    ) -> Result<bool, Failure> {
+        self.note_settings(assignment);
         let directory = conf();
         process::own_directory(directory)?;
         process::own_directory(socket())?;
@@ -34,7 +43,10 @@ impl Postgres {
         let ident = "agent root postgres\nagent postgres postgres\n";
         changed |= write(&directory.join("ident.conf"), ident.as_bytes())?;
         changed |= write(&directory.join("passfile"), passfile(assignment).as_bytes())?;
-        changed |= write(&directory.join("postgresql.conf"), self.settings(assignment).as_bytes())?;
+        changed |= write(
+            &directory.join("postgresql.conf"),
+            self.settings(assignment, floors).as_bytes(),
+        )?;
         if !directory.join("upstream.conf").exists() {
             self.write_upstream(assignment, None)?;
         }
@@ -63,11 +75,9 @@ impl Postgres {
         write(&conf().join("upstream.conf"), text.as_bytes())
     }
 
-    fn settings(&self, assignment: &Assignment) -> String {
-        let memory = assignment.engine.size.memory;
+    fn settings(&self, assignment: &Assignment, floors: &[(String, String)]) -> String {
         let directory = conf().display();
         let wal_disk = assignment.engine.size.disk.0 / 4;
-        let connections = connections(memory);
         let mut text = format!(
             "# Written by the agent; changes are overwritten.
 listen_addresses = '*'
@@ -85,10 +95,6 @@ password_encryption = 'scram-sha-256'
 timezone = 'UTC'
 log_timezone = 'UTC'
 log_line_prefix = '%m [%p] %q%u@%d '
-max_connections = {connections}
-shared_buffers = {shared}MB
-effective_cache_size = {cache}MB
-maintenance_work_mem = {maintenance}MB
 wal_level = replica
 max_wal_senders = 16
 max_replication_slots = 16
@@ -108,28 +114,24 @@ tcp_keepalives_count = 3
 tcp_user_timeout = 5s
 wal_keep_size = '256MB'
 max_slot_wal_keep_size = '{slot_keep}MB'
-max_wal_size = '{max_wal}MB'
-checkpoint_completion_target = 0.9
 recovery_target_timeline = latest
 synchronous_standby_names = '{sync}'
 ",
             port = self.port,
             socket = socket().display(),
-            shared = memory.0 >> 22,
-            cache = (memory.0 * 3) >> 22,
-            maintenance = (memory.0 >> 24).clamp(16, 1024),
             slot_keep = (wal_disk >> 20).max(256),
-            max_wal = (wal_disk >> 21).clamp(128, 4096),
             sync = synchronous_names(assignment),
         );
-        text += &self.settings_by_version(assignment);
+        text += &self.settings_by_version();
+        text += &self.flavour.lines();
+        text += &self.chosen_lines(assignment, floors);
         let _ = writeln!(text, "include '{directory}/upstream.conf'");
         let _ = writeln!(text, "include_if_exists '{}'", room::setting().display());
         text
     }
 
-    /// Settings only some versions have, and the user's own.
-    fn settings_by_version(&self, assignment: &Assignment) -> String {
+    /// Settings only some versions have.
+    fn settings_by_version(&self) -> String {
         let major: u32 = self.version.parse().unwrap_or(17);
         let mut text = String::new();
         if major >= 17 {
@@ -138,16 +140,8 @@ synchronous_standby_names = '{sync}'
         if major >= 18 {
             text += "idle_replication_slot_timeout = 0\n";
         }
-        for (name, value) in &assignment.engine.parameters {
-            let _ = writeln!(text, "{name} = '{}'", value.replace('\'', "''"));
-        }
         text
     }
-}
-
-/// Each connection may take some 5 MB; the processor, not the number, is the limit beyond 500.
-fn connections(memory: Bytes) -> u64 {
-    (memory.0 / (5 << 20)).clamp(50, 500)
 }
 
 /// Who has to confirm a commit. While the configuration changes it is the next one's: what is

@@ -78,6 +78,7 @@ impl Driver for Postgres {
         self.note_members(assignment);
         if self.write_config(assignment)? {
             self.reload().await?;
+            self.forget_settings();
         }
         let rows = self.sql.query("SELECT pg_is_in_recovery()").await?;
         let is_primary = rows.first().is_some_and(|row| !row.get::<_, bool>(0));
@@ -105,7 +106,9 @@ impl Driver for Postgres {
         upstream: Option<&Member>,
     ) -> Result<(), Failure> {
         self.note_members(assignment);
-        self.write_config(assignment)?;
+        // Its data says by itself where it must not be below its primary.
+        let floors = self.floors().await.unwrap_or_default();
+        self.write_config_above(assignment, &floors)?;
         self.write_upstream(assignment, upstream)?;
         write_signal(data())?;
         self.spawn().await?;

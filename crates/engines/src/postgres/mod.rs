@@ -7,7 +7,9 @@ mod clients;
 mod config;
 mod diverged;
 mod driver;
+pub mod flavour;
 mod log_end;
+pub(crate) mod parameters;
 mod probe;
 mod process;
 pub mod profile;
@@ -15,6 +17,7 @@ mod replication;
 mod rewind;
 mod room;
 pub mod sessions;
+mod settings;
 mod sql;
 mod timelines;
 
@@ -26,6 +29,8 @@ use bellwether_model::NodeId;
 use bellwether_model::divergence::Divergence;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Member;
+
+pub use flavour::Flavour;
 
 /// Makes and feeds replicas; members only.
 const REPLICATION_USER: &str = "bellwether_replication";
@@ -41,6 +46,7 @@ const OS_USER: &str = "postgres";
 
 /// An engine's hands on this node.
 pub struct Postgres {
+    flavour: &'static Flavour,
     version: String,
     port: u16,
     members: Mutex<Vec<Member>>,
@@ -55,15 +61,18 @@ pub struct Postgres {
     refusing: AtomicBool,
     /// What only this node held and is kept, the newest first.
     diverged: Mutex<Vec<Divergence>>,
+    /// What the chosen settings shall be, and are.
+    settings: Mutex<settings::Settings>,
     /// Who waits for the end of which postmaster.
     death_watch: Mutex<Option<(rustix::process::Pid, tokio::sync::watch::Receiver<bool>)>>,
 }
 
 impl Postgres {
     #[must_use]
-    pub fn new(assignment: &Assignment) -> Self {
+    pub fn new(flavour: &'static Flavour, assignment: &Assignment) -> Self {
         let port = assignment.engine.ports.private;
         Self {
+            flavour,
             version: assignment.engine.version.clone(),
             port,
             members: Mutex::new(assignment.group.members.clone()),
@@ -73,6 +82,7 @@ impl Postgres {
             said_before: AtomicU64::default(),
             refusing: AtomicBool::new(room::is_refusing()),
             diverged: Mutex::new(diverged::findings()),
+            settings: Mutex::default(),
             death_watch: Mutex::default(),
         }
     }

@@ -82,6 +82,7 @@ impl Postgres {
         seen.figures.refuses_data = self.refusing.load(Ordering::Relaxed);
         let mut probe = seen;
         self.add_slow(&mut probe).await;
+        probe.settings = self.look_at_settings().await;
         self.cache.lock().expect("nothing panics while it is held").last_position = probe.position;
         probe
     }

@@ -76,6 +76,7 @@ impl Postgres {
             return Ok(());
         }
         self.kill_everything().await?;
+        self.forget_settings();
         self.remove_locks();
         self.make_room()?;
         timelines::forget(&log_directory())?;
@@ -285,7 +286,21 @@ fn failed(what: &str, said: &str) -> Failure {
     Failure::transient(format!("{what}: {}", last_line(said)))
 }
 
+/// What the engine said last of a setting.
+pub(super) fn said_of(setting: &str) -> Option<String> {
+    let text = std::fs::read(LOG).ok()?;
+    let tail = String::from_utf8_lossy(&text[text.len().saturating_sub(64 << 10)..]).into_owned();
+    let named = format!("parameter \"{setting}\"");
+    let line = tail.lines().rev().find(|line| line.contains(&named))?;
+    Some(line.split_once("LOG:").map_or(line, |(_, said)| said).trim().to_owned())
+}
+
 fn last_line(text: &str) -> String {
+    // Of a file with a wrong value the engine says last only that it has errors.
+    if let Some(line) = text.lines().rev().find(|line| line.contains(" contains errors")) {
+        let value = text.lines().rev().find(|line| line.contains(" parameter \""));
+        return value.unwrap_or(line).to_owned();
+    }
     let telling = text.lines().rev().find(|line| {
         // What those were told who asked too early is not why it ended.
         ["FATAL", "PANIC", "error:", "ERROR", "fatal:"].iter().any(|word| line.contains(word))

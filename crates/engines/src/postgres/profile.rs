@@ -50,8 +50,8 @@ pub fn profile() -> EngineProfile {
             multi_primary: false,
             sharded: false,
         },
-        parameters: Vec::new(),
-        owned_parameters: Vec::new(),
+        parameters: super::parameters::parameters(),
+        owned_parameters: super::parameters::owned(),
     }
 }
 

@@ -39,8 +39,9 @@ impl Session {
             .application_name("bellwether-agent")
             // No wait of the agent is for a replica's confirmation, and none of its work for room.
             .options(
-                "-c synchronous_commit=local -c statement_timeout=0 \
-                 -c default_transaction_read_only=off",
+                "-c synchronous_commit=local -c statement_timeout=0 -c lock_timeout=0 \
+                 -c idle_session_timeout=0 -c default_transaction_read_only=off \
+                 -c log_min_duration_statement=-1 -c log_statement=none",
             );
         let connecting = tokio::time::timeout(CONNECT_MAX, config.connect(NoTls));
         let (client, connection) = match connecting.await {

@@ -74,6 +74,7 @@ fn sketch_node(cluster: &Cluster, ordinal: u32, count: u32) -> (Node, Seen, Repo
         joined_at: None,
         target,
         copy: None,
+        settings: Default::default(),
     };
     let follower = |ordinal| Follower {
         node: node_id(ordinal),
@@ -104,6 +105,7 @@ fn sketch_node(cluster: &Cluster, ordinal: u32, count: u32) -> (Node, Seen, Repo
         copied: None,
         keeps_former: false,
         diverged: Vec::new(),
+        settings: None,
         engine: EngineFigures::default(),
         host: HostFigures::default(),
     };

@@ -50,6 +50,8 @@ fn assignment(seq: u64, target: Target, voters: &[u32]) -> Assignment {
             },
             size: NodeSize { cpus: 1.0, memory: Bytes::gib(1), disk: Bytes::gib(1) },
             parameters: Default::default(),
+            parameters_version: 0,
+            restart: false,
         },
         timers: TimerProfile::Lan.timers(),
         mode: ReplicationMode::Async,
@@ -90,6 +92,7 @@ fn serving(term: Term) -> WorkerReport {
         copied: None,
         keeps_former: false,
         diverged: Vec::new(),
+        settings: None,
         engine: EngineFigures::default(),
         host: HostFigures::default(),
     }
