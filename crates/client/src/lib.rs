@@ -12,6 +12,7 @@ use bellwether_model::event::Page;
 use bellwether_model::operation::NewOperation;
 use bellwether_model::plan::Plan;
 use bellwether_model::provider::ProviderView;
+use bellwether_model::settings::ParameterView;
 use bellwether_model::user::{
     CreatedToken, NewPassword, NewSession, NewToken, Session, TokenView, UserView,
 };
@@ -186,6 +187,11 @@ impl Client {
 
     pub async fn engine(&self, name: &str) -> Result<EngineProfile> {
         self.get(&format!("engines/{}", segment(name))).await
+    }
+
+    /// The settings of a cluster's engine.
+    pub async fn parameters(&self, cluster: &str) -> Result<Vec<ParameterView>> {
+        self.get(&format!("clusters/{}/parameters", segment(cluster))).await
     }
 
     pub async fn providers(&self) -> Result<Vec<ProviderView>> {

@@ -126,6 +126,9 @@ pub fn refuse_candidate(view: &View, facts: &NodeFacts, primary: &NodeFacts) -> 
     if !facts.is_fresh(view.timers().suspect_ms) {
         return Some(format!("{name} is not heard from"));
     }
+    if let Some(refusal) = facts.other_library(primary) {
+        return Some(refusal);
+    }
     if !facts.streams_from(&primary.node.id) {
         return Some(format!("{name} does not stream from the primary; wait until it does"));
     }
@@ -217,6 +220,20 @@ mod tests {
         let view = sketch.view();
         assert!(reason(&view, 3, OperationKind::Switchover).contains("not heard from"));
         assert!(reason(&view, 2, OperationKind::Switchover).contains("behind"));
+    }
+
+    #[test]
+    fn a_replica_with_another_library_does_not_vote_and_cannot_take_over() {
+        let mut sketch = sketch(3);
+        for (ordinal, version) in [(1, "2.19.3"), (2, "2.19.3"), (3, "2.18.0")] {
+            sketch.worker(ordinal).engine.library = Some(format!("timescaledb {version}"));
+        }
+        let view = sketch.view();
+        assert_eq!(reason(&view, 2, OperationKind::Switchover), "");
+        let why = reason(&view, 3, OperationKind::Switchover);
+        assert!(why.contains("demo-3 has timescaledb 2.18.0"), "{why}");
+        let next = crate::voters::next_config(&view).expect("a change").next.expect("begun");
+        assert!(!next.voters.contains(&sketch.id(3)) && next.voters.contains(&sketch.id(2)));
     }
 
     #[test]

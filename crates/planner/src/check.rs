@@ -104,11 +104,11 @@ fn check_bytes(asked: Bytes, least: u64, most: u64, what: &str) -> Option<String
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use bellwether_model::engine::{Capabilities, EnginePorts, ReplicationFact, TopologyFact};
 
-    fn engine() -> EngineProfile {
+    pub(crate) fn engine() -> EngineProfile {
         let mode = |name: &str| ReplicationFact {
             name: name.into(),
             title: String::new(),

@@ -251,3 +251,126 @@ fn drift(view: &View, name: &str) -> Vec<NodeDrift> {
     };
     view.nodes.iter().filter(|f| f.node.phase != NodePhase::Removing).filter_map(of_node).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::tests::{Sketch, sketch};
+    use bellwether_model::ReplicationMode;
+    use bellwether_model::parameter::{
+        Amount, OwnedParameter, ParameterDefault, ParameterKind, ParameterText,
+    };
+
+    fn parameter(name: &str, restart: bool, order: ParameterOrder) -> Parameter {
+        Parameter {
+            name: name.into(),
+            title: String::new(),
+            summary: String::new(),
+            group: String::new(),
+            kind: ParameterKind::Integer,
+            min: Some(Amount::Fixed { value: 1.0 }),
+            max: Some(Amount::Fixed { value: 1_000.0 }),
+            step: 1.0,
+            choices: Vec::new(),
+            special: Vec::new(),
+            default: ParameterDefault::Amount(Amount::Fixed { value: 100.0 }),
+            restart,
+            order,
+            versions: Vec::new(),
+        }
+    }
+
+    pub(crate) fn engine() -> EngineProfile {
+        EngineProfile {
+            parameters: vec![
+                parameter("connections", true, ParameterOrder::ReplicaNotBelowPrimary),
+                parameter("buffers", true, ParameterOrder::Any),
+                parameter("work", false, ParameterOrder::Any),
+            ],
+            owned_parameters: vec![OwnedParameter {
+                name: "port".into(),
+                reason: "endpoints rely on it".into(),
+            }],
+            ..crate::check::tests::engine()
+        }
+    }
+
+    fn chosen(values: &[(&str, &str)]) -> Parameters {
+        values.iter().map(|(name, value)| ((*name).into(), ParameterText::from(*value))).collect()
+    }
+
+    #[test]
+    fn what_cannot_be_chosen_is_named_with_the_reason() {
+        let mut spec = sketch(1).cluster.spec;
+        for (name, value, words) in [
+            ("connections", "0", "choose 1 to 1000"),
+            ("connections", "many", "no whole number"),
+            ("port", "1", "endpoints rely on it"),
+            ("nothing", "1", "no setting of that name"),
+        ] {
+            spec.parameters = chosen(&[(name, value), ("work", "7")]);
+            let problems = canonical(&engine(), &spec).expect_err(name);
+            assert_eq!(problems.len(), 1);
+            assert_eq!(problems[0].field, format!("parameters.{name}"));
+            assert!(problems[0].message.contains(words), "{}", problems[0].message);
+        }
+        spec.parameters = chosen(&[("work", " 7 ")]);
+        assert_eq!(canonical(&engine(), &spec), Ok(chosen(&[("work", "7")])));
+    }
+
+    #[test]
+    fn a_plan_tells_who_is_started_again_in_which_order_and_how_long_writes_wait() {
+        type Row = (&'static [(&'static str, &'static str)], &'static [&'static str], u64);
+        let table: &[Row] = &[
+            (&[("work", "7")], &[], 0),
+            (&[("buffers", "200")], &["demo-2", "demo-3", "demo-1"], SWITCHOVER_PAUSE_MS),
+            (&[("connections", "200")], &["demo-2", "demo-3", "demo-1"], SWITCHOVER_PAUSE_MS),
+            (&[("connections", "50")], &["demo-1", "demo-2", "demo-3"], RESTART_PAUSE_MS),
+            (
+                &[("connections", "50"), ("buffers", "7")],
+                &["demo-2", "demo-3", "demo-1", "demo-2", "demo-3"],
+                RESTART_PAUSE_MS,
+            ),
+        ];
+        for (values, restarts, pause) in table {
+            let made = plan(&sketch(3).view(), &engine(), &chosen(values));
+            assert_eq!(made.restarts, *restarts, "{values:?}");
+            assert_eq!(made.write_pause_ms, *pause, "{values:?}");
+            assert_eq!(made.changes.len(), values.len());
+            assert_eq!(made.refusals, Vec::<String>::new());
+        }
+        let single = plan(&sketch(1).view(), &engine(), &chosen(&[("buffers", "7")]));
+        assert_eq!((single.restarts.len(), single.write_pause_ms), (1, RESTART_PAUSE_MS));
+        let mut strict = sketch(2);
+        strict.cluster.spec.replication = ReplicationMode::Strict;
+        let made = plan(&strict.view(), &engine(), &chosen(&[("buffers", "7")]));
+        assert!(made.write_pause_ms > SWITCHOVER_PAUSE_MS, "writes wait for the only replica");
+    }
+
+    #[test]
+    fn replicas_are_never_below_their_primary() {
+        let (engine, sketch) = (engine(), sketch(2));
+        let spec = &sketch.cluster.spec;
+        let own = |wanted: &[(&str, &str)], its: &[(&str, &str)]| {
+            for_replica(&engine, spec, &spec.size, &chosen(wanted), &chosen(its))
+        };
+        let raised = [("connections", "200")];
+        assert_eq!(own(&raised, &[]), chosen(&raised));
+        let lowered = own(&[("connections", "50"), ("work", "7")], &[]);
+        assert_eq!(lowered, chosen(&[("connections", "100"), ("work", "7")]));
+        assert_eq!(own(&[], &raised), chosen(&raised), "the default is lower");
+    }
+
+    #[test]
+    fn settings_wait_until_every_replica_follows() {
+        let refusal = |change: fn(&mut Sketch)| {
+            let mut sketch = sketch(3);
+            change(&mut sketch);
+            refuse(&sketch.view()).unwrap_or_default()
+        };
+        assert_eq!(refusal(|_| {}), "");
+        assert!(refusal(|s| s.stall(3, 60_000)).contains("demo-3 does not follow"));
+        assert!(refusal(|s| s.surrender(1, 1)).contains("not healthy"));
+        assert_eq!(refusal(Sketch::rejoining), "", "one that returns takes them when it is back");
+    }
+}

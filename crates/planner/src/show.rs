@@ -229,7 +229,15 @@ fn state(view: &View, facts: &NodeFacts) -> String {
             None => "not heard from".to_owned(),
         };
     }
-    let activity = activity(view, facts);
+    let mut activity = activity(view, facts);
+    let other = view.primary().and_then(|primary| facts.other_library(primary));
+    if let Some(words) = other {
+        activity = format!("{activity}; {words}");
+    }
+    let waits = facts.worker().and_then(|worker| worker.settings.as_ref());
+    if waits.is_some_and(|settings| settings.differs.iter().any(|drift| drift.needs_restart)) {
+        activity += "; settings wait for a restart";
+    }
     match disk_words(facts) {
         Some(words) if !activity.contains("disk is full") => format!("{activity}; {words}"),
         _ => activity,

@@ -161,6 +161,17 @@ impl NodeFacts {
             if from == upstream)
     }
 
+    /// Why the data of that primary cannot be served here: the libraries it depends on differ.
+    #[must_use]
+    pub fn other_library(&self, primary: &NodeFacts) -> Option<String> {
+        let library = |facts: &NodeFacts| facts.worker().and_then(|w| w.engine.library.clone());
+        let (own, its) = (library(self)?, library(primary)?);
+        (own != its).then(|| {
+            let (name, other) = (&self.node.name, &primary.node.name);
+            format!("{name} has {own} and {other} has {its}: it cannot take over from it")
+        })
+    }
+
     /// Whether the engine serves as primary of this term.
     #[must_use]
     pub fn serves(&self, term: Term) -> bool {

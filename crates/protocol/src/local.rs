@@ -147,6 +147,9 @@ pub struct EngineFigures {
     pub connections: Option<u32>,
     /// Bytes of data on this node.
     pub data_bytes: Option<u64>,
+    /// A library that the data depends on, with its version: the same on every node that may lead.
+    #[serde(default)]
+    pub library: Option<String>,
     /// It takes no new data: the node's disk is full.
     #[serde(default)]
     pub refuses_data: bool,

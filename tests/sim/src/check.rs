@@ -152,7 +152,9 @@ impl State {
                 record.uid, record.timeline, record.end
             ));
         }
-        let is_planned = self.runs(OperationKind::Switchover);
+        // A change of settings moves the primary as planned, too.
+        let is_planned =
+            self.runs(OperationKind::Switchover) || self.runs(OperationKind::Reconfigure);
         let (kept, lost): (Vec<Record>, Vec<Record>) =
             self.check.may.iter().partition(|record| data.holds(record));
         self.check.may = kept;

@@ -11,7 +11,7 @@ use super::output::{Format, print, say, table};
 pub(crate) enum Command {
     /// List the engines
     List,
-    /// Show an engine: versions, topologies, replication modes, ports
+    /// Show an engine: versions, topologies, replication modes, settings, ports
     Show { engine: String },
 }
 
@@ -47,6 +47,11 @@ pub(super) async fn run(context: &Context, command: Command) -> Result {
             say!("Replication");
             for mode in &engine.replication_modes {
                 say!("  {} ({}): {}", mode.name, mode.title, mode.summary);
+            }
+            say!("Settings");
+            for parameter in &engine.parameters {
+                let restart = if parameter.restart { " (needs a restart)" } else { "" };
+                say!("  {}: {}{restart}", parameter.name, parameter.summary);
             }
             let ports = engine.ports;
             say!(

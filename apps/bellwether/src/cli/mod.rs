@@ -10,6 +10,7 @@ mod login;
 mod nodes;
 mod operations;
 pub(crate) mod output;
+mod parameters;
 mod tokens;
 mod watch;
 
@@ -57,6 +58,9 @@ pub(crate) enum Command {
     /// Look at, add, promote and remove nodes
     #[command(subcommand)]
     Node(nodes::Command),
+    /// Look at and change settings of a cluster's engine
+    #[command(subcommand)]
+    Parameter(parameters::Command),
     /// Look at what is being done and was done
     #[command(subcommand)]
     Operation(operations::Command),
@@ -155,6 +159,7 @@ async fn dispatch(global: Global, command: Command) -> Result {
     match command {
         Command::Cluster(command) => clusters::run(&context, command).await,
         Command::Node(command) => nodes::run(&context, command).await,
+        Command::Parameter(command) => parameters::run(&context, command).await,
         Command::Operation(command) => operations::run(&context, command).await,
         Command::Apply(command) => apply::run(&context, command).await,
         Command::Engine(command) => engines::run(&context, command).await,
@@ -217,6 +222,13 @@ fn refuse_refused(plan: &Plan) -> Result {
 
 fn plan_text(plan: &Plan) -> String {
     let mut lines = vec![plan.summary.clone()];
+    lines.extend(plan.changes.iter().map(|change| {
+        let restart = if change.restart { "  (needs a restart)" } else { "" };
+        format!("  ~ {}: {} → {}{restart}", change.name, change.from, change.to)
+    }));
+    if !plan.restarts.is_empty() {
+        lines.push(format!("Restarts, one after the other: {}.", plan.restarts.join(", ")));
+    }
     let steps = plan.steps.iter().enumerate();
     lines.extend(steps.map(|(number, step)| format!("  {}. {}", number + 1, step.title)));
     if plan.write_pause_ms > 0 {

@@ -54,10 +54,12 @@ async fn anybody(world: &World) {
         ("DELETE", "/v1/clusters/x"),
         ("GET", "/v1/clusters/x/connection"),
         ("GET", "/v1/clusters/x/nodes"),
+        ("GET", "/v1/clusters/x/parameters"),
         ("GET", "/v1/clusters/x/nodes/y"),
         ("POST", "/v1/clusters/x/operations"),
         ("GET", "/v1/engines"),
         ("GET", "/v1/engines/x"),
+        ("GET", "/v1/engines/x/parameters"),
         ("GET", "/v1/events"),
         ("GET", "/v1/me"),
         ("PUT", "/v1/me/password"),
@@ -134,8 +136,13 @@ async fn lists(world: &World) {
         world.get(path).expect(200).await;
     }
     world.get("/v1/engines/postgresql").expect(200).await;
+    world.get("/v1/engines/postgresql/parameters").expect(200).await;
+    let lots = world.get("/v1/engines/postgresql/parameters?memory=lots");
+    lots.refused(422, "invalid-field").await;
     for path in [
         "/v1/engines/x",
+        "/v1/engines/x/parameters",
+        "/v1/clusters/x/parameters",
         "/v1/operations/x",
         "/v1/clusters/x",
         "/v1/clusters/x/nodes",
@@ -166,6 +173,7 @@ async fn creation(world: &World) {
 async fn changes(world: &World) {
     world.healthy_cluster("changed", 3).await;
     world.get("/v1/clusters").expect(200).await;
+    world.get("/v1/clusters/changed/parameters").expect(200).await;
     let change = |cluster: &str, nodes: u32| {
         let call = world.call("PATCH", format!("/v1/clusters/{cluster}"));
         call.header("if-match", "\"1\"").json(&json!({"nodes": nodes}))

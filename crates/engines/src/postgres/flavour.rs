@@ -30,13 +30,17 @@ impl Flavour {
 
     /// The lines it adds to the configuration.
     pub(super) fn lines(&self) -> String {
+        self.all_settings().map(|(name, value)| format!("{name} = '{value}'\n")).collect()
+    }
+
+    /// The same, by name.
+    pub(super) fn all_settings(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
         let preload = self.preload().map(|library| ("shared_preload_libraries", library));
-        let all = preload.into_iter().chain(self.settings.iter().copied());
-        all.map(|(name, value)| format!("{name} = '{value}'\n")).collect()
+        preload.into_iter().chain(self.settings.iter().copied())
     }
 
     /// The library that the engine loads when it starts.
-    pub(super) fn preload(&self) -> Option<&'static str> {
+    fn preload(&self) -> Option<&'static str> {
         self.extension.as_ref().map(|e| e.preload).filter(|library| !library.is_empty())
     }
 }

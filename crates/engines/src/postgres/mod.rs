@@ -3,6 +3,7 @@
 //! The engine never starts as a primary by itself: every start is the agent's. Configuration lies
 //! outside the data directory, so that no copy and no rewind carries one node's to another.
 
+mod bootstrap;
 mod clients;
 mod config;
 mod diverged;
