@@ -128,9 +128,16 @@ pub fn choose_candidate(view: &View, promised: &BTreeSet<NodeId>) -> Option<(Nod
         NodePhase::Removing | NodePhase::Seeding => voters.contains(&facts.node.id),
         _ => false,
     };
+    // One whose library differs is no voter: no acknowledged write is with it alone.
+    let primary = view.primary_or_candidate();
+    let fits = |facts: &&NodeFacts| {
+        voters.contains(&facts.node.id)
+            || primary.is_none_or(|primary| facts.other_library(primary).is_none())
+    };
     view.nodes
         .iter()
         .filter(is_member)
+        .filter(fits)
         .filter(|facts| promised.contains(&facts.node.id))
         .filter_map(|facts| facts.position().map(|position| (facts, position)))
         .max_by(|(a, at_a), (b, at_b)| {

@@ -6,6 +6,7 @@ use anyhow::{Context as _, bail};
 use bellwether_model::connection::Connection;
 use bellwether_model::event::Page;
 use bellwether_model::operation::Allowed;
+use bellwether_model::plan::Plan;
 use bellwether_model::user::Session;
 use bellwether_model::{
     ClusterPhase, ClusterView, NodeView, Operation, OperationKind, OperationStatus,
@@ -235,6 +236,19 @@ impl Api {
         let (status, value) = answer(request).await?;
         anyhow::ensure!(status == 200, "PATCH {name}: {status}: {value}");
         Ok(())
+    }
+
+    /// The plans of a change at the present generation.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn plan_change(&self, name: &str, change: &Value) -> anyhow::Result<Vec<Plan>> {
+        let generation = self.cluster(name).await?.generation;
+        let request = self.request("PATCH", &format!("/v1/clusters/{name}?plan=true"))?;
+        let request = request.header("if-match", format!("\"{generation}\"")).json(change);
+        let (status, value) = answer(request).await?;
+        anyhow::ensure!(status == 200, "PATCH {name}?plan=true: {status}: {value}");
+        Ok(serde_json::from_value(value)?)
     }
 
     /// Asks for the deletion of a cluster.

@@ -11,6 +11,9 @@ export const keys = {
   gone: (name: string) => ['gone', name] as const,
   /** The operation whose progress the cluster's page shows above its tabs. */
   watched: (clusterId: string) => ['watched', clusterId] as const,
+  anyParameters: ['parameters'] as const,
+  parameters: (clusterId: string) => ['parameters', clusterId] as const,
+  engineParameters: ['engine-parameters'] as const,
   anyNodes: ['nodes'] as const,
   nodes: (clusterId: string) => ['nodes', clusterId] as const,
   anyConnection: ['connection'] as const,

@@ -5,12 +5,18 @@ import {
   queryOptions,
 } from '@tanstack/react-query';
 
-import { listEngines, listProviders } from './catalogue';
-import { getCluster, getConnection, listClusters, listNodes } from './clusters';
+import { listEngineParameters, listEngines, listProviders } from './catalogue';
+import {
+  getCluster,
+  getConnection,
+  listClusters,
+  listNodes,
+  listParameters,
+} from './clusters';
 import { keys } from './keys';
 import { getOperation, listOperations } from './operations';
 import { getMe } from './session';
-import type { NodeView, Page } from './types';
+import type { ClusterSpec, NodeView, Page } from './types';
 
 export type Pages<T> = InfiniteData<Page<T>, string | undefined>;
 
@@ -67,6 +73,21 @@ export const nodesQuery = (clusterId: string) =>
     queryKey: keys.nodes(clusterId),
     queryFn: async ({ signal }): Promise<NodeView[]> =>
       (await listNodes(clusterId, signal)).items.toSorted((a, b) => a.ordinal - b.ordinal),
+  });
+
+/** Read anew when the spec changes, and when an operation begins or ends: it may have been one of these. */
+export const parametersQuery = (clusterId: string, generation: number, operation?: string | null) =>
+  queryOptions({
+    queryKey: [...keys.parameters(clusterId), generation, operation ?? ''],
+    queryFn: ({ signal }) => listParameters(clusterId, signal),
+    placeholderData: keepPreviousData,
+  });
+
+export const engineParametersQuery = (spec: ClusterSpec) =>
+  queryOptions({
+    queryKey: [...keys.engineParameters, spec.engine, spec.version, spec.size],
+    queryFn: ({ signal }) => listEngineParameters(spec, signal),
+    placeholderData: keepPreviousData,
   });
 
 export const connectionQuery = (clusterId: string, reveal: boolean) =>

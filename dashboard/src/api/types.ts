@@ -21,6 +21,7 @@ export type {
   Operation,
   OperationKind,
   OperationStatus,
+  ParameterView,
   Plan,
   PlannedStep,
   Position,

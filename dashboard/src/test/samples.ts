@@ -1,4 +1,11 @@
-import type { ClusterView, EngineProfile, NodeView, Operation, ProviderView } from '../api/types';
+import type {
+  ClusterView,
+  EngineProfile,
+  NodeView,
+  Operation,
+  ParameterView,
+  ProviderView,
+} from '../api/types';
 import { GIB } from '../ui/format';
 
 export function cluster(change: Partial<ClusterView> = {}): ClusterView {
@@ -16,6 +23,7 @@ export function cluster(change: Partial<ClusterView> = {}): ClusterView {
       size: { cpus: 1, memory: GIB, disk: 5 * GIB },
       replication: 'async',
       timers: 'lan',
+      parameters: {},
     },
     phase: 'healthy',
     sentence: 'demo-1 accepts writes, 2 replicas follow',
@@ -114,3 +122,19 @@ export const provider: ProviderView = {
     nodes_max: 200,
   },
 };
+
+export function parameter(name: string, change: Partial<ParameterView> = {}): ParameterView {
+  return {
+    name,
+    title: name,
+    summary: 'What it does.',
+    group: 'Memory',
+    kind: 'bytes',
+    range: '1MiB to 1GiB',
+    default: '4MiB',
+    value: '4MiB',
+    chosen: false,
+    restart: false,
+    ...change,
+  };
+}

@@ -13,6 +13,7 @@ use rand::seq::IndexedRandom as _;
 
 use crate::clients::Client;
 use crate::faults;
+use crate::settings;
 use crate::hub::{Event, Hub, State};
 use crate::net::Host;
 use crate::server::Server;
@@ -302,12 +303,20 @@ impl Run {
             let mut state = self.hub.lock();
             let name = names.choose(&mut state.rng).cloned();
             let modes = [ReplicationMode::Async, ReplicationMode::Prefer, ReplicationMode::Strict];
-            (state.rng.random_range(0..13), name, *modes.choose(&mut state.rng).expect("some"))
+            (state.rng.random_range(0..17), name, *modes.choose(&mut state.rng).expect("some"))
         };
         match choice {
             0..6 => self.ask_for(NewOperation::of(OperationKind::Switchover, name)),
             6 => self.ask_for(NewOperation::of(OperationKind::AddNode, None)),
             7 => self.ask_for(NewOperation::of(OperationKind::RemoveNode, name)),
+            13.. => {
+                let (name, values) = {
+                    let rng = &mut self.hub.lock().rng;
+                    *settings::CHOICES.choose(rng).expect("some")
+                };
+                let value = values.choose(&mut self.hub.lock().rng).copied().expect("some");
+                self.server.choose(&self.cluster, name, value);
+            }
             10.. => {
                 let nodes = name.filter(|_| choice == 12).into_iter().collect();
                 let (copy, allow_waiting) = {
@@ -391,6 +400,13 @@ impl Run {
             }
             if facts.node.copy.is_some() || facts.worker().is_some_and(|w| w.keeps_former) {
                 return Err(format!("{name} still keeps what a copy replaced"));
+            }
+            if facts.node.settings.values != view.cluster.spec.parameters {
+                return Err(format!("{name} is not assigned the settings asked for"));
+            }
+            let settings = facts.worker().and_then(|worker| worker.settings.as_ref());
+            if let Some(settings) = settings.filter(|settings| !settings.differs.is_empty()) {
+                return Err(format!("{name} runs with other settings: {:?}", settings.differs));
             }
             if !is_primary && !facts.streams_from(&primary.node.id) {
                 let doing = facts.worker().map_or("silent", |worker| &worker.doing);

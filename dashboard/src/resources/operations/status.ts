@@ -25,6 +25,7 @@ const titles: Record<OperationKind, string> = {
   failover: 'Failover',
   rejoin: 'Rejoin',
   resync: 'Resync',
+  reconfigure: 'Change settings',
   delete_cluster: 'Delete cluster',
 };
 

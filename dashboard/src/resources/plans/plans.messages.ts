@@ -12,6 +12,11 @@ export const messages = {
       : `at least ${formatCount(count, 'copy', 'copies')} beside the primary all the time`,
   copied: 'Copied',
   copiedBytes: (bytes: number) => `about ${formatBytes(bytes)} between nodes`,
+  changes: 'What differs',
+  restart: 'needs a restart',
+  restarts: 'Restarts',
+  restartsOf: (nodes: readonly string[]) => `one after the other: ${nodes.join(', ')}`,
+  restartsNone: 'none: it is taken while the engines run',
   erases: 'Erased for ever',
   steps: 'Steps',
 };

@@ -2,6 +2,7 @@ import { Button, NumberInput, Select, TextInput } from '@mantine/core';
 
 import type { TimerProfile } from '../../../api/types';
 import { formatBytes, GIB } from '../../../ui/format';
+import { AdvancedParameters } from '../../parameters/AdvancedParameters';
 import { timerWords } from '../status';
 import { Choices } from './Choices';
 import classes from './create.module.css';
@@ -15,6 +16,7 @@ import {
   nodesMost,
   providerOf,
   sizeBounds,
+  toSpec,
 } from './draft';
 
 export interface StepProps {
@@ -48,6 +50,7 @@ export function EngineStep({ draft, catalogue, errors, onChange }: StepProps) {
             engine: name,
             version: chosen?.versions[0] ?? '',
             mode: chosen?.replication_modes[0]?.name ?? 'async',
+            parameters: {},
           });
         }}
       />
@@ -228,6 +231,12 @@ export function TopologyStep({ draft, catalogue, errors, onChange }: StepProps) 
           />
         </>
       )}
+      <AdvancedParameters
+        spec={toSpec(draft)}
+        chosen={draft.parameters}
+        errors={errors}
+        onChange={(parameters) => onChange({ parameters })}
+      />
     </>
   );
 }
