@@ -288,8 +288,11 @@ impl Parameter {
         }
     }
 
-    /// Down to a multiple of the step.
+    /// Down to a multiple of the step; numbers with a meaning of their own stay.
     fn rounded(&self, amount: f64) -> f64 {
+        if amount < 0.0 {
+            return amount;
+        }
         let step = match self.kind {
             ParameterKind::Number => self.step,
             _ => self.step.max(1.0),

@@ -48,7 +48,9 @@ pub(super) async fn run(context: &Context, command: Command) -> Result {
             for mode in &engine.replication_modes {
                 say!("  {} ({}): {}", mode.name, mode.title, mode.summary);
             }
-            say!("Settings");
+            if !engine.parameters.is_empty() {
+                say!("Settings");
+            }
             for parameter in &engine.parameters {
                 let restart = if parameter.restart { " (needs a restart)" } else { "" };
                 say!("  {}: {}{restart}", parameter.name, parameter.summary);
