@@ -7,7 +7,10 @@ use bellwether_model::engine::EngineProfile;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::local::Routes;
 
+mod files;
 pub mod postgres;
+mod process;
+mod room;
 
 /// The facts of every engine.
 #[must_use]

@@ -103,7 +103,9 @@ fn check_bytes(asked: Bytes, least: u64, most: u64, what: &str) -> Option<String
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bellwether_model::engine::{Capabilities, EnginePorts, ReplicationFact, TopologyFact};
+    use bellwether_model::engine::{
+        Capabilities, EnginePorts, LogFacts, ReplicationFact, TopologyFact, TopologyPicture,
+    };
 
     fn engine() -> EngineProfile {
         let mode = |name: &str| ReplicationFact {
@@ -120,6 +122,7 @@ mod tests {
                 name: "primary_replicas".into(),
                 title: String::new(),
                 summary: String::new(),
+                picture: TopologyPicture::Replicas,
                 nodes_min: 2,
                 nodes_max: 9,
             }],
@@ -140,6 +143,11 @@ mod tests {
                 multi_primary: false,
                 sharded: false,
             },
+            log: LogFacts::BYTES,
+            user: "app".into(),
+            database: "app".into(),
+            examples: Vec::new(),
+            warnings: Vec::new(),
         }
     }
 

@@ -48,6 +48,9 @@ pub(super) async fn run(context: &Context, command: Command) -> Result {
             for mode in &engine.replication_modes {
                 say!("  {} ({}): {}", mode.name, mode.title, mode.summary);
             }
+            for warning in &engine.warnings {
+                say!("Beware      {warning}");
+            }
             let ports = engine.ports;
             say!(
                 "Ports       {} to the primary and {} to replicas on every node, {} on the primary",

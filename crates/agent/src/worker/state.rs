@@ -258,6 +258,10 @@ impl Worker {
             stalled: is_stalled.then_some(self.repairs),
             copy: self.needs_copy(&orders.assignment),
             mute: self.mute(orders),
+            handed_over: self.probe.handed_over
+                && self.role.surrendered.is_some_and(|given| given.term >= self.role.primary_term),
+            needs_new_term: self.driver.as_ref().is_some_and(|driver| !driver.resumes_term())
+                && !orders.assignment.group.config.is_solo(),
         }
     }
 
@@ -499,6 +503,12 @@ impl Worker {
                 self.failure = None;
                 return true;
             }
+            Act::GiveUp(term) => {
+                warn!("the engine was down and lost its place in history; the role is given up");
+                let position = self.probe.position;
+                self.surrender(Surrender { term: *term, position, clean: false });
+                return true;
+            }
             Act::AdoptTerm(term) | Act::StartPrimary(term) | Act::Promote(term) => {
                 let role = Role { primary_term: *term, ..self.role.clone() };
                 // On the disk before the engine is touched.
@@ -726,7 +736,7 @@ async fn perform(
             driver.follow(&assignment, upstream.as_ref()).await?;
         }
         Act::Promote(_) => driver.promote(&assignment).await?,
-        Act::Demote => return Ok(Ended::Stopped(driver.stop().await?)),
+        Act::Demote => return Ok(Ended::Stopped(driver.hand_over(&assignment).await?)),
         Act::Stop => {
             driver.stop().await?;
         }
@@ -740,7 +750,7 @@ async fn perform(
             driver.erase().await?;
             driver.drop_former().await?;
         }
-        Act::AdoptTerm(_) | Act::Retry => {}
+        Act::AdoptTerm(_) | Act::GiveUp(_) | Act::Retry => {}
     }
     Ok(Ended::Nothing)
 }
@@ -754,7 +764,7 @@ fn words(act: &Act) -> &'static str {
         Act::Follow(None) => "letting go of the former primary",
         Act::Promote(_) => "becoming primary",
         Act::AdoptTerm(_) => "taking the new term",
-        Act::Demote => "giving the role up",
+        Act::Demote | Act::GiveUp(_) => "giving the role up",
         Act::Stop | Act::Kill | Act::Reset => "stopping the engine",
         Act::Repair(_) => "making the data fit to follow",
         Act::Erase => "removing the data",

@@ -116,7 +116,7 @@ fn engine() -> EngineProfile {
         "versions": ["18", "17"],
         "topologies": [{
             "name": "primary_replicas", "title": "Primary with replicas", "summary": "copies",
-            "nodes_min": 1, "nodes_max": 5,
+            "picture": "replicas", "nodes_min": 1, "nodes_max": 5,
         }],
         "replication_modes": modes,
         "memory_min": 256 << 20, "disk_min": 1 << 30,
@@ -124,6 +124,9 @@ fn engine() -> EngineProfile {
                   "read_gate": 5433, "peer": 5440},
         "capabilities": {"synchronous": true, "point_in_time": false, "multi_primary": false,
                          "sharded": false},
+        "user": "app", "database": "app", "warnings": [],
+        "examples": [{"name": "uri", "title": "URI",
+                      "text": "db://{user}:{password}@{addresses}/{database}?first={host}"}],
     }))
     .expect("a profile")
 }

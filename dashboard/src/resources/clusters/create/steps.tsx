@@ -3,6 +3,7 @@ import { Button, NumberInput, Select, TextInput } from '@mantine/core';
 import type { TimerProfile } from '../../../api/types';
 import { formatBytes, GIB } from '../../../ui/format';
 import { timerWords } from '../status';
+import { TopologyHint } from '../topology/TopologyHint';
 import { Choices } from './Choices';
 import classes from './create.module.css';
 import { messages } from './create.messages';
@@ -60,6 +61,13 @@ export function EngineStep({ draft, catalogue, errors, onChange }: StepProps) {
         error={errors.version}
         onChange={(version) => onChange({ version: version ?? '' })}
       />
+      {engine && engine.warnings.length > 0 && (
+        <ul className={classes.warnings} aria-label={words.warnings}>
+          {engine.warnings.map((warning) => (
+            <li key={warning}>{warning}</li>
+          ))}
+        </ul>
+      )}
     </>
   );
 }
@@ -168,10 +176,11 @@ export function TopologyStep({ draft, catalogue, errors, onChange }: StepProps) 
         label={words.topology}
         name="topology"
         value={current?.name ?? ''}
-        choices={topologies.map(({ name, title, summary }) => ({
+        choices={topologies.map(({ name, title, summary, picture }) => ({
           value: name,
           title,
           text: summary,
+          picture: <TopologyHint picture={picture} />,
         }))}
         onChange={(name) => {
           const chosen = topologies.find((one) => one.name === name);
