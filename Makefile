@@ -75,6 +75,8 @@ e2e: build ## one test for each promise, on real engines in containers
 	@scripts/ensure-images
 	@for version in 15 18; do scripts/ensure-images postgresql $$version || \
 	  echo "PostgreSQL $$version cannot be had here; its tests say that they are not run"; done
+	@for image in 'timescaledb 17' 'hydra 15'; do scripts/ensure-images $$image || \
+	  echo "$$image cannot be had here; its tests say that they are not run"; done
 	@cargo $(run_tests) --release --package e2e $(one_by_one)
 
 SEEDS ?= 500

@@ -159,7 +159,7 @@ impl Leader {
             Some(sessions) if kind == Kind::ReadWrite && sessions.is_ready().await => {
                 sessions.lead(client, self.to_primary).await;
             }
-            _ => lead_unread(client, self.routes, kind, self.load).await,
+            sessions => lead_unread(client, self.routes, kind, self.load, sessions).await,
         }
     }
 }
@@ -170,6 +170,7 @@ async fn lead_unread(
     mut routes: watch::Receiver<Routes>,
     kind: Kind,
     load: Arc<Load>,
+    sessions: Option<Arc<dyn Sessions>>,
 ) {
     let wait = Duration::from_millis(routes.borrow().connect_wait_ms);
     let mut route =
@@ -177,7 +178,7 @@ async fn lead_unread(
             Ok(Some(route)) => route,
             // Who hangs up while waiting needs nothing any more.
             Ok(None) => return,
-            Err(_) => return refuse(client, wait).await,
+            Err(_) => return refuse(client, wait, sessions.as_deref()).await,
         };
     let overtaken = overtaken(routes, route.term, route.is_primary);
     let sizes = BUFFER_BYTES;
@@ -377,23 +378,13 @@ impl Drop for LoadGuard {
     }
 }
 
-/// Tells the client why, in PostgreSQL's own form, and closes.
-async fn refuse(mut client: TcpStream, waited: Duration) {
+/// Tells the client why, in the engine's own form, and closes.
+async fn refuse(mut client: TcpStream, waited: Duration, sessions: Option<&dyn Sessions>) {
     let words = format!(
         "the cluster has had no primary for {} s that this node can reach; try again later",
         waited.as_secs()
     );
-    let mut fields = Vec::new();
-    for (code, text) in [(b'S', "FATAL"), (b'V', "FATAL"), (b'C', "57P03"), (b'M', words.as_str())]
-    {
-        fields.push(code);
-        fields.extend(text.as_bytes());
-        fields.push(0);
-    }
-    fields.push(0);
-    let mut message = vec![b'E'];
-    message.extend((fields.len() as u32 + 4).to_be_bytes());
-    message.extend(fields);
+    let message = sessions.map(|sessions| sessions.refusal(&words)).unwrap_or_default();
     let said = tokio::time::timeout(Duration::from_secs(1), client.write_all(&message)).await;
     if said.is_err() {
         error!("a client could not be told that there is no primary");

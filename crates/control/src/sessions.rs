@@ -13,7 +13,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bellwether_model::{Cluster, Node, NodeId};
-use bellwether_planner::{assign, connect};
+use bellwether_planner::assign;
 use bellwether_protocol::assignment::Secrets;
 use bellwether_protocol::join::{self, JoinAnswer, JoinRequest};
 use bellwether_protocol::session::{self, MESSAGE_BYTES_MAX};
@@ -375,18 +375,18 @@ pub fn assignment(world: &World, node: &NodeId) -> Option<Assignment> {
     let cluster: Stored<Cluster> = world.store.find(node.object.cluster.as_str())?;
     let nodes = bellwether_store::nodes::of_cluster(&world.store, &cluster.object.id);
     let nodes: Vec<Node> = nodes.into_iter().map(|node| node.object).collect();
-    let ports = world.engine(&cluster.object.spec.engine)?.ports;
+    let engine = world.engine(&cluster.object.spec.engine)?;
     let secret = |name: &str| {
         let secret = Secret::open(&world.store, &cluster.object.id, name)?;
         String::from_utf8(secret).ok()
     };
     let secrets = Secrets {
-        user: connect::USER.to_owned(),
+        user: engine.user.clone(),
         user_password: secret(secrets::USER_PASSWORD)?,
-        database: connect::DATABASE.to_owned(),
+        database: engine.database.clone(),
         replication_password: secret(secrets::REPLICATION_PASSWORD)?,
         rewind_password: secret(secrets::REWIND_PASSWORD)?,
         peer_key: secret(secrets::PEER_KEY)?,
     };
-    Some(assign::assignment(seq, &cluster.object, &nodes, &node.object, ports, secrets))
+    Some(assign::assignment(seq, &cluster.object, &nodes, &node.object, engine, secrets))
 }

@@ -41,6 +41,7 @@ impl World {
         authority: Authority,
         agent_port: u16,
     ) -> Arc<Self> {
+        store.know_engines(&engines);
         let providers = providers.into_iter().map(|p| (p.name().to_owned(), p)).collect();
         Arc::new(Self {
             store,

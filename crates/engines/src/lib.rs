@@ -7,8 +7,11 @@ use bellwether_model::engine::EngineProfile;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::local::Routes;
 
+mod files;
 pub mod hydra;
 pub mod postgres;
+mod process;
+mod room;
 pub mod timescaledb;
 
 /// The facts of every engine.

@@ -122,6 +122,9 @@ pub struct NodeView {
     pub position: Option<Position>,
     /// Bytes of log behind the primary.
     pub lag_bytes: Option<u64>,
+    /// The same where the engine's log counts transactions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag_transactions: Option<u64>,
     /// Whether the gate lets clients reach a primary here.
     pub gate_open: Option<bool>,
     /// Percent of the cores the node may use.

@@ -8,9 +8,6 @@ use crate::election::{self, Verdict};
 use crate::view::{NodeFacts, View};
 use crate::{reconfigure, resync};
 
-/// A switchover begins only to a replica that lags less than this.
-const SWITCHOVER_LAG_BYTES_MAX: u64 = 16 << 20;
-
 /// The operations on the cluster as a whole.
 #[must_use]
 pub fn allowed_on_cluster(view: &View) -> Vec<Allowed> {
@@ -135,9 +132,12 @@ pub fn refuse_candidate(view: &View, facts: &NodeFacts, primary: &NodeFacts) -> 
     if !view.cluster.status.config.current.voters.contains(&facts.node.id) {
         return Some(format!("{name} is not a full member yet; wait a moment"));
     }
-    let lag = lag_bytes(primary, facts).unwrap_or(u64::MAX);
-    (lag > SWITCHOVER_LAG_BYTES_MAX)
-        .then(|| format!("{name} is {lag} bytes behind; wait until it has caught up"))
+    let words = match lag(primary, facts) {
+        Some(lag) if lag <= view.log.lag_max => return None,
+        Some(lag) => format!("{name} is {} behind", view.log.unit.words(lag)),
+        None => format!("it is not known how far {name} is behind"),
+    };
+    Some(format!("{words}; wait until it has caught up"))
 }
 
 fn refuse_removal(view: &View, facts: &NodeFacts) -> Option<String> {
@@ -171,10 +171,10 @@ fn refuse_removal(view: &View, facts: &NodeFacts) -> Option<String> {
     })
 }
 
-/// Bytes of the primary's log that this node does not have, by whatever says that it has the most:
+/// How much of the primary's log this node does not have, by whatever says that it has the most:
 /// its own report may be older than the primary's, which says what the replica had then.
 #[must_use]
-pub fn lag_bytes(primary: &NodeFacts, facts: &NodeFacts) -> Option<u64> {
+pub fn lag(primary: &NodeFacts, facts: &NodeFacts) -> Option<u64> {
     let (ahead, own) = (primary.position()?, facts.position()?);
     let mut followers = primary.worker()?.followers.iter();
     let confirmed = followers.find(|follower| follower.node == facts.node.id);
@@ -243,7 +243,7 @@ mod tests {
         let flushed = Position { timeline: 1, offset: (1 << 30) - 8 };
         sketch.worker(1).followers[0].flushed = flushed;
         let view = sketch.view();
-        assert_eq!(lag_bytes(&view.nodes[0], &view.nodes[1]), Some(8));
+        assert_eq!(lag(&view.nodes[0], &view.nodes[1]), Some(8));
         assert_eq!(reason(&view, 2, OperationKind::Switchover), "");
     }
 

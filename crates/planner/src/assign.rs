@@ -1,13 +1,10 @@
 //! What a node is sent: computed from what is stored, so that two servers would send the same.
 
 use bellwether_model::cluster::Handover;
-use bellwether_model::engine::EnginePorts;
+use bellwether_model::engine::EngineProfile;
 use bellwether_model::node::NodePhase;
 use bellwether_model::{Cluster, Node};
 use bellwether_protocol::assignment::{Assignment, EngineAssignment, Group, Member, Secrets};
-
-/// Most bytes a replica may lag and still serve reads.
-const READ_LAG_BYTES_MAX: u64 = 16 << 20;
 
 /// The assignment of `node`; `seq` is the store's revision it was computed at.
 #[must_use]
@@ -16,7 +13,7 @@ pub fn assignment(
     cluster: &Cluster,
     nodes: &[Node],
     node: &Node,
-    ports: EnginePorts,
+    engine: &EngineProfile,
     secrets: Secrets,
 ) -> Assignment {
     let status = &cluster.status;
@@ -31,7 +28,7 @@ pub fn assignment(
         engine: EngineAssignment {
             name: cluster.spec.engine.clone(),
             version: cluster.spec.version.clone(),
-            ports,
+            ports: engine.ports,
             size: node.size,
             parameters: node.settings.values.clone(),
             parameters_version: node.settings.version,
@@ -51,7 +48,7 @@ pub fn assignment(
         copy: node.copy.clone(),
         prepare: status.handover != Handover::None,
         hold: status.handover == Handover::Hold,
-        read_lag_bytes_max: READ_LAG_BYTES_MAX,
+        read_lag_max: engine.log.lag_max,
         secrets,
     }
 }

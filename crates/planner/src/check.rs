@@ -106,7 +106,9 @@ fn check_bytes(asked: Bytes, least: u64, most: u64, what: &str) -> Option<String
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use bellwether_model::engine::{Capabilities, EnginePorts, ReplicationFact, TopologyFact};
+    use bellwether_model::engine::{
+        Capabilities, EnginePorts, LogFacts, ReplicationFact, TopologyFact, TopologyPicture,
+    };
 
     pub(crate) fn engine() -> EngineProfile {
         let mode = |name: &str| ReplicationFact {
@@ -123,6 +125,7 @@ pub(crate) mod tests {
                 name: "primary_replicas".into(),
                 title: String::new(),
                 summary: String::new(),
+                picture: TopologyPicture::Replicas,
                 nodes_min: 2,
                 nodes_max: 9,
             }],
@@ -145,6 +148,11 @@ pub(crate) mod tests {
             },
             parameters: Vec::new(),
             owned_parameters: Vec::new(),
+            log: LogFacts::BYTES,
+            user: "app".into(),
+            database: "app".into(),
+            examples: Vec::new(),
+            warnings: Vec::new(),
         }
     }
 

@@ -13,10 +13,6 @@ use bellwether_model::{Actual, NodeId, Term};
 
 use crate::view::{NodeFacts, View};
 
-/// In asynchronous replication, more bytes than this behind the last known position of the primary
-/// stop an automatic failover: a person decides about a loss that large.
-pub const LOSS_BYTES_MAX: u64 = 16 << 20;
-
 /// What is known of the primary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -151,10 +147,10 @@ pub fn choose_candidate(view: &View, promised: &BTreeSet<NodeId>) -> Option<(Nod
         .map(|(facts, position)| (facts.node.id.clone(), position))
 }
 
-/// Bytes of the former primary's log that the candidate lacks, as far as it had reported it: in
+/// How much of the former primary's log the candidate lacks, as far as it had reported it: in
 /// asynchronous replication at least so much is lost, and what it wrote since may be, too.
 #[must_use]
-pub fn loss_bytes(former: Option<Position>, candidate: Position) -> u64 {
+pub fn loss(former: Option<Position>, candidate: Position) -> u64 {
     match former {
         Some(former) if former > candidate => former.offset.saturating_sub(candidate.offset),
         _ => 0,

@@ -2,12 +2,13 @@
 //! known.
 
 use bellwether_model::cluster::Handover;
+use bellwether_model::engine::LogUnit;
 use bellwether_model::node::{NodeHealth, NodePhase, NodeRole, disk_kept_free};
 use bellwether_model::{
     Actual, ClusterPhase, ClusterView, NodeId, NodeView, OperationKind, Target,
 };
 
-use crate::allowed::{allowed_on_cluster, allowed_on_node, lag_bytes};
+use crate::allowed::{allowed_on_cluster, allowed_on_node, lag};
 use crate::election::{self, Verdict};
 use crate::view::{NodeFacts, View};
 
@@ -122,6 +123,8 @@ pub fn node_view(view: &View, id: &NodeId) -> Option<NodeView> {
     let worker = facts.worker().filter(|_| is_known);
     let primary = view.primary();
     let is_primary = role(view, facts) == NodeRole::Primary;
+    let behind =
+        primary.filter(|_| is_known && !is_primary).and_then(|primary| lag(primary, facts));
     Some(NodeView {
         id: node.id.clone(),
         cluster: node.cluster.clone(),
@@ -140,9 +143,8 @@ pub fn node_view(view: &View, id: &NodeId) -> Option<NodeView> {
         target: node.target.word().to_owned(),
         upstream: upstream(view, facts),
         position: worker.and_then(|worker| worker.position),
-        lag_bytes: primary
-            .filter(|_| is_known && !is_primary)
-            .and_then(|primary| lag_bytes(primary, facts)),
+        lag_bytes: behind.filter(|_| view.log.unit == LogUnit::Bytes),
+        lag_transactions: behind.filter(|_| view.log.unit == LogUnit::Transactions),
         gate_open: facts.report().filter(|_| is_known).map(|report| report.gate.open),
         cpu_percent: worker.and_then(|worker| worker.host.cpu_percent),
         memory_used: worker.and_then(|worker| worker.host.memory_used),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bellwether_model::engine::LogFacts;
 use bellwether_model::mutation::{Mutation, mutated};
 use bellwether_model::node::NodePhase;
 use bellwether_model::replication::Position;
@@ -15,6 +16,8 @@ use bellwether_protocol::local::WorkerReport;
 #[derive(Clone, Debug)]
 pub struct View {
     pub cluster: Cluster,
+    /// Of its engine.
+    pub log: LogFacts,
     /// By ordinal.
     pub nodes: Vec<NodeFacts>,
     /// The operation that runs.

@@ -87,12 +87,12 @@ pub struct GateReport {
     pub remaining_ms: Option<u64>,
 }
 
-/// A primary's word that it has given up its term: gate closed, engine stopped, for ever.
+/// A primary's word that it has given up its term: gate closed, no more writes, for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Surrender {
     pub term: Term,
     /// Where its log ends, when it could be read: complete when `clean`.
     pub position: Option<Position>,
-    /// The engine was stopped in an orderly way: replicas that stream hold everything.
+    /// The role was handed over in an orderly way: replicas that stream hold everything.
     pub clean: bool,
 }

@@ -28,6 +28,7 @@ pub fn view(store: &Store, id: &ClusterId) -> Option<View> {
         .and_then(|ended_at| age(ended_at, now));
     Some(View {
         last_failover_age_ms: cluster.status.last_failover_at.and_then(|at| age(at, now)),
+        log: store.log_facts(&cluster.spec.engine),
         cluster,
         nodes,
         operation,

@@ -87,8 +87,8 @@ export const engine: EngineProfile = {
   summary: '',
   versions: ['17', '18'],
   topologies: [
-    { name: 'single', title: 'Single', summary: '', nodes_min: 1, nodes_max: 1 },
-    { name: 'primary_replicas', title: 'Replicas', summary: '', nodes_min: 2, nodes_max: 9 },
+    { name: 'single', title: 'Single', summary: '', picture: 'single', nodes_min: 1, nodes_max: 1 },
+    { name: 'primary_replicas', title: 'Replicas', summary: '', picture: 'replicas', nodes_min: 2, nodes_max: 9 },
   ],
   replication_modes: ['async', 'prefer', 'strict', 'quorum'].map((name) => ({
     name,
@@ -106,6 +106,10 @@ export const engine: EngineProfile = {
     peer: 5440,
   },
   capabilities: { synchronous: true, point_in_time: false, multi_primary: false, sharded: false },
+  user: 'app',
+  database: 'app',
+  examples: [],
+  warnings: [],
 };
 
 export const provider: ProviderView = {

@@ -20,7 +20,8 @@ static TIMESCALEDB: Extension = Extension {
 };
 
 #[tokio::test]
-async fn timescaledb_17_lives_through_failover_rejoin_switchover_and_resync() -> anyhow::Result<()> {
+async fn timescaledb_17_lives_through_failover_rejoin_switchover_and_resync() -> anyhow::Result<()>
+{
     extension::life(&TIMESCALEDB).await
 }
 

@@ -222,8 +222,8 @@ async fn a_primary_lost_in_the_middle_is_replaced_and_the_change_goes_on() -> an
 async fn a_plan_is_a_difference_with_restarts_and_the_pause() -> anyhow::Result<()> {
     let (server, api) = Server::start().await?;
     api.create("orders", 2, "async").await?;
-    let plans = api.plan_change("orders", &json!({ "parameters": { "max_connections": 150 } }));
-    let plans: Vec<Plan> = plans.await?;
+    let wanted = json!({ "parameters": { "max_connections": 150 } });
+    let plans: Vec<Plan> = api.plan_change("orders", &wanted).await?;
     let [plan] = plans.as_slice() else { anyhow::bail!("{plans:?}") };
     assert_eq!(plan.restarts, ["orders-2", "orders-1"]);
     assert_eq!((plan.changes[0].from.as_str(), plan.changes[0].to.as_str()), ("102", "150"));

@@ -13,10 +13,10 @@ use rand::seq::IndexedRandom as _;
 
 use crate::clients::Client;
 use crate::faults;
-use crate::settings;
 use crate::hub::{Event, Hub, State};
 use crate::net::Host;
 use crate::server::Server;
+use crate::settings;
 use crate::trace::Trace;
 
 /// Milliseconds in which a cluster is made, and in which it is well again after the last fault.

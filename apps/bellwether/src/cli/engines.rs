@@ -55,6 +55,9 @@ pub(super) async fn run(context: &Context, command: Command) -> Result {
                 let restart = if parameter.restart { " (needs a restart)" } else { "" };
                 say!("  {}: {}{restart}", parameter.name, parameter.summary);
             }
+            for warning in &engine.warnings {
+                say!("Beware      {warning}");
+            }
             let ports = engine.ports;
             say!(
                 "Ports       {} to the primary and {} to replicas on every node, {} on the primary",

@@ -12,6 +12,7 @@ fn server() -> Server {
         "name": "postgresql", "title": "PostgreSQL", "summary": "A database.",
         "versions": ["18", "17"],
         "topologies": [{"name": "single", "title": "Single", "summary": "One node.",
+                        "picture": "single",
                         "nodes_min": 1, "nodes_max": 1}],
         "replication_modes": [{"name": "async", "title": "Asynchronous", "summary": "Quick."}],
         "memory_min": 1, "disk_min": 1,
@@ -19,6 +20,9 @@ fn server() -> Server {
                   "read_gate": 5433, "peer": 5440},
         "capabilities": {"synchronous": true, "point_in_time": false, "multi_primary": false,
                          "sharded": false},
+        "user": "app", "database": "app",
+        "examples": [{"name": "psql", "title": "psql", "text": "psql {host}"}],
+        "warnings": ["It forgets."],
     });
     let provider = |name: &str, reason: &str| {
         json!({"name": name, "title": name, "available": reason.is_empty(), "reason": reason,

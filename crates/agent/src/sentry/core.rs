@@ -369,7 +369,7 @@ impl Core {
             (Some(received), Some(applied)) => received.offset.saturating_sub(applied.offset),
             _ => u64::MAX,
         };
-        let is_near = lag <= assignment.read_lag_bytes_max
+        let is_near = lag <= assignment.read_lag_max
             && report.upstream_age_ms.is_some_and(|age| age <= assignment.timers.lease_ms * 2);
         if is_heard && is_admitted && streams && is_near { READ_OPEN_MS } else { 0 }
     }

@@ -25,6 +25,10 @@ pub(crate) struct Facts {
     pub(crate) restart: bool,
     /// The engine's process lives and does not answer, and waiting is over.
     pub(crate) mute: Option<Mute>,
+    /// The engine runs as primary of a term that was given up, and takes no writes.
+    pub(crate) handed_over: bool,
+    /// A primary that was down may not be started again for the term that it had.
+    pub(crate) needs_new_term: bool,
 }
 
 /// What an engine that does not answer was doing.
@@ -47,8 +51,10 @@ pub(crate) enum Act {
     Promote(Term),
     /// The same primary, a new term: nothing to do for the engine.
     AdoptTerm(Term),
-    /// Stop in an orderly way and give the term up.
+    /// Hand the role over in an orderly way and give the term up.
     Demote,
+    /// The term is given up: the engine, which is down, lost its place in history.
+    GiveUp(Term),
     Stop,
     /// Kill at once; the term is given up.
     Kill,
@@ -118,6 +124,9 @@ fn from_stopped(was_primary: bool, target: &Target, facts: &Facts) -> Plan {
         Target::Primary { term, .. } if facts.promised > *term && was_primary => {
             Plan::Wait("a later term was promised")
         }
+        Target::Primary { term, .. } if was_primary && is_lost(*term, facts) => {
+            Plan::Act(Act::GiveUp(*term))
+        }
         Target::Primary { term, .. } if was_primary => Plan::Act(Act::StartPrimary(*term)),
         // A replica's data becomes a primary's by promotion only, which begins a new timeline.
         Target::Primary { .. } => Plan::Act(Act::StartReplica(None)),
@@ -138,6 +147,11 @@ fn from_stopped(was_primary: bool, target: &Target, facts: &Facts) -> Plan {
         Target::Demoted { .. } | Target::Stopped => Plan::Done,
         Target::Gone { .. } => Plan::Act(Act::Erase),
     }
+}
+
+/// Whether others may hold more of that term than an engine that was down can go on with.
+fn is_lost(term: Term, facts: &Facts) -> bool {
+    facts.needs_new_term && facts.led == term
 }
 
 fn from_replica(upstream: Option<&NodeId>, target: &Target, facts: &Facts) -> Plan {
@@ -176,6 +190,9 @@ fn from_primary(term: Term, target: &Target, facts: &Facts) -> Plan {
     if facts.fenced.is_some_and(|fenced| fenced >= term) {
         return Plan::Act(Act::Kill);
     }
+    if facts.handed_over {
+        return from_handed_over(term, target, facts);
+    }
     match target {
         Target::Primary { term: wanted, .. } if *wanted == term => Plan::Done,
         Target::Primary { term: wanted, .. } if *wanted > term => {
@@ -185,6 +202,22 @@ fn from_primary(term: Term, target: &Target, facts: &Facts) -> Plan {
         Target::Replica { .. } | Target::Demoted { .. } => Plan::Act(Act::Demote),
         Target::Source { .. } | Target::Stopped => Plan::Act(Act::Demote),
         Target::Gone { .. } => Plan::Act(Act::Kill),
+    }
+}
+
+/// From a primary that has given its term up and still runs.
+fn from_handed_over(term: Term, target: &Target, facts: &Facts) -> Plan {
+    match target {
+        Target::Primary { term: wanted, .. } if *wanted > term && facts.promised <= *wanted => {
+            Plan::Act(Act::AdoptTerm(*wanted))
+        }
+        Target::Primary { .. } => Plan::Wait("this term was given up; a new one is needed"),
+        Target::Replica { upstream, term: wanted } => {
+            let upstream = (facts.promised <= *wanted).then(|| upstream.clone());
+            Plan::Act(Act::Follow(upstream))
+        }
+        Target::Demoted { .. } => Plan::Done,
+        Target::Source { .. } | Target::Stopped | Target::Gone { .. } => Plan::Act(Act::Stop),
     }
 }
 
@@ -237,6 +270,7 @@ mod tests {
                 Actual::Replica { upstream: upstream.clone(), streaming }
             }
             Act::Demote | Act::Kill => Actual::Stopped { was_primary: true },
+            Act::GiveUp(_) => Actual::Stopped { was_primary: true },
             Act::Stop | Act::Reset => Actual::Stopped { was_primary: false },
             Act::Erase => Actual::Absent,
         }
@@ -343,6 +377,35 @@ mod tests {
         let fenced = Facts { fenced: Some(2), ..Facts::default() };
         let plan = plan(&Actual::Primary { term: 2 }, &target, &fenced);
         assert_eq!(plan, Plan::Act(Act::Kill));
+    }
+
+    #[test]
+    fn a_primary_that_handed_over_follows_without_a_stop_and_serves_only_a_later_term() {
+        let facts =
+            |promised| Facts { promised, surrendered: 2, handed_over: true, ..Facts::default() };
+        let act = |target: Target, promised| {
+            plan(&Actual::Primary { term: 2 }, &target, &facts(promised))
+        };
+        let follow = Target::Replica { upstream: other(), term: 3 };
+        assert_eq!(act(Target::Demoted { term: 2 }, 2), Plan::Done);
+        assert_eq!(act(follow.clone(), 3), Plan::Act(Act::Follow(Some(other()))));
+        assert_eq!(act(follow, 4), Plan::Act(Act::Follow(None)), "the promise");
+        let primary = |term| Target::Primary { term, create: false };
+        assert!(matches!(act(primary(2), 2), Plan::Wait(_)));
+        assert_eq!(act(primary(3), 3), Plan::Act(Act::AdoptTerm(3)));
+        assert!(matches!(act(primary(3), 4), Plan::Wait(_)));
+        assert_eq!(act(Target::Stopped, 2), Plan::Act(Act::Stop));
+    }
+
+    #[test]
+    fn an_engine_that_lost_its_place_with_a_stop_is_started_for_a_later_term_only() {
+        let stopped = Actual::Stopped { was_primary: true };
+        let facts = |led| Facts { led, needs_new_term: true, ..Facts::default() };
+        let target = Target::Primary { term: 2, create: false };
+        assert_eq!(plan(&stopped, &target, &facts(2)), Plan::Act(Act::GiveUp(2)));
+        assert_eq!(plan(&stopped, &target, &facts(1)), Plan::Act(Act::StartPrimary(2)));
+        let given_up = Facts { surrendered: 2, ..facts(2) };
+        assert!(matches!(plan(&stopped, &target, &given_up), Plan::Wait(_)));
     }
 
     #[test]

@@ -273,6 +273,10 @@ impl Worker {
             copy: self.needs_copy(&orders.assignment),
             restart: self.needs_restart(&orders.assignment),
             mute: self.mute(orders),
+            handed_over: self.probe.handed_over
+                && self.role.surrendered.is_some_and(|given| given.term >= self.role.primary_term),
+            needs_new_term: self.driver.as_ref().is_some_and(|driver| !driver.resumes_term())
+                && !orders.assignment.group.config.is_solo(),
         }
     }
 
@@ -530,6 +534,12 @@ impl Worker {
                 self.failure = None;
                 return true;
             }
+            Act::GiveUp(term) => {
+                warn!("the engine was down and lost its place in history; the role is given up");
+                let position = self.probe.position;
+                self.surrender(Surrender { term: *term, position, clean: false });
+                return true;
+            }
             Act::AdoptTerm(term) | Act::StartPrimary(term) | Act::Promote(term) => {
                 let role = Role { primary_term: *term, ..self.role.clone() };
                 // On the disk before the engine is touched.
@@ -758,7 +768,7 @@ async fn perform(
             driver.follow(&assignment, upstream.as_ref()).await?;
         }
         Act::Promote(_) => driver.promote(&assignment).await?,
-        Act::Demote => return Ok(Ended::Stopped(driver.stop().await?)),
+        Act::Demote => return Ok(Ended::Stopped(driver.hand_over(&assignment).await?)),
         Act::Stop => {
             driver.stop().await?;
         }
@@ -772,7 +782,7 @@ async fn perform(
             driver.erase().await?;
             driver.drop_former().await?;
         }
-        Act::AdoptTerm(_) | Act::Retry => {}
+        Act::AdoptTerm(_) | Act::GiveUp(_) | Act::Retry => {}
     }
     Ok(Ended::Nothing)
 }
@@ -786,7 +796,7 @@ fn words(act: &Act) -> &'static str {
         Act::Follow(None) => "letting go of the former primary",
         Act::Promote(_) => "becoming primary",
         Act::AdoptTerm(_) => "taking the new term",
-        Act::Demote => "giving the role up",
+        Act::Demote | Act::GiveUp(_) => "giving the role up",
         Act::Stop | Act::Kill | Act::Reset => "stopping the engine",
         Act::Repair(_) => "making the data fit to follow",
         Act::Erase => "removing the data",

@@ -116,7 +116,7 @@ fn engine() -> EngineProfile {
         "versions": ["18", "17"],
         "topologies": [{
             "name": "primary_replicas", "title": "Primary with replicas", "summary": "copies",
-            "nodes_min": 1, "nodes_max": 5,
+            "picture": "replicas", "nodes_min": 1, "nodes_max": 5,
         }],
         "replication_modes": modes,
         "memory_min": 256 << 20, "disk_min": 1 << 30,
@@ -136,6 +136,9 @@ fn engine() -> EngineProfile {
              "default": {"of": "memory", "divided_by": 4, "min": 1_024, "max": 1e12}},
         ],
         "owned_parameters": [{"name": "port", "reason": "endpoints rely on it"}],
+        "user": "app", "database": "app", "warnings": [],
+        "examples": [{"name": "uri", "title": "URI",
+                      "text": "db://{user}:{password}@{addresses}/{database}?first={host}"}],
     }))
     .expect("a profile")
 }

@@ -7,12 +7,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use bellwether_model::engine::LogUnit;
 use bellwether_model::mutation::{Mutation, mutated};
 use bellwether_model::node::NodePhase;
 use bellwether_model::replication::Position;
 use bellwether_model::{Actual, NodeId, Operation, Target, Term, Timestamp};
 use bellwether_planner::NodeFacts;
-use bellwether_planner::election::{self, LOSS_BYTES_MAX, Verdict};
+use bellwether_planner::election::{self, Verdict};
 use serde::{Deserialize, Serialize};
 
 use super::{age_ms, read_state, term, unknown_step, write_state};
@@ -41,6 +42,8 @@ const STEP_MS_MAX: u64 = 15_000;
 pub struct Report {
     /// What was judged of the primary.
     pub evidence: String,
+    /// In what places of the log, and `missing_bytes` and `rescued_bytes`, are counted.
+    pub unit: LogUnit,
     /// The primary that was lost.
     pub former: Option<NodeId>,
     pub former_name: Option<String>,
@@ -56,9 +59,9 @@ pub struct Report {
     pub candidate: Option<NodeId>,
     pub candidate_name: Option<String>,
     pub candidate_position: Option<Position>,
-    /// Bytes of log that the candidate took from the former primary's files.
+    /// So much the candidate took from the former primary's files.
     pub rescued_bytes: Option<u64>,
-    /// Bytes of log that the former primary had reported and the new one lacks.
+    /// So much the former primary had reported and the new one lacks.
     pub missing_bytes: Option<u64>,
     /// Milliseconds in which the former primary may have acknowledged more than it had reported.
     /// None: not known.
@@ -85,7 +88,7 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
         "advance_term" => advance_term(pass, op, &mut report),
         "await_primary" => await_primary(pass, op, &mut report),
         "repoint" => repoint(pass, &report),
-        "write_report" => write_report(op, &report),
+        "write_report" => write_report(pass, op, &report),
         _ => unknown_step(name),
     };
     write_state(op, &report);
@@ -122,6 +125,7 @@ fn confirm_loss(
         }
     }
     report.evidence = words(verdict).to_owned();
+    report.unit = pass.view.log.unit;
     // One that was never confirmed may have served all the same.
     let former = pass.view.primary_or_candidate();
     let former = former.map(|facts| (facts.node.clone(), facts.position()));
@@ -298,7 +302,7 @@ fn choose_candidate(pass: &mut Pass, report: &mut Report) -> Outcome {
     let Some((candidate, position)) = election::choose_candidate(&pass.view, &ready) else {
         return Outcome::wait("no replica that promised can be promoted");
     };
-    let loss = election::loss_bytes(report.former_position, position);
+    let loss = election::loss(report.former_position, position);
     report.candidate_name = pass.view.node(&candidate).map(|facts| facts.node.name.clone());
     report.candidate = Some(candidate);
     report.candidate_position = Some(position);
@@ -328,11 +332,13 @@ fn rescue_tail(pass: &mut Pass, report: &mut Report) -> Outcome {
         other => return other,
     }
     let loss = report.missing_bytes.unwrap_or(0);
-    if loss > LOSS_BYTES_MAX {
+    let log = pass.view.log;
+    if loss > log.loss_max {
         return Outcome::fail(format!(
-            "the most advanced replica lacks {loss} bytes of the former primary's log, more than \
-             the {LOSS_BYTES_MAX} that may be lost without a person's word; start the former \
-             primary again"
+            "the most advanced replica lacks {} that the former primary had, more than the {} \
+             that may be lost without a person's word; start the former primary again",
+            log.unit.words(loss),
+            log.loss_max,
         ));
     }
     Outcome::Next
@@ -346,7 +352,7 @@ fn take_tail(pass: &mut Pass, report: &mut Report) -> Outcome {
         return Outcome::Next;
     };
     let has_died = former.surrender(status.term).is_some_and(|given| !given.clean);
-    if !has_died || !former.is_fresh(timers.suspect_ms) {
+    if !pass.view.log.keeps_tail || !has_died || !former.is_fresh(timers.suspect_ms) {
         return Outcome::Next;
     }
     if !candidate.is_fresh(timers.suspect_ms) {
@@ -361,7 +367,7 @@ fn take_tail(pass: &mut Pass, report: &mut Report) -> Outcome {
     };
     let Some(position) = candidate.position() else { return Outcome::Next };
     let (loss, before) =
-        (election::loss_bytes(Some(end), position), report.candidate_position.unwrap_or(position));
+        (election::loss(Some(end), position), report.candidate_position.unwrap_or(position));
     report.rescued_bytes = Some(position.offset.saturating_sub(before.offset));
     (report.former_position, report.missing_bytes, report.unseen_ms) =
         (Some(end), Some(loss), Some(0));
@@ -374,7 +380,8 @@ fn take_tail(pass: &mut Pass, report: &mut Report) -> Outcome {
     let upstream = former.node.id.clone();
     pass.assign(&candidate.node.id, Target::Replica { upstream, term });
     let (from, name) = (&former.node.name, &candidate.node.name);
-    Outcome::wait(format!("{name} takes {loss} bytes from the log of {from}"))
+    let words = pass.view.log.unit.words(loss);
+    Outcome::wait(format!("{name} takes {words} from {from}"))
 }
 
 fn advance_term(pass: &mut Pass, op: &mut Operation, report: &mut Report) -> Outcome {
@@ -420,11 +427,12 @@ fn repoint(pass: &mut Pass, report: &Report) -> Outcome {
     Outcome::Next
 }
 
-fn write_report(op: &mut Operation, report: &Report) -> Outcome {
+fn write_report(pass: &Pass, op: &mut Operation, report: &Report) -> Outcome {
+    let unit = pass.view.log.unit;
     let name = report.candidate_name.as_deref().unwrap_or("a replica");
-    let loss = loss_words(report);
+    let loss = loss_words(unit, report);
     let rescued = match report.rescued_bytes {
-        Some(bytes @ 1..) => format!(", {bytes} bytes of log were taken from its disk"),
+        Some(more @ 1..) => format!(", {} were taken from its disk", unit.words(more)),
         _ => String::new(),
     };
     op.message = format!(
@@ -437,18 +445,21 @@ fn write_report(op: &mut Operation, report: &Report) -> Outcome {
 }
 
 /// What is known of the loss, and what is not. No write is called safe that may be gone.
-fn loss_words(report: &Report) -> String {
+fn loss_words(unit: LogUnit, report: &Report) -> String {
     let former = report.former_name.as_deref().unwrap_or("the former primary");
+    let are =
+        |missing| format!("{} {}", unit.words(missing), if missing == 1 { "is" } else { "are" });
     match (report.missing_bytes, report.unseen_ms) {
         (Some(0), Some(0)) => "no acknowledged write is lost".to_owned(),
-        (Some(bytes), Some(0)) => format!("{bytes} bytes of log are lost"),
+        (Some(missing), Some(0)) => format!("{} lost", are(missing)),
         (Some(0), Some(ms)) => format!(
             "of what {former} acknowledged in its last {ms} ms, whatever it had not yet sent is \
              lost"
         ),
-        (Some(bytes), Some(ms)) => format!(
-            "{bytes} bytes of log are lost, and of what {former} acknowledged in its last {ms} ms \
-             whatever it had not yet sent"
+        (Some(missing), Some(ms)) => format!(
+            "{} lost, and of what {former} acknowledged in its last {ms} ms whatever it had not \
+             yet sent",
+            are(missing)
         ),
         _ => format!("how much of what {former} acknowledged is lost is not known"),
     }
@@ -461,7 +472,7 @@ mod tests {
     #[test]
     fn no_write_is_called_safe_that_may_be_gone() {
         let words = |missing_bytes, unseen_ms| {
-            loss_words(&Report { missing_bytes, unseen_ms, ..Report::default() })
+            loss_words(LogUnit::Bytes, &Report { missing_bytes, unseen_ms, ..Report::default() })
         };
         assert_eq!(words(Some(0), Some(0)), "no acknowledged write is lost");
         assert!(words(Some(0), Some(420)).contains("in its last 420 ms"));

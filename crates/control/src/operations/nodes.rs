@@ -231,7 +231,7 @@ pub fn await_catch_up(pass: &mut Pass, id: &NodeId) -> Outcome {
     let lag = pass
         .view
         .node(&primary)
-        .and_then(|primary| bellwether_planner::allowed::lag_bytes(primary, &facts));
+        .and_then(|primary| bellwether_planner::allowed::lag(primary, &facts));
     if facts.streams_from(&primary) && lag.is_some_and(|lag| lag <= ADMIT_LAG_BYTES_MAX) {
         return Outcome::Next;
     }

@@ -114,7 +114,7 @@ fn prepare(pass: &mut Pass, candidate: &NodeId, report: &mut Report) -> Outcome 
         if pass.step_age_ms > PREPARE_MS_MAX {
             return Outcome::fail("the primary could not prepare within 5 minutes");
         }
-        return Outcome::wait("the primary writes a checkpoint");
+        return Outcome::wait("the primary prepares");
     };
     let prepared_at = *report.prepared_at.get_or_insert(pass.now);
     let mut open = worker.transactions.clone().unwrap_or_default();
@@ -198,7 +198,7 @@ fn surrender(pass: &mut Pass, report: &mut Report) -> Outcome {
         pass.assign(&former.node.id, Target::Primary { term, create: false });
         return Outcome::fail("the primary did not surrender; it keeps its role");
     }
-    Outcome::wait(format!("{} is stopping its engine", former.node.name))
+    Outcome::wait(format!("{} gives its role up", former.node.name))
 }
 
 fn advance_term(

@@ -1,18 +1,13 @@
 //! The engine's configuration files, written whole from the assignment.
 
 use std::fmt::Write as _;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-use std::path::Path;
 
 use bellwether_contracts::Failure;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Member;
 use bellwether_protocol::local::ENDPOINT_SOURCE;
 
-use super::{Postgres, REPLICATION_USER, REWIND_USER, conf, process, room, slot, socket};
-
-/// Where the agent keeps what the authority signed.
-pub(super) const IDENTITY: &str = "/var/lib/bellwether/identity";
+use super::{OS_USER, Postgres, REPLICATION_USER, REWIND_USER, conf, room, slot, socket};
 
 /// A name no replica has: who waits for it waits until the configuration changes.
 const NOBODY: &str = "__none__";
@@ -31,22 +26,15 @@ impl Postgres {
     ) -> Result<bool, Failure> {
         self.note_settings(assignment);
         let directory = conf();
-        process::own_directory(directory)?;
-        process::own_directory(socket())?;
-        let mut changed = false;
-        for name in ["engine.pem", "engine.key", "ca.pem"] {
-            let from = Path::new(IDENTITY).join(name);
-            let content = std::fs::read(&from).map_err(|e| at(&from, &e))?;
-            changed |= write(&directory.join(name), &content)?;
-        }
-        changed |= write(&directory.join("hba.conf"), hba(assignment).as_bytes())?;
+        OS_USER.own_directory(directory)?;
+        OS_USER.own_directory(socket())?;
+        let mut changed = OS_USER.take_identity(directory)?;
+        changed |= OS_USER.write(&directory.join("hba.conf"), hba(assignment).as_bytes())?;
         let ident = "agent root postgres\nagent postgres postgres\n";
-        changed |= write(&directory.join("ident.conf"), ident.as_bytes())?;
-        changed |= write(&directory.join("passfile"), passfile(assignment).as_bytes())?;
-        changed |= write(
-            &directory.join("postgresql.conf"),
-            self.settings(assignment, floors).as_bytes(),
-        )?;
+        changed |= OS_USER.write(&directory.join("ident.conf"), ident.as_bytes())?;
+        changed |= OS_USER.write(&directory.join("passfile"), passfile(assignment).as_bytes())?;
+        let settings = self.settings(assignment, floors);
+        changed |= OS_USER.write(&directory.join("postgresql.conf"), settings.as_bytes())?;
         if !directory.join("upstream.conf").exists() {
             self.write_upstream(assignment, None)?;
         }
@@ -72,7 +60,7 @@ impl Postgres {
             }
             _ => "primary_conninfo = ''\nprimary_slot_name = ''\n".to_owned(),
         };
-        write(&conf().join("upstream.conf"), text.as_bytes())
+        OS_USER.write(&conf().join("upstream.conf"), text.as_bytes())
     }
 
     fn settings(&self, assignment: &Assignment, floors: &[(String, String)]) -> String {
@@ -211,35 +199,6 @@ fn hba(assignment: &Assignment) -> String {
          hostnossl all all all reject\n"
     );
     text
-}
-
-/// Replaces a file of the engine's if its content differs; whether it did.
-pub(super) fn write(path: &Path, content: &[u8]) -> Result<bool, Failure> {
-    if std::fs::read(path).is_ok_and(|known| known == content) {
-        return Ok(false);
-    }
-    let new = path.with_extension("new");
-    let _ = std::fs::remove_file(&new);
-    let mut options = std::fs::OpenOptions::new();
-    let file = options.write(true).create_new(true).mode(0o600).open(&new);
-    let mut file = file.map_err(|e| at(&new, &e))?;
-    std::io::Write::write_all(&mut file, content).map_err(|e| at(&new, &e))?;
-    file.set_permissions(std::fs::Permissions::from_mode(0o600)).map_err(|e| at(&new, &e))?;
-    process::give_to_engine(&new)?;
-    file.sync_all().map_err(|e| at(&new, &e))?;
-    std::fs::rename(&new, path).map_err(|e| at(path, &e))?;
-    Ok(true)
-}
-
-/// A failure of the file system, in words.
-pub(super) fn at(path: &Path, error: &std::io::Error) -> Failure {
-    match error.kind() {
-        std::io::ErrorKind::StorageFull => Failure::needs_person(format!(
-            "the node's disk is full ({}); make it larger or free some space",
-            path.display()
-        )),
-        _ => Failure::transient(format!("{}: {error}", path.display())),
-    }
 }
 
 impl Postgres {

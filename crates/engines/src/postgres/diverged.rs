@@ -16,10 +16,10 @@ use bellwether_model::{Term, Timestamp};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tracing::warn;
 
-use super::config::at;
 use super::driver::parse_lsn;
-use super::replication::{remove, write_durably};
-use super::{Postgres, log_directory, room};
+use super::{OS_USER, Postgres, log_directory};
+use crate::files::{at, remove};
+use crate::room;
 
 /// Where it is kept, a directory for each term.
 const DIVERGED: &str = "/data/diverged";
@@ -222,7 +222,7 @@ fn segment(offset: u64) -> String {
 
 fn write_summary(directory: &Path, divergence: &Divergence) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(divergence).expect("plain data");
-    write_durably(&directory.join(SUMMARY), &text)
+    OS_USER.write_durably(&directory.join(SUMMARY), &text)
 }
 
 fn read(directory: &Path) -> Option<Divergence> {

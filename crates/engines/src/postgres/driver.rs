@@ -10,8 +10,9 @@ use bellwether_model::transaction::Transaction;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Member;
 
-use super::replication::{remove, remove_file, write_signal};
-use super::{Postgres, data, former_data, new_data, process, rewinding};
+use super::replication::write_signal;
+use super::{OS_USER, Postgres, data, former_data, new_data, rewinding};
+use crate::files::{DATA, at, remove, remove_file};
 
 /// The engine starts to answer; recovery after a crash may take its time.
 const START_MAX: Duration = Duration::from_secs(600);
@@ -38,7 +39,7 @@ impl Driver for Postgres {
         remove(new_data())?;
         remove(data())?;
         remove_file(rewinding())?;
-        process::own_directory(std::path::Path::new("/data"))?;
+        OS_USER.own_directory(std::path::Path::new(DATA))?;
         let mut initdb = self.command("initdb");
         initdb
             .arg("-D")
@@ -51,7 +52,7 @@ impl Driver for Postgres {
         // Users first, the data's name last: with it the database exists.
         self.create_users(assignment).await?;
         self.create_extension(assignment).await?;
-        std::fs::rename(new_data(), data()).map_err(|e| super::config::at(data(), &e))
+        std::fs::rename(new_data(), data()).map_err(|e| at(data(), &e))
     }
 
     async fn seed(

@@ -24,13 +24,15 @@ mod timelines;
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::AtomicBool;
 
 use bellwether_model::NodeId;
 use bellwether_model::divergence::Divergence;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Member;
 
+use crate::files::User;
+use crate::process::Processes;
 pub use flavour::Flavour;
 
 /// Makes and feeds replicas; members only.
@@ -43,7 +45,10 @@ const REWIND_USER: &str = "bellwether_rewind";
 const SUPERUSER: &str = "postgres";
 
 /// The operating system's user the engine runs as.
-const OS_USER: &str = "postgres";
+const OS_USER: User = User("postgres");
+
+/// The name that every process of the engine has, whatever it writes over its arguments.
+const PROCESS: &str = "postgres";
 
 /// An engine's hands on this node.
 pub struct Postgres {
@@ -56,16 +61,13 @@ pub struct Postgres {
     cache: Mutex<probe::Cache>,
     /// The arming of the configuration in force.
     mark: Mutex<Option<replication::Mark>>,
-    /// How long the engine's log was before it was started last.
-    said_before: AtomicU64,
+    processes: Processes,
     /// New data is refused, for want of room.
     refusing: AtomicBool,
     /// What only this node held and is kept, the newest first.
     diverged: Mutex<Vec<Divergence>>,
     /// What the chosen settings shall be, and are.
     settings: Mutex<settings::Settings>,
-    /// Who waits for the end of which postmaster.
-    death_watch: Mutex<Option<(rustix::process::Pid, tokio::sync::watch::Receiver<bool>)>>,
 }
 
 impl Postgres {
@@ -80,11 +82,10 @@ impl Postgres {
             sql: sql::Session::new(port),
             cache: Mutex::default(),
             mark: Mutex::default(),
-            said_before: AtomicU64::default(),
+            processes: Processes::new(OS_USER, PROCESS),
             refusing: AtomicBool::new(room::is_refusing()),
             diverged: Mutex::new(diverged::findings()),
             settings: Mutex::default(),
-            death_watch: Mutex::default(),
         }
     }
 

@@ -146,6 +146,7 @@ impl Sketch {
         });
         View {
             cluster: self.cluster.clone(),
+            log: bellwether_model::engine::LogFacts::BYTES,
             nodes: nodes.collect(),
             operation: None,
             queued: Vec::new(),

@@ -184,7 +184,7 @@ export type ConnectionExample = {
      */
     endpoint: string;
     /**
-     * `psql`, `jdbc`, `python`, `node`, `uri`.
+     * What it is asked for by, for example `psql` or `uri`; engines differ.
      */
     name: string;
     text: string;
@@ -287,9 +287,18 @@ export type EnginePorts = {
 export type EngineProfile = {
     capabilities: Capabilities;
     /**
+     * The application's database; empty where the engine has none by name.
+     */
+    database: string;
+    /**
      * The least disk a node needs, in bytes.
      */
     disk_min: number;
+    /**
+     * How clients connect, as texts with places to be filled in.
+     */
+    examples: Array<ExampleTemplate>;
+    log?: LogFacts;
     /**
      * The least memory a node needs, in bytes.
      */
@@ -313,9 +322,17 @@ export type EngineProfile = {
     title: string;
     topologies: Array<TopologyFact>;
     /**
+     * The application's user.
+     */
+    user: string;
+    /**
      * The versions that can be created, the default first.
      */
     versions: Array<string>;
+    /**
+     * Weaknesses of the engine that nobody can mend from outside, a sentence each.
+     */
+    warnings: Array<string>;
 };
 
 /**
@@ -346,6 +363,21 @@ export type Event = {
 };
 
 /**
+ * A ready-made command or connection string with places to be filled in: `{user}`, `{password}`,
+ * `{database}`, `{port}`, of the first node `{host}`, of every node `{hosts}` (addresses),
+ * `{ports}` and `{addresses}` (with ports), each divided by commas. `ca.pem` is the file of the
+ * certificate.
+ */
+export type ExampleTemplate = {
+    /**
+     * What it is asked for by, for example `psql`.
+     */
+    name: string;
+    text: string;
+    title: string;
+};
+
+/**
  * One field that is wrong.
  */
 export type FieldProblem = {
@@ -366,6 +398,30 @@ export type Health = {
     status: string;
     version: string;
 };
+
+/**
+ * What places in the engine's log (`Position::offset`) count, and what can be had from it.
+ */
+export type LogFacts = {
+    /**
+     * What an engine that died had not sent yet can be read from its disk.
+     */
+    keeps_tail: boolean;
+    /**
+     * A replica that is further behind neither takes over as planned nor serves reads.
+     */
+    lag_max: number;
+    /**
+     * Where nobody has to confirm writes: a loss of more than this is a person's decision.
+     */
+    loss_max: number;
+    unit: LogUnit;
+};
+
+/**
+ * What places in a log count.
+ */
+export type LogUnit = 'bytes' | 'transactions';
 
 /**
  * A request for an operation on a cluster: `POST /v1/clusters/{id}/operations`.
@@ -503,6 +559,10 @@ export type NodeView = {
      * Bytes of log behind the primary.
      */
     lag_bytes?: number | null;
+    /**
+     * The same where the engine's log counts transactions.
+     */
+    lag_transactions?: number | null;
     machine?: string | null;
     memory_limit?: number | null;
     memory_used?: number | null;
@@ -687,6 +747,10 @@ export type PageNodeView = {
          * Bytes of log behind the primary.
          */
         lag_bytes?: number | null;
+        /**
+         * The same where the engine's log counts transactions.
+         */
+        lag_transactions?: number | null;
         machine?: string | null;
         memory_limit?: number | null;
         memory_used?: number | null;
@@ -815,12 +879,18 @@ export type PlannedStep = {
 };
 
 /**
- * How far a node's log reaches: first by history (PostgreSQL's timeline), then by place in it
- * (LSN).
+ * How far a node's data reaches: first by history, then by place in it. Each engine says it in
+ * its own terms, and only places of one cluster are compared:
+ *
+ * - PostgreSQL: its timeline, which a promotion gives the number of the term, and the LSN.
+ * - Valkey, Redis, KeyDB: the term of the primary whose history the data is, which the driver
+ * keeps beside the data, and the replication offset.
+ * - MariaDB, MySQL: the term of the last promotion that the data knows of, and how many
+ * transactions it holds.
  */
 export type Position = {
     /**
-     * Bytes from the beginning of the log.
+     * The place in it, in the unit that the engine's log counts (`LogFacts::unit`).
      */
     offset: number;
     /**
@@ -980,9 +1050,15 @@ export type TopologyFact = {
     name: string;
     nodes_max: number;
     nodes_min: number;
+    picture: TopologyPicture;
     summary: string;
     title: string;
 };
+
+/**
+ * What a topology looks like.
+ */
+export type TopologyPicture = 'single' | 'replicas' | 'multi_primary' | 'shards';
 
 /**
  * Names one user of the server.

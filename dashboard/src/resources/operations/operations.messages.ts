@@ -1,4 +1,4 @@
-import { formatBytes, formatDuration } from '../../ui/format';
+import { formatBytes, formatCount, formatDuration } from '../../ui/format';
 
 export const messages = {
   title: 'Activity',
@@ -47,5 +47,6 @@ export const messages = {
   dismiss: 'Dismiss',
   nothingLost: 'nothing',
   bytes: formatBytes,
+  transactions: (count: number) => formatCount(count, 'transaction', 'transactions'),
   duration: formatDuration,
 };

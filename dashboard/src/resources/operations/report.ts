@@ -7,19 +7,20 @@ export function reportRows(state: unknown): [string, string][] {
   const known = new Map(Object.entries(state));
   const rows: [string, string][] = [];
   for (const [key, label] of Object.entries(messages.reportLabels)) {
-    const words = valueWords(key, known.get(key));
+    const words = valueWords(key, known.get(key), known.get('unit') === 'transactions');
     if (words !== '') rows.push([label, words]);
   }
   return rows;
 }
 
-function valueWords(key: string, value: unknown): string {
+function valueWords(key: string, value: unknown, inTransactions: boolean): string {
+  const amount = inTransactions ? messages.transactions : messages.bytes;
   if (value === null || value === undefined || value === '') return '';
   if (isPosition(value)) return formatPosition(value);
   if (typeof value === 'number') {
     if (key === 'found_bytes') return messages.bytes(value);
-    if (key === 'missing_bytes') return value === 0 ? messages.nothingLost : messages.bytes(value);
-    if (key === 'rescued_bytes') return value === 0 ? '' : messages.bytes(value);
+    if (key === 'missing_bytes') return value === 0 ? messages.nothingLost : amount(value);
+    if (key === 'rescued_bytes') return value === 0 ? '' : amount(value);
     if (key.endsWith('_ms')) return messages.duration(value);
     // Term 0 is before the first primary: nothing was decided yet.
     return key === 'term' && value === 0 ? '' : String(value);

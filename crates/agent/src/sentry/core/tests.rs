@@ -66,7 +66,7 @@ fn assignment(seq: u64, target: Target, voters: &[u32]) -> Assignment {
         copy: None,
         prepare: false,
         hold: false,
-        read_lag_bytes_max: 0,
+        read_lag_max: 0,
         secrets: Secrets::default(),
     }
 }

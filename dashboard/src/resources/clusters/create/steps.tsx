@@ -4,6 +4,7 @@ import type { TimerProfile } from '../../../api/types';
 import { formatBytes, GIB } from '../../../ui/format';
 import { AdvancedParameters } from '../../parameters/AdvancedParameters';
 import { timerWords } from '../status';
+import { TopologyHint } from '../topology/TopologyHint';
 import { Choices } from './Choices';
 import classes from './create.module.css';
 import { messages } from './create.messages';
@@ -63,6 +64,13 @@ export function EngineStep({ draft, catalogue, errors, onChange }: StepProps) {
         error={errors.version}
         onChange={(version) => onChange({ version: version ?? '' })}
       />
+      {engine && engine.warnings.length > 0 && (
+        <ul className={classes.warnings} aria-label={words.warnings}>
+          {engine.warnings.map((warning) => (
+            <li key={warning}>{warning}</li>
+          ))}
+        </ul>
+      )}
     </>
   );
 }
@@ -171,10 +179,11 @@ export function TopologyStep({ draft, catalogue, errors, onChange }: StepProps) 
         label={words.topology}
         name="topology"
         value={current?.name ?? ''}
-        choices={topologies.map(({ name, title, summary }) => ({
+        choices={topologies.map(({ name, title, summary, picture }) => ({
           value: name,
           title,
           text: summary,
+          picture: <TopologyHint picture={picture} />,
         }))}
         onChange={(name) => {
           const chosen = topologies.find((one) => one.name === name);
