@@ -53,6 +53,40 @@ export const engines = [
   },
 ];
 
+const setting = (name, title, group, kind, value, range, summary, more = {}) => ({
+  name,
+  title,
+  summary,
+  group,
+  kind,
+  range,
+  default: value,
+  value,
+  chosen: false,
+  restart: false,
+  ...more,
+});
+
+const onOrOff = 'on or off';
+
+export const parameters = [
+  setting('shared_buffers', 'Shared buffers', 'Memory', 'bytes', '256MiB', '16MiB to 640MiB',
+    'Memory in which the engine keeps pages of all tables. A quarter of the node\u2019s.', { restart: true }),
+  setting('work_mem', 'Memory of a sort or hash', 'Memory', 'bytes', '4MiB', '64KiB to 256MiB',
+    'Each sort or hash of each statement may take so much before it uses the disk.'),
+  setting('huge_pages', 'Huge pages', 'Memory', 'choice', 'try', 'off, try, on',
+    'Large pages of memory: quicker, where the machine has reserved them.',
+    { restart: true, choices: ['off', 'try', 'on'] }),
+  setting('max_connections', 'Connections', 'Connections', 'integer', '204', '20 to 1024',
+    'How many clients can be connected at once. Each takes memory.', { restart: true }),
+  setting('jit', 'Compilation of statements', 'Planner', 'boolean', 'on', onOrOff,
+    'Compiles expensive statements. Off helps where many are only somewhat so.'),
+  setting('random_page_cost', 'Cost of a random page', 'Planner', 'number', '4', '0 to 1000000',
+    'What a page from anywhere costs. Near 1 on fast disks: more use of indexes.'),
+  setting('statement_timeout', 'Longest statement', 'Timeouts', 'duration', '0', '1s to 7d, or 0 (no limit)',
+    'A statement that takes longer is cancelled.'),
+];
+
 export const providers = [
   {
     name: 'docker',
@@ -124,6 +158,13 @@ export const steps = {
     admit: 'Give it its vote back',
     drop_former: 'Remove its former data',
   },
+  reconfigure: {
+    check: 'Check that settings can be changed now',
+    replicas: 'Change the replicas, one at a time',
+    primary: 'Change the primary',
+    rest: 'Change what replicas take last',
+    verify: 'Verify what is in force on every node',
+  },
   delete_cluster: {
     withdraw: 'Close the endpoints',
     release_machines: 'Delete the machines and their disks',
@@ -140,5 +181,6 @@ export const titles = {
   switchover: 'promote',
   failover: 'failover',
   resync: 'resync',
+  reconfigure: 'change settings',
   delete_cluster: 'delete cluster',
 };

@@ -11,6 +11,7 @@ const spec = (name, nodes, replication, more = {}) => ({
   size: { cpus: 1, memory: GIB, disk: 5 * GIB },
   replication,
   timers: 'lan',
+  parameters: {},
   ...more,
 });
 

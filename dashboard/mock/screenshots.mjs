@@ -42,6 +42,18 @@ const shots = {
     await page.getByRole('button', { name: /Failover/ }).click();
   },
   settings: (page) => page.goto('/clusters/demo?tab=settings'),
+  parameters: async (page) => {
+    await page.goto('/clusters/orders?tab=settings');
+    await page.getByLabel('work_mem').fill('64MiB');
+    await page.getByLabel('max_connections').fill('300');
+  },
+  'parameters-review': async (page) => {
+    await page.goto('/clusters/demo?tab=settings');
+    await page.getByLabel('work_mem').fill('64MiB');
+    await page.getByLabel('max_connections').fill('300');
+    await page.getByRole('button', { name: 'Review' }).click();
+    await page.getByText('What differs').waitFor();
+  },
   delete: async (page) => {
     await page.goto('/clusters/demo?tab=settings');
     await page.getByRole('button', { name: 'Delete cluster' }).click();

@@ -5,7 +5,7 @@ import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { engines, providers } from './catalogue.mjs';
+import { engines, parameters, providers } from './catalogue.mjs';
 import { problem } from './problem.mjs';
 import { setScene } from './scenes.mjs';
 import { showOperation, World } from './world.mjs';
@@ -130,6 +130,16 @@ async function api(state, request, response, url) {
     case 'DELETE clusters/:id': {
       const cluster = world.find(id);
       return reply(response, 202, showOperation(world.start(cluster, { kind: 'delete_cluster' })));
+    }
+    case 'GET engines/:id/parameters':
+      return reply(response, 200, parameters);
+    case 'GET clusters/:id/parameters':
+      return reply(response, 200, world.showParameters(world.find(id)));
+    case 'PATCH clusters/:id': {
+      const change = await read(request);
+      const cluster = world.find(id);
+      if (query.get('plan') === 'true') return reply(response, 200, world.planChange(cluster, change));
+      return reply(response, 200, world.showCluster(world.change(cluster, change)));
     }
     case 'GET clusters/:id/nodes':
       return page(world.nodesOf(world.find(id)).map((node) => world.showNode(node)));

@@ -3,7 +3,7 @@
 
 import { randomUUID } from 'node:crypto';
 
-import { engines, GIB, providers, steps, titles } from './catalogue.mjs';
+import { engines, GIB, parameters, providers, steps, titles } from './catalogue.mjs';
 import { problem } from './problem.mjs';
 
 let made = 0;
@@ -154,6 +154,67 @@ export class World {
     return '';
   }
 
+  // ---- settings
+
+  /** What somebody chose; in `orders` one of them still waits for a restart. */
+  showParameters(cluster) {
+    const chosen = cluster.spec.parameters ?? {};
+    const waits = cluster.spec.name === 'orders' ? 'shared_buffers' : '';
+    return parameters.map((one) => ({
+      ...one,
+      value: chosen[one.name] ?? one.default,
+      chosen: one.name in chosen,
+      differs:
+        one.name === waits
+          ? [{ node: 'orders-2', in_force: '128MiB', needs_restart: true }]
+          : [],
+    }));
+  }
+
+  changesOf(cluster, wanted) {
+    const before = cluster.spec.parameters ?? {};
+    return parameters
+      .map(({ name, restart, default: usual }) => ({
+        name,
+        from: before[name] ?? usual,
+        to: wanted[name] ?? usual,
+        restart,
+      }))
+      .filter(({ from, to }) => from !== to);
+  }
+
+  planChange(cluster, change) {
+    const wanted = change.parameters ?? {};
+    const fields = Object.entries(wanted)
+      .filter(([, value]) => value === '')
+      .map(([name]) => ({ field: `parameters.${name}`, message: 'a value is missing' }));
+    if (fields.length > 0) throw problem('invalid-field', fields[0].message, { fields });
+    const changes = this.changesOf(cluster, wanted);
+    if (changes.length === 0) return [];
+    const replicas = this.nodesOf(cluster).filter((one) => one.role === 'replica');
+    const primary = this.nodes.get(cluster.primary);
+    const restarts = changes.some(({ restart }) => restart)
+      ? [...replicas, ...(primary ? [primary] : [])].map(({ name }) => name)
+      : [];
+    return [
+      {
+        ...this.plan(cluster, { kind: 'reconfigure' }),
+        write_pause_ms: restarts.length > 0 ? 300 : 0,
+        changes,
+        restarts,
+      },
+    ];
+  }
+
+  change(cluster, change) {
+    if (change.parameters) {
+      this.start(cluster, { kind: 'reconfigure' });
+      cluster.spec = { ...cluster.spec, parameters: change.parameters };
+      cluster.generation += 1;
+    }
+    return cluster;
+  }
+
   plan(cluster, request) {
     const refusal = this.refusal(cluster, request);
     const node = this.nodes.get(request.node) ?? this.nodesOf(cluster).find((one) => one.name === request.node);
@@ -177,6 +238,7 @@ export class World {
         copies,
         [],
       ],
+      reconfigure: [`Changes settings of ${name}.`, 0, 0, Math.max(copies - 1, 0), []],
       resync: [
         `Copies all data of ${name} anew from ${primary}, to one replica after the other. Each is out of votes and endpoints until its new data follows.`,
         0,

@@ -17,6 +17,24 @@ export type Allowed = {
 };
 
 /**
+ * A limit or a default: fixed, or a share of what the node has.
+ */
+export type Amount = {
+    of: 'fixed';
+    value: number;
+} | {
+    divided_by: number;
+    max: number;
+    min: number;
+    of: 'memory';
+} | {
+    divided_by: number;
+    max: number;
+    min: number;
+    of: 'disk';
+};
+
+/**
  * One entry: who did what, from where, and what came of it.
  */
 export type AuditView = {
@@ -60,6 +78,12 @@ export type ClusterChange = {
      * The number of nodes wanted; the control loop adds or removes one at a time.
      */
     nodes?: number | null;
+    /**
+     * All chosen settings of the engine: those that are left out get their default.
+     */
+    parameters?: {
+        [key: string]: string;
+    } | null;
     replication?: string | null;
     timers?: TimerProfile | null;
 };
@@ -75,7 +99,8 @@ export type ClusterId = string;
 export type ClusterPhase = 'creating' | 'healthy' | 'degraded' | 'failing_over' | 'unavailable' | 'unknown' | 'failed' | 'deleting';
 
 /**
- * What a person asked for. Written by the API only; every change raises the generation.
+ * What a person asked for; every change raises the generation. Written by the API, but for settings
+ * that an engine refused: the operation that was to change them sets them back.
  */
 export type ClusterSpec = {
     /**
@@ -91,6 +116,12 @@ export type ClusterSpec = {
      * Number of nodes: 1 is a primary alone, more add replicas.
      */
     nodes: number;
+    /**
+     * Chosen settings of the engine, by name; what is not named has its default.
+     */
+    parameters?: {
+        [key: string]: string;
+    };
     /**
      * A provider's name, as listed by `/v1/providers`.
      */
@@ -307,6 +338,14 @@ export type EngineProfile = {
      * The stored name, for example `postgresql`.
      */
     name: string;
+    /**
+     * Settings that are not theirs to choose, with the reason.
+     */
+    owned_parameters?: Array<OwnedParameter>;
+    /**
+     * The settings that people may choose.
+     */
+    parameters?: Array<Parameter>;
     ports: EnginePorts;
     /**
      * The replication modes the engine can keep.
@@ -490,6 +529,15 @@ export type NewToken = {
 };
 
 /**
+ * A node on which another value is in force.
+ */
+export type NodeDrift = {
+    in_force: string;
+    needs_restart: boolean;
+    node: string;
+};
+
+/**
  * The health of a node in one word; the dashboard gives each a tone.
  */
 export type NodeHealth = 'healthy' | 'working' | 'degraded' | 'failed' | 'silent';
@@ -572,6 +620,10 @@ export type NodeView = {
      */
     operations: Array<Allowed>;
     ordinal: number;
+    /**
+     * Settings of its engine that are not in force as they were asked for.
+     */
+    parameter_drift?: Array<ParameterDrift>;
     phase: NodePhase;
     position?: Position | null;
     provider: string;
@@ -650,9 +702,20 @@ export type OperationId = string;
 /**
  * What an operation does. The names are stored: add, never rename.
  */
-export type OperationKind = 'create_cluster' | 'add_node' | 'remove_node' | 'switchover' | 'failover' | 'rejoin' | 'resync' | 'delete_cluster';
+export type OperationKind = 'create_cluster' | 'add_node' | 'remove_node' | 'switchover' | 'failover' | 'rejoin' | 'resync' | 'reconfigure' | 'delete_cluster';
 
 export type OperationStatus = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled';
+
+/**
+ * A setting that is not a person's to choose, and why.
+ */
+export type OwnedParameter = {
+    name: string;
+    /**
+     * In one sentence.
+     */
+    reason: string;
+};
 
 /**
  * One page of a list.
@@ -760,6 +823,10 @@ export type PageNodeView = {
          */
         operations: Array<Allowed>;
         ordinal: number;
+        /**
+         * Settings of its engine that are not in force as they were asked for.
+         */
+        parameter_drift?: Array<ParameterDrift>;
         phase: NodePhase;
         position?: Position | null;
         provider: string;
@@ -842,6 +909,127 @@ export type PageOperation = {
 };
 
 /**
+ * A setting that people may choose.
+ */
+export type Parameter = {
+    /**
+     * The words of a choice.
+     */
+    choices?: Array<string>;
+    default: ParameterDefault;
+    /**
+     * What it belongs to, for example `Memory`.
+     */
+    group: string;
+    kind: ParameterKind;
+    max?: Amount | null;
+    min?: Amount | null;
+    /**
+     * The engine's own name for it.
+     */
+    name: string;
+    order?: ParameterOrder;
+    /**
+     * The engine takes it only when it starts.
+     */
+    restart: boolean;
+    /**
+     * Numbers that mean something of their own, allowed beside the range.
+     */
+    special?: Array<SpecialValue>;
+    /**
+     * Values are multiples of it, in bytes, milliseconds or the number itself; 0 for any.
+     */
+    step?: number;
+    /**
+     * What it does and when to change it, in plain words.
+     */
+    summary: string;
+    title: string;
+    /**
+     * The engine's versions that have it; empty for all.
+     */
+    versions?: Array<string>;
+};
+
+/**
+ * A new value for a setting.
+ */
+export type ParameterChange = {
+    from: string;
+    name: string;
+    /**
+     * The engine takes it only when it starts.
+     */
+    restart: boolean;
+    to: string;
+};
+
+/**
+ * What it is where nobody chose.
+ */
+export type ParameterDefault = Amount | string;
+
+/**
+ * A value in force that is not what it shall be.
+ */
+export type ParameterDrift = {
+    in_force: string;
+    name: string;
+    /**
+     * It comes into force when the engine is started again.
+     */
+    needs_restart: boolean;
+    wanted: string;
+};
+
+export type ParameterKind = 'integer' | 'number' | 'bytes' | 'duration' | 'boolean' | 'choice';
+
+/**
+ * The order in which nodes must take a new value.
+ */
+export type ParameterOrder = 'any' | 'replica_not_below_primary';
+
+/**
+ * A setting as it is for a cluster, or for one that is to be made.
+ */
+export type ParameterView = {
+    /**
+     * The words of a choice.
+     */
+    choices?: Array<string>;
+    /**
+     * Somebody chose it.
+     */
+    chosen: boolean;
+    /**
+     * The default on a node of this size.
+     */
+    default: string;
+    /**
+     * Nodes on which another value is in force.
+     */
+    differs?: Array<NodeDrift>;
+    group: string;
+    kind: ParameterKind;
+    name: string;
+    /**
+     * What is possible on a node of this size, in words.
+     */
+    range: string;
+    /**
+     * The engine takes it only when it starts.
+     */
+    restart: boolean;
+    summary: string;
+    title: string;
+    /**
+     * What was asked for: the default where nobody chose.
+     */
+    value: string;
+};
+
+/**
  * The plan of an operation: its steps, its cost, and what would refuse it.
  */
 export type Plan = {
@@ -849,6 +1037,10 @@ export type Plan = {
      * Bytes that would be copied between nodes.
      */
     bytes_copied: number;
+    /**
+     * Settings that would change.
+     */
+    changes?: Array<ParameterChange>;
     /**
      * What would be erased, on which node.
      */
@@ -862,6 +1054,10 @@ export type Plan = {
      * Why it would be refused now; empty when it would not.
      */
     refusals: Array<string>;
+    /**
+     * Nodes whose engine would be started again, in their order.
+     */
+    restarts?: Array<string>;
     steps: Array<PlannedStep>;
     /**
      * What it would do, in one sentence.
@@ -992,6 +1188,14 @@ export type Session = {
     expires_at: Timestamp;
     token: string;
     user: UserView;
+};
+
+/**
+ * A number with a meaning of its own: `0` is off, `-1` has no limit.
+ */
+export type SpecialValue = {
+    meaning: string;
+    value: number;
 };
 
 /**
@@ -1586,6 +1790,44 @@ export type PostV1ClustersByClusterOperationsResponses = {
 
 export type PostV1ClustersByClusterOperationsResponse = PostV1ClustersByClusterOperationsResponses[keyof PostV1ClustersByClusterOperationsResponses];
 
+export type GetV1ClustersByClusterParametersData = {
+    body?: never;
+    path: {
+        /**
+         * id or name
+         */
+        cluster: string;
+    };
+    query?: never;
+    url: '/v1/clusters/{cluster}/parameters';
+};
+
+export type GetV1ClustersByClusterParametersErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+};
+
+export type GetV1ClustersByClusterParametersError = GetV1ClustersByClusterParametersErrors[keyof GetV1ClustersByClusterParametersErrors];
+
+export type GetV1ClustersByClusterParametersResponses = {
+    /**
+     * done
+     */
+    200: Array<ParameterView>;
+};
+
+export type GetV1ClustersByClusterParametersResponse = GetV1ClustersByClusterParametersResponses[keyof GetV1ClustersByClusterParametersResponses];
+
 export type GetV1EnginesData = {
     body?: never;
     path?: never;
@@ -1614,6 +1856,61 @@ export type GetV1EnginesResponses = {
 };
 
 export type GetV1EnginesResponse = GetV1EnginesResponses[keyof GetV1EnginesResponses];
+
+export type GetV1EnginesByEngineParametersData = {
+    body?: never;
+    path: {
+        /**
+         * its stored name
+         */
+        engine: string;
+    };
+    query?: {
+        /**
+         * A version of the engine; the newest when left out.
+         */
+        version?: string;
+        /**
+         * Memory of a node in bytes, or with a unit: `1GiB`.
+         */
+        memory?: string | null;
+        /**
+         * Disk of a node in bytes, or with a unit.
+         */
+        disk?: string | null;
+    };
+    url: '/v1/engines/{engine}/parameters';
+};
+
+export type GetV1EnginesByEngineParametersErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+    /**
+     * `invalid-field`
+     */
+    422: Problem;
+};
+
+export type GetV1EnginesByEngineParametersError = GetV1EnginesByEngineParametersErrors[keyof GetV1EnginesByEngineParametersErrors];
+
+export type GetV1EnginesByEngineParametersResponses = {
+    /**
+     * done
+     */
+    200: Array<ParameterView>;
+};
+
+export type GetV1EnginesByEngineParametersResponse = GetV1EnginesByEngineParametersResponses[keyof GetV1EnginesByEngineParametersResponses];
 
 export type GetV1EnginesByNameData = {
     body?: never;
