@@ -58,8 +58,8 @@ fn replay(seed: u64) -> ExitCode {
     ExitCode::from(u8::from(outcome.violation.is_some()))
 }
 
-/// Runs seeds on every core; `begin` comes first on each thread. What `seen` makes of an outcome ends
-/// the search when it is `false`. Returns the outcomes in the order of their seeds.
+/// Runs seeds on every core; `begin` comes first on each thread, and the first outcome that `seen`
+/// answers with `false` is the last. Returns the outcomes in the order of their seeds.
 fn run_all(
     from: u64,
     count: u64,
