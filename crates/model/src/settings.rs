@@ -24,7 +24,7 @@ pub struct SettingsReport {
     pub version: u64,
     /// Values in force that are not what they shall be.
     pub differs: Vec<ParameterDrift>,
-    /// The engine's own words on values that it refuses.
+    /// The engine's own words on values that it refuses, or on why it does not start with them.
     pub refused: Option<String>,
 }
 

@@ -376,6 +376,17 @@ mod tests {
     }
 
     #[test]
+    fn a_change_of_settings_is_interrupted_but_not_amid_its_change_of_primary() {
+        let mut sketch = sketch(3);
+        sketch.surrender(1, 1);
+        let mut view = sketch.view();
+        view.operation = Some(sketch.operation(OperationKind::Reconfigure));
+        assert_eq!(decide(&view).rule, 205, "the primary died");
+        view.cluster.status.handover = Handover::Hold;
+        assert_eq!((decide(&view).rule, decide(&view).act), (201, Act::Continue));
+    }
+
+    #[test]
     fn a_primary_without_voters_that_gave_its_term_up_gets_another() {
         let mut sketch = sketch(1);
         sketch.surrender(1, 1);

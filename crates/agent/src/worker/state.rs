@@ -8,6 +8,7 @@ use bellwether_contracts::driver::{DataState, Probe, ProcessState, Repair};
 use bellwether_contracts::{Class, Driver, Failure};
 use bellwether_model::mutation::{Mutation, mutated};
 use bellwether_model::replication::Position;
+use bellwether_model::settings::SettingsReport;
 use bellwether_model::transaction::Transaction;
 use bellwether_model::{Actual, NodeId, Target, Term};
 use bellwether_protocol::Assignment;
@@ -100,6 +101,8 @@ pub struct Worker {
     configured: Option<Assignment>,
     /// For which settings the engine was stopped to be started again, and when.
     restarted_for: Option<(u64, Instant)>,
+    /// The engine could not be started: with which settings, and what it said.
+    not_started: Option<(u64, String)>,
 }
 
 impl Worker {
@@ -143,6 +146,7 @@ impl Worker {
             config_version: 0,
             configured: None,
             restarted_for: None,
+            not_started: None,
         })
     }
 
@@ -580,12 +584,41 @@ impl Worker {
         let result = task.await.unwrap_or_else(|_| Err(Failure::permanent("the step broke")));
         match result {
             Ok(ended) => self.succeed(&act, ended).await,
-            Err(failure) => self.fail(&failure),
+            Err(failure) => {
+                self.note_refusal(&act, &failure);
+                self.fail(&failure);
+            }
         }
         true
     }
 
+    /// An engine that ends while it is started may not take its settings.
+    fn note_refusal(&mut self, act: &Act, failure: &Failure) {
+        let is_start = matches!(act, Act::StartPrimary(_) | Act::StartReplica(_));
+        if is_start && failure.class != Class::NeedsPerson {
+            let version = self.assignment().map_or(0, |a| a.engine.parameters_version);
+            self.not_started = Some((version, failure.text.clone()));
+        }
+    }
+
+    /// What the engine says of its settings, or why it does not run with them.
+    fn settings(&self) -> Option<SettingsReport> {
+        let refused = self.not_started.as_ref().filter(|(version, _)| {
+            self.assignment().is_some_and(|a| a.engine.parameters_version == *version)
+        });
+        match refused {
+            Some((version, words)) if self.probe.process != ProcessState::Up => {
+                let refused = Some(words.clone());
+                Some(SettingsReport { version: *version, differs: Vec::new(), refused })
+            }
+            _ => self.probe.settings.clone(),
+        }
+    }
+
     async fn succeed(&mut self, act: &Act, ended: Ended) {
+        if matches!(act, Act::StartPrimary(_) | Act::StartReplica(_)) {
+            self.not_started = None;
+        }
         self.back_off = BACK_OFF.0;
         self.failure = None;
         self.streamed_at = Instant::now();
@@ -703,7 +736,7 @@ impl Worker {
             copied: probe.copied.clone(),
             keeps_former: probe.keeps_former,
             diverged: probe.diverged.clone(),
-            settings: probe.settings.clone(),
+            settings: self.settings(),
             engine: probe.figures.clone(),
             host,
         })

@@ -74,19 +74,26 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
         _ => unknown_step(name),
     };
     if name == "verify" && outcome == Outcome::Next {
-        op.message = words(&state);
+        let absent = pass.nodes.iter().map(|node| &node.object);
+        let absent = absent.filter(|node| node.phase != NodePhase::Active);
+        let absent: Vec<&str> = absent.map(|node| node.name.as_str()).collect();
+        op.message = words(&state, &absent);
     }
     write_state(op, &state);
     outcome
 }
 
-/// What was changed.
-fn words(state: &Reconfigure) -> String {
+/// What was changed, and who takes it later.
+fn words(state: &Reconfigure, absent: &[&str]) -> String {
     let changes = state.changes.iter().map(|c| format!("{} {} → {}", c.name, c.from, c.to));
     let changes = changes.collect::<Vec<_>>().join(", ");
     let waited: u64 = state.waited_ms.iter().sum();
     let waited = if waited > 0 { format!("; writes waited {waited} ms") } else { String::new() };
-    format!("{changes}; in force on every node{waited}")
+    let later = match absent {
+        [] => String::new(),
+        names => format!(" but {}, which will have it when it is back", names.join(", ")),
+    };
+    format!("{changes}; in force on every node{later}{waited}")
 }
 
 impl Change<'_> {
@@ -185,13 +192,12 @@ impl Change<'_> {
             let version = facts.node.settings.version;
             let settings = facts.worker().and_then(|worker| worker.settings.as_ref());
             let settings = settings.filter(|settings| settings.version == version);
-            if let Some(words) = settings.and_then(|settings| settings.refused.as_ref()) {
-                return Some((id, format!("{name} refuses it: {words}")));
-            }
-            let Actual::Failed { reason } = facts.actual() else { continue };
-            let part = format!("failed/{id}/{version}");
+            let Some(words) = settings.and_then(|settings| settings.refused.as_ref()) else {
+                continue;
+            };
+            let part = format!("refused/{id}/{version}");
             if self.world.stopwatch.age_ms(&self.op.id, &part) > REFUSED_MS {
-                return Some((id, format!("{name} does not come up with it: {reason}")));
+                return Some((id, format!("{name} does not run with it: {words}")));
             }
         }
         None
@@ -199,7 +205,11 @@ impl Change<'_> {
 
     /// Does the next thing towards these settings.
     fn approach(&mut self, pass: &mut Pass, wanted: &Parameters) -> Missing {
-        if self.state.handover.is_some() {
+        if let Some(handover) = &self.state.handover {
+            // Whoever is to serve next must be able to.
+            if let (Some(next), true) = (handover.candidate.clone(), self.state.undo.is_some()) {
+                assign(pass, &next, wanted, false);
+            }
             return Missing::AtPrimary(self.hand_over(pass));
         }
         let Some(primary) = pass.view.primary().cloned() else {
@@ -377,6 +387,7 @@ fn assign(pass: &mut Pass, id: &NodeId, values: &Parameters, restart: bool) -> b
 fn in_force(pass: &Pass, facts: &NodeFacts) -> Option<Parameters> {
     let settings = facts.worker()?.settings.as_ref()?;
     let is_known = settings.version == facts.node.settings.version
+        && settings.refused.is_none()
         && facts.is_fresh(pass.view.timers().suspect_ms.max(2_000));
     is_known.then(|| {
         let mut values = facts.node.settings.values.clone();
@@ -410,8 +421,11 @@ mod tests {
             restart: true,
         };
         let mut state = Reconfigure { changes: vec![change], ..Reconfigure::default() };
-        assert_eq!(words(&state), "max_connections 100 → 200; in force on every node");
+        assert_eq!(words(&state, &[]), "max_connections 100 → 200; in force on every node");
         state.waited_ms = vec![210];
-        assert!(words(&state).ends_with("; writes waited 210 ms"));
+        let said = words(&state, &["demo-3"]);
+        assert!(said.ends_with(
+            "every node but demo-3, which will have it when it is back; writes waited 210 ms"
+        ));
     }
 }
