@@ -13,6 +13,7 @@ export const engines = [
         name: 'single',
         title: 'One node',
         summary: 'A primary alone: nothing takes over when it is lost.',
+        picture: 'single',
         nodes_min: 1,
         nodes_max: 1,
       },
@@ -20,6 +21,7 @@ export const engines = [
         name: 'primary_replicas',
         title: 'Primary and replicas',
         summary: 'Replicas follow the primary; one takes over by itself when it is lost.',
+        picture: 'replicas',
         nodes_min: 2,
         nodes_max: 9,
       },
@@ -50,6 +52,10 @@ export const engines = [
     disk_min: GIB,
     ports: { gate: 5432, read_write: 5000, read_only: 5001, private: 5431, read_gate: 5433, peer: 5440 },
     capabilities: { synchronous: true, point_in_time: false, multi_primary: false, sharded: false },
+    user: 'app',
+    database: 'app',
+    examples: [],
+    warnings: [],
   },
 ];
 

@@ -79,6 +79,11 @@ const shots = {
     await page.getByRole('button', { name: 'Next' }).click();
     await page.getByText('already').first().waitFor();
   },
+  'wizard-settings': async (page) => {
+    await forward(page, 2);
+    await page.getByText('Advanced: settings of the engine').click();
+    await page.getByLabel('work_mem').fill('64MiB');
+  },
   'wizard-5': async (page) => {
     await forward(page, 3);
     await page.getByLabel('Name').fill('billing');

@@ -46,7 +46,7 @@ function Field({ parameter, value, error, onChange }: FieldProps) {
         <p className={classes.name}>
           {title} <code>{name}</code>
           {restart && (
-            <Badge size="xs" variant="light" color="gray" className={classes.restart}>
+            <Badge size="xs" variant="light" color="gray" tt="none" className={classes.restart}>
               {messages.restart}
             </Badge>
           )}
