@@ -4,6 +4,7 @@
 
 mod converge;
 mod role;
+mod settings;
 mod state;
 
 use std::path::Path;

@@ -8,7 +8,6 @@ use bellwether_contracts::driver::{DataState, Probe, ProcessState, Repair};
 use bellwether_contracts::{Class, Driver, Failure};
 use bellwether_model::mutation::{Mutation, mutated};
 use bellwether_model::replication::Position;
-use bellwether_model::settings::SettingsReport;
 use bellwether_model::transaction::Transaction;
 use bellwether_model::{Actual, NodeId, Target, Term};
 use bellwether_protocol::Assignment;
@@ -23,6 +22,7 @@ use tracing::{info, warn};
 use super::DriverFactory;
 use super::converge::{Act, Facts, Mute, Plan, plan};
 use super::role::{Place, Role};
+use super::settings::Settings;
 
 /// Before a failed step is tried again: at first, and at most.
 const BACK_OFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
@@ -39,10 +39,6 @@ const HANG: Duration = Duration::from_secs(8);
 
 /// Recovery after a crash may take its time; an engine that nobody waits for any more has so long.
 const START_MAX: Duration = Duration::from_secs(600);
-
-/// Between two starts of a replica's engine for the same settings: what keeps them from coming into
-/// force may go away.
-const RESTART_PAUSE: Duration = Duration::from_secs(10);
 
 /// What a step that ran beside the loop leaves.
 enum Ended {
@@ -99,10 +95,7 @@ pub struct Worker {
     dropping: Option<AbortOnDropHandle<()>>,
     config_version: u64,
     configured: Option<Assignment>,
-    /// For which settings the engine was stopped to be started again, and when.
-    restarted_for: Option<(u64, Instant)>,
-    /// The engine could not be started: with which settings, and what it said.
-    not_started: Option<(u64, String)>,
+    settings: Settings,
 }
 
 impl Worker {
@@ -145,8 +138,7 @@ impl Worker {
             dropping: None,
             config_version: 0,
             configured: None,
-            restarted_for: None,
-            not_started: None,
+            settings: Settings::default(),
         })
     }
 
@@ -275,7 +267,7 @@ impl Worker {
             may_retry: self.failure.as_ref().is_none_or(|(_, due)| Instant::now() >= *due),
             stalled: is_stalled.then_some(self.repairs),
             copy: self.needs_copy(&orders.assignment),
-            restart: self.needs_restart(&orders.assignment),
+            restart: self.settings.need_restart(&orders.assignment, &self.probe),
             mute: self.mute(orders),
             handed_over: self.probe.handed_over
                 && self.role.surrendered.is_some_and(|given| given.term >= self.role.primary_term),
@@ -288,18 +280,6 @@ impl Worker {
     fn needs_copy(&self, assignment: &Assignment) -> bool {
         let ordered = assignment.copy.as_ref().map(|order| &order.token);
         ordered.is_some() && ordered != self.probe.copied.as_ref()
-    }
-
-    /// Whether settings wait for a start of the engine that was ordered.
-    fn needs_restart(&self, assignment: &Assignment) -> bool {
-        let version = assignment.engine.parameters_version;
-        let waits = self.probe.settings.as_ref().is_some_and(|settings| {
-            settings.version == version && settings.differs.iter().any(|drift| drift.needs_restart)
-        });
-        let is_done = self
-            .restarted_for
-            .is_some_and(|(of, at)| of == version && at.elapsed() < RESTART_PAUSE);
-        assignment.engine.restart && waits && !is_done
     }
 
     /// Removes former data once no order keeps it, beside the loop and beside every step.
@@ -529,9 +509,8 @@ impl Worker {
             (self.log_end, self.measuring) = (None, None);
         }
         self.doing = words(&act).to_owned();
-        if act == Act::Stop && self.needs_restart(&assignment) {
-            let version = assignment.engine.parameters_version;
-            self.restarted_for = Some((version, Instant::now()));
+        if act == Act::Stop {
+            self.settings.note_stop(&assignment, &self.probe);
         }
         match &act {
             Act::Retry => {
@@ -585,40 +564,16 @@ impl Worker {
         match result {
             Ok(ended) => self.succeed(&act, ended).await,
             Err(failure) => {
-                self.note_refusal(&act, &failure);
+                let version = self.assignment().map_or(0, |a| a.engine.parameters_version);
+                self.settings.note_failure(version, &act, &failure);
                 self.fail(&failure);
             }
         }
         true
     }
 
-    /// An engine that ends while it is started may not take its settings.
-    fn note_refusal(&mut self, act: &Act, failure: &Failure) {
-        let is_start = matches!(act, Act::StartPrimary(_) | Act::StartReplica(_));
-        if is_start && failure.class != Class::NeedsPerson {
-            let version = self.assignment().map_or(0, |a| a.engine.parameters_version);
-            self.not_started = Some((version, failure.text.clone()));
-        }
-    }
-
-    /// What the engine says of its settings, or why it does not run with them.
-    fn settings(&self) -> Option<SettingsReport> {
-        let refused = self.not_started.as_ref().filter(|(version, _)| {
-            self.assignment().is_some_and(|a| a.engine.parameters_version == *version)
-        });
-        match refused {
-            Some((version, words)) if self.probe.process != ProcessState::Up => {
-                let refused = Some(words.clone());
-                Some(SettingsReport { version: *version, differs: Vec::new(), refused })
-            }
-            _ => self.probe.settings.clone(),
-        }
-    }
-
     async fn succeed(&mut self, act: &Act, ended: Ended) {
-        if matches!(act, Act::StartPrimary(_) | Act::StartReplica(_)) {
-            self.not_started = None;
-        }
+        self.settings.note_success(act);
         self.back_off = BACK_OFF.0;
         self.failure = None;
         self.streamed_at = Instant::now();
@@ -709,7 +664,7 @@ impl Worker {
 
     /// What is, for the sentry; none before the first orders.
     pub(super) fn report(&mut self) -> Option<WorkerReport> {
-        self.orders.as_ref()?;
+        let settings_version = self.orders.as_ref()?.assignment.engine.parameters_version;
         let serving = self.serving();
         self.served = serving;
         let progress = *self.progress.lock().expect("nothing panics while it is held");
@@ -736,7 +691,7 @@ impl Worker {
             copied: probe.copied.clone(),
             keeps_former: probe.keeps_former,
             diverged: probe.diverged.clone(),
-            settings: self.settings(),
+            settings: self.settings.report(settings_version, probe),
             engine: probe.figures.clone(),
             host,
         })
