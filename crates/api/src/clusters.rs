@@ -231,8 +231,8 @@ enum Changed {
     Plans(Vec<Plan>),
 }
 
-/// Change what was asked for: the number of nodes, the replication mode, the timers, the settings of
-/// the engine. With
+/// Change what was asked for: the number of nodes, the replication mode, the timers, the settings
+/// of the engine. With
 /// `plan=true` nothing is changed, and the answer is the plans of the operations that would follow.
 #[utoipa::path(patch, path = "/v1/clusters/{cluster}", tag = "clusters",
     operation_id = "change_cluster", params(

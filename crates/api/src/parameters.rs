@@ -15,7 +15,7 @@ use crate::clusters::find_view;
 use crate::error::{ApiError, Result};
 use crate::extract::{Nothing, Path, Query};
 
-/// The settings of a cluster's engine: chosen values, defaults, and nodes where others are in force.
+/// The settings of a cluster's engine: chosen values, defaults, and where others are in force.
 #[utoipa::path(get, path = "/v1/clusters/{cluster}/parameters", tag = "clusters",
     operation_id = "list_cluster_parameters",
     params(("cluster" = String, Path, description = "id or name")), responses(

@@ -32,8 +32,8 @@ impl NodeSize {
     }
 }
 
-/// What a person asked for; every change raises the generation. Written by the API, but for settings
-/// that an engine refused: the operation that was to change them sets them back.
+/// What a person asked for; every change raises the generation. Written by the API, but for
+/// settings that an engine refused: the operation that was to change them sets them back.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClusterSpec {

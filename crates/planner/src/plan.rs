@@ -11,6 +11,14 @@ use crate::view::{NodeFacts, View};
 /// Milliseconds writes wait in a planned switchover, before this cluster has figures of its own.
 pub(crate) const SWITCHOVER_PAUSE_MS: u64 = 300;
 
+const RECONFIGURE: &[(&str, &str)] = &[
+    ("check", "Check that settings can be changed now"),
+    ("replicas", "Change the replicas, one at a time"),
+    ("primary", "Change the primary"),
+    ("rest", "Change what replicas take last"),
+    ("verify", "Verify what is in force on every node"),
+];
+
 /// The steps of an operation: stored name and title, in order.
 #[must_use]
 pub fn steps(kind: OperationKind) -> &'static [(&'static str, &'static str)] {
@@ -69,13 +77,7 @@ pub fn steps(kind: OperationKind) -> &'static [(&'static str, &'static str)] {
         ],
         // The steps of each replica follow: `resync::steps`.
         OperationKind::Resync => &[("check", "Check that the others can do without")],
-        OperationKind::Reconfigure => &[
-            ("check", "Check that settings can be changed now"),
-            ("replicas", "Change the replicas, one at a time"),
-            ("primary", "Change the primary"),
-            ("rest", "Change what replicas take last"),
-            ("verify", "Verify what is in force on every node"),
-        ],
+        OperationKind::Reconfigure => RECONFIGURE,
         OperationKind::DeleteCluster => &[
             ("withdraw", "Close the endpoints"),
             ("release_machines", "Delete the machines and their disks"),

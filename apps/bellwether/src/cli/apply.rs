@@ -234,8 +234,8 @@ fn changes(spec: &ClusterSpec, now: &ClusterSpec) -> Vec<Change> {
     all
 }
 
-/// The settings of the file, each written as the server writes it; what cannot be had stays as it is,
-/// for the server to refuse.
+/// The settings of the file, each written as the server writes it; what cannot be had stays as it
+/// is, for the server to refuse.
 async fn canonical(
     context: &Context,
     spec: &ClusterSpec,

@@ -326,7 +326,7 @@ pub(crate) fn owned() -> Vec<OwnedParameter> {
             &["ssl", "ssl_cert_file", "ssl_key_file", "ssl_ca_file", "ssl_min_protocol_version"],
         ),
         (
-            "replication is what a failover relies on; choose the cluster's replication mode instead",
+            "replication is what a failover relies on; choose the cluster's replication mode",
             &[
                 "wal_level",
                 "max_wal_senders",

@@ -41,7 +41,8 @@ FROM pg_stat_replication WHERE flush_lsn IS NOT NULL";
 const SLOW: &str = "
 SELECT (SELECT system_identifier FROM pg_control_system())::text AS system_id,
     (SELECT sum(pg_database_size(oid))::bigint FROM pg_database) AS bytes,
-    (SELECT name || ' ' || default_version FROM pg_available_extensions WHERE name = '$1') AS library";
+    (SELECT name || ' ' || default_version FROM pg_available_extensions WHERE name = '$1')
+        AS library";
 
 const SLOW_EVERY: Duration = Duration::from_secs(10);
 

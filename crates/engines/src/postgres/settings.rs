@@ -12,7 +12,7 @@ use bellwether_protocol::Assignment;
 use super::{Postgres, process};
 
 /// Between two looks while everything is as it shall be, and while it is not.
-const LOOK_EVERY: (Duration, Duration) = (Duration::from_secs(10), Duration::from_millis(250));
+const LOOK_EVERY: (Duration, Duration) = (Duration::from_secs(10), Duration::from_millis(500));
 
 /// What `pg_controldata` calls the settings in which a replica must not be below its primary.
 const CONTROL: &[(&str, &str)] = &[
@@ -110,7 +110,7 @@ impl Postgres {
             "SELECT name, setting, unit, pending_restart FROM pg_settings WHERE name IN ({})",
             names.join(", ")
         );
-        let rows = self.sql.query(&question).await?;
+        let rows = self.sql.query_as_client(&question).await?;
         let mut report = SettingsReport { version, ..SettingsReport::default() };
         for row in &rows {
             let name: String = row.get("name");
