@@ -211,6 +211,49 @@ async fn redis_8() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn sessions_go_on_with_the_next_primary_and_those_that_cannot_are_told_why()
+-> anyhow::Result<()> {
+    let (server, api) = Server::start().await?;
+    VALKEY.create(&api, 3).await?;
+    let connection = api.connection("cache").await?;
+    let writer = RedisWriter::start(connection.clone()).await?;
+    let mut named = Client::read_write(&connection).await?;
+    named.ask(&["SELECT", "3"]).await?;
+    named.ask(&["CLIENT", "SETNAME", "web"]).await?;
+    named.ask(&["SET", "mine", "1"]).await?;
+    let mut third = Client::read_write(&connection).await?;
+    let password = connection.password.clone().unwrap_or_default();
+    third.ask(&["HELLO", "3", "AUTH", &connection.user, &password]).await?;
+    let mut waits = Client::read_write(&connection).await?;
+    waits.send(&[&["BLPOP", "queue", "0"]]).await?;
+    let mut listens = Client::read_write(&connection).await?;
+    listens.ask(&["SUBSCRIBE", "news"]).await?;
+    writer.progress(100).await?;
+    for _ in 0..3 {
+        promote(&api).await?;
+        writer.progress(50).await?;
+        assert_eq!(named.ask(&["GET", "mine"]).await?, "1", "in its own database");
+        assert_eq!(named.ask(&["CLIENT", "GETNAME"]).await?, "web");
+        named.send(&[&["MULTI"], &["INCR", "mine"], &["DECR", "mine"], &["EXEC"]]).await?;
+        for expected in ["OK", "QUEUED", "QUEUED", "2\n1"] {
+            assert_eq!(named.answer().await?, expected);
+        }
+        assert!(third.ask(&["INCR", "third"]).await?.parse::<u32>().is_ok());
+    }
+    for (client, what) in [(&mut waits, "a command that waits"), (&mut listens, "subscriptions")] {
+        let told = client.answer().await.expect_err("it cannot go on").to_string();
+        assert!(told.contains("changes as planned") && told.ends_with(what), "{told}");
+    }
+    let (history, found) = writer.stop().await?;
+    assert_eq!(history.lost(&found), Vec::<i64>::new(), "acknowledged writes are missing");
+    let errors: Vec<_> = history.attempts.iter().filter(|a| !a.acknowledged).collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    eprintln!("three planned changes: the longest pause is {:?}", history.longest_gap());
+    assert!(history.longest_gap() < Duration::from_millis(500), "{:?}", history.longest_gap());
+    server.check_log()
+}
+
+#[tokio::test]
 async fn what_only_a_former_primary_held_is_kept_and_counted() -> anyhow::Result<()> {
     let (server, api) = Server::start().await?;
     VALKEY.create(&api, 3).await?;

@@ -11,7 +11,7 @@ use bellwether_model::transaction::Transaction;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Member;
 
-use super::replication::primary_term;
+use super::replication::{Copying, primary_term};
 use super::{Handed, Redis, conf, data, former_data, new_data};
 use crate::files::{DATA, at, remove};
 
@@ -34,8 +34,10 @@ impl Driver for Redis {
         self.kind.user().own_directory(new_data())?;
         self.write_config(assignment)?;
         // The engine itself makes the files that say that there is data.
+        let making = Copying::begin(&self.is_copying);
         self.start(new_data()).await?;
         self.stop_clean().await?;
+        drop(making);
         std::fs::rename(new_data(), data()).map_err(|e| at(data(), &e))?;
         self.set_primary(true)
     }
@@ -69,7 +71,10 @@ impl Driver for Redis {
             Handed::Over(handed) => handed < term,
             Handed::No => false,
         };
-        if is_over { self.resume_writes().await } else { Ok(()) }
+        if is_over {
+            self.resume_writes().await?;
+        }
+        self.adopt_term(assignment, term).await
     }
 
     async fn start_primary(&self, assignment: &Assignment) -> Result<(), Failure> {

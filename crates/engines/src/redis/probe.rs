@@ -43,13 +43,15 @@ impl Redis {
             return probe;
         }
         let Ok(said) = self.link.info().await else { return probe };
-        if !self.is_in_place().await {
-            if !self.is_copying.load(Ordering::Relaxed) {
+        match self.is_in_place().await {
+            Some(true) => {}
+            Some(false) if !self.is_copying.load(Ordering::Relaxed) => {
                 // A copy that nobody waits for any more is worthless.
                 let killed = self.kill_everything().await;
                 killed.unwrap_or_else(|failure| warn!("the rest of a copy: {failure}"));
+                return probe;
             }
-            return probe;
+            Some(false) | None => return probe,
         }
         let is_loading = info(&said, "loading") == Some("1");
         let is_replica = info(&said, "role") == Some("slave");
@@ -129,11 +131,10 @@ impl Redis {
         Some(Place { stream, term, offset, log_bytes, is_end: false })
     }
 
-    /// Whether the engine works in the data directory.
-    async fn is_in_place(&self) -> bool {
-        let directory = self.link.run(&["CONFIG", "GET", "dir"]).await;
-        directory
-            .is_ok_and(|answer| answer.after("dir").is_some_and(|dir| Path::new(dir) == data()))
+    /// Whether the engine works in the data directory; none when it does not say.
+    async fn is_in_place(&self) -> Option<bool> {
+        let answer = self.link.run(&["CONFIG", "GET", "dir"]).await.ok()?;
+        answer.after("dir").map(|directory| Path::new(directory) == data())
     }
 
     fn known_place(&self) -> Option<Place> {

@@ -135,6 +135,19 @@ impl Redis {
         self.resume_writes().await
     }
 
+    /// A primary that goes on under a later term lets its data tell that one.
+    pub(super) async fn adopt_term(
+        &self,
+        assignment: &Assignment,
+        term: Term,
+    ) -> Result<(), Failure> {
+        let said = self.link.info().await?;
+        if info(&said, "role") != Some("master") || self.term_of_data().await? >= Some(term) {
+            return Ok(());
+        }
+        self.tell_term(term, memory_for_data(assignment.engine.size.memory)).await
+    }
+
     /// Refuses writes for good: where the stream ends.
     pub(super) async fn give_up(&self, term: Term) -> Result<Position, Failure> {
         let paused = async {
@@ -305,10 +318,10 @@ impl Redis {
 }
 
 /// As long as it is there, the engine works in the directory of a copy.
-struct Copying<'a>(&'a AtomicBool);
+pub(super) struct Copying<'a>(&'a AtomicBool);
 
 impl<'a> Copying<'a> {
-    fn begin(flag: &'a AtomicBool) -> Self {
+    pub(super) fn begin(flag: &'a AtomicBool) -> Self {
         flag.store(true, Ordering::Relaxed);
         Self(flag)
     }
