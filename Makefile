@@ -86,7 +86,7 @@ sim-mutations: ## deliberate mistakes, each of which some seed of the simulation
 	@cargo run --quiet --profile sim --package sim --features mutations -- --mutations
 
 browser: build ## the dashboard in a real browser against the real server
-	@scripts/ensure-images
+	@scripts/ensure-images && scripts/ensure-images valkey 8
 	@scripts/ensure-node
 	@export BELLWETHER_CHROMIUM=$$(scripts/ensure-browser | tail -n 1); \
 	  cd dashboard && npx --no-install playwright test
