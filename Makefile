@@ -106,7 +106,7 @@ bench-failover: build ## how long writes stop when a primary dies (ENGINE=valkey
 bench-endpoint: build ## what the stable address costs per query
 	@scripts/ensure-images && scripts/ensure-postgresql-client && bench/endpoint
 
-bench-anchors: build ## a killed primary beside Patroni with etcd and HAProxy, and pg_auto_failover
+bench-anchors: build ## a killed primary beside Patroni and pg_auto_failover (ENGINE=valkey: Sentinel)
 	@bench/anchors
 
 soak: build ## MINUTES=30 with every core taken by others: no failover, no gate that closes
