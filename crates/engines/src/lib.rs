@@ -7,23 +7,39 @@ use bellwether_model::engine::EngineProfile;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::local::Routes;
 
+use crate::redis::Kind;
+
 mod files;
+mod findings;
 pub mod hydra;
 pub mod postgres;
 mod process;
+pub mod redis;
 mod room;
 pub mod timescaledb;
+mod tls;
 
 /// The facts of every engine.
 #[must_use]
 pub fn profiles() -> Vec<EngineProfile> {
-    vec![postgres::profile::profile(), timescaledb::profile(), hydra::profile()]
+    vec![
+        postgres::profile::profile(),
+        timescaledb::profile(),
+        hydra::profile(),
+        redis::profile::profile(Kind::Valkey),
+        redis::profile::profile(Kind::Redis),
+        redis::profile::profile(Kind::KeyDb),
+    ]
 }
 
 /// The hands of the assigned engine, where it is known.
 #[must_use]
 pub fn driver(assignment: &Assignment) -> Option<Arc<dyn Driver>> {
-    match assignment.engine.name.as_str() {
+    let name = assignment.engine.name.as_str();
+    if let Some(kind) = Kind::named(name) {
+        return Some(Arc::new(redis::Redis::new(kind, assignment)));
+    }
+    match name {
         postgres::profile::NAME => postgres_with(&postgres::flavour::PLAIN, assignment),
         timescaledb::NAME => postgres_with(&timescaledb::FLAVOUR, assignment),
         hydra::NAME => postgres_with(&hydra::FLAVOUR, assignment),
@@ -41,6 +57,9 @@ fn postgres_with(
 /// The way with the sessions of the assigned engine's clients, where one is known.
 #[must_use]
 pub fn sessions(routes: &Routes) -> Option<Arc<dyn Sessions>> {
+    if Kind::named(&routes.engine).is_some() {
+        return Some(Arc::new(redis::sessions::RedisSessions::default()));
+    }
     match routes.engine.as_str() {
         postgres::profile::NAME | timescaledb::NAME | hydra::NAME => {
             Some(Arc::new(postgres::sessions::PostgresSessions::new(routes.private_port)))

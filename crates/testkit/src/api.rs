@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use bellwether_model::connection::Connection;
+use bellwether_model::engine::EngineProfile;
 use bellwether_model::event::Page;
 use bellwether_model::operation::Allowed;
 use bellwether_model::plan::Plan;
@@ -128,8 +129,23 @@ impl Api {
         nodes: u32,
         replication: &str,
     ) -> anyhow::Result<ClusterView> {
+        self.create_of("postgresql", name, nodes, replication).await
+    }
+
+    /// The same of that engine, in its first version.
+    ///
+    /// # Errors
+    /// When it is refused or fails.
+    pub async fn create_of(
+        &self,
+        engine: &str,
+        name: &str,
+        nodes: u32,
+        replication: &str,
+    ) -> anyhow::Result<ClusterView> {
+        let profile: EngineProfile = self.get(&format!("/v1/engines/{engine}")).await?;
         let spec = json!({
-            "name": name, "engine": "postgresql", "version": "17", "provider": "docker",
+            "name": name, "engine": engine, "version": profile.versions[0], "provider": "docker",
             "nodes": nodes, "replication": replication,
             "size": { "cpus": 1, "memory": "512MiB", "disk": "2GiB" },
         });

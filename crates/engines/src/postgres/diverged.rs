@@ -19,13 +19,8 @@ use tracing::warn;
 use super::driver::parse_lsn;
 use super::{OS_USER, Postgres, log_directory};
 use crate::files::{at, remove};
+use crate::findings::{self, findings, read, write_summary};
 use crate::room;
-
-/// Where it is kept, a directory for each term.
-const DIVERGED: &str = "/data/diverged";
-
-/// In each, written last.
-const SUMMARY: &str = "summary.json";
 
 /// In each: the records as `pg_waldump` shows them.
 const TEXT: &str = "records.txt";
@@ -99,7 +94,7 @@ impl Postgres {
     }
 
     async fn try_to_keep(&self, term: Term, fork: u64) -> Result<(), Failure> {
-        let directory = Path::new(DIVERGED).join(term.to_string());
+        let directory = findings::directory(term);
         let timeline = self.control("Latest checkpoint's TimeLineID").await?;
         let timeline: u64 = timeline.parse().unwrap_or(0);
         let end = parse_lsn(&self.control("Latest checkpoint location").await?).unwrap_or(fork);
@@ -141,7 +136,7 @@ impl Postgres {
             segments,
             is_cut,
         };
-        write_summary(&directory, &divergence)?;
+        write_summary(OS_USER, &directory, &divergence)?;
         prune(&divergence);
         Ok(())
     }
@@ -220,24 +215,6 @@ fn segment(offset: u64) -> String {
     format!("{:08X}{:08X}", offset >> 32, (offset & 0xffff_ffff) / SEGMENT_BYTES)
 }
 
-fn write_summary(directory: &Path, divergence: &Divergence) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(divergence).expect("plain data");
-    OS_USER.write_durably(&directory.join(SUMMARY), &text)
-}
-
-fn read(directory: &Path) -> Option<Divergence> {
-    let text = std::fs::read_to_string(directory.join(SUMMARY)).ok()?;
-    serde_json::from_str(&text).ok()
-}
-
-/// Everything that is kept, the newest first.
-pub(super) fn findings() -> Vec<Divergence> {
-    let Ok(entries) = std::fs::read_dir(DIVERGED) else { return Vec::new() };
-    let mut all: Vec<Divergence> = entries.filter_map(|entry| read(&entry.ok()?.path())).collect();
-    all.sort_by_key(|found| std::cmp::Reverse((found.term, found.found_at)));
-    all
-}
-
 /// Removes what is too old or too much. Earlier findings keep their summary and their text.
 fn prune(newest: &Divergence) {
     let now = newest.found_at;
@@ -249,7 +226,7 @@ fn prune(newest: &Divergence) {
             remove(&directory)
         } else if newest.segments > 0 && found.segments > 0 {
             (found.segments, found.is_cut) = (0, true);
-            remove_segments(&directory).and_then(|()| write_summary(&directory, &found))
+            remove_segments(&directory).and_then(|()| write_summary(OS_USER, &directory, &found))
         } else {
             Ok(())
         };

@@ -84,7 +84,7 @@ impl Postgres {
             mark: Mutex::default(),
             processes: Processes::new(OS_USER, PROCESS),
             refusing: AtomicBool::new(room::is_refusing()),
-            diverged: Mutex::new(diverged::findings()),
+            diverged: Mutex::new(crate::findings::findings()),
             settings: Mutex::default(),
         }
     }

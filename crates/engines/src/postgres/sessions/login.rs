@@ -131,7 +131,7 @@ impl PostgresSessions {
     /// Lets the client show that it knows the user's password. `None`: it has gone.
     async fn check(&self, client: &mut Client, user: &[u8]) -> Result<Shown, Option<Refusal>> {
         let malformed = |why| Some(Refusal::Malformed(why));
-        let certificate = self.tls().map(|tls| tls.certificate.clone()).unwrap_or_default();
+        let certificate = self.tls().map(|tls| tls.certificate().to_vec()).unwrap_or_default();
         let offers = format!("{}\0{}\0\0", scram::BOUND, scram::PLAIN);
         say(client, &authentication(10, offers.as_bytes())).await?;
         let body = hear(client).await?;

@@ -1,0 +1,178 @@
+//! The driver: each method short, and safe to call again after an interruption.
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use bellwether_contracts::driver::{Probe, Repair};
+use bellwether_contracts::{Driver, Failure};
+use bellwether_model::Target;
+use bellwether_model::replication::Position;
+use bellwether_model::transaction::Transaction;
+use bellwether_protocol::Assignment;
+use bellwether_protocol::assignment::Member;
+
+use super::replication::{Copying, primary_term};
+use super::{Handed, Redis, conf, data, former_data, new_data};
+use crate::files::{DATA, at, remove};
+
+#[async_trait]
+impl Driver for Redis {
+    async fn probe(&self) -> Probe {
+        self.look().await
+    }
+
+    async fn ended(&self) {
+        self.until_ended().await;
+    }
+
+    async fn bootstrap(&self, assignment: &Assignment) -> Result<(), Failure> {
+        self.note_members(assignment);
+        self.kill_everything().await?;
+        remove(new_data())?;
+        remove(data())?;
+        self.kind.user().own_directory(Path::new(DATA))?;
+        self.kind.user().own_directory(new_data())?;
+        self.write_config(assignment)?;
+        // The engine itself makes the files that say that there is data.
+        let making = Copying::begin(&self.is_copying);
+        self.start(new_data()).await?;
+        self.stop_clean().await?;
+        drop(making);
+        std::fs::rename(new_data(), data()).map_err(|e| at(data(), &e))?;
+        self.set_primary(true)
+    }
+
+    async fn seed(
+        &self,
+        assignment: &Assignment,
+        upstream: &Member,
+        progress: &(dyn Fn(u64, u64) + Send + Sync),
+    ) -> Result<(), Failure> {
+        self.note_members(assignment);
+        self.write_config(assignment)?;
+        self.copy_from(assignment, upstream, progress).await
+    }
+
+    async fn configure(&self, assignment: &Assignment) -> Result<(), Failure> {
+        self.note_members(assignment);
+        let changed = self.write_config(assignment)?;
+        if changed.users {
+            self.link.run(&["ACL", "LOAD"]).await?;
+        }
+        if changed.identity {
+            let file = |name: &str| conf().join(name).to_string_lossy().into_owned();
+            let (certificate, key) = (file("engine.pem"), file("engine.key"));
+            let set = ["CONFIG", "SET", "tls-cert-file", &certificate, "tls-key-file", &key];
+            self.link.run(&set).await?;
+        }
+        let Some(term) = primary_term(&assignment.target) else { return Ok(()) };
+        let is_over = match self.handed() {
+            Handed::Unknown => true,
+            Handed::Over(handed) => handed < term,
+            Handed::No => false,
+        };
+        if is_over {
+            self.resume_writes().await?;
+        }
+        self.adopt_term(assignment, term).await
+    }
+
+    async fn start_primary(&self, assignment: &Assignment) -> Result<(), Failure> {
+        self.note_members(assignment);
+        self.write_config(assignment)?;
+        self.start(data()).await?;
+        self.promote(assignment).await
+    }
+
+    async fn start_replica(
+        &self,
+        assignment: &Assignment,
+        upstream: Option<&Member>,
+    ) -> Result<(), Failure> {
+        self.note_members(assignment);
+        self.write_config(assignment)?;
+        self.set_primary(false)?;
+        self.start(data()).await?;
+        self.repoint(assignment, upstream).await
+    }
+
+    async fn follow(
+        &self,
+        assignment: &Assignment,
+        upstream: Option<&Member>,
+    ) -> Result<(), Failure> {
+        self.note_members(assignment);
+        self.repoint(assignment, upstream).await
+    }
+
+    async fn promote(&self, assignment: &Assignment) -> Result<(), Failure> {
+        self.note_members(assignment);
+        let term = primary_term(&assignment.target)
+            .ok_or_else(|| Failure::transient("it shall not be primary any more"))?;
+        self.become_primary(assignment, term).await
+    }
+
+    /// Whoever follows holds everything within milliseconds.
+    async fn prepare_handover(&self) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// As planned without a stop. Otherwise there may be what only this node holds, which is looked
+    /// at once it is stopped.
+    async fn hand_over(&self, assignment: &Assignment) -> Result<Option<Position>, Failure> {
+        match assignment.target {
+            Target::Demoted { term } => self.give_up(term).await.map(Some),
+            _ => self.stop_clean().await,
+        }
+    }
+
+    fn resumes_term(&self) -> bool {
+        false
+    }
+
+    /// None are ever open: each command is by itself, and so is a `MULTI` with what it encloses.
+    async fn transactions(&self) -> Result<Vec<Transaction>, Failure> {
+        Ok(Vec::new())
+    }
+
+    async fn end_clients(&self) -> Result<(), Failure> {
+        for kind in ["normal", "pubsub"] {
+            self.link.run(&["CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes"]).await?;
+        }
+        Ok(())
+    }
+
+    async fn stop(&self) -> Result<Option<Position>, Failure> {
+        self.stop_clean().await
+    }
+
+    async fn log_end(&self, _from: Position) -> Result<Position, Failure> {
+        Err(Failure::permanent("what the engine wrote last cannot be told from its files"))
+    }
+
+    async fn kill(&self) -> Result<(), Failure> {
+        self.kill_everything().await
+    }
+
+    async fn repair(&self, assignment: &Assignment, upstream: &Member) -> Result<Repair, Failure> {
+        self.note_members(assignment);
+        self.write_config(assignment)?;
+        self.make_fit(assignment, upstream).await
+    }
+
+    async fn erase(&self) -> Result<(), Failure> {
+        self.kill_everything().await?;
+        remove(data())?;
+        remove(new_data())
+    }
+
+    async fn drop_former(&self) -> Result<(), Failure> {
+        let removed = tokio::task::spawn_blocking(|| remove(former_data())).await;
+        removed.unwrap_or_else(|_| Err(Failure::transient("the removal broke")))
+    }
+
+    /// Nobody has to confirm anything, whatever the configuration.
+    async fn is_configuration_active(&self, _assignment: &Assignment) -> Result<bool, Failure> {
+        Ok(true)
+    }
+}
