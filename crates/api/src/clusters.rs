@@ -306,7 +306,7 @@ async fn check_change(api: &Inner, before: &ClusterSpec, after: &ClusterSpec) ->
     let mut problems = problems(api, after)?;
     problems.retain(|problem| {
         ["nodes", "replication"].contains(&problem.field.as_str())
-            || problem.field.starts_with("parameters.")
+            || (after.parameters != before.parameters && problem.field.starts_with("parameters."))
     });
     if !problems.is_empty() {
         return Err(ApiError::fields(problems));

@@ -194,6 +194,7 @@ fn summary(
     let name = &view.cluster.spec.name;
     let said = changes.iter().map(|c| format!("{} {} → {}", c.name, c.from, c.to));
     let said = said.collect::<Vec<_>>().join(", ");
+    let said = if said.is_empty() { "no value differs".to_owned() } else { said };
     let how = if restarts.is_empty() {
         "No engine is started again: every node takes it while it runs.".to_owned()
     } else if in_place {

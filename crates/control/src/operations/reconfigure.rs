@@ -87,6 +87,7 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
 fn words(state: &Reconfigure, absent: &[&str]) -> String {
     let changes = state.changes.iter().map(|c| format!("{} {} → {}", c.name, c.from, c.to));
     let changes = changes.collect::<Vec<_>>().join(", ");
+    let changes = if changes.is_empty() { "no value differs".to_owned() } else { changes };
     let waited: u64 = state.waited_ms.iter().sum();
     let waited = if waited > 0 { format!("; writes waited {waited} ms") } else { String::new() };
     let later = match absent {
