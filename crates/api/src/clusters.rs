@@ -229,7 +229,8 @@ enum Changed {
     Plans(Vec<Plan>),
 }
 
-/// Change what was asked for: the number of nodes, the replication mode, the timers. With
+/// Change what was asked for: the number of nodes, the replication mode, the timers, when drills
+/// begin. With
 /// `plan=true` nothing is changed, and the answer is the plans of the operations that would follow.
 #[utoipa::path(patch, path = "/v1/clusters/{cluster}", tag = "clusters",
     operation_id = "change_cluster", params(
@@ -261,6 +262,7 @@ pub(crate) async fn change(
         spec.replication = change.replication.unwrap_or(before.replication);
         spec.timers = change.timers.unwrap_or(before.timers);
         spec.nodes = change.nodes.unwrap_or(before.nodes);
+        spec.drill = change.drill.clone().unwrap_or_else(|| before.drill.clone());
         check_change(&api, &before, spec).await?;
         if query.plan {
             return Ok(Json(Changed::Plans(plan_change(&view, spec.nodes))).into_response());
@@ -290,7 +292,9 @@ async fn check_change(api: &Inner, before: &ClusterSpec, after: &ClusterSpec) ->
         return Ok(());
     }
     let mut problems = problems(api, after)?;
-    problems.retain(|problem| ["nodes", "replication"].contains(&problem.field.as_str()));
+    problems.retain(|problem| {
+        ["nodes", "replication", "drill.schedule"].contains(&problem.field.as_str())
+    });
     if !problems.is_empty() {
         return Err(ApiError::fields(problems));
     }

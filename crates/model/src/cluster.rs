@@ -5,10 +5,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::bytes::Bytes;
+use crate::drill::{DrillProgress, DrillSchedule};
 use crate::group::{JointConfig, TimerProfile};
 use crate::id::{ClusterId, NodeId, OperationId};
 use crate::operation::Allowed;
 use crate::replication::{ReplicationMode, Term};
+use crate::report::Suspicion;
 use crate::time::Timestamp;
 
 /// What every node of a cluster gets.
@@ -57,6 +59,9 @@ pub struct ClusterSpec {
     /// How quickly a lost primary is suspected and replaced.
     #[serde(default)]
     pub timers: TimerProfile,
+    /// Drills that begin by themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<DrillSchedule>,
 }
 
 fn default_provider() -> String {
@@ -160,6 +165,12 @@ pub struct ClusterStatus {
     /// When an automatic failover last ended; the anti-flap rule looks at it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_failover_at: Option<Timestamp>,
+    /// The last change of primary, while nobody has told how long writes waited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unmeasured: Option<OperationId>,
+    /// How far the schedule of drills was followed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<DrillProgress>,
 }
 
 impl Default for ClusterStatus {
@@ -176,6 +187,8 @@ impl Default for ClusterStatus {
             handover: Handover::None,
             operation: None,
             last_failover_at: None,
+            unmeasured: None,
+            drill: None,
         }
     }
 }
@@ -202,6 +215,12 @@ pub struct ClusterView {
     pub nodes_healthy: u32,
     /// The operation that moves the cluster now.
     pub operation: Option<OperationId>,
+    /// A primary of which less is heard than should be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspicion: Option<Suspicion>,
+    /// When the next drill is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_drill_at: Option<Timestamp>,
     /// Which operations may be asked for now and, for the rest, why not.
     pub operations: Vec<Allowed>,
 }
@@ -218,4 +237,15 @@ pub struct ClusterChange {
     /// The number of nodes wanted; the control loop adds or removes one at a time.
     #[serde(default)]
     pub nodes: Option<u32>,
+    /// Drills that begin by themselves; `null` for none any more.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<DrillSchedule>)]
+    pub drill: Option<Option<DrillSchedule>>,
+}
+
+/// Tells a field that is `null` from one that is left out.
+fn given<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }

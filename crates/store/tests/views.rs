@@ -55,6 +55,7 @@ fn node(cluster: &Cluster, ordinal: u32) -> Node {
         joined_at: None,
         target: Target::Stopped,
         copy: None,
+        drill: None,
     }
 }
 
@@ -74,6 +75,7 @@ fn report() -> Report {
         gate: bellwether_protocol::session::GateReport::default(),
         surrendered: None,
         open_sessions: None,
+        gaps: Vec::new(),
         worker_age_ms: None,
         worker: None,
     }

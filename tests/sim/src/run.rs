@@ -112,6 +112,7 @@ fn draw_spec(state: &mut State) -> ClusterSpec {
         size: NodeSize { cpus: 1.0, memory: bytes, disk: bytes },
         replication,
         timers,
+        drill: None,
     }
 }
 

@@ -4,6 +4,7 @@ use std::io::Read as _;
 use std::path::PathBuf;
 
 use bellwether_model::cluster::ClusterChange;
+use bellwether_model::drill::DrillSchedule;
 use bellwether_model::plan::Plan;
 use bellwether_model::{ClusterSpec, ClusterView};
 use clap::Args;
@@ -214,9 +215,18 @@ fn changes(spec: &ClusterSpec, now: &ClusterSpec) -> Vec<Change> {
         ("nodes", now.nodes.to_string(), spec.nodes.to_string()),
         ("replication", now.replication.to_string(), spec.replication.to_string()),
         ("timers", word(&now.timers), word(&spec.timers)),
+        ("drill", drill(&now.drill), drill(&spec.drill)),
     ];
     let change = |(field, from, to)| (from != to).then_some(Change { field, from, to });
     fields.into_iter().filter_map(change).collect()
+}
+
+fn drill(of: &Option<DrillSchedule>) -> String {
+    match of {
+        None => "none".to_owned(),
+        Some(of) if of.allow_loss => format!("{} at {}, loss allowed", of.kind.word(), of.schedule),
+        Some(of) => format!("{} at {}", of.kind.word(), of.schedule),
+    }
 }
 
 impl Work {
@@ -243,6 +253,7 @@ fn change_to(spec: &ClusterSpec) -> ClusterChange {
         replication: Some(spec.replication),
         timers: Some(spec.timers),
         nodes: Some(spec.nodes),
+        drill: Some(spec.drill.clone()),
     }
 }
 

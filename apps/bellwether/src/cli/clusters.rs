@@ -108,6 +108,7 @@ async fn run_create(context: &Context, create: Create) -> Result {
         size: NodeSize { cpus: create.cpus, memory: create.memory, disk: create.disk },
         replication: create.replication,
         timers: create.timers,
+        drill: None,
     };
     if create.acting.plan {
         return context.show_plan(&context.client.plan_creation(&spec).await?);

@@ -58,6 +58,7 @@ pub fn reserve(pass: &mut Pass) -> Result<Node, String> {
         joined_at: None,
         target: Target::Stopped,
         copy: None,
+        drill: None,
     };
     cluster.next_ordinal = ordinal + 1;
     Ok(node)

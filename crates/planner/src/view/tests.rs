@@ -74,6 +74,7 @@ fn sketch_node(cluster: &Cluster, ordinal: u32, count: u32) -> (Node, Seen, Repo
         joined_at: None,
         target,
         copy: None,
+        drill: None,
     };
     let follower = |ordinal| Follower {
         node: node_id(ordinal),
@@ -117,6 +118,7 @@ fn sketch_node(cluster: &Cluster, ordinal: u32, count: u32) -> (Node, Seen, Repo
         gate: GateReport { open: is_primary, term: 1, remaining_ms: Some(2_500) },
         surrendered: None,
         open_sessions: None,
+        gaps: Vec::new(),
         worker_age_ms: Some(50),
         worker: Some(worker),
     };
@@ -147,6 +149,7 @@ impl Sketch {
             nodes: nodes.collect(),
             operation: None,
             queued: Vec::new(),
+            now: Timestamp::from_millis(0),
             server_age_ms: 60_000,
             last_failover_age_ms: None,
             last_failure_age_ms: None,

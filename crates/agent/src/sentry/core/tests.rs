@@ -62,6 +62,7 @@ fn assignment(seq: u64, target: Target, voters: &[u32]) -> Assignment {
         promise: 1,
         target,
         copy: None,
+        drill: None,
         prepare: false,
         hold: false,
         read_lag_bytes_max: 0,

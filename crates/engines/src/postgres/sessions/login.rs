@@ -186,6 +186,16 @@ async fn read_first(from: &mut (impl AsyncRead + Unpin)) -> Result<(u32, Vec<u8>
 }
 
 impl Startup {
+    /// That of a client of ours.
+    pub(super) fn of(parameters: &[(&str, &str)]) -> Self {
+        let user = parameters.iter().find(|(name, _)| *name == "user");
+        let each = |(name, value): &(&str, &str)| format!("{name}\0{value}\0").into_bytes();
+        Self {
+            user: user.map(|(_, value)| value.as_bytes().to_vec()).unwrap_or_default(),
+            parameters: parameters.iter().flat_map(each).collect(),
+        }
+    }
+
     /// Reads names and values; beside them the names of extensions of the protocol, which are not
     /// sent on.
     fn read(body: &[u8]) -> Option<(Self, Vec<Vec<u8>>)> {
