@@ -17,6 +17,10 @@ export const keys = {
   connection: (clusterId: string, reveal: boolean) => ['connection', clusterId, reveal] as const,
   anyOperations: ['operations'] as const,
   operations: (clusterId: string | undefined) => ['operations', clusterId ?? 'all'] as const,
+  /** What an operation that ends adds to is read anew then. */
+  report: (id: string) => ['report', id] as const,
+  anyDrills: ['drills'] as const,
+  drills: (clusterId: string) => ['drills', clusterId] as const,
   anyOperation: ['operation'] as const,
   operation: (id: string) => ['operation', id] as const,
 };

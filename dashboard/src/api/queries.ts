@@ -8,7 +8,7 @@ import {
 import { listEngines, listProviders } from './catalogue';
 import { getCluster, getConnection, listClusters, listNodes } from './clusters';
 import { keys } from './keys';
-import { getOperation, listOperations } from './operations';
+import { getOperation, getReport, listDrills, listOperations } from './operations';
 import { getMe } from './session';
 import type { NodeView, Page } from './types';
 
@@ -88,3 +88,12 @@ export const operationsQuery = (clusterId?: string) =>
 
 export const operationQuery = (id: string) =>
   queryOptions({ queryKey: keys.operation(id), queryFn: ({ signal }) => getOperation(id, signal) });
+
+export const reportQuery = (id: string) =>
+  queryOptions({ queryKey: keys.report(id), queryFn: ({ signal }) => getReport(id, signal) });
+
+export const drillsQuery = (clusterId: string) =>
+  queryOptions({
+    queryKey: keys.drills(clusterId),
+    queryFn: async ({ signal }) => (await listDrills(clusterId, signal)).items,
+  });

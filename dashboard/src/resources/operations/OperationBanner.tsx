@@ -12,7 +12,8 @@ import { StatusDot } from '../../ui/Status';
 import { useNow } from '../../ui/useNow';
 import classes from './OperationBanner.module.css';
 import { messages } from './operations.messages';
-import { isEnded, operationLooks, operationTitle, progressOf } from './status';
+import { changeWords } from './report';
+import { isChangeOfPrimary, isEnded, operationLooks, operationTitle, progressOf } from './status';
 
 /** What moves the cluster now and, afterwards, how it went, until it is dismissed. */
 export function OperationBanner({ cluster }: { cluster: ClusterView }) {
@@ -43,7 +44,8 @@ function Banner({ operation, onDismiss }: { operation: Operation; onDismiss: () 
   const ended = operation.ended_at ? Date.parse(operation.ended_at) : now;
   const words = isOver
     ? operation.message
-    : messages.stepOf(at, of, title);
+    : [messages.stepOf(at, of, title), ...changeWords(operation)].join(' · ');
+  const hasReport = isOver && isChangeOfPrimary(operation);
   return (
     <section
       className={classes.banner}
@@ -66,7 +68,7 @@ function Banner({ operation, onDismiss }: { operation: Operation; onDismiss: () 
         params={{ name: operation.cluster_name }}
         search={{ tab: 'activity', operation: operation.id }}
       >
-        {messages.watch}
+        {hasReport ? messages.seeReport : messages.watch}
       </Link>
       {isOver && (
         <ActionIcon size={26} aria-label={messages.dismiss} onClick={onDismiss}>
