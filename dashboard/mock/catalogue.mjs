@@ -116,6 +116,13 @@ export const steps = {
     repoint: 'Let the others follow it',
     write_report: 'Write the report',
   },
+  drill: {
+    check: 'Check that nothing else can go wrong',
+    strike: 'Take the role from the primary',
+    await_change: 'Wait for the change of primary',
+    await_whole: 'Wait until every node follows again',
+    write_result: 'Write down what was measured',
+  },
   resync: {
     check: 'Check that the others can do without',
     withdraw: 'Withdraw the replica from votes and endpoints',
@@ -140,5 +147,6 @@ export const titles = {
   switchover: 'promote',
   failover: 'failover',
   resync: 'resync',
+  drill: 'drill',
   delete_cluster: 'delete cluster',
 };

@@ -8,21 +8,20 @@
 
 use std::collections::HashMap;
 use std::net::{Ipv6Addr, SocketAddr};
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use bellwether_contracts::{Prober, Sessions};
 use bellwether_model::report::WriteGap;
-use bellwether_protocol::local::{EndpointReport, FromSentry, Routes, ToSentry};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixStream};
+use bellwether_protocol::local::Routes;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
+use self::sentry_link::{SentryLink, follow_sentry};
 use self::to_primary::ToPrimary;
-use crate::lines;
 use crate::paths::Paths;
 
 /// Finds the engine's way with the sessions of its clients.
@@ -92,58 +91,6 @@ async fn measure(
     let Ok(first) = routes.wait_for(is_told).await.map(|routes| routes.clone()) else { return };
     if let Some(prober) = probers(&first) {
         prober::run(prober, way, gaps).await;
-    }
-}
-
-/// What the sentry tells, and is told.
-struct SentryLink {
-    routes: watch::Sender<Routes>,
-    to_primary: Arc<ToPrimary>,
-    gaps: watch::Receiver<Vec<WriteGap>>,
-}
-
-async fn follow_sentry(socket: PathBuf, mut link: SentryLink) {
-    loop {
-        if let Err(error) = follow_once(&socket, &mut link).await {
-            debug!("the sentry: {error:#}");
-        }
-        // What was known last stays in force.
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
-
-async fn follow_once(socket: &Path, link: &mut SentryLink) -> anyhow::Result<()> {
-    let (read, mut write) = UnixStream::connect(socket).await?.into_split();
-    lines::send(&mut write, &ToSentry::IamEndpoint).await?;
-    let mut read = BufReader::new(read);
-    let mut line = Vec::new();
-    let mut open = link.to_primary.open.watch();
-    // A sentry that was started again knows of nothing.
-    link.gaps.mark_changed();
-    loop {
-        tokio::select! {
-            message = lines::receive::<FromSentry>(&mut read, &mut line) => match message? {
-                Some(FromSentry::Routes(routes)) => {
-                    link.to_primary.take(&routes);
-                    link.routes.send_replace(routes);
-                }
-                Some(_) => continue,
-                None => return Ok(()),
-            },
-            Ok(()) = link.gaps.changed() => {
-                let gaps = link.gaps.borrow_and_update().clone();
-                lines::send(&mut write, &ToSentry::Gaps { gaps }).await?;
-                continue;
-            }
-            Ok(()) = open.changed(), if link.routes.borrow().is_held => {}
-        }
-        let (version, is_held) = (link.routes.borrow().version, link.routes.borrow().is_held);
-        if is_held {
-            // Counted after everybody could know that clients are held back.
-            let open = u32::try_from(*open.borrow_and_update()).unwrap_or(u32::MAX);
-            let report = EndpointReport { version, open };
-            lines::send(&mut write, &ToSentry::Endpoint(report)).await?;
-        }
     }
 }
 
@@ -437,6 +384,7 @@ async fn refuse(mut client: TcpStream, waited: Duration) {
 }
 
 mod prober;
+mod sentry_link;
 mod to_primary;
 
 #[cfg(test)]

@@ -100,14 +100,12 @@ async fn pass(
     let Some(view) = bellwether_store::views::view(&world.store, &cluster.object.id) else {
         return Ok(Progress::Waits);
     };
-    if cluster.object.status.unmeasured.is_some()
+    if gaps::are_late(&view)
         && let Some(mut pass) = Pass::read(&world.store, cluster)
     {
         gaps::late(world, &mut pass);
-        if pass.has_changes() {
-            world.store.commit(pass.into_txn(None)).await?;
-            return Ok(Progress::Moved);
-        }
+        world.store.commit(pass.into_txn(None)).await?;
+        return Ok(Progress::Moved);
     }
     let decision = decide(&view);
     say(cluster, &decision, said);

@@ -16,6 +16,7 @@ pub mod report;
 pub mod resync;
 pub mod rules;
 pub mod show;
+pub mod suspicion;
 pub mod view;
 pub mod voters;
 

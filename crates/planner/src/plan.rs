@@ -75,7 +75,7 @@ pub fn steps(kind: OperationKind) -> &'static [(&'static str, &'static str)] {
         OperationKind::Resync => &[("check", "Check that the others can do without")],
         OperationKind::Drill => &[
             ("check", "Check that nothing else can go wrong"),
-            ("strike", "Take the primary its role"),
+            ("strike", "Take the role from the primary"),
             ("await_change", "Wait for the change of primary"),
             ("await_whole", "Wait until every node follows again"),
             ("write_result", "Write down what was measured"),

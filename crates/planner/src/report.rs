@@ -4,7 +4,7 @@
 use bellwether_model::report::{
     Decision, Failover, Loss, MeasuredGap, Phase, Report, Seen, Switchover, longest,
 };
-use bellwether_model::{Operation, OperationKind};
+use bellwether_model::{Operation, OperationKind, OperationStatus};
 use serde::de::DeserializeOwned;
 
 /// The report of an operation that changes the primary; none of any other, and none before it has
@@ -68,6 +68,11 @@ fn of_failover(of: &Operation, known: Failover) -> Report {
     ];
     let mut draft = draft(of, known.gaps.clone());
     draft.seen = Seen { sentence: known.evidence.clone(), evidence: known.seen.clone() };
+    // Given up before anything was done.
+    let (loss, loss_sentence) = match of.status {
+        OperationStatus::Cancelled => (Loss::Nothing, "the primary was left as it was".to_owned()),
+        _ => (loss(&known), loss_sentence(&known)),
+    };
     draft.decision.fence.clone_from(&known.fence);
     draft.decision.promised.clone_from(&known.promised_names);
     Report {
@@ -75,8 +80,8 @@ fn of_failover(of: &Operation, known: Failover) -> Report {
         to: known.candidate_name.clone(),
         term: known.term,
         timeline: timeline(&parts),
-        loss: loss(&known),
-        loss_sentence: loss_sentence(&known),
+        loss,
+        loss_sentence,
         lost_bytes: known.missing_bytes,
         unseen_ms: known.unseen_ms,
         found_transactions: known.found_transactions,

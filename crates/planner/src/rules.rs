@@ -1,5 +1,6 @@
 //! The rules: ordered and numbered; the first that holds decides. The number is stored with what it
-//! started. 1xx hold still, 2xx safety, 3xx requests, 4xx shape; gaps are for later.
+//! started. 1xx hold still, 2xx safety, 3xx requests, 4xx shape, 6xx care; gaps are for
+//! later.
 
 use bellwether_model::node::NodePhase;
 use bellwether_model::{JointConfig, NodeId, Operation, OperationKind, Target};
@@ -291,6 +292,8 @@ fn is_as_wanted(_: &View) -> Option<Act> {
 
 #[cfg(test)]
 mod tests {
+    use bellwether_model::OperationStatus;
+
     use super::*;
     use crate::view::tests::{Sketch, sketch};
 
@@ -331,6 +334,35 @@ mod tests {
             change(&mut sketch);
             assert_eq!(decide(&sketch.view()).rule, *rule, "{words}");
         }
+    }
+
+    /// A drill waits for what others do; nothing waits for it meanwhile.
+    #[test]
+    fn a_drill_steps_back_before_what_it_waits_for() {
+        let mut sketch = sketch(3);
+        let drill = |sketch: &Sketch, status| Operation {
+            status,
+            started_at: Some(sketch.cluster.created_at),
+            ..sketch.operation(OperationKind::Drill)
+        };
+        let mut view = sketch.view();
+        view.operation = Some(drill(&sketch, OperationStatus::Running));
+        assert_eq!(decide(&view).act, Act::Continue);
+        view.queued = vec![sketch.operation(OperationKind::Switchover)];
+        assert!(matches!(decide(&view).act, Act::Start { kind: OperationKind::Switchover, .. }));
+
+        sketch.rejoining();
+        let mut view = sketch.view();
+        view.operation = Some(drill(&sketch, OperationStatus::Running));
+        assert!(matches!(decide(&view).act, Act::Start { kind: OperationKind::Rejoin, .. }));
+        view.queued = vec![drill(&sketch, OperationStatus::Queued)];
+        view.operation = Some(sketch.operation(OperationKind::Rejoin));
+        assert_eq!(decide(&view).act, Act::Continue, "the return goes first");
+        view.operation = None;
+        assert!(matches!(decide(&view).act, Act::Start { kind: OperationKind::Rejoin, .. }));
+        let waits = sketch.operation(OperationKind::Drill);
+        view.queued = vec![waits];
+        assert_eq!(decide(&view).act, Act::StartQueued, "it has not begun");
     }
 
     #[test]

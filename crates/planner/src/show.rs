@@ -2,7 +2,6 @@
 //! known.
 
 use bellwether_model::node::{NodeHealth, NodePhase, NodeRole, disk_kept_free};
-use bellwether_model::report::Suspicion;
 use bellwether_model::{
     Actual, ClusterPhase, ClusterView, NodeId, NodeView, OperationKind, Target, Timestamp,
 };
@@ -10,6 +9,7 @@ use bellwether_model::{
 use crate::allowed::{allowed_on_cluster, allowed_on_node, lag_bytes};
 use crate::drills;
 use crate::election::{self, Verdict};
+use crate::suspicion::suspicion;
 use crate::view::{NodeFacts, View};
 
 /// Milliseconds without a report after which figures are not shown as if they were of now.
@@ -43,49 +43,6 @@ pub fn cluster_view(view: &View) -> ClusterView {
 
 fn next_drill_at(view: &View) -> Option<Timestamp> {
     drills::next_after(&view.cluster.spec.drill.as_ref()?.schedule, view.now)
-}
-
-/// Who is suspected and why, as long as nobody has begun to replace it.
-fn suspicion(view: &View) -> Option<Suspicion> {
-    let primary = view.primary()?;
-    let verdict = election::judge(view);
-    let timers = view.timers();
-    // One heartbeat may be lost.
-    let is_late = primary.age_ms() > timers.heartbeat_ms * 2 && !view.is_being_deleted();
-    if verdict == Verdict::Healthy && !is_late {
-        return None;
-    }
-    let name = &primary.node.name;
-    let sentence = match verdict {
-        Verdict::NoPrimary => return None,
-        Verdict::Healthy => {
-            format!("{name} is late: a report of it should have come by now")
-        }
-        Verdict::EngineDead => format!("the agent of {name} says that its engine has died"),
-        Verdict::MachineStopped => format!("the provider says that the machine of {name} is off"),
-        Verdict::NodeLost => format!(
-            "{name} is silent: the server hears nothing of it, the voters hear no lease requests, \
-             and the replicas hear nothing of its engine"
-        ),
-        Verdict::AgentLost => {
-            format!("the agent of {name} is silent; its engine still speaks to replicas")
-        }
-        Verdict::LinkLost => {
-            format!("only the server cannot hear {name}; the voters can, so it keeps its role")
-        }
-        Verdict::Blind => format!(
-            "neither {name} nor any voter is heard: the server itself may be cut off, and does \
-             nothing"
-        ),
-    };
-    let is_lost = !matches!(verdict, Verdict::Healthy | Verdict::LinkLost | Verdict::Blind);
-    Some(Suspicion {
-        node: primary.node.id.clone(),
-        node_name: name.clone(),
-        sentence,
-        will_fail_over: is_lost && election::can_elect(view),
-        evidence: election::evidence(view, view.now)?,
-    })
 }
 
 /// The state of the cluster in one word and one sentence.

@@ -11,6 +11,8 @@ export const keys = {
   gone: (name: string) => ['gone', name] as const,
   /** The operation whose progress the cluster's page shows above its tabs. */
   watched: (clusterId: string) => ['watched', clusterId] as const,
+  /** The last change of primary that the cluster's page has shown. */
+  changed: (clusterId: string) => ['changed', clusterId] as const,
   anyNodes: ['nodes'] as const,
   nodes: (clusterId: string) => ['nodes', clusterId] as const,
   anyConnection: ['connection'] as const,

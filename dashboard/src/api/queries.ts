@@ -62,6 +62,9 @@ export const goneQuery = (name: string) => note(keys.gone(name));
 /** The id of the operation that is followed above a cluster's tabs. */
 export const watchedQuery = (clusterId: string) => note(keys.watched(clusterId));
 
+/** The id of the last change of primary that was followed there; its report is worth a look. */
+export const changedQuery = (clusterId: string) => note(keys.changed(clusterId));
+
 export const nodesQuery = (clusterId: string) =>
   queryOptions({
     queryKey: keys.nodes(clusterId),

@@ -117,7 +117,7 @@ async fn whoever_measures_is_not_in_the_way() -> anyhow::Result<()> {
     })
     .await?;
     drop(client);
-    // Nothing of it is in any table, and nobody from outside gets in as it.
+    // Nothing of it is in any table, and its password is told to nobody.
     let tables = ask("SELECT count(*) FROM pg_stat_user_tables")?;
     assert_eq!(tables.trim(), "0");
     let secret = inside(&primary, "cat /var/lib/bellwether/sentry.json")?;

@@ -62,30 +62,27 @@ pub(super) fn words(gaps: &[MeasuredGap]) -> String {
     }
 }
 
-/// Adds what is told only now to the report that has ended without it.
+/// Whether somebody tells only now how long writes waited at the last change of primary.
+pub(crate) fn are_late(view: &View) -> bool {
+    let status = &view.cluster.status;
+    let is_told = |term: Term| {
+        let mut reports = view.nodes.iter().filter_map(|facts| facts.report());
+        reports.any(|report| report.gaps.iter().any(|gap| gap.term == term))
+    };
+    status.unmeasured.is_some() && is_told(status.term)
+}
+
+/// Adds it to the report, which has ended without it.
 pub(crate) fn late(world: &Arc<World>, pass: &mut Pass) {
-    let status = &mut pass.cluster.object.status;
-    let Some(id) = status.unmeasured.clone() else { return };
-    let Some(mut stored) = world.store.find::<Operation>(id.as_str()) else {
-        status.unmeasured = None;
-        return;
-    };
-    let Some((term, lost)) = subject(&stored.object) else {
-        status.unmeasured = None;
-        return;
-    };
+    let Some(id) = pass.cluster.object.status.unmeasured.take() else { return };
+    let Some(mut stored) = world.store.find::<Operation>(id.as_str()) else { return };
+    let Some((term, lost)) = subject(&stored.object) else { return };
     let gaps = measured(&pass.view, term, lost.as_ref());
-    let status = &mut pass.cluster.object.status;
-    if gaps.is_empty() {
-        // Whoever measures now measures the next one.
-        if status.term > term {
-            status.unmeasured = None;
-        }
-        return;
+    // Whoever measures now may measure the one after it.
+    if !gaps.is_empty() {
+        add(&mut stored, gaps);
+        pass.extra.push(Box::new(move |txn: Txn| txn.update(&stored)));
     }
-    status.unmeasured = None;
-    add(&mut stored, gaps);
-    pass.extra.push(Box::new(move |txn: Txn| txn.update(&stored)));
 }
 
 /// The term that a report is of, and who was lost in it.

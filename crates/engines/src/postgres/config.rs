@@ -10,7 +10,9 @@ use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Member;
 use bellwether_protocol::local::ENDPOINT_SOURCE;
 
-use super::{Postgres, REPLICATION_USER, REWIND_USER, conf, process, room, slot, socket};
+use super::{
+    PROBE_USER, Postgres, REPLICATION_USER, REWIND_USER, conf, process, room, slot, socket,
+};
 
 /// Where the agent keeps what the authority signed.
 pub(super) const IDENTITY: &str = "/var/lib/bellwether/identity";
@@ -204,13 +206,14 @@ fn hba(assignment: &Assignment) -> String {
             let _ = writeln!(
                 text,
                 "hostssl replication {REPLICATION_USER} {address}/{bits} scram-sha-256\n\
-                 hostssl postgres {REWIND_USER} {address}/{bits} scram-sha-256"
+                 hostssl postgres {REWIND_USER},{PROBE_USER} {address}/{bits} scram-sha-256"
             );
         }
     }
     let _ = write!(
         text,
-        "host all {REPLICATION_USER},{REWIND_USER},postgres all reject\n\
+        "hostnossl postgres {PROBE_USER} {ENDPOINT_SOURCE}/32 scram-sha-256\n\
+         host all {REPLICATION_USER},{REWIND_USER},{PROBE_USER},postgres all reject\n\
          host replication all all reject\n\
          hostssl all all all scram-sha-256\n\
          hostnossl all all {ENDPOINT_SOURCE}/32 scram-sha-256\n\

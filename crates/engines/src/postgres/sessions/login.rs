@@ -10,7 +10,7 @@ use super::PostgresSessions;
 use super::messages::{self, Message, authentication, message};
 use super::scram::{self, Refusal, Shown};
 use super::wire::Client;
-use crate::postgres::{REPLICATION_USER, REWIND_USER, SUPERUSER};
+use crate::postgres::{PROBE_USER, REPLICATION_USER, REWIND_USER, SUPERUSER};
 
 /// The whole of it, as with the engine's `authentication_timeout`.
 const LOGIN_MAX: Duration = Duration::from_secs(60);
@@ -223,7 +223,7 @@ impl Startup {
     /// endpoint, and later.
     fn rejected(&self) -> Option<String> {
         let user = String::from_utf8_lossy(&self.user);
-        if [SUPERUSER, REPLICATION_USER, REWIND_USER].contains(&user.as_ref()) {
+        if [SUPERUSER, REPLICATION_USER, REWIND_USER, PROBE_USER].contains(&user.as_ref()) {
             return Some(format!(
                 "pg_hba.conf rejects user \"{user}\", who is for the nodes alone"
             ));
