@@ -15,6 +15,14 @@ const SWITCHOVER_PAUSE_MS: u64 = 300;
 /// Milliseconds writes wait when the primary's engine dies, likewise.
 const FAILOVER_PAUSE_MS: u64 = 1_000;
 
+const DRILL: &[(&str, &str)] = &[
+    ("check", "Check that nothing else can go wrong"),
+    ("strike", "Take the role from the primary"),
+    ("await_change", "Wait for the change of primary"),
+    ("await_whole", "Wait until every node follows again"),
+    ("write_result", "Write down what was measured"),
+];
+
 /// The steps of an operation: stored name and title, in order.
 #[must_use]
 pub fn steps(kind: OperationKind) -> &'static [(&'static str, &'static str)] {
@@ -73,13 +81,7 @@ pub fn steps(kind: OperationKind) -> &'static [(&'static str, &'static str)] {
         ],
         // The steps of each replica follow: `resync::steps`.
         OperationKind::Resync => &[("check", "Check that the others can do without")],
-        OperationKind::Drill => &[
-            ("check", "Check that nothing else can go wrong"),
-            ("strike", "Take the role from the primary"),
-            ("await_change", "Wait for the change of primary"),
-            ("await_whole", "Wait until every node follows again"),
-            ("write_result", "Write down what was measured"),
-        ],
+        OperationKind::Drill => DRILL,
         OperationKind::DeleteCluster => &[
             ("withdraw", "Close the endpoints"),
             ("release_machines", "Delete the machines and their disks"),

@@ -159,7 +159,7 @@ pub(crate) fn report() -> Value {
         json!({"node": format!("n{ordinal}"), "node_name": format!("demo-{ordinal}"), "ms": ms,
                "slack_ms": slack_ms})
     };
-    let phase = |name: &str, title: &str, ended_ms: u64| json!({"name": name, "title": title, "ended_ms": ended_ms});
+    let phase = |name: &str, title: &str, ended: u64| json!({"name": name, "title": title, "ended_ms": ended});
     json!({
         "id": OPERATION, "cluster": CLUSTER, "cluster_name": "demo", "kind": "failover",
         "status": "succeeded", "started_at": AT, "ended_at": "2026-03-01T12:00:05Z",

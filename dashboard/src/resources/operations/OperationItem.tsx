@@ -90,7 +90,7 @@ function Details({ operation, showCluster }: { operation: Operation; showCluster
     rows.push([messages.result, startSentence(operation.message, operation.cluster_name)]);
   }
   return (
-    <div style={{ display: 'grid', gap: 20, alignContent: 'start' }}>
+    <div className={classes.details}>
       <Facts rows={rows} />
       {hasReport && (
         <section className={classes.part}>

@@ -11,8 +11,8 @@ use super::{Worker, promised};
 use crate::worker::role::Role;
 
 impl Worker {
-    /// Kills the engine of a primary that serves, as a drill orders; whether it did. What follows is
-    /// what follows the death of any engine.
+    /// Kills the engine of a primary that serves, as a drill orders; whether it did. What follows
+    /// is what follows the death of any engine.
     pub(super) async fn drill(&mut self, driver: &Arc<dyn Driver>, orders: &Orders) -> bool {
         let Some(order) = orders.assignment.drill.clone() else { return false };
         let serves = matches!(orders.assignment.target, Target::Primary { term, .. }
