@@ -156,6 +156,13 @@ export const steps = {
     repoint: 'Let the others follow it',
     write_report: 'Write the report',
   },
+  drill: {
+    check: 'Check that nothing else can go wrong',
+    strike: 'Take the role from the primary',
+    await_change: 'Wait for the change of primary',
+    await_whole: 'Wait until every node follows again',
+    write_result: 'Write down what was measured',
+  },
   resync: {
     check: 'Check that the others can do without',
     withdraw: 'Withdraw the replica from votes and endpoints',
@@ -188,5 +195,6 @@ export const titles = {
   failover: 'failover',
   resync: 'resync',
   reconfigure: 'change settings',
+  drill: 'drill',
   delete_cluster: 'delete cluster',
 };

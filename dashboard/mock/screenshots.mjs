@@ -59,6 +59,16 @@ const shots = {
     await page.getByRole('button', { name: 'Delete cluster' }).click();
     await page.getByLabel('Type demo to confirm').fill('dem');
   },
+  drill: async (page) => {
+    await page.goto('/clusters/orders');
+    await page.getByRole('button', { name: 'Run a drill' }).click();
+    await page.getByRole('radio', { name: /Failover/ }).check();
+  },
+  schedule: async (page) => {
+    await page.goto('/clusters/demo');
+    await page.getByRole('button', { name: 'Schedule' }).click();
+    await page.getByRole('radio', { name: /cron/ }).check();
+  },
   degraded: (page) => page.goto('/clusters/orders'),
   single: (page) => page.goto('/clusters/reports'),
   'wizard-1': (page) => page.goto('/new-cluster'),
@@ -102,6 +112,7 @@ const shots = {
 
 const sceneShots = {
   empty: { empty: (page) => page.goto('/clusters') },
+  suspicion: { suspicion: (page) => page.goto('/clusters/demo') },
   failover: { failover: (page) => page.goto('/clusters/demo') },
 };
 

@@ -143,6 +143,19 @@ async function api(state, request, response, url) {
     }
     case 'GET clusters/:id/nodes':
       return page(world.nodesOf(world.find(id)).map((node) => world.showNode(node)));
+    case 'GET clusters/:id/drills':
+      return page(world.drills.get(world.find(id).id) ?? []);
+    case 'GET reports/:id': {
+      const found = world.operations.find((one) => one.id === id);
+      if (!found) throw problem('not-found', id);
+      return reply(response, 200, world.showReport(found));
+    }
+    case 'PATCH clusters/:id': {
+      const cluster = world.find(id);
+      Object.assign(cluster.spec, await read(request));
+      cluster.generation += 1;
+      return reply(response, 200, world.showCluster(cluster));
+    }
     case 'GET clusters/:id/connection':
       return reply(response, 200, world.showConnection(world.find(id), query.get('reveal') === 'true'));
     case 'POST clusters/:id/operations': {

@@ -232,7 +232,7 @@ enum Changed {
 }
 
 /// Change what was asked for: the number of nodes, the replication mode, the timers, the settings
-/// of the engine. With
+/// of the engine, when drills begin. With
 /// `plan=true` nothing is changed, and the answer is the plans of the operations that would follow.
 #[utoipa::path(patch, path = "/v1/clusters/{cluster}", tag = "clusters",
     operation_id = "change_cluster", params(
@@ -266,6 +266,7 @@ pub(crate) async fn change(
         spec.nodes = change.nodes.unwrap_or(before.nodes);
         spec.parameters = change.parameters.clone().unwrap_or_else(|| before.parameters.clone());
         complete_parameters(&api, spec);
+        spec.drill = change.drill.clone().unwrap_or_else(|| before.drill.clone());
         check_change(&api, &before, spec).await?;
         let settings = settings_change(&api, &view, spec, query.plan)?;
         if query.plan {
@@ -305,7 +306,7 @@ async fn check_change(api: &Inner, before: &ClusterSpec, after: &ClusterSpec) ->
     }
     let mut problems = problems(api, after)?;
     problems.retain(|problem| {
-        ["nodes", "replication"].contains(&problem.field.as_str())
+        ["nodes", "replication", "drill.schedule"].contains(&problem.field.as_str())
             || (after.parameters != before.parameters && problem.field.starts_with("parameters."))
     });
     if !problems.is_empty() {

@@ -6,6 +6,7 @@ mod auth;
 mod clusters;
 mod connection;
 mod document;
+mod drills;
 mod engines;
 mod error;
 mod events;
@@ -17,6 +18,7 @@ mod paging;
 mod parameters;
 mod passwords;
 mod providers;
+mod reports;
 mod request;
 mod sessions;
 mod tokens;
@@ -114,6 +116,9 @@ fn routes() -> OpenApiRouter<Arc<Inner>> {
         .routes(routes!(operations::create))
         .routes(routes!(operations::list))
         .routes(routes!(operations::show))
+        .routes(routes!(reports::list))
+        .routes(routes!(reports::show))
+        .routes(routes!(drills::list))
         .routes(routes!(events::watch))
         .routes(routes!(audit::list))
 }

@@ -380,13 +380,22 @@ pub fn assignment(world: &World, node: &NodeId) -> Option<Assignment> {
         let secret = Secret::open(&world.store, &cluster.object.id, name)?;
         String::from_utf8(secret).ok()
     };
+    let peer_key = secret(secrets::PEER_KEY)?;
     let secrets = Secrets {
         user: engine.user.clone(),
         user_password: secret(secrets::USER_PASSWORD)?,
         database: engine.database.clone(),
         replication_password: secret(secrets::REPLICATION_PASSWORD)?,
         rewind_password: secret(secrets::REWIND_PASSWORD)?,
-        peer_key: secret(secrets::PEER_KEY)?,
+        probe_password: probe_password(&peer_key),
+        peer_key,
     };
     Some(assign::assignment(seq, &cluster.object, &nodes, &node.object, engine, secrets))
+}
+
+/// Follows from a secret that every cluster has, also one that is older than the prober.
+fn probe_password(peer_key: &str) -> String {
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, peer_key.as_bytes());
+    let tag = ring::hmac::sign(&key, b"the password of the prober");
+    tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bellwether_contracts::{Driver, Sessions};
+use bellwether_contracts::{Driver, Prober, Sessions};
 use bellwether_model::engine::EngineProfile;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::local::Routes;
@@ -64,6 +64,15 @@ pub fn sessions(routes: &Routes) -> Option<Arc<dyn Sessions>> {
         postgres::profile::NAME | timescaledb::NAME | hydra::NAME => {
             Some(Arc::new(postgres::sessions::PostgresSessions::new(routes.private_port)))
         }
+        _ => None,
+    }
+}
+
+/// The way to measure how long writes of the assigned engine wait, where one is known.
+#[must_use]
+pub fn prober(routes: &Routes) -> Option<Arc<dyn Prober>> {
+    match routes.engine.as_str() {
+        postgres::profile::NAME => Some(Arc::new(postgres::sessions::PostgresProber::new(routes))),
         _ => None,
     }
 }

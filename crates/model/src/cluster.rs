@@ -5,11 +5,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::bytes::Bytes;
+use crate::drill::{DrillProgress, DrillSchedule};
 use crate::group::{JointConfig, TimerProfile};
 use crate::id::{ClusterId, NodeId, OperationId};
 use crate::operation::Allowed;
 use crate::parameter::Parameters;
 use crate::replication::{ReplicationMode, Term};
+use crate::report::Suspicion;
 use crate::time::Timestamp;
 
 /// What every node of a cluster gets.
@@ -63,6 +65,9 @@ pub struct ClusterSpec {
     #[serde(default, skip_serializing_if = "Parameters::is_empty")]
     #[schema(value_type = BTreeMap<String, String>)]
     pub parameters: Parameters,
+    /// Drills that begin by themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<DrillSchedule>,
 }
 
 fn default_provider() -> String {
@@ -166,6 +171,12 @@ pub struct ClusterStatus {
     /// When an automatic failover last ended; the anti-flap rule looks at it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_failover_at: Option<Timestamp>,
+    /// The last change of primary, while nobody has told how long writes waited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unmeasured: Option<OperationId>,
+    /// How far the schedule of drills was followed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<DrillProgress>,
 }
 
 impl Default for ClusterStatus {
@@ -182,6 +193,8 @@ impl Default for ClusterStatus {
             handover: Handover::None,
             operation: None,
             last_failover_at: None,
+            unmeasured: None,
+            drill: None,
         }
     }
 }
@@ -208,6 +221,12 @@ pub struct ClusterView {
     pub nodes_healthy: u32,
     /// The operation that moves the cluster now.
     pub operation: Option<OperationId>,
+    /// A primary of which less is heard than should be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspicion: Option<Suspicion>,
+    /// When the next drill is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_drill_at: Option<Timestamp>,
     /// Which operations may be asked for now and, for the rest, why not.
     pub operations: Vec<Allowed>,
 }
@@ -228,4 +247,15 @@ pub struct ClusterChange {
     #[serde(default)]
     #[schema(value_type = Option<BTreeMap<String, String>>)]
     pub parameters: Option<Parameters>,
+    /// Drills that begin by themselves; `null` for none any more.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<DrillSchedule>)]
+    pub drill: Option<Option<DrillSchedule>>,
+}
+
+/// Tells a field that is `null` from one that is left out.
+fn given<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }

@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use crate::cluster::NodeSize;
 use crate::divergence::Divergence;
+use crate::drill::DrillOrder;
 use crate::id::{ClusterId, NodeId};
 use crate::operation::Allowed;
 use crate::replication::{Position, Target};
@@ -42,6 +43,9 @@ pub struct Node {
     /// What its engine shall run with. Differs from the cluster's while that is being changed.
     #[serde(default)]
     pub settings: NodeSettings,
+    /// Its engine shall be killed once, to try what follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<DrillOrder>,
 }
 
 /// The order to copy a replica's data anew. Its former data is kept aside while the order stands.

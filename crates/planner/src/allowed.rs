@@ -1,9 +1,11 @@
 //! Which operations may be asked for now and, for the rest, why not and what to do about it. The
 //! API refuses by it, the CLI and the dashboard show it; nobody repeats it.
 
+use bellwether_model::drill::DrillKind;
 use bellwether_model::operation::{Allowed, NewOperation};
 use bellwether_model::{ClusterPhase, NodeId, OperationKind};
 
+use crate::drills;
 use crate::election::{self, Verdict};
 use crate::view::{NodeFacts, View};
 use crate::{reconfigure, resync};
@@ -17,6 +19,7 @@ pub fn allowed_on_cluster(view: &View) -> Vec<Allowed> {
         on_cluster(OperationKind::AddNode),
         allowed(OperationKind::Resync, resync),
         allowed(OperationKind::Reconfigure, reconfigure::refuse(view)),
+        allowed(OperationKind::Drill, drills::refuse(view, DrillKind::Switchover, false)),
         on_cluster(OperationKind::DeleteCluster),
     ]
 }
@@ -52,6 +55,9 @@ pub fn check_operation(view: &View, request: &NewOperation) -> Result<(), String
             refuse_on_cluster(view, request.kind)
         }
         OperationKind::Resync => resync::refuse(view, &resync::resolve(view, request)?),
+        OperationKind::Drill => {
+            drills::refuse(view, request.drill.unwrap_or_default(), request.allow_loss)
+        }
         OperationKind::CreateCluster => Some("the cluster exists already".to_owned()),
         OperationKind::Reconfigure => {
             Some("settings are changed by changing the cluster's `parameters`".to_owned())

@@ -46,6 +46,7 @@ pub fn assignment(
         promise: status.promised,
         target: node.target.clone(),
         copy: node.copy.clone(),
+        drill: node.drill.clone(),
         prepare: status.handover != Handover::None,
         hold: status.handover == Handover::Hold,
         read_lag_max: engine.log.lag_max,

@@ -5,7 +5,7 @@ use bellwether_model::problem::FieldProblem;
 use bellwether_model::provider::ProviderLimits;
 use bellwether_model::{Bytes, ClusterSpec, ReplicationMode, name};
 
-use crate::reconfigure;
+use crate::{drills, reconfigure};
 
 /// The fields of a spec that cannot be carried out by this engine at this provider.
 #[must_use]
@@ -19,6 +19,7 @@ pub fn check_spec(
         ("version", check_version(spec, engine)),
         ("nodes", check_nodes(spec, engine, limits)),
         ("replication", check_replication(spec, engine)),
+        ("drill.schedule", check_drill(spec)),
         ("size.cpus", check_cpus(spec, limits)),
         (
             "size.memory",
@@ -86,6 +87,10 @@ fn check_replication(spec: &ClusterSpec, engine: &EngineProfile) -> Option<Strin
             })
         }
     }
+}
+
+fn check_drill(spec: &ClusterSpec) -> Option<String> {
+    drills::check_schedule(&spec.drill.as_ref()?.schedule).err()
 }
 
 fn check_cpus(spec: &ClusterSpec, limits: &ProviderLimits) -> Option<String> {
@@ -193,6 +198,8 @@ pub(crate) mod tests {
                 serde_json::json!({"cpus": 1, "memory": "1MiB", "disk": "5GiB"}),
             ),
             ("size.disk", "size", serde_json::json!({"cpus": 1, "memory": "1GiB", "disk": "5TiB"})),
+            ("", "drill", serde_json::json!({"schedule": "0 4 * * 0", "kind": "failover"})),
+            ("drill.schedule", "drill", serde_json::json!({"schedule": "on Sundays"})),
         ];
         for (problem, field, value) in table {
             let mut json = good.clone();

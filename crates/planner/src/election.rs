@@ -9,7 +9,8 @@ use std::collections::BTreeSet;
 use bellwether_model::mutation::{Mutation, mutated};
 use bellwether_model::node::NodePhase;
 use bellwether_model::replication::Position;
-use bellwether_model::{Actual, NodeId, Term};
+use bellwether_model::report::{Evidence, Witness};
+use bellwether_model::{Actual, NodeId, Term, Timestamp};
 
 use crate::view::{NodeFacts, View};
 
@@ -67,6 +68,35 @@ pub fn judge(view: &View) -> Verdict {
     }
     let engine_speaks = heard.iter().any(|facts| hears_engine(facts, &primary.node.id, suspect));
     if engine_speaks { Verdict::AgentLost } else { Verdict::NodeLost }
+}
+
+/// What is known of the primary, in numbers.
+#[must_use]
+pub fn evidence(view: &View, seen_at: Timestamp) -> Option<Evidence> {
+    let primary = view.primary()?;
+    let known = |facts: &NodeFacts| facts.report().map(|_| facts.age_ms());
+    let voters = view.cluster.status.config.voters();
+    let witness = |facts: &NodeFacts| {
+        // What was said then is older by now.
+        let now = |age: u64| age.saturating_add(facts.age_ms());
+        Witness {
+            node_name: facts.node.name.clone(),
+            votes: voters.contains(&facts.node.id),
+            report_age_ms: known(facts),
+            lease_request_age_ms: facts.report().and_then(|r| r.lease_request_age_ms).map(now),
+            engine_message_age_ms: facts.worker().and_then(|w| w.upstream_age_ms).map(now),
+        }
+    };
+    let others = view.nodes.iter().filter(|facts| facts.node.id != primary.node.id);
+    Some(Evidence {
+        node_name: primary.node.name.clone(),
+        seen_at,
+        report_age_ms: known(primary),
+        suspect_after_ms: view.timers().suspect_ms,
+        engine_died: primary.surrender(view.cluster.status.term).is_some(),
+        machine_stopped: primary.machine_stopped,
+        witnesses: others.map(witness).collect(),
+    })
 }
 
 fn hears_lease_requests(facts: &NodeFacts, suspect_ms: u64) -> bool {

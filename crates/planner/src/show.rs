@@ -5,11 +5,13 @@ use bellwether_model::cluster::Handover;
 use bellwether_model::engine::LogUnit;
 use bellwether_model::node::{NodeHealth, NodePhase, NodeRole, disk_kept_free};
 use bellwether_model::{
-    Actual, ClusterPhase, ClusterView, NodeId, NodeView, OperationKind, Target,
+    Actual, ClusterPhase, ClusterView, NodeId, NodeView, OperationKind, Target, Timestamp,
 };
 
 use crate::allowed::{allowed_on_cluster, allowed_on_node, lag};
+use crate::drills;
 use crate::election::{self, Verdict};
+use crate::suspicion::suspicion;
 use crate::view::{NodeFacts, View};
 
 /// Milliseconds without a report after which figures are not shown as if they were of now.
@@ -35,8 +37,14 @@ pub fn cluster_view(view: &View) -> ClusterView {
         nodes_total: view.nodes.len() as u32,
         nodes_healthy: healthy as u32,
         operation: view.operation.as_ref().or(view.queued.first()).map(|o| o.id.clone()),
+        suspicion: suspicion(view),
+        next_drill_at: next_drill_at(view),
         operations: allowed_on_cluster(view),
     }
+}
+
+fn next_drill_at(view: &View) -> Option<Timestamp> {
+    drills::next_after(&view.cluster.spec.drill.as_ref()?.schedule, view.now)
 }
 
 /// The state of the cluster in one word and one sentence.

@@ -7,7 +7,7 @@ use bellwether_model::mutation::{Mutation, mutated};
 use bellwether_model::node::NodePhase;
 use bellwether_model::replication::Position;
 use bellwether_model::{
-    Actual, Cluster, Node, NodeId, Operation, OperationKind, Target, Term, Timers,
+    Actual, Cluster, Node, NodeId, Operation, OperationKind, Target, Term, Timers, Timestamp,
 };
 use bellwether_protocol::Report;
 use bellwether_protocol::local::WorkerReport;
@@ -24,6 +24,8 @@ pub struct View {
     pub operation: Option<Operation>,
     /// Operations that wait, the oldest first.
     pub queued: Vec<Operation>,
+    /// The wall clock, for schedules alone.
+    pub now: Timestamp,
     /// Milliseconds since this server started to listen to agents.
     pub server_age_ms: u64,
     /// Milliseconds since the last automatic failover of this cluster ended.

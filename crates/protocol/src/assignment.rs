@@ -1,6 +1,7 @@
 //! What a node shall be: the whole of it, in one message.
 
 use bellwether_model::cluster::NodeSize;
+use bellwether_model::drill::DrillOrder;
 use bellwether_model::engine::EnginePorts;
 use bellwether_model::group::{JointConfig, Timers};
 use bellwether_model::node::CopyOrder;
@@ -29,6 +30,9 @@ pub struct Assignment {
     /// set aside goes.
     #[serde(default)]
     pub copy: Option<CopyOrder>,
+    /// The worker of that term's primary kills its engine, once for each token.
+    #[serde(default)]
+    pub drill: Option<DrillOrder>,
     /// A planned switchover comes: the worker of the primary makes the engine's stop quick
     /// (`Driver::prepare_handover`) and says so in `WorkerReport::prepared`.
     #[serde(default)]
@@ -101,6 +105,9 @@ pub struct Secrets {
     pub database: String,
     pub replication_password: String,
     pub rewind_password: String,
+    /// Of the user whose writes measure how long writes wait; empty: it is not measured.
+    #[serde(default)]
+    pub probe_password: String,
     /// Keys the digest of the sentries' messages; hexadecimal, 32 bytes.
     pub peer_key: String,
 }

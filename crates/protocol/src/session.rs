@@ -1,6 +1,7 @@
 //! The session between an agent's sentry and the server.
 
 use bellwether_model::replication::Position;
+use bellwether_model::report::WriteGap;
 use bellwether_model::{ClusterId, NodeId, Term};
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +71,9 @@ pub struct Report {
     /// something to the primary. None: it is not known that any are held back.
     #[serde(default)]
     pub open_sessions: Option<u32>,
+    /// How long writes waited at this node's endpoint at the last changes of primary.
+    #[serde(default)]
+    pub gaps: Vec<WriteGap>,
     /// Milliseconds since the worker was last heard from; none: not yet.
     pub worker_age_ms: Option<u64>,
     /// The worker's last report.

@@ -33,6 +33,7 @@ pub fn view(store: &Store, id: &ClusterId) -> Option<View> {
         nodes,
         operation,
         queued,
+        now,
         server_age_ms: millis(store.live().started().elapsed()),
         last_failure_age_ms,
     })

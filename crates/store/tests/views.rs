@@ -56,6 +56,7 @@ fn node(cluster: &Cluster, ordinal: u32) -> Node {
         target: Target::Stopped,
         copy: None,
         settings: Default::default(),
+        drill: None,
     }
 }
 
@@ -75,6 +76,7 @@ fn report() -> Report {
         gate: bellwether_protocol::session::GateReport::default(),
         surrendered: None,
         open_sessions: None,
+        gaps: Vec::new(),
         worker_age_ms: None,
         worker: None,
     }

@@ -14,7 +14,7 @@ import {
   listParameters,
 } from './clusters';
 import { keys } from './keys';
-import { getOperation, listOperations } from './operations';
+import { getOperation, getReport, listDrills, listOperations } from './operations';
 import { getMe } from './session';
 import type { ClusterSpec, NodeView, Page } from './types';
 
@@ -68,6 +68,9 @@ export const goneQuery = (name: string) => note(keys.gone(name));
 /** The id of the operation that is followed above a cluster's tabs. */
 export const watchedQuery = (clusterId: string) => note(keys.watched(clusterId));
 
+/** The id of the last change of primary that was followed there; its report is worth a look. */
+export const changedQuery = (clusterId: string) => note(keys.changed(clusterId));
+
 export const nodesQuery = (clusterId: string) =>
   queryOptions({
     queryKey: keys.nodes(clusterId),
@@ -109,3 +112,12 @@ export const operationsQuery = (clusterId?: string) =>
 
 export const operationQuery = (id: string) =>
   queryOptions({ queryKey: keys.operation(id), queryFn: ({ signal }) => getOperation(id, signal) });
+
+export const reportQuery = (id: string) =>
+  queryOptions({ queryKey: keys.report(id), queryFn: ({ signal }) => getReport(id, signal) });
+
+export const drillsQuery = (clusterId: string) =>
+  queryOptions({
+    queryKey: keys.drills(clusterId),
+    queryFn: async ({ signal }) => (await listDrills(clusterId, signal)).items,
+  });

@@ -2,6 +2,7 @@
 //! must be well again.
 
 use bellwether_model::cluster::{Handover, NodeSize};
+use bellwether_model::drill::DrillKind;
 use bellwether_model::group::TimerProfile;
 use bellwether_model::node::NodePhase;
 use bellwether_model::operation::NewOperation;
@@ -114,6 +115,7 @@ fn draw_spec(state: &mut State) -> ClusterSpec {
         replication,
         timers,
         parameters: Default::default(),
+        drill: None,
     }
 }
 
@@ -303,13 +305,13 @@ impl Run {
             let mut state = self.hub.lock();
             let name = names.choose(&mut state.rng).cloned();
             let modes = [ReplicationMode::Async, ReplicationMode::Prefer, ReplicationMode::Strict];
-            (state.rng.random_range(0..17), name, *modes.choose(&mut state.rng).expect("some"))
+            (state.rng.random_range(0..19), name, *modes.choose(&mut state.rng).expect("some"))
         };
         match choice {
             0..6 => self.ask_for(NewOperation::of(OperationKind::Switchover, name)),
             6 => self.ask_for(NewOperation::of(OperationKind::AddNode, None)),
             7 => self.ask_for(NewOperation::of(OperationKind::RemoveNode, name)),
-            13.. => {
+            16.. => {
                 let (name, values) = {
                     let rng = &mut self.hub.lock().rng;
                     *settings::CHOICES.choose(rng).expect("some")
@@ -317,7 +319,13 @@ impl Run {
                 let value = values.choose(&mut self.hub.lock().rng).copied().expect("some");
                 self.server.choose(&self.cluster, name, value);
             }
-            10.. => {
+            13..16 => {
+                let allow_loss = self.hub.lock().rng.random_bool(0.5);
+                let kind = if choice == 13 { DrillKind::Switchover } else { DrillKind::Failover };
+                let drill = NewOperation::of(OperationKind::Drill, None);
+                self.ask_for(NewOperation { drill: Some(kind), allow_loss, ..drill });
+            }
+            10..13 => {
                 let nodes = name.filter(|_| choice == 12).into_iter().collect();
                 let (copy, allow_waiting) = {
                     let rng = &mut self.hub.lock().rng;

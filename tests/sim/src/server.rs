@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bellwether_control::{Authority, World, machines, orphans, reconcile, sessions};
+use bellwether_model::drill::Drill;
 use bellwether_model::operation::NewOperation;
 use bellwether_model::parameter::ParameterText;
 use bellwether_model::reconfigure::Reconfigure;
@@ -202,6 +203,12 @@ impl Server {
                 OperationKind::Resync => {
                     let resync = bellwether_planner::resync::resolve(&view, &request);
                     operation.state = serde_json::to_value(resync.ok()).expect("plain data");
+                }
+                OperationKind::Drill => {
+                    let (kind, allow_loss) =
+                        (request.drill.unwrap_or_default(), request.allow_loss);
+                    let drill = Drill { kind, allow_loss, ..Drill::default() };
+                    operation.state = serde_json::to_value(drill).expect("plain data");
                 }
                 OperationKind::AddNode => cluster.object.spec.nodes = count + 1,
                 OperationKind::RemoveNode => {

@@ -5,6 +5,7 @@ use std::io::Read as _;
 use std::path::PathBuf;
 
 use bellwether_model::cluster::ClusterChange;
+use bellwether_model::drill::DrillSchedule;
 use bellwether_model::parameter::ParameterText;
 use bellwether_model::plan::Plan;
 use bellwether_model::{ClusterSpec, ClusterView, Parameters};
@@ -218,6 +219,7 @@ fn changes(spec: &ClusterSpec, now: &ClusterSpec) -> Vec<Change> {
         ("nodes", now.nodes.to_string(), spec.nodes.to_string()),
         ("replication", now.replication.to_string(), spec.replication.to_string()),
         ("timers", word(&now.timers), word(&spec.timers)),
+        ("drill", drill(&now.drill), drill(&spec.drill)),
     ]
     .into_iter()
     .filter(|(_, from, to)| from != to)
@@ -254,6 +256,14 @@ async fn canonical(
     Ok(written.collect())
 }
 
+fn drill(of: &Option<DrillSchedule>) -> String {
+    match of {
+        None => "none".to_owned(),
+        Some(of) if of.allow_loss => format!("{} at {}, loss allowed", of.kind.word(), of.schedule),
+        Some(of) => format!("{} at {}", of.kind.word(), of.schedule),
+    }
+}
+
 impl Work {
     /// What would change, for people.
     fn lines(&self) -> Vec<String> {
@@ -279,6 +289,7 @@ fn change_to(spec: &ClusterSpec) -> ClusterChange {
         timers: Some(spec.timers),
         nodes: Some(spec.nodes),
         parameters: Some(spec.parameters.clone()),
+        drill: Some(spec.drill.clone()),
     }
 }
 

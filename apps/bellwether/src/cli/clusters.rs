@@ -112,6 +112,7 @@ async fn run_create(context: &Context, create: Create) -> Result {
         replication: create.replication,
         timers: create.timers,
         parameters: parameters::chosen(create.parameters),
+        drill: None,
     };
     if create.acting.plan {
         return context.show_plan(&context.client.plan_creation(&spec).await?);

@@ -4,6 +4,7 @@ mod apply;
 mod clusters;
 mod config;
 mod connection;
+mod drills;
 mod engines;
 mod failure;
 mod login;
@@ -11,6 +12,7 @@ mod nodes;
 mod operations;
 pub(crate) mod output;
 mod parameters;
+mod reports;
 mod tokens;
 mod watch;
 
@@ -64,6 +66,12 @@ pub(crate) enum Command {
     /// Look at what is being done and was done
     #[command(subcommand)]
     Operation(operations::Command),
+    /// What changes of primary have seen, decided, taken and lost
+    #[command(subcommand)]
+    Report(reports::Command),
+    /// Try the change of primary, now or on schedule
+    #[command(subcommand)]
+    Drill(drills::Command),
     /// Create or change clusters as a file says
     Apply(apply::Apply),
     /// What engines can be created
@@ -161,6 +169,8 @@ async fn dispatch(global: Global, command: Command) -> Result {
         Command::Node(command) => nodes::run(&context, command).await,
         Command::Parameter(command) => parameters::run(&context, command).await,
         Command::Operation(command) => operations::run(&context, command).await,
+        Command::Report(command) => reports::run(&context, command).await,
+        Command::Drill(command) => drills::run(&context, command).await,
         Command::Apply(command) => apply::run(&context, command).await,
         Command::Engine(command) => engines::run(&context, command).await,
         Command::Provider(command) => engines::run_provider(&context, command).await,

@@ -11,7 +11,7 @@ use super::failure::Result;
 use super::output::{Format, or_dash, print, say, table, word};
 
 /// What a report may hold, in the order in which it is told.
-const REPORT: [(&str, &str); 20] = [
+const REPORT: [(&str, &str); 23] = [
     ("evidence", "What was seen"),
     ("former_name", "Former primary"),
     ("former_position", "Its log, as last reported"),
@@ -30,6 +30,9 @@ const REPORT: [(&str, &str); 20] = [
     ("drained_ms", "No transaction was open after"),
     ("surrendered_ms", "Role given up after"),
     ("serving_ms", "New primary served after"),
+    ("write_gap_ms", "Writes waited"),
+    ("gap_before_ms", "In the drill before"),
+    ("whole_ms", "Whole again after"),
     ("redundancy_min", "Copies at the lowest point"),
     ("failure", "Why it failed"),
 ];

@@ -23,6 +23,11 @@ impl ToPrimary {
         Self { routes, led: watch::Sender::default(), open: Count::default() }
     }
 
+    /// The same way for one of ours, whose sessions nobody waits for.
+    pub(super) fn uncounted(&self) -> Self {
+        Self { routes: self.routes.clone(), led: self.led.clone(), open: Count::default() }
+    }
+
     /// Takes what is about to be in force.
     pub(super) fn take(&self, routes: &Routes) {
         let led = Led { term: routes.term, is_held: routes.is_held };

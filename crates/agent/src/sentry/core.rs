@@ -8,9 +8,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bellwether_model::mutation::{Mutation, mutated};
+use bellwether_model::report::WriteGap;
 use bellwether_model::{Actual, ClusterId, NodeId, Target, Term};
 use bellwether_protocol::Assignment;
-use bellwether_protocol::local::{EndpointReport, Routes, WorkerReport};
+use bellwether_protocol::local::{EndpointReport, ProbePassword, Routes, WorkerReport};
 use bellwether_protocol::peer::PeerBody;
 use bellwether_protocol::session::{GateReport, Report, Surrender};
 use serde::{Deserialize, Serialize};
@@ -92,6 +93,7 @@ pub struct Core {
     heard: BTreeMap<NodeId, (u64, u64)>,
     hold_since: Option<u64>,
     endpoint: Endpoint,
+    gaps: Vec<WriteGap>,
     /// Counts assignments taken in this incarnation.
     version: u64,
 }
@@ -127,6 +129,7 @@ impl Core {
             heard: BTreeMap::new(),
             hold_since: is_held.then_some(now),
             endpoint: Endpoint::Gone(now),
+            gaps: Vec::new(),
             version: 0,
         }
     }
@@ -388,6 +391,11 @@ impl Core {
         self.endpoint = Endpoint::There(report);
     }
 
+    /// What the endpoint has measured, all that it still knows.
+    pub fn on_gaps(&mut self, gaps: Vec<WriteGap>) {
+        self.gaps = gaps;
+    }
+
     /// The endpoint is gone.
     pub fn on_endpoint_gone(&mut self, now: u64) {
         self.endpoint = Endpoint::Gone(now);
@@ -425,6 +433,7 @@ impl Core {
             version: self.version,
             engine: assignment.engine.name.clone(),
             private_port: ports.private,
+            probe_password: ProbePassword(assignment.secrets.probe_password.clone()),
             is_held,
             primary_name: name.map(|member| member.name.clone()).unwrap_or_default(),
             read_write_port: ports.read_write,
@@ -461,6 +470,7 @@ impl Core {
             },
             surrendered: self.saved.surrendered,
             open_sessions: self.open_sessions(now),
+            gaps: self.gaps.clone(),
             worker_age_ms: self.worker.as_ref().map(|(_, at)| age(*at)),
             worker: self.worker.as_ref().map(|(report, _)| self.kept(report)),
         }

@@ -236,6 +236,9 @@ impl Worker {
         if self.step.is_some() {
             return false;
         }
+        if self.drill(&driver, &orders).await {
+            return true;
+        }
         self.keep_settings(&driver, &orders.assignment).await;
         self.drop_former(&driver, &orders.assignment);
         match plan(&actual, &orders.assignment.target, &facts) {
@@ -791,3 +794,5 @@ fn words(act: &Act) -> &'static str {
         Act::Retry => "trying again",
     }
 }
+
+mod drill;

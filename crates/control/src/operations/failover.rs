@@ -10,13 +10,12 @@ use std::sync::Arc;
 use bellwether_model::engine::LogUnit;
 use bellwether_model::mutation::{Mutation, mutated};
 use bellwether_model::node::NodePhase;
-use bellwether_model::replication::Position;
-use bellwether_model::{Actual, NodeId, Operation, Target, Term, Timestamp};
-use bellwether_planner::NodeFacts;
+use bellwether_model::report::Failover as Report;
+use bellwether_model::{Actual, NodeId, Operation, Target, Term};
 use bellwether_planner::election::{self, Verdict};
-use serde::{Deserialize, Serialize};
+use bellwether_planner::{NodeFacts, report};
 
-use super::{age_ms, read_state, term, unknown_step, write_state};
+use super::{age_ms, gaps, read_state, term, unknown_step, write_state};
 use crate::pass::{Outcome, Pass};
 use crate::world::World;
 
@@ -36,59 +35,18 @@ const RESCUE_MS_MAX: u64 = 1_000;
 /// Milliseconds a step may take before the failover is begun anew.
 const STEP_MS_MAX: u64 = 15_000;
 
-/// The report of a failover.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Report {
-    /// What was judged of the primary.
-    pub evidence: String,
-    /// In what places of the log, and `missing_bytes` and `rescued_bytes`, are counted.
-    pub unit: LogUnit,
-    /// The primary that was lost.
-    pub former: Option<NodeId>,
-    pub former_name: Option<String>,
-    /// Where the former primary's log was last known to end.
-    pub former_position: Option<Position>,
-    /// The new term.
-    pub term: Term,
-    pub probed_at: Option<Timestamp>,
-    /// Who promised the new term.
-    pub promised: BTreeSet<NodeId>,
-    /// Why the former primary could no longer accept writes.
-    pub fence: String,
-    pub candidate: Option<NodeId>,
-    pub candidate_name: Option<String>,
-    pub candidate_position: Option<Position>,
-    /// So much the candidate took from the former primary's files.
-    pub rescued_bytes: Option<u64>,
-    /// So much the former primary had reported and the new one lacks.
-    pub missing_bytes: Option<u64>,
-    /// Milliseconds in which the former primary may have acknowledged more than it had reported.
-    /// None: not known.
-    pub unseen_ms: Option<u64>,
-    /// What turned out to be lost when the former primary came back: transactions and bytes of log.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub found_transactions: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub found_bytes: Option<u64>,
-    /// Milliseconds from the beginning of the failover to each end.
-    pub promised_ms: Option<u64>,
-    pub fenced_ms: Option<u64>,
-    pub serving_ms: Option<u64>,
-}
-
 pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str) -> Outcome {
     let mut report: Report = read_state(op);
     let outcome = match name {
         "confirm_loss" => confirm_loss(world, pass, op, &mut report),
         "collect_promises" => collect_promises(pass, op, &mut report),
         "await_fence" => await_fence(world, pass, op, &mut report),
-        "choose_candidate" => choose_candidate(pass, &mut report),
-        "rescue_tail" => rescue_tail(pass, &mut report),
+        "choose_candidate" => choose_candidate(pass, op, &mut report),
+        "rescue_tail" => rescue_tail(pass, op, &mut report),
         "advance_term" => advance_term(pass, op, &mut report),
         "await_primary" => await_primary(pass, op, &mut report),
         "repoint" => repoint(pass, &report),
-        "write_report" => write_report(pass, op, &report),
+        "write_report" => write_report(pass, op, &mut report),
         _ => unknown_step(name),
     };
     write_state(op, &report);
@@ -126,6 +84,8 @@ fn confirm_loss(
     }
     report.evidence = words(verdict).to_owned();
     report.unit = pass.view.log.unit;
+    report.seen = election::evidence(&pass.view, pass.now);
+    report.confirmed_ms = Some(age_ms(pass, op));
     // One that was never confirmed may have served all the same.
     let former = pass.view.primary_or_candidate();
     let former = former.map(|facts| (facts.node.clone(), facts.position()));
@@ -186,6 +146,7 @@ fn collect_promises(pass: &mut Pass, op: &Operation, report: &mut Report) -> Out
         .filter(|facts| Some(&facts.node.id) != report.former.as_ref())
         .all(|facts| promised.contains(&facts.node.id));
     if config.elects(&promised) && (is_everybody || pass.step_age_ms > MORE_PROMISES_MS) {
+        report.promised_names = names(pass, &promised);
         report.promised = promised;
         report.candidate = None;
         report.promised_ms = Some(age_ms(pass, op));
@@ -207,11 +168,17 @@ fn collect_promises(pass: &mut Pass, op: &Operation, report: &mut Report) -> Out
     let is_named = report.candidate.is_some() && report.candidate == report.former;
     if may_return && (is_named || pass.step_age_ms > RECONFIRM_AFTER_MS) {
         report.candidate.clone_from(&report.former);
+        report.promised_names = names(pass, &promised);
         report.promised = promised;
         return Outcome::Next;
     }
     let needed = config.iter().map(|config| config.promise_quorum()).max().unwrap_or(1);
     Outcome::wait(format!("{} of {needed} promises", promised.len()))
+}
+
+fn names(pass: &Pass, ids: &BTreeSet<NodeId>) -> Vec<String> {
+    let nodes = pass.view.nodes.iter().filter(|facts| ids.contains(&facts.node.id));
+    nodes.map(|facts| facts.node.name.clone()).collect()
 }
 
 fn await_fence(
@@ -284,7 +251,7 @@ fn authority_age_ms(world: &Arc<World>, pass: &Pass, report: &Report) -> u64 {
     report.promised.iter().filter_map(voter).fold(server, u64::min)
 }
 
-fn choose_candidate(pass: &mut Pass, report: &mut Report) -> Outcome {
+fn choose_candidate(pass: &mut Pass, op: &Operation, report: &mut Report) -> Outcome {
     if report.candidate.is_some() && report.candidate == report.former {
         report.candidate_name.clone_from(&report.former_name);
         (report.missing_bytes, report.unseen_ms) = (Some(0), Some(0));
@@ -306,6 +273,7 @@ fn choose_candidate(pass: &mut Pass, report: &mut Report) -> Outcome {
     report.candidate_name = pass.view.node(&candidate).map(|facts| facts.node.name.clone());
     report.candidate = Some(candidate);
     report.candidate_position = Some(position);
+    report.chosen_ms = Some(age_ms(pass, op));
     if is_async(pass) {
         report.missing_bytes = report.former_position.map(|_| loss);
     } else {
@@ -322,7 +290,7 @@ fn is_async(pass: &Pass) -> bool {
 /// When only the engine died, what it wrote last is still on its disk: it is started in recovery,
 /// and the candidate follows it until it holds everything. Where writes wait for confirmations
 /// there is nothing to take.
-fn rescue_tail(pass: &mut Pass, report: &mut Report) -> Outcome {
+fn rescue_tail(pass: &mut Pass, op: &Operation, report: &mut Report) -> Outcome {
     let is_left = mutated(Mutation::TailNotRescued);
     if !is_async(pass) || report.candidate == report.former || is_left {
         return Outcome::Next;
@@ -331,6 +299,7 @@ fn rescue_tail(pass: &mut Pass, report: &mut Report) -> Outcome {
         Outcome::Next => {}
         other => return other,
     }
+    report.rescued_ms = report.rescued_bytes.map(|_| age_ms(pass, op));
     let loss = report.missing_bytes.unwrap_or(0);
     let log = pass.view.log;
     if loss > log.loss_max {
@@ -427,57 +396,24 @@ fn repoint(pass: &mut Pass, report: &Report) -> Outcome {
     Outcome::Next
 }
 
-fn write_report(pass: &Pass, op: &mut Operation, report: &Report) -> Outcome {
-    let unit = pass.view.log.unit;
+fn write_report(pass: &mut Pass, op: &mut Operation, report: &mut Report) -> Outcome {
+    let lost = gaps::lost(report).cloned();
+    let outcome = gaps::await_gaps(pass, op, report.term, lost.as_ref(), &mut report.gaps);
+    if outcome != Outcome::Next {
+        return outcome;
+    }
     let name = report.candidate_name.as_deref().unwrap_or("a replica");
-    let loss = loss_words(unit, report);
+    let loss = report::loss_sentence(report);
     let rescued = match report.rescued_bytes {
         Some(more @ 1..) => format!(", {} were taken from its disk", unit.words(more)),
         _ => String::new(),
     };
     op.message = format!(
-        "{name} took over under term {} in {} ms: {}{rescued}; {loss}",
+        "{name} took over under term {} in {} ms: {}{rescued}{}; {loss}",
         report.term,
         report.serving_ms.unwrap_or_default(),
         report.fence,
+        gaps::words(&report.gaps),
     );
     Outcome::Next
-}
-
-/// What is known of the loss, and what is not. No write is called safe that may be gone.
-fn loss_words(unit: LogUnit, report: &Report) -> String {
-    let former = report.former_name.as_deref().unwrap_or("the former primary");
-    let are =
-        |missing| format!("{} {}", unit.words(missing), if missing == 1 { "is" } else { "are" });
-    match (report.missing_bytes, report.unseen_ms) {
-        (Some(0), Some(0)) => "no acknowledged write is lost".to_owned(),
-        (Some(missing), Some(0)) => format!("{} lost", are(missing)),
-        (Some(0), Some(ms)) => format!(
-            "of what {former} acknowledged in its last {ms} ms, whatever it had not yet sent is \
-             lost"
-        ),
-        (Some(missing), Some(ms)) => format!(
-            "{} lost, and of what {former} acknowledged in its last {ms} ms whatever it had not \
-             yet sent",
-            are(missing)
-        ),
-        _ => format!("how much of what {former} acknowledged is lost is not known"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_write_is_called_safe_that_may_be_gone() {
-        let words = |missing_bytes, unseen_ms| {
-            loss_words(LogUnit::Bytes, &Report { missing_bytes, unseen_ms, ..Report::default() })
-        };
-        assert_eq!(words(Some(0), Some(0)), "no acknowledged write is lost");
-        assert!(words(Some(0), Some(420)).contains("in its last 420 ms"));
-        assert!(words(Some(9), Some(420)).starts_with("9 bytes of log are lost, and"));
-        assert!(words(Some(0), None).contains("not known"));
-        assert!(words(None, Some(3)).contains("not known"));
-    }
 }

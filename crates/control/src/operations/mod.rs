@@ -4,7 +4,9 @@
 pub mod add_node;
 pub mod create_cluster;
 pub mod delete_cluster;
+pub mod drill;
 pub mod failover;
+pub mod gaps;
 pub mod nodes;
 pub mod reconfigure;
 pub mod rejoin;
@@ -33,6 +35,7 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
         OperationKind::Rejoin => rejoin::step(world, pass, op, name),
         OperationKind::Resync => resync::step(world, pass, op, name),
         OperationKind::Reconfigure => reconfigure::step(world, pass, op, name),
+        OperationKind::Drill => drill::step(world, pass, op, name),
         OperationKind::DeleteCluster => delete_cluster::step(world, pass, op, name),
     }
 }

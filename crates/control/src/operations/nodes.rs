@@ -64,6 +64,7 @@ pub fn reserve(pass: &mut Pass) -> Result<Node, String> {
             values: cluster.spec.parameters.clone(),
             restart: false,
         },
+        drill: None,
     };
     cluster.next_ordinal = ordinal + 1;
     Ok(node)

@@ -9,14 +9,13 @@ use std::sync::Arc;
 
 use bellwether_model::cluster::Handover;
 use bellwether_model::mutation::{Mutation, mutated};
-use bellwether_model::replication::Position;
+use bellwether_model::report::Switchover as Report;
 use bellwether_model::transaction::Transaction;
-use bellwether_model::{NodeId, Operation, Target, Term, Timestamp};
+use bellwether_model::{NodeId, Operation, Target};
 use bellwether_planner::election::{self, Verdict};
 use bellwether_planner::{NodeFacts, allowed};
-use serde::{Deserialize, Serialize};
 
-use super::{read_state, term, unknown_step, write_state};
+use super::{gaps, read_state, term, unknown_step, write_state};
 use crate::pass::{Outcome, Pass};
 use crate::world::World;
 
@@ -35,26 +34,6 @@ const SURRENDER_MS_MAX: u64 = 30_000;
 /// Milliseconds the candidate has to receive the last of the log.
 const CATCH_UP_MS_MAX: u64 = 3_000;
 
-/// The report of a switchover.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Report {
-    pub former: Option<NodeId>,
-    pub former_name: Option<String>,
-    pub candidate_name: Option<String>,
-    /// Where the former primary's log ended.
-    pub final_position: Option<Position>,
-    pub term: Term,
-    /// Transactions that are still open are ended, as was asked for.
-    pub end_transactions: bool,
-    pub prepared_at: Option<Timestamp>,
-    pub held_at: Option<Timestamp>,
-    /// Milliseconds from the hold to each end.
-    pub drained_ms: Option<u64>,
-    pub surrendered_ms: Option<u64>,
-    pub serving_ms: Option<u64>,
-}
-
 pub fn step(_: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str) -> Outcome {
     let mut report: Report = read_state(op);
     let Some(candidate) = op.node.clone() else { return Outcome::fail("no replica was named") };
@@ -65,7 +44,7 @@ pub fn step(_: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str) -> 
         "surrender" => surrender(pass, &mut report),
         "advance_term" => advance_term(pass, op, candidate, &mut report),
         "await_primary" => await_primary(pass, &mut report),
-        "repoint" => repoint(pass, op, &report),
+        "repoint" => repoint(pass, op, &mut report),
         _ => unknown_step(name),
     };
     if matches!(outcome, Outcome::Fail(_) | Outcome::Cancel(_)) {
@@ -252,7 +231,7 @@ fn await_primary(pass: &mut Pass, report: &mut Report) -> Outcome {
 }
 
 /// Waits until the former primary follows; what keeps it from that is no failure of the switchover.
-fn repoint(pass: &Pass, op: &mut Operation, report: &Report) -> Outcome {
+fn repoint(pass: &mut Pass, op: &mut Operation, report: &mut Report) -> Outcome {
     let primary = pass.cluster.object.status.primary.as_ref();
     let former = report.former.as_ref().and_then(|id| pass.view.node(id));
     let follows = former
@@ -261,9 +240,16 @@ fn repoint(pass: &Pass, op: &mut Operation, report: &Report) -> Outcome {
     if !follows && pass.step_age_ms < 60_000 {
         return Outcome::wait("waiting for the former primary to follow");
     }
+    let outcome = gaps::await_gaps(pass, op, report.term, None, &mut report.gaps);
+    if outcome != Outcome::Next {
+        return outcome;
+    }
     let name = report.candidate_name.as_deref().unwrap_or("the replica");
     let held = report.serving_ms.unwrap_or_default();
-    op.message =
-        format!("{name} is the primary under term {}; writes waited {held} ms", report.term);
+    op.message = format!(
+        "{name} is the primary under term {}; clients were held back for {held} ms{}",
+        report.term,
+        gaps::words(&report.gaps)
+    );
     Outcome::Next
 }

@@ -7,7 +7,9 @@ use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Member;
 use bellwether_protocol::local::ENDPOINT_SOURCE;
 
-use super::{OS_USER, Postgres, REPLICATION_USER, REWIND_USER, conf, room, slot, socket};
+use super::{
+    OS_USER, PROBE_USER, Postgres, REPLICATION_USER, REWIND_USER, conf, room, slot, socket,
+};
 
 /// A name no replica has: who waits for it waits until the configuration changes.
 const NOBODY: &str = "__none__";
@@ -186,13 +188,14 @@ fn hba(assignment: &Assignment) -> String {
             let _ = writeln!(
                 text,
                 "hostssl replication {REPLICATION_USER} {address}/{bits} scram-sha-256\n\
-                 hostssl postgres {REWIND_USER} {address}/{bits} scram-sha-256"
+                 hostssl postgres {REWIND_USER},{PROBE_USER} {address}/{bits} scram-sha-256"
             );
         }
     }
     let _ = write!(
         text,
-        "host all {REPLICATION_USER},{REWIND_USER},postgres all reject\n\
+        "hostnossl postgres {PROBE_USER} {ENDPOINT_SOURCE}/32 scram-sha-256\n\
+         host all {REPLICATION_USER},{REWIND_USER},{PROBE_USER},postgres all reject\n\
          host replication all all reject\n\
          hostssl all all all scram-sha-256\n\
          hostnossl all all {ENDPOINT_SOURCE}/32 scram-sha-256\n\

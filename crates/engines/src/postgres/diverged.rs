@@ -5,6 +5,7 @@
 //! summary, and of all of them the last few, for a while. Whatever goes wrong here is said, and
 //! keeps no node from coming back.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tracing::warn;
 
 use super::driver::parse_lsn;
-use super::{OS_USER, Postgres, log_directory};
+use super::{OS_USER, PROBE_PREFIX, Postgres, log_directory};
 use crate::files::{at, remove};
 use crate::findings::{self, findings, read, write_summary};
 use crate::room;
@@ -58,15 +59,32 @@ struct Tally {
     first_commit: Option<String>,
     last_commit: Option<String>,
     records: std::collections::BTreeMap<String, u64>,
+    /// Transactions of the prober that have not ended yet: nobody's data.
+    probes: HashSet<String>,
 }
 
 impl Tally {
+    /// A message that begins as the prober's do, or the end of its transaction.
+    fn is_of_prober(&mut self, manager: &str, word: &str, line: &str) -> bool {
+        let number = line.split_once(" tx: ").and_then(|(_, rest)| rest.split(',').next());
+        let Some(number) = number.map(str::trim) else { return false };
+        if manager == "LogicalMessage" && line.contains(&format!("prefix \"{PROBE_PREFIX}\"")) {
+            return self.probes.insert(number.to_owned());
+        }
+        // A transaction that holds anything else is somebody's.
+        self.probes.remove(number) && manager == "Transaction" && word == "COMMIT"
+    }
+
     /// Takes in a line: `rmgr: Heap  len (rec/tot): … desc: INSERT off: 1 …`.
-    fn add(&mut self, line: &str) {
+    /// Whether it is of interest to anybody: what only measures is nobody's.
+    fn add(&mut self, line: &str) -> bool {
         let manager = line.strip_prefix("rmgr:").and_then(|rest| rest.split_whitespace().next());
         let description = line.split_once(" desc: ").map(|(_, description)| description);
-        let (Some(manager), Some(description)) = (manager, description) else { return };
+        let (Some(manager), Some(description)) = (manager, description) else { return true };
         let word = description.split_whitespace().next().unwrap_or_default();
+        if self.is_of_prober(manager, word, line) {
+            return false;
+        }
         let kind = format!("{manager} {word}");
         if self.records.len() < KINDS_MAX || self.records.contains_key(&kind) {
             *self.records.entry(kind).or_default() += 1;
@@ -79,6 +97,7 @@ impl Tally {
             self.first_commit = self.first_commit.take().or_else(|| moment.clone());
             self.last_commit = moment.or(self.last_commit.take());
         }
+        true
     }
 }
 
@@ -160,7 +179,9 @@ impl Postgres {
         if let Some(output) = child.stdout.take() {
             let mut lines = BufReader::new(output).split(b'\n');
             while let Ok(Some(line)) = lines.next_segment().await {
-                told.tally.add(&String::from_utf8_lossy(&line));
+                if !told.tally.add(&String::from_utf8_lossy(&line)) {
+                    continue;
+                }
                 if told.text.len() + line.len() < TEXT_BYTES_MAX {
                     told.text.extend_from_slice(&line);
                     told.text.push(b'\n');
@@ -267,6 +288,11 @@ mod tests {
              0/03000148, desc: ABORT 2026-03-01 12:00:01.000000 UTC",
             "rmgr: Transaction len (rec/tot):     98/    98, tx:        747, lsn: 0/030001A0, prev \
              0/03000178, desc: COMMIT 2026-03-01 12:00:02.500000 UTC; inval msgs: catcache 55",
+            "rmgr: LogicalMessage len (rec/tot):     82/    82, tx:        748, lsn: 0/030001F0, \
+             prev 0/030001A0, desc: MESSAGE transactional, prefix \"bellwether probe\"; payload (0 \
+             bytes): ",
+            "rmgr: Transaction len (rec/tot):     34/    34, tx:        748, lsn: 0/03000248, prev \
+             0/030001F0, desc: COMMIT 2026-03-01 12:00:03.500000 UTC",
             "pg_waldump: something else",
         ] {
             tally.add(line);

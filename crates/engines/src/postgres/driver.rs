@@ -76,6 +76,7 @@ impl Driver for Postgres {
         let is_primary = rows.first().is_some_and(|row| !row.get::<_, bool>(0));
         if is_primary {
             self.keep_slots(assignment).await?;
+            self.keep_prober(assignment).await?;
         }
         Ok(())
     }

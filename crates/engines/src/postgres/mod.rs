@@ -41,6 +41,12 @@ const REPLICATION_USER: &str = "bellwether_replication";
 /// May read what `pg_rewind` reads; members only.
 const REWIND_USER: &str = "bellwether_rewind";
 
+/// Measures how long writes wait; may do nothing else.
+const PROBE_USER: &str = "bellwether_probe";
+
+/// Its writes are messages in the log that begin so.
+const PROBE_PREFIX: &str = "bellwether probe";
+
 /// The engine's own user; the agent alone, over the socket.
 const SUPERUSER: &str = "postgres";
 
@@ -62,6 +68,8 @@ pub struct Postgres {
     /// The arming of the configuration in force.
     mark: Mutex<Option<replication::Mark>>,
     processes: Processes,
+    /// The prober's user is known to be there.
+    has_prober: AtomicBool,
     /// New data is refused, for want of room.
     refusing: AtomicBool,
     /// What only this node held and is kept, the newest first.
@@ -83,6 +91,7 @@ impl Postgres {
             cache: Mutex::default(),
             mark: Mutex::default(),
             processes: Processes::new(OS_USER, PROCESS),
+            has_prober: AtomicBool::default(),
             refusing: AtomicBool::new(room::is_refusing()),
             diverged: Mutex::new(crate::findings::findings()),
             settings: Mutex::default(),

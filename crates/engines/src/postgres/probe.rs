@@ -29,7 +29,8 @@ SELECT pg_is_in_recovery() AS in_recovery,
     current_setting('primary_conninfo') AS conninfo,
     extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::bigint AS uptime,
     (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'
-        AND application_name <> 'bellwether-agent') AS connections,
+        AND application_name <> 'bellwether-agent'
+        AND usename IS DISTINCT FROM 'bellwether_probe') AS connections,
     current_setting('server_version') AS version
 FROM (SELECT 1) one LEFT JOIN pg_stat_wal_receiver r ON true";
 

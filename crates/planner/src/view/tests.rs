@@ -75,6 +75,7 @@ fn sketch_node(cluster: &Cluster, ordinal: u32, count: u32) -> (Node, Seen, Repo
         target,
         copy: None,
         settings: Default::default(),
+        drill: None,
     };
     let follower = |ordinal| Follower {
         node: node_id(ordinal),
@@ -119,6 +120,7 @@ fn sketch_node(cluster: &Cluster, ordinal: u32, count: u32) -> (Node, Seen, Repo
         gate: GateReport { open: is_primary, term: 1, remaining_ms: Some(2_500) },
         surrendered: None,
         open_sessions: None,
+        gaps: Vec::new(),
         worker_age_ms: Some(50),
         worker: Some(worker),
     };
@@ -150,6 +152,7 @@ impl Sketch {
             nodes: nodes.collect(),
             operation: None,
             queued: Vec::new(),
+            now: Timestamp::from_millis(0),
             server_age_ms: 60_000,
             last_failover_age_ms: None,
             last_failure_age_ms: None,

@@ -1,3 +1,4 @@
+import type { Operation } from '../../api/types';
 import { formatPosition } from '../../ui/format';
 import { messages } from './operations.messages';
 
@@ -35,4 +36,19 @@ function isPosition(value: unknown): value is { timeline: number; offset: number
     typeof (value as { timeline: unknown }).timeline === 'number' &&
     typeof (value as { offset: unknown }).offset === 'number'
   );
+}
+
+/** Who is replaced, who has promised and who is promoted, while the primary changes. */
+export function changeWords({ kind, state }: Pick<Operation, 'kind' | 'state'>): string[] {
+  if (kind !== 'failover' && kind !== 'switchover') return [];
+  const known: Record<string, unknown> = { ...state };
+  const text = (key: string) => (typeof known[key] === 'string' ? known[key] : '');
+  const promised = Array.isArray(known.promised_names) ? known.promised_names.join(', ') : '';
+  const [former, candidate] = [text('former_name'), text('candidate_name')];
+  const replaced = kind === 'failover' ? messages.lost : messages.handsOver;
+  return [
+    former && replaced(former),
+    promised && messages.promised(promised),
+    candidate && messages.promoting(candidate),
+  ].filter((words) => words !== '');
 }

@@ -12,7 +12,8 @@ export function PlanView({ plan, hideSummary }: { plan: Plan; hideSummary?: bool
   const facts: (readonly [string, ReactNode])[] = [];
   if (touchesWrites) {
     const { write_pause_ms: pause } = plan;
-    facts.push([messages.writes, pause > 0 ? messages.writesPause(pause) : messages.writesGoOn]);
+    const waits = plan.kind === 'drill' ? messages.writesWait : messages.writesPause;
+    facts.push([messages.writes, pause > 0 ? waits(pause) : messages.writesGoOn]);
     facts.push([messages.copies, messages.copiesMin(plan.redundancy_min)]);
   }
   if (plan.bytes_copied > 0) {

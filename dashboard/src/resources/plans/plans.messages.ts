@@ -4,6 +4,8 @@ export const messages = {
   refused: 'This would be refused now',
   writes: 'Writes',
   writesPause: (ms: number) => `wait about ${formatDuration(ms)}; they are held, not refused`,
+  /** A drill may be of a loss, where sessions end. */
+  writesWait: (ms: number) => `wait about ${formatDuration(ms)}, as in earnest`,
   writesGoOn: 'go on without a pause',
   copies: 'Copies',
   copiesMin: (count: number) =>

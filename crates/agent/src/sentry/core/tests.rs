@@ -64,6 +64,7 @@ fn assignment(seq: u64, target: Target, voters: &[u32]) -> Assignment {
         promise: 1,
         target,
         copy: None,
+        drill: None,
         prepare: false,
         hold: false,
         read_lag_max: 0,
@@ -296,4 +297,15 @@ fn a_report_says_what_the_kernel_was_told() {
     let gate = core.report(Some(3_000), 1_000).gate;
     assert_eq!((gate.open, gate.term, gate.remaining_ms), (true, 1, Some(2_000)));
     assert!(!core.report(Some(900), 1_000).gate.open);
+}
+
+#[test]
+fn what_the_endpoint_has_measured_is_told_until_it_says_otherwise() {
+    let mut core = primary(&[2]);
+    assert_eq!(core.report(None, 1_000).gaps, []);
+    let gap = WriteGap { term: 2, ms: 240, slack_ms: 0 };
+    core.on_gaps(vec![gap]);
+    for now in [1_100, 9_000] {
+        assert_eq!(core.report(None, now).gaps, [gap], "the server may have been away");
+    }
 }

@@ -14,7 +14,8 @@ mod enter;
 mod login;
 mod messages;
 mod pass;
-mod scram;
+mod prober;
+pub(super) mod scram;
 mod session;
 mod talk;
 mod wire;
@@ -31,6 +32,8 @@ use ring::hmac;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tracing::debug;
+
+pub use self::prober::PostgresProber;
 
 use self::login::Came;
 use self::scram::Verifier;
