@@ -18,6 +18,8 @@ const RESTART_PAUSE: Duration = Duration::from_secs(10);
 pub(super) struct Settings {
     /// For which settings the engine was stopped to be started again, and when.
     restarted_for: Option<(u64, Instant)>,
+    /// With which settings the step that runs began.
+    begun_with: u64,
     /// The engine could not be started: with which settings, and what it said.
     not_started: Option<(u64, String)>,
 }
@@ -35,18 +37,20 @@ impl Settings {
         assignment.engine.restart && waits && !is_done
     }
 
-    /// The engine is stopped for whatever reason: what waits for a start will have it.
-    pub(super) fn note_stop(&mut self, assignment: &Assignment, probe: &Probe) {
-        if self.need_restart(assignment, probe) {
-            self.restarted_for = Some((assignment.engine.parameters_version, Instant::now()));
+    pub(super) fn note_begin(&mut self, act: &Act, assignment: &Assignment, probe: &Probe) {
+        self.begun_with = assignment.engine.parameters_version;
+        if *act == Act::Stop && self.need_restart(assignment, probe) {
+            self.restarted_for = Some((self.begun_with, Instant::now()));
         }
     }
 
-    /// An engine that ends while it is started may not take its settings.
-    pub(super) fn note_failure(&mut self, version: u64, act: &Act, failure: &Failure) {
+    /// An engine that ends while it is started may not take its settings. Whether the step would be
+    /// taken with others now.
+    pub(super) fn note_failure(&mut self, version: u64, act: &Act, failure: &Failure) -> bool {
         if is_start(act) && failure.class != Class::NeedsPerson {
-            self.not_started = Some((version, failure.text.clone()));
+            self.not_started = Some((self.begun_with, failure.text.clone()));
         }
+        is_start(act) && self.begun_with != version
     }
 
     pub(super) fn note_success(&mut self, act: &Act) {
@@ -78,14 +82,15 @@ mod tests {
 
     #[test]
     fn a_start_that_fails_is_told_of_the_settings_it_was_made_with_until_one_succeeds() {
-        let mut settings = Settings::default();
+        let mut settings = Settings { begun_with: 3, ..Settings::default() };
         let (start, down) = (Act::StartReplica(None), Probe::default());
         let failure = Failure::transient("the engine ended: FATAL");
         settings.note_failure(3, &Act::Seed("other".into()), &failure);
         assert_eq!(settings.report(3, &down), None, "a copy says nothing of settings");
         settings.note_failure(3, &start, &Failure::needs_person("the disk is full"));
         assert_eq!(settings.report(3, &down), None, "nor does a full disk");
-        settings.note_failure(3, &start, &failure);
+        assert!(!settings.note_failure(3, &start, &failure), "it waits before it tries again");
+        assert!(settings.note_failure(4, &start, &failure), "with others it need not");
         let report = settings.report(3, &down).expect("told");
         assert_eq!(report.refused.as_deref(), Some("the engine ended: FATAL"));
         assert_eq!(settings.report(4, &down), None, "others may do");

@@ -512,9 +512,7 @@ impl Worker {
             (self.log_end, self.measuring) = (None, None);
         }
         self.doing = words(&act).to_owned();
-        if act == Act::Stop {
-            self.settings.note_stop(&assignment, &self.probe);
-        }
+        self.settings.note_begin(&act, &assignment, &self.probe);
         match &act {
             Act::Retry => {
                 self.failure = None;
@@ -568,8 +566,11 @@ impl Worker {
             Ok(ended) => self.succeed(&act, ended).await,
             Err(failure) => {
                 let version = self.assignment().map_or(0, |a| a.engine.parameters_version);
-                self.settings.note_failure(version, &act, &failure);
+                let is_outdated = self.settings.note_failure(version, &act, &failure);
                 self.fail(&failure);
+                if is_outdated {
+                    self.failure = None;
+                }
             }
         }
         true

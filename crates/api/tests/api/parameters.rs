@@ -7,7 +7,7 @@ use crate::calls::Call;
 use crate::world::World;
 
 fn change<'a>(world: &'a World, query: &str, parameters: &Value) -> Call<'a> {
-    let call = world.call("PATCH", &format!("/v1/clusters/demo{query}"));
+    let call = world.call("PATCH", format!("/v1/clusters/demo{query}"));
     call.header("if-match", "\"1\"").json(&json!({ "parameters": parameters }))
 }
 

@@ -310,72 +310,74 @@ fn statements() -> Vec<Parameter> {
     ]
 }
 
+/// Settings that are not a person's to choose: the reason, and their names.
+const OWNED: &[(&str, &[&str])] = &[
+    (
+        "where the engine listens is what the endpoints and the gate rely on",
+        &["listen_addresses", "port", "unix_socket_directories", "unix_socket_permissions"],
+    ),
+    (
+        "who may connect, and how, is the cluster's own",
+        &["hba_file", "ident_file", "password_encryption", "authentication_timeout"],
+    ),
+    (
+        "certificates are issued and renewed by the cluster's authority",
+        &["ssl", "ssl_cert_file", "ssl_key_file", "ssl_ca_file", "ssl_min_protocol_version"],
+    ),
+    (
+        "replication is what a failover relies on; choose the cluster's replication mode",
+        &[
+            "wal_level",
+            "max_wal_senders",
+            "max_replication_slots",
+            "hot_standby",
+            "synchronous_standby_names",
+            "synchronous_commit",
+            "primary_conninfo",
+            "primary_slot_name",
+            "recovery_target_timeline",
+            "wal_sender_timeout",
+            "wal_receiver_timeout",
+            "wal_receiver_status_interval",
+            "wal_retrieve_retry_interval",
+            "wal_keep_size",
+            "max_slot_wal_keep_size",
+            "idle_replication_slot_timeout",
+        ],
+    ),
+    (
+        "no acknowledged write may be lost, and a former primary must be able to come back",
+        &["fsync", "full_page_writes", "wal_log_hints", "data_directory", "config_file"],
+    ),
+    (
+        "the agent supervises the engine, and decides when it is started",
+        &["restart_after_crash", "allow_alter_system", "superuser_reserved_connections"],
+    ),
+    (
+        "connections to clients that are gone have to end before the primary changes",
+        &[
+            "tcp_keepalives_idle",
+            "tcp_keepalives_interval",
+            "tcp_keepalives_count",
+            "tcp_user_timeout",
+        ],
+    ),
+    ("it is kept by Bellwether", &["archive_mode", "archive_command", "restore_command"]),
+    (
+        "which libraries are loaded is part of the engine that was chosen",
+        &["shared_preload_libraries", "session_preload_libraries", "local_preload_libraries"],
+    ),
+    (
+        "the agent reads the engine's log to say why it ended",
+        &["log_destination", "logging_collector", "log_line_prefix", "log_min_messages"],
+    ),
+    ("every node keeps UTC, so that times can be compared", &["timezone", "log_timezone"]),
+    ("it is set while a disk is full", &["default_transaction_read_only"]),
+];
+
 /// Settings that are not a person's to choose, with the reason.
 pub(crate) fn owned() -> Vec<OwnedParameter> {
-    let table: &[(&str, &[&str])] = &[
-        (
-            "where the engine listens is what the endpoints and the gate rely on",
-            &["listen_addresses", "port", "unix_socket_directories", "unix_socket_permissions"],
-        ),
-        (
-            "who may connect, and how, is the cluster's own",
-            &["hba_file", "ident_file", "password_encryption", "authentication_timeout"],
-        ),
-        (
-            "certificates are issued and renewed by the cluster's authority",
-            &["ssl", "ssl_cert_file", "ssl_key_file", "ssl_ca_file", "ssl_min_protocol_version"],
-        ),
-        (
-            "replication is what a failover relies on; choose the cluster's replication mode",
-            &[
-                "wal_level",
-                "max_wal_senders",
-                "max_replication_slots",
-                "hot_standby",
-                "synchronous_standby_names",
-                "synchronous_commit",
-                "primary_conninfo",
-                "primary_slot_name",
-                "recovery_target_timeline",
-                "wal_sender_timeout",
-                "wal_receiver_timeout",
-                "wal_receiver_status_interval",
-                "wal_retrieve_retry_interval",
-                "wal_keep_size",
-                "max_slot_wal_keep_size",
-                "idle_replication_slot_timeout",
-            ],
-        ),
-        (
-            "no acknowledged write may be lost, and a former primary must be able to come back",
-            &["fsync", "full_page_writes", "wal_log_hints", "data_directory", "config_file"],
-        ),
-        (
-            "the agent supervises the engine, and decides when it is started",
-            &["restart_after_crash", "allow_alter_system", "superuser_reserved_connections"],
-        ),
-        (
-            "connections to clients that are gone have to end before the primary changes",
-            &[
-                "tcp_keepalives_idle",
-                "tcp_keepalives_interval",
-                "tcp_keepalives_count",
-                "tcp_user_timeout",
-            ],
-        ),
-        ("it is kept by Bellwether", &["archive_mode", "archive_command", "restore_command"]),
-        (
-            "which libraries are loaded is part of the engine that was chosen",
-            &["shared_preload_libraries", "session_preload_libraries", "local_preload_libraries"],
-        ),
-        (
-            "the agent reads the engine's log to say why it ended",
-            &["log_destination", "logging_collector", "log_line_prefix", "log_min_messages"],
-        ),
-        ("every node keeps UTC, so that times can be compared", &["timezone", "log_timezone"]),
-        ("it is set while a disk is full", &["default_transaction_read_only"]),
-    ];
-    let owned = table.iter().flat_map(|(reason, names)| {
+    let owned = OWNED.iter().flat_map(|(reason, names)| {
         names
             .iter()
             .map(|name| OwnedParameter { name: (*name).to_owned(), reason: (*reason).to_owned() })

@@ -65,9 +65,12 @@ impl Postgres {
     }
 
     async fn until_pid_file(&self) -> Result<(), Failure> {
-        for _ in 0..400 {
+        for turn in 1..=400 {
             if self.postmaster().is_some() {
                 return Ok(());
+            }
+            if turn % 40 == 0 && self.processes.all().is_empty() {
+                break;
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }

@@ -89,6 +89,7 @@ impl Redis {
         probe.upstream_age_ms = self.heard_ms_ago(number("slave_read_repl_offset"), is_linked);
         probe.handed_over = !is_replica && matches!(self.handed(), Handed::Over(_));
         probe.figures = EngineFigures {
+            library: None,
             version: info(said, self.kind.version_name()).map(str::to_owned),
             system_id: None,
             uptime_seconds: number("uptime_in_seconds"),

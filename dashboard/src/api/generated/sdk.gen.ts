@@ -89,8 +89,8 @@ export const getV1ClustersByCluster = <ThrowOnError extends boolean = true>(opti
 });
 
 /**
- * Change what was asked for: the number of nodes, the replication mode, the timers, the settings of
- * the engine. With
+ * Change what was asked for: the number of nodes, the replication mode, the timers, the settings
+ * of the engine. With
  * `plan=true` nothing is changed, and the answer is the plans of the operations that would follow.
  */
 export const patchV1ClustersByCluster = <ThrowOnError extends boolean = true>(options: Options<PatchV1ClustersByClusterData, ThrowOnError>) => (options.client ?? client).patch<PatchV1ClustersByClusterResponses, PatchV1ClustersByClusterErrors, ThrowOnError>({
@@ -164,7 +164,7 @@ export const postV1ClustersByClusterOperations = <ThrowOnError extends boolean =
 });
 
 /**
- * The settings of a cluster's engine: chosen values, defaults, and nodes where others are in force.
+ * The settings of a cluster's engine: chosen values, defaults, and where others are in force.
  */
 export const getV1ClustersByClusterParameters = <ThrowOnError extends boolean = true>(options: Options<GetV1ClustersByClusterParametersData, ThrowOnError>) => (options.client ?? client).get<GetV1ClustersByClusterParametersResponses, GetV1ClustersByClusterParametersErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {

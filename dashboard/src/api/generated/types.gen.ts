@@ -99,8 +99,8 @@ export type ClusterId = string;
 export type ClusterPhase = 'creating' | 'healthy' | 'degraded' | 'failing_over' | 'unavailable' | 'unknown' | 'failed' | 'deleting';
 
 /**
- * What a person asked for; every change raises the generation. Written by the API, but for settings
- * that an engine refused: the operation that was to change them sets them back.
+ * What a person asked for; every change raises the generation. Written by the API, but for
+ * settings that an engine refused: the operation that was to change them sets them back.
  */
 export type ClusterSpec = {
     /**
