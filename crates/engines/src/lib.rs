@@ -72,7 +72,9 @@ pub fn sessions(routes: &Routes) -> Option<Arc<dyn Sessions>> {
 #[must_use]
 pub fn prober(routes: &Routes) -> Option<Arc<dyn Prober>> {
     match routes.engine.as_str() {
-        postgres::profile::NAME => Some(Arc::new(postgres::sessions::PostgresProber::new(routes))),
+        postgres::profile::NAME | timescaledb::NAME | hydra::NAME => {
+            Some(Arc::new(postgres::sessions::PostgresProber::new(routes)))
+        }
         _ => None,
     }
 }

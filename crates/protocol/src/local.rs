@@ -5,8 +5,8 @@ use std::net::Ipv4Addr;
 
 use bellwether_model::divergence::Divergence;
 use bellwether_model::replication::{Actual, Position};
-use bellwether_model::settings::SettingsReport;
 use bellwether_model::report::WriteGap;
+use bellwether_model::settings::SettingsReport;
 use bellwether_model::transaction::Transaction;
 use bellwether_model::{NodeId, Term};
 use serde::{Deserialize, Serialize};

@@ -7,7 +7,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use bellwether_model::engine::LogUnit;
 use bellwether_model::mutation::{Mutation, mutated};
 use bellwether_model::node::NodePhase;
 use bellwether_model::report::Failover as Report;
@@ -405,7 +404,7 @@ fn write_report(pass: &mut Pass, op: &mut Operation, report: &mut Report) -> Out
     let name = report.candidate_name.as_deref().unwrap_or("a replica");
     let loss = report::loss_sentence(report);
     let rescued = match report.rescued_bytes {
-        Some(more @ 1..) => format!(", {} were taken from its disk", unit.words(more)),
+        Some(more @ 1..) => format!(", {} were taken from its disk", report.unit.words(more)),
         _ => String::new(),
     };
     op.message = format!(
