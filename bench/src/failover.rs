@@ -3,6 +3,8 @@
 //! primary's engine is killed; its machine is killed; frozen, and cut off from everybody, so that
 //! nobody can say that it is dead and its lease has to end. Beside it what the engine alone needs:
 //! a bare pair whose replica is promoted by hand at once.
+//!
+//! `ONLY=planned` measures planned changes alone.
 
 use std::time::{Duration, Instant};
 
@@ -74,8 +76,12 @@ pub(crate) async fn run(runs: usize) -> anyhow::Result<()> {
     let mode = std::env::var("REPLICATION").unwrap_or_else(|_| engine.mode.to_owned());
     api.create_of(engine.name, "bench", 3, &mode).await?;
     let mut totals = Totals::default();
+    let is_planned_only = std::env::var("ONLY").is_ok_and(|only| only == "planned");
     for run in 1..=runs {
         planned_move(&api, engine, &mut totals).await?;
+        if is_planned_only {
+            continue;
+        }
         for (kind, fault) in Fault::ALL.into_iter().enumerate() {
             let outage = strike(&api, engine, fault, &mut totals).await?;
             totals.outages[kind].push(outage);
@@ -177,10 +183,19 @@ async fn planned_move(api: &Api, engine: Engine, totals: &mut Totals) -> anyhow:
     let writer = Load::start(engine.name, api.connection("bench").await?, 0, "written").await?;
     writer.progress(100).await?;
     let operation = api.operate("bench", "switchover", Some(&replica)).await?;
-    api.finish(operation.id.as_str(), Duration::from_secs(60)).await?;
+    let operation = api.finish(operation.id.as_str(), Duration::from_secs(60)).await?;
     writer.progress(100).await?;
     let (history, found) = writer.stop().await?;
-    totals.planned.push(history.longest_gap().as_secs_f64() * 1_000.0);
+    let gap_ms = history.longest_gap().as_secs_f64() * 1_000.0;
+    let state = |name: &str| operation.state[name].as_u64().unwrap_or_default();
+    println!(
+        "planned: {gap_ms:.0} ms; the server saw clients held back after {} ms, the end of the \
+         former primary after {} ms, the next one serve after {} ms",
+        state("drained_ms"),
+        state("surrendered_ms"),
+        state("serving_ms"),
+    );
+    totals.planned.push(gap_ms);
     totals.errors_planned += history.errors();
     totals.lost += history.lost(&found).len();
     Ok(())

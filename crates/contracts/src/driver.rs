@@ -127,8 +127,9 @@ pub trait Driver: Send + Sync {
         upstream: Option<&Member>,
     ) -> Result<(), Failure>;
 
-    /// Makes a running replica a primary; returns once it accepts writes.
-    async fn promote(&self, assignment: &Assignment) -> Result<(), Failure>;
+    /// Makes a running replica a primary; returns once it accepts writes. Where the log ended that
+    /// it took over, which is all that it shows and did not write as primary; none: not known.
+    async fn promote(&self, assignment: &Assignment) -> Result<Option<Position>, Failure>;
 
     /// Prepares for a quick handover (a checkpoint); no effect on clients.
     async fn prepare_handover(&self) -> Result<(), Failure>;

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use bellwether_model::mutation::{Mutation, mutated};
 use bellwether_model::node::NodePhase;
-use bellwether_model::{Actual, GroupConfig, JointConfig, NodeId, ReplicationMode};
+use bellwether_model::{Actual, GroupConfig, JointConfig, NodeId, OperationKind, ReplicationMode};
 
 use crate::view::{NodeFacts, View};
 
@@ -103,7 +103,15 @@ fn votes(view: &View, facts: &NodeFacts, primary: &NodeId) -> bool {
         .as_ref()
         .and_then(|seen| seen.streamed_age_ms)
         .is_some_and(|age| age <= timers.suspect_ms);
-    is_member && (streams || (is_in_grace && (primary_sees_it || has_just_streamed)))
+    // One that has just handed its role over comes back as a replica.
+    let hands_over = view
+        .operation
+        .as_ref()
+        .is_some_and(|operation| operation.kind == OperationKind::Switchover && has_vote)
+        && facts.is_fresh(timers.suspect_ms)
+        && facts.is_assigned_to_follow(primary, view.cluster.status.term);
+    let has_a_moment = is_in_grace && (primary_sees_it || has_just_streamed);
+    is_member && (streams || has_a_moment || hands_over)
 }
 
 /// The configuration of a new term: the voters of before without the new primary, under the quorums

@@ -126,6 +126,9 @@ pub struct WorkerReport {
     /// What of the chosen settings is not in force; none: not looked at.
     #[serde(default)]
     pub settings: Option<SettingsReport>,
+    /// The disk under the data takes no writes, and has not for so long that nobody waits for it.
+    #[serde(default)]
+    pub disk_hangs: bool,
     pub engine: EngineFigures,
     pub host: HostFigures,
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, bail};
 
-use crate::docker::inside;
+use crate::docker::{docker, inside};
 
 /// A node whose cable is pulled: nothing reaches it and it reaches nothing; within it, everything
 /// goes on.
@@ -59,6 +59,20 @@ impl Loss {
         Self::by(container, &[format!("add rule inet loss incoming ip saddr {address} drop")])
     }
 
+    /// Nothing passes between the container's node and those addresses.
+    ///
+    /// # Errors
+    /// When the rules cannot be set.
+    pub fn between(container: &str, addresses: &[&str]) -> anyhow::Result<Self> {
+        let rules = addresses.iter().flat_map(|address| {
+            [
+                format!("add rule inet loss incoming ip saddr {address} drop"),
+                format!("add rule inet loss outgoing ip daddr {address} drop"),
+            ]
+        });
+        Self::by(container, &rules.collect::<Vec<_>>())
+    }
+
     /// Whatever goes to that port elsewhere is lost, and what comes from it.
     ///
     /// # Errors
@@ -100,4 +114,78 @@ impl Drop for Loss {
 fn index_of(link: &str) -> Option<String> {
     let path = Path::new("/sys/class/net").join(link).join("ifindex");
     std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
+}
+
+/// A node's disk that hangs: nothing more is written to it, and nothing refused.
+pub struct Frozen {
+    mount: String,
+}
+
+impl Frozen {
+    /// Lets the disk of this container's node hang.
+    ///
+    /// # Errors
+    /// When it is not found, or cannot be frozen.
+    pub fn disk_of(container: &str) -> anyhow::Result<Self> {
+        let frozen = Self { mount: mount_of(container)? };
+        frozen.set("--freeze")?;
+        Ok(frozen)
+    }
+
+    fn set(&self, action: &str) -> anyhow::Result<()> {
+        let status = Command::new("fsfreeze").args([action, &self.mount]).status();
+        if !status.context("run fsfreeze; the package util-linux has it")?.success() {
+            bail!("fsfreeze {action} {} failed", self.mount);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        let _ = self.set("--unfreeze");
+    }
+}
+
+/// A node's disk that is slow: the kernel lets so many writes a second of the container through.
+pub struct Slow {
+    limits: String,
+    device: String,
+}
+
+impl Slow {
+    /// Slows the disk of this container's node down.
+    ///
+    /// # Errors
+    /// When it is not found, or the kernel has no limits for disks.
+    pub fn disk_of(container: &str, writes_a_second: u32) -> anyhow::Result<Self> {
+        let device =
+            Command::new("mountpoint").arg("--fs-devno").arg(mount_of(container)?).output();
+        let device = String::from_utf8(device.context("run mountpoint")?.stdout)?;
+        let id = docker(&["inspect", "--format", "{{.Id}}", container])?;
+        let limits = format!("/sys/fs/cgroup/blkio/docker/{id}/blkio.throttle.write_iops_device");
+        let slow = Self { limits, device: device.trim().to_owned() };
+        slow.set(writes_a_second)?;
+        Ok(slow)
+    }
+
+    fn set(&self, writes_a_second: u32) -> anyhow::Result<()> {
+        let limit = format!("{} {writes_a_second}", self.device);
+        std::fs::write(&self.limits, limit).with_context(|| format!("write {}", self.limits))
+    }
+}
+
+impl Drop for Slow {
+    fn drop(&mut self) {
+        // None is without limit.
+        let _ = self.set(0);
+    }
+}
+
+/// Where the disk of this container's node is mounted on this machine.
+fn mount_of(container: &str) -> anyhow::Result<String> {
+    let format = "{{range .Mounts}}{{if eq .Destination \"/data\"}}{{.Source}}{{end}}{{end}}";
+    let data = docker(&["inspect", "--format", format, container])?;
+    let mount = data.strip_suffix("/data").context("the node's disk is a directory of a mount")?;
+    Ok(mount.to_owned())
 }

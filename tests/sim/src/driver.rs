@@ -359,7 +359,7 @@ impl Driver for SimDriver {
         Ok(())
     }
 
-    async fn promote(&self, assignment: &Assignment) -> Result<(), Failure> {
+    async fn promote(&self, assignment: &Assignment) -> Result<Option<Position>, Failure> {
         self.ask().await?;
         self.write_config(assignment)?;
         self.set_upstream(assignment, None)?;
@@ -369,9 +369,10 @@ impl Driver for SimDriver {
             Target::Primary { term, .. } => term,
             _ => 0,
         };
-        self.hub.lock().promote(self.node, term)?;
+        let start = self.hub.lock().promote(self.node, term)?;
         self.take_between(5, 80).await;
-        self.ask().await
+        self.ask().await?;
+        Ok(start)
     }
 
     async fn prepare_handover(&self) -> Result<(), Failure> {
@@ -634,13 +635,13 @@ impl State {
     }
 
     /// As the real driver makes it do: onto the timeline of the term, which is nobody else's.
-    fn promote(&mut self, node: usize, term: u64) -> Result<(), Failure> {
+    fn promote(&mut self, node: usize, term: u64) -> Result<Option<Position>, Failure> {
         let engine = &mut self.machines[node].engine;
         if !engine.is_up() {
             return Err(Failure::transient("the engine ended during its promotion"));
         }
         if !engine.in_recovery {
-            return Ok(());
+            return Ok(None);
         }
         if let Some(stream) = engine.receiver {
             self.close_down(stream, true);
@@ -653,6 +654,7 @@ impl State {
         };
         data.flushed = data.log.len();
         data.signal = false;
+        let start = data.position();
         let next = data.timeline_known.max(data.timeline()) + 1;
         data.timeline_known = if mutated(Mutation::TimelineReused) { next } else { next.max(term) };
         let (timeline, end) = (data.timeline_known, data.end());
@@ -665,7 +667,7 @@ impl State {
         }
         self.note(|s| format!("{} is promoted: timeline {timeline}", s.name(node)));
         self.lie_in_wait(node);
-        Ok(())
+        Ok(Some(start))
     }
 
     /// The checkpoint of an orderly stop; where the log then ends.

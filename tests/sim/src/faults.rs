@@ -36,6 +36,10 @@ pub enum Fault {
         node: usize,
         ms: u64,
     },
+    /// It takes no writes, and refuses none.
+    DiskHang {
+        node: usize,
+    },
     /// The engine's senders stand still: what it writes stays with it.
     SendersStall {
         node: usize,
@@ -78,7 +82,7 @@ impl Fault {
 }
 
 /// The kinds that a run may draw from.
-pub const KINDS: u32 = 24;
+pub const KINDS: u32 = 25;
 
 /// A fault, when it begins and how long it lasts.
 pub struct Strike {
@@ -101,6 +105,10 @@ pub fn draw(rng: &mut StdRng, kind: u32, nodes: usize, primary: Option<usize>) -
         21 => {
             let lasts_ms = rng.random_range(100..8_000);
             vec![Strike { after_ms: 0, fault: Fault::SendersStall { node }, lasts_ms }]
+        }
+        24 => {
+            let lasts_ms = rng.random_range(500..30_000);
+            vec![Strike { after_ms: 0, fault: Fault::DiskHang { node }, lasts_ms }]
         }
         _ => {
             let (fault, lasts_ms) = draw_one(rng, kind, nodes, primary);
@@ -368,6 +376,7 @@ impl State {
             }
             Fault::Freeze { node } => self.machines[*node].pause.set(true),
             Fault::DiskFull { node } => self.machines[*node].disk_full = true,
+            Fault::DiskHang { node } => self.machines[*node].disk_hangs = Some(self.now),
             Fault::DiskSlow { node, ms } => self.machines[*node].disk_slow_ms = *ms,
             Fault::SendersStall { node } => self.stall_senders(*node, true),
             Fault::Cut { ways } => ways.iter().for_each(|(a, b)| self.net.cut(*a, *b)),
@@ -403,6 +412,7 @@ impl State {
             }
             Fault::Freeze { node } => self.machines[*node].pause.set(false),
             Fault::DiskFull { node } => self.machines[*node].disk_full = false,
+            Fault::DiskHang { node } => self.machines[*node].disk_hangs = None,
             Fault::DiskSlow { node, .. } => self.machines[*node].disk_slow_ms = 0,
             Fault::SendersStall { node } => self.stall_senders(*node, false),
             Fault::Cut { ways } => ways.iter().for_each(|(a, b)| self.net.heal(*a, *b)),

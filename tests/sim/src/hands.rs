@@ -180,8 +180,12 @@ impl Place for SimPlace {
 
     fn write_role(&mut self, role: &Role) -> io::Result<()> {
         let mut state = self.hub.lock();
-        if state.machines[self.node].disk_full {
+        let machine = &state.machines[self.node];
+        if machine.disk_full {
             return Err(io::Error::from(io::ErrorKind::StorageFull));
+        }
+        if machine.disk_hangs.is_some() {
+            return Err(io::Error::from(io::ErrorKind::TimedOut));
         }
         state.check_role(self.node, role);
         state.machines[self.node].role = role.clone();
@@ -193,6 +197,11 @@ impl Place for SimPlace {
         let size = if self.node % 2 == 1 { 10 } else { 100 };
         let (disk_used, disk_size) = (Some(8 << 30), Some(size << 30));
         HostFigures { disk_used, disk_size, ..HostFigures::default() }
+    }
+
+    fn disk_beats(&mut self) -> u64 {
+        let state = self.hub.lock();
+        state.machines[self.node].disk_hangs.unwrap_or(state.now) / 1_000
     }
 }
 

@@ -96,6 +96,8 @@ pub struct Machine {
     pub role: Role,
     pub disk_full: bool,
     pub disk_slow_ms: u64,
+    /// The disk under the data takes no writes: since then.
+    pub disk_hangs: Option<u64>,
     /// The kernel's filter: which sentry made it, and until when the gate is open.
     pub filter: Option<u64>,
     pub gate_until: u64,
@@ -130,6 +132,7 @@ impl Machine {
             role: Role::default(),
             disk_full: false,
             disk_slow_ms: 0,
+            disk_hangs: None,
             filter: None,
             gate_until: 0,
             sentry: 0,

@@ -366,6 +366,7 @@ impl Run {
             machine.pause.set(false);
             (machine.disk_full, machine.disk_slow_ms, machine.unclear) = (false, 0, false);
             machine.engine.hung = false;
+            machine.disk_hangs = None;
             let boot = machine.boot;
             if machine.up && machine.joined {
                 state.after(0, Event::StartSentry { node, boot });

@@ -249,7 +249,7 @@ impl State {
         if machine.engine.life != life || machine.engine.process == Process::Down {
             return;
         }
-        if machine.is_frozen() || machine.engine.hung {
+        if machine.is_frozen() || machine.engine.hung || machine.disk_hangs.is_some() {
             return self.after(50, Event::FlushedTo { node, life, count });
         }
         if machine.disk_full {

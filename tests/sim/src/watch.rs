@@ -83,6 +83,7 @@ impl State {
                     && machine.worker > 0
                     && !machine.disk_full
                     && machine.disk_slow_ms == 0
+                    && machine.disk_hangs.is_none()
                     && machine.engine.is_up())
         };
         let is_calm = self.server_up

@@ -1,31 +1,62 @@
 //! The way to the primary, for sessions that are not passed on unread.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bellwether_contracts::sessions::{Count, Led, Reached, Way};
 use bellwether_protocol::local::{ENDPOINT_SOURCE, Routes};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 use super::{CONNECT_MAX, RETRY_EVERY, prepare};
+
+/// Between two attempts of the one that tries for all.
+const SCOUT_EVERY: Duration = Duration::from_millis(3);
 
 /// Where the primary is, as the sentry tells it.
 pub(super) struct ToPrimary {
     routes: watch::Receiver<Routes>,
     led: watch::Sender<Led>,
     pub(super) open: Count,
+    /// Of those that wait for a gate to open one tries often, and tells the others.
+    scout: Arc<Mutex<()>>,
+    reached: watch::Sender<()>,
 }
 
 impl ToPrimary {
     pub(super) fn new(routes: watch::Receiver<Routes>) -> Self {
-        Self { routes, led: watch::Sender::default(), open: Count::default() }
+        Self {
+            routes,
+            led: watch::Sender::default(),
+            open: Count::default(),
+            scout: Arc::default(),
+            reached: watch::Sender::default(),
+        }
+    }
+
+    /// Until the next attempt of one whose last has failed.
+    async fn pause(&self) {
+        let mut reached = self.reached.subscribe();
+        match self.scout.try_lock() {
+            Ok(_turn) => tokio::time::sleep(SCOUT_EVERY).await,
+            Err(_) => tokio::select! {
+                _ = reached.changed() => {}
+                () = tokio::time::sleep(RETRY_EVERY) => {}
+            },
+        }
     }
 
     /// The same way for one of ours, whose sessions nobody waits for.
     pub(super) fn uncounted(&self) -> Self {
-        Self { routes: self.routes.clone(), led: self.led.clone(), open: Count::default() }
+        Self {
+            routes: self.routes.clone(),
+            led: self.led.clone(),
+            open: Count::default(),
+            scout: self.scout.clone(),
+            reached: self.reached.clone(),
+        }
     }
 
     /// Takes what is about to be in force.
@@ -39,6 +70,7 @@ impl ToPrimary {
 impl Way for ToPrimary {
     async fn reach(&self) -> Reached {
         let mut routes = self.routes.clone();
+        let mut has_failed = false;
         loop {
             // Counted before it is looked whether clients are held back.
             let counted = self.open.begin();
@@ -48,6 +80,9 @@ impl Way for ToPrimary {
                     tried = tokio::time::timeout(CONNECT_MAX, connect(&address, port)) => {
                         if let Ok(Ok((stream, is_here))) = tried {
                             prepare(&stream);
+                            if has_failed {
+                                self.reached.send_replace(());
+                            }
                             let (term, name) = (now.term, now.primary_name);
                             return Reached { stream, term, name, is_here, counted };
                         }
@@ -57,9 +92,10 @@ impl Way for ToPrimary {
                 }
             }
             drop(counted);
+            has_failed = true;
             tokio::select! {
                 _ = routes.changed() => {}
-                () = tokio::time::sleep(RETRY_EVERY) => {}
+                () = self.pause() => {}
             }
         }
     }

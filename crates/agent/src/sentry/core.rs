@@ -69,6 +69,8 @@ pub struct Core {
     cluster: ClusterId,
     node: NodeId,
     started: u64,
+    /// Since when it has not stood still.
+    awake_since: u64,
     /// In force.
     durable: Durable,
     /// On the disk.
@@ -113,6 +115,7 @@ impl Core {
             cluster,
             node,
             started: now,
+            awake_since: now,
             saved: durable.clone(),
             durable,
             worker: None,
@@ -211,12 +214,41 @@ impl Core {
     }
 
     pub fn on_worker(&mut self, report: WorkerReport, now: u64) {
-        if let Some(given) = report.surrendered
-            && self.durable.surrendered.is_none_or(|known| known.term < given.term)
-        {
+        if let Some(given) = report.surrendered {
+            self.give_up(given);
+        }
+        let hangs = report.disk_hangs;
+        self.worker = Some((report, now));
+        if hangs {
+            self.give_up_role();
+        }
+    }
+
+    /// Nobody waits for ever for a primary that takes no writes: once its worker, or its disk, is
+    /// silent for long, the gate stays closed for the rest of the term, whatever the engine does.
+    pub fn on_time(&mut self, now: u64) {
+        let heard = self.worker.as_ref().map_or(self.started, |(_, at)| *at).max(self.awake_since);
+        if now.saturating_sub(heard) > WORKER_MS_MAX {
+            self.give_up_role();
+        }
+    }
+
+    /// It stood still until now: what it has not heard meanwhile says nothing.
+    pub fn on_awakening(&mut self, now: u64) {
+        self.awake_since = now;
+    }
+
+    fn give_up_role(&mut self) {
+        let is_alone = self.assignment().is_none_or(|known| known.group.config.is_solo());
+        let Some(term) = self.own_term().filter(|_| !is_alone) else { return };
+        let position = self.worker.as_ref().and_then(|(report, _)| report.position);
+        self.give_up(Surrender { term, position, clean: false });
+    }
+
+    fn give_up(&mut self, given: Surrender) {
+        if self.durable.surrendered.is_none_or(|known| known.term < given.term) {
             self.durable.surrendered = Some(given);
         }
-        self.worker = Some((report, now));
     }
 
     /// The term this node is assigned to be primary of, or to give up in an orderly way: it serves

@@ -18,7 +18,7 @@ use super::hands::{Event, FromLocal, FromSession, Hands};
 const SLEEP_MS_MAX: u64 = 200;
 
 /// Changes within so long of a report go into one.
-const COALESCE_MS: u64 = 10;
+const COALESCE_MS: u64 = 2;
 
 /// A sentry at work.
 pub struct Sentry<H: Hands> {
@@ -112,12 +112,14 @@ impl<H: Hands> Sentry<H> {
         if late > timers.lease_ms / 2 {
             warn!("the sentry was frozen for {late} ms");
             self.gates.close();
+            self.core.on_awakening(now);
         }
     }
 
     /// What is done in every heartbeat.
     async fn beat(&mut self, now: u64) {
         self.gates.keep(&mut self.hands).await;
+        self.core.on_time(now);
         let Some(timers) = self.core.assignment().map(|known| known.timers) else {
             self.heartbeat_at = now;
             return;

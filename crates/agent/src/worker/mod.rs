@@ -3,9 +3,11 @@
 //! Steps run beside the loop, which goes on looking and reporting; one step runs at a time.
 
 mod converge;
+mod pulse;
 mod role;
 mod settings;
 mod state;
+mod step;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -34,7 +36,7 @@ pub type DriverFactory = Box<dyn Fn(&Assignment) -> Option<Arc<dyn Driver>> + Se
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// The same while writes wait for what is seen next.
-const LOOK_EVERY_AWAITED: Duration = Duration::from_millis(20);
+const LOOK_EVERY_AWAITED: Duration = Duration::from_millis(10);
 
 /// Runs until told to stop; the engine is then stopped in an orderly way.
 ///
@@ -115,6 +117,7 @@ pub async fn serve(worker: &mut Worker, mut link: impl Link) -> anyhow::Result<(
         if let Some(report) = worker.report() {
             link.send(ToSentry::Worker(Box::new(report))).await?;
         }
+        worker.save_role();
     }
 }
 

@@ -7,6 +7,7 @@ use bellwether_protocol::local::HostFigures;
 use bellwether_protocol::session::Surrender;
 use serde::{Deserialize, Serialize};
 
+use super::pulse::Pulse;
 use crate::figures::Figures;
 use crate::{DATA, files};
 
@@ -37,12 +38,17 @@ pub trait Place: Send {
     fn write_role(&mut self, role: &Role) -> std::io::Result<()>;
 
     fn figures(&mut self) -> HostFigures;
+
+    /// How many writes the disk under the data has taken of those that are made all the time to
+    /// see whether it takes any.
+    fn disk_beats(&mut self) -> u64;
 }
 
 /// A real machine.
 #[derive(Default)]
 pub(super) struct Host {
     figures: Figures,
+    pulse: Option<Pulse>,
 }
 
 fn path() -> PathBuf {
@@ -60,5 +66,10 @@ impl Place for Host {
 
     fn figures(&mut self) -> HostFigures {
         self.figures.read()
+    }
+
+    fn disk_beats(&mut self) -> u64 {
+        let path = Path::new(DATA).join("bellwether").join("pulse");
+        self.pulse.get_or_insert_with(|| Pulse::of(path)).beats()
     }
 }

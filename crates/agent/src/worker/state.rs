@@ -23,6 +23,7 @@ use super::DriverFactory;
 use super::converge::{Act, Facts, Mute, Plan, plan};
 use super::role::{Place, Role};
 use super::settings::Settings;
+use super::step::{Ended, StepResult, perform, words};
 
 /// Before a failed step is tried again: at first, and at most.
 const BACK_OFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
@@ -34,20 +35,16 @@ const PERSON_PAUSE: Duration = Duration::from_secs(5);
 /// A replica that does not stream for so long has a reason that does not go away.
 const STALLED_AFTER: Duration = Duration::from_secs(10);
 
-/// An engine that answered before and does not for so long hangs.
+/// An engine that answered before and does not for so long hangs; so does a disk.
 const HANG: Duration = Duration::from_secs(8);
+
+/// Two looks at the disk are not further apart, unless this process stood still.
+const LOOK_MAX: Duration = Duration::from_secs(1);
+
+const NONE: Duration = Duration::ZERO;
 
 /// Recovery after a crash may take its time; an engine that nobody waits for any more has so long.
 const START_MAX: Duration = Duration::from_secs(600);
-
-/// What a step that ran beside the loop leaves.
-enum Ended {
-    Nothing,
-    Repaired(Repair),
-    Stopped(Option<Position>),
-}
-
-type StepResult = Result<Ended, Failure>;
 
 /// The supervisor of one node's engine.
 pub struct Worker {
@@ -56,6 +53,7 @@ pub struct Worker {
     driver: Option<Arc<dyn Driver>>,
     orders: Option<Orders>,
     role: Role,
+    is_role_unsaved: bool,
     probe: Probe,
     step: Option<(Act, JoinHandle<StepResult>)>,
     waker: Arc<Notify>,
@@ -96,6 +94,15 @@ pub struct Worker {
     config_version: u64,
     configured: Option<Assignment>,
     settings: Settings,
+    disk: DiskWatch,
+}
+
+/// How long the disk has taken no write, as far as it was watched: time in which this process stood
+/// still itself says nothing.
+struct DiskWatch {
+    beats: u64,
+    silence: Duration,
+    looked_at: Instant,
 }
 
 impl Worker {
@@ -111,6 +118,7 @@ impl Worker {
             driver: None,
             orders: None,
             role,
+            is_role_unsaved: false,
             probe: Probe::default(),
             step: None,
             waker: Arc::default(),
@@ -139,6 +147,7 @@ impl Worker {
             config_version: 0,
             configured: None,
             settings: Settings::default(),
+            disk: DiskWatch { beats: 0, silence: Duration::ZERO, looked_at: Instant::now() },
         })
     }
 
@@ -224,11 +233,16 @@ impl Worker {
         if self.collect().await {
             return true;
         }
+        if self.is_busy() {
+            self.note_disk();
+            return false;
+        }
         self.probe = driver.probe().await;
         self.note_death().await;
         self.note_log_end().await;
         self.note_streaming();
         self.note_mute();
+        self.note_disk();
         self.note_position();
         let Some(orders) = self.orders.clone() else { return false };
         let actual = self.actual();
@@ -239,21 +253,24 @@ impl Worker {
         if self.drill(&driver, &orders).await {
             return true;
         }
+        let words = match plan(&actual, &orders.assignment.target, &facts) {
+            Plan::Done => "",
+            Plan::Wait(words) => words,
+            // Every step brings the settings that it needs with it.
+            Plan::Act(act) => return self.begin(driver, orders.assignment, act).await,
+        };
         self.keep_settings(&driver, &orders.assignment).await;
         self.drop_former(&driver, &orders.assignment);
-        match plan(&actual, &orders.assignment.target, &facts) {
-            Plan::Done => {
-                self.doing.clear();
-                self.note_cut(&orders, &actual);
-                false
-            }
-            Plan::Wait(words) => {
-                words.clone_into(&mut self.doing);
-                self.note_cut(&orders, &actual);
-                false
-            }
-            Plan::Act(act) => self.begin(driver, orders.assignment, act).await,
-        }
+        words.clone_into(&mut self.doing);
+        self.note_cut(&orders, &actual);
+        false
+    }
+
+    /// Whether the engine stops, or is promoted: it has no time for questions, and whoever takes
+    /// the step sees how it ends.
+    fn is_busy(&self) -> bool {
+        let step = self.step.as_ref().map(|(act, _)| act);
+        matches!(step, Some(Act::Demote | Act::Stop | Act::Kill | Act::Promote(_)))
     }
 
     fn facts(&self, orders: &Orders) -> Facts {
@@ -312,6 +329,16 @@ impl Worker {
             }
             ProcessState::Starting | ProcessState::Unknown => {}
         }
+    }
+
+    fn note_disk(&mut self) {
+        let passed = self.disk.looked_at.elapsed().min(LOOK_MAX);
+        let beats = self.place.disk_beats();
+        let silence = if beats == self.disk.beats { self.disk.silence + passed } else { NONE };
+        if silence > HANG && self.disk.silence <= HANG {
+            warn!("the disk under the data takes no writes");
+        }
+        self.disk = DiskWatch { beats, silence, looked_at: Instant::now() };
     }
 
     fn note_mute(&mut self) {
@@ -422,12 +449,21 @@ impl Worker {
     }
 
     fn surrender(&mut self, given: Surrender) {
-        let role = Role { surrendered: Some(given), ..self.role.clone() };
-        match self.place.write_role(&role) {
-            Ok(()) => self.role = role,
+        self.role.surrendered = Some(given);
+        self.is_role_unsaved = true;
+        self.started_at = None;
+    }
+
+    /// Writes down what was surrendered, once the sentry was told, on whose disk it counts: nobody
+    /// waits for this one.
+    pub(super) fn save_role(&mut self) {
+        if !self.is_role_unsaved || self.disk.silence > HANG {
+            return;
+        }
+        match self.place.write_role(&self.role) {
+            Ok(()) => self.is_role_unsaved = false,
             Err(error) => warn!("the surrender cannot be saved: {error}"),
         }
-        self.started_at = None;
     }
 
     fn actual(&self) -> Actual {
@@ -531,7 +567,7 @@ impl Worker {
                     self.fail(&Failure::transient(format!("the role cannot be saved: {error}")));
                     return false;
                 }
-                self.role = role;
+                (self.role, self.is_role_unsaved) = (role, false);
                 // One that only takes a new term has shown everything it holds before.
                 let is_adopted = matches!(act, Act::AdoptTerm(_));
                 self.started_at = Some(is_adopted.then(Position::default));
@@ -612,8 +648,14 @@ impl Worker {
                     }
                 }
             }
+            (Act::Promote(_), Ended::Promoted(start)) => {
+                self.is_repaired = false;
+                if self.started_at == Some(None) {
+                    self.started_at = Some(start);
+                }
+            }
             (Act::StartReplica(_), _) => self.is_start_over = false,
-            (Act::StartPrimary(_) | Act::Promote(_) | Act::Bootstrap, _) => {
+            (Act::StartPrimary(_) | Act::Bootstrap, _) => {
                 self.is_repaired = false;
             }
             _ => {}
@@ -696,6 +738,7 @@ impl Worker {
             keeps_former: probe.keeps_former,
             diverged: probe.diverged.clone(),
             settings: self.settings.report(settings_version, probe),
+            disk_hangs: self.disk.silence > HANG,
             engine: probe.figures.clone(),
             host,
         })
@@ -727,73 +770,4 @@ fn wanted_upstream(orders: &Orders) -> Option<NodeId> {
         _ => None,
     }
 }
-
-async fn perform(
-    driver: Arc<dyn Driver>,
-    assignment: Assignment,
-    act: Act,
-    progress: Arc<Mutex<Option<(u64, u64)>>>,
-) -> StepResult {
-    let member = |id: &NodeId| {
-        assignment
-            .group
-            .member(id)
-            .cloned()
-            .ok_or_else(|| Failure::transient("the upstream is no member any more"))
-    };
-    let tell = move |done: u64, all: u64| {
-        *progress.lock().expect("nothing panics while it is held") = Some((done, all));
-    };
-    match &act {
-        Act::Bootstrap => driver.bootstrap(&assignment).await?,
-        Act::Seed(upstream) => {
-            driver.stop().await?;
-            driver.seed(&assignment, &member(upstream)?, &tell).await?;
-        }
-        Act::StartPrimary(_) => driver.start_primary(&assignment).await?,
-        Act::StartReplica(upstream) => {
-            let upstream = upstream.as_ref().map(member).transpose()?;
-            driver.start_replica(&assignment, upstream.as_ref()).await?;
-        }
-        Act::Follow(upstream) => {
-            let upstream = upstream.as_ref().map(member).transpose()?;
-            driver.follow(&assignment, upstream.as_ref()).await?;
-        }
-        Act::Promote(_) => driver.promote(&assignment).await?,
-        Act::Demote => return Ok(Ended::Stopped(driver.hand_over(&assignment).await?)),
-        Act::Stop => {
-            driver.stop().await?;
-        }
-        Act::Kill | Act::Reset => driver.kill().await?,
-        Act::Repair(upstream) => {
-            driver.stop().await?;
-            let repair = driver.repair(&assignment, &member(upstream)?).await?;
-            return Ok(Ended::Repaired(repair));
-        }
-        Act::Erase => {
-            driver.erase().await?;
-            driver.drop_former().await?;
-        }
-        Act::AdoptTerm(_) | Act::GiveUp(_) | Act::Retry => {}
-    }
-    Ok(Ended::Nothing)
-}
-
-fn words(act: &Act) -> &'static str {
-    match act {
-        Act::Bootstrap => "creating the database",
-        Act::Seed(_) => "copying the data",
-        Act::StartPrimary(_) | Act::StartReplica(_) => "starting the engine",
-        Act::Follow(Some(_)) => "following another node",
-        Act::Follow(None) => "letting go of the former primary",
-        Act::Promote(_) => "becoming primary",
-        Act::AdoptTerm(_) => "taking the new term",
-        Act::Demote | Act::GiveUp(_) => "giving the role up",
-        Act::Stop | Act::Kill | Act::Reset => "stopping the engine",
-        Act::Repair(_) => "making the data fit to follow",
-        Act::Erase => "removing the data",
-        Act::Retry => "trying again",
-    }
-}
-
 mod drill;

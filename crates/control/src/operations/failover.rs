@@ -229,9 +229,11 @@ fn is_certainly_off(world: &Arc<World>, op: &Operation, former: &NodeFacts) -> b
 /// How long a fenced primary may have written after its last word on its log.
 fn unseen_ms(former: &NodeFacts, term: Term) -> Option<u64> {
     let worker = former.worker().filter(|worker| worker.position.is_some())?;
+    // A sentry gives up on a worker that it has not heard for long.
+    let silence_ms = former.report().and_then(|report| report.worker_age_ms).unwrap_or(0);
     match former.surrender(term) {
         Some(given) if given.clean || worker.log_end.is_some() => Some(0),
-        Some(_) => Some(worker.position_age_ms),
+        Some(_) => Some(worker.position_age_ms.saturating_add(silence_ms)),
         None => Some(worker.position_age_ms.saturating_add(former.age_ms())),
     }
 }

@@ -1,7 +1,7 @@
 //! What only this node's log holds, kept aside before its data is rewound or copied: the log from
 //! where histories part, what `pg_waldump` makes of it, and a summary of both.
 //!
-//! It is bounded: of the newest finding so many segments are kept, of earlier ones the text and the
+//! It is bounded: of the newest finding so much of the log is kept, of earlier ones the text and the
 //! summary, and of all of them the last few, for a while. Whatever goes wrong here is said, and
 //! keeps no node from coming back.
 
@@ -18,6 +18,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tracing::warn;
 
 use super::driver::parse_lsn;
+use super::log_end::segment_bytes;
 use super::{OS_USER, PROBE_PREFIX, Postgres, log_directory};
 use crate::files::{at, remove};
 use crate::findings::{self, findings, read, write_summary};
@@ -29,11 +30,8 @@ const TEXT: &str = "records.txt";
 /// Of the text so many bytes are kept.
 const TEXT_BYTES_MAX: usize = 1 << 20;
 
-/// Of the log at most so many segments are kept.
-const SEGMENTS_MAX: usize = 8;
-
-/// The size of each.
-const SEGMENT_BYTES: u64 = 16 << 20;
+/// Of the log at most so many bytes are kept.
+const LOG_BYTES_MAX: u64 = 128 << 20;
 
 /// So many findings are kept, and so long.
 const FINDINGS_MAX: usize = 8;
@@ -114,9 +112,9 @@ impl Postgres {
 
     async fn try_to_keep(&self, term: Term, fork: u64) -> Result<(), Failure> {
         let directory = findings::directory(term);
-        let timeline = self.control("Latest checkpoint's TimeLineID").await?;
-        let timeline: u64 = timeline.parse().unwrap_or(0);
-        let end = parse_lsn(&self.control("Latest checkpoint location").await?).unwrap_or(fork);
+        let control = self.control().await?;
+        let timeline: u64 = control.line("Latest checkpoint's TimeLineID").parse().unwrap_or(0);
+        let end = parse_lsn(control.line("Latest checkpoint location")).unwrap_or(fork);
         let (from, to) =
             (Position { timeline, offset: fork }, Position { timeline, offset: end.max(fork) });
         // An attempt that was interrupted has kept it already.
@@ -206,8 +204,9 @@ impl Postgres {
 /// Copies the log aside; how many segments, and whether all. None are copied into the room that the
 /// node's return needs: that is worth more than what only it holds is certain to be.
 fn copy_segments(directory: &Path, from: Position, to: Position) -> Result<(u32, bool), Failure> {
-    let (first, last) = (segment(from.offset), segment(to.offset));
     let log = log_directory();
+    let size = segment_bytes(&log);
+    let (first, last) = (segment(from.offset, size), segment(to.offset, size));
     let entries = std::fs::read_dir(&log).map_err(|e| at(&log, &e))?;
     let mut segments: Vec<String> = entries
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
@@ -216,9 +215,9 @@ fn copy_segments(directory: &Path, from: Position, to: Position) -> Result<(u32,
         .collect();
     segments.sort();
     let mut kept = 0;
-    for name in segments.iter().take(SEGMENTS_MAX) {
+    for name in segments.iter().take((LOG_BYTES_MAX / size) as usize) {
         let target = directory.join(name);
-        if !room::has_room_for(SEGMENT_BYTES * 4) {
+        if !room::has_room_for(size * 4) {
             break;
         }
         if let Err(error) = std::fs::copy(log.join(name), &target) {
@@ -232,8 +231,8 @@ fn copy_segments(directory: &Path, from: Position, to: Position) -> Result<(u32,
 }
 
 /// The name of the segment that holds this place, without its timeline.
-fn segment(offset: u64) -> String {
-    format!("{:08X}{:08X}", offset >> 32, (offset & 0xffff_ffff) / SEGMENT_BYTES)
+fn segment(offset: u64, size: u64) -> String {
+    format!("{:08X}{:08X}", offset >> 32, (offset & 0xffff_ffff) / size)
 }
 
 /// Removes what is too old or too much. Earlier findings keep their summary and their text.
@@ -273,7 +272,8 @@ mod tests {
 
     #[test]
     fn the_log_that_only_this_node_holds_is_found() {
-        assert_eq!(segment(0x1_3a00_0060), "000000010000003A");
+        assert_eq!(segment(0x1_3a00_0060, 16 << 20), "000000010000003A");
+        assert_eq!(segment(0x1_3a00_0060, 4 << 20), "00000001000000E8");
     }
 
     #[test]

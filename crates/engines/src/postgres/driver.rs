@@ -5,12 +5,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bellwether_contracts::driver::{Probe, Repair};
 use bellwether_contracts::{Driver, Failure};
+use bellwether_model::Target;
 use bellwether_model::replication::Position;
 use bellwether_model::transaction::Transaction;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Member;
 
-use super::replication::write_signal;
+use super::log_end::SEGMENT_MIB;
+use super::replication::{STATE, write_signal};
 use super::{OS_USER, Postgres, data, former_data, new_data, rewinding};
 use crate::files::{DATA, at, remove, remove_file};
 
@@ -22,6 +24,9 @@ const ASK_EVERY: (Duration, Duration) = (Duration::from_millis(20), Duration::fr
 
 /// A checkpoint of a busy engine.
 const CHECKPOINT_MAX: Duration = Duration::from_secs(280);
+
+/// From a promotion to the checkpoint that makes its timeline the control file's.
+const CHECKPOINT_AFTER: Duration = Duration::from_millis(500);
 
 #[async_trait]
 impl Driver for Postgres {
@@ -45,6 +50,7 @@ impl Driver for Postgres {
             .arg("-D")
             .arg(new_data())
             .args(["-U", "postgres", "-k", "--encoding=UTF8", "--locale=C.UTF-8"])
+            .arg(format!("--wal-segsize={SEGMENT_MIB}"))
             .args(["--auth-local=peer", "--auth-host=scram-sha-256", "--no-instructions"]);
         self.run(&mut initdb, "initdb").await?;
         self.write_config(assignment)?;
@@ -75,8 +81,16 @@ impl Driver for Postgres {
         let rows = self.sql.query("SELECT pg_is_in_recovery()").await?;
         let is_primary = rows.first().is_some_and(|row| !row.get::<_, bool>(0));
         if is_primary {
-            self.keep_slots(assignment).await?;
             self.keep_prober(assignment).await?;
+        }
+        // Whoever may be primary next has the others' slots before they come.
+        let may_be_next = assignment.prepare || assignment.promise > assignment.group.term;
+        let is_replica = matches!(assignment.target, Target::Replica { .. });
+        if is_primary || may_be_next {
+            self.keep_slots(assignment, true).await?;
+        } else if is_replica {
+            // Of no use here, and they would keep its log for ever.
+            self.keep_slots(assignment, false).await?;
         }
         Ok(())
     }
@@ -116,17 +130,19 @@ impl Driver for Postgres {
         self.repoint(assignment, upstream).await
     }
 
-    async fn promote(&self, assignment: &Assignment) -> Result<(), Failure> {
-        self.become_primary(assignment).await?;
-        // Others rewind against the new timeline only once it is in the control file.
+    async fn promote(&self, assignment: &Assignment) -> Result<Option<Position>, Failure> {
+        let start = self.become_primary(assignment).await?;
+        // Others rewind against the new timeline only once it is in the control file. Who waits to
+        // write has the disk first.
         let port = self.port;
         tokio::spawn(async move {
+            tokio::time::sleep(CHECKPOINT_AFTER).await;
             let session = super::sql::Session::new(port);
             if let Err(failure) = session.execute("CHECKPOINT", CHECKPOINT_MAX).await {
                 tracing::warn!("the checkpoint after the promotion: {failure}");
             }
         });
-        Ok(())
+        Ok(start)
     }
 
     async fn prepare_handover(&self) -> Result<(), Failure> {
@@ -144,19 +160,20 @@ impl Driver for Postgres {
     }
 
     async fn stop(&self) -> Result<Option<Position>, Failure> {
-        let timeline = self.look().await.position.map_or(0, |position| position.timeline);
         let is_clean = self.stop_fast().await?;
         if !is_clean {
             return Ok(None);
         }
-        let state = self.control("Database cluster state").await?;
-        if state != "shut down" {
+        let control = self.control().await?;
+        if control.line(STATE) != "shut down" {
             return Ok(None);
         }
         // The last record is the checkpoint of the stop: who holds its beginning and streams holds
         // the rest in the same piece.
-        let checkpoint = self.control("Latest checkpoint location").await?;
-        Ok(parse_lsn(&checkpoint).map(|offset| Position { timeline, offset: offset + 1 }))
+        let checkpoint = parse_lsn(control.line("Latest checkpoint location"));
+        let timeline = control.line("Latest checkpoint's TimeLineID").parse().ok();
+        let end = |(offset, timeline)| Position { timeline, offset: offset + 1 };
+        Ok(checkpoint.zip(timeline).map(end))
     }
 
     async fn log_end(&self, from: Position) -> Result<Position, Failure> {

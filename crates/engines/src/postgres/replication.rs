@@ -8,6 +8,7 @@ use bellwether_contracts::Failure;
 use bellwether_contracts::driver::Probe;
 use bellwether_model::Target;
 use bellwether_model::node::CopyOrder;
+use bellwether_model::replication::Position;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Member;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -140,11 +141,12 @@ impl Postgres {
         self.sql.execute("SELECT pg_reload_conf()", Duration::from_secs(2)).await
     }
 
-    pub(super) async fn become_primary(&self, assignment: &Assignment) -> Result<(), Failure> {
+    /// Where the log ended that it took over, as far as that is known.
+    pub(super) async fn become_primary(
+        &self,
+        assignment: &Assignment,
+    ) -> Result<Option<Position>, Failure> {
         self.note_members(assignment);
-        // Ignored in recovery, in force from the first commit on.
-        self.write_config(assignment)?;
-        self.write_upstream(assignment, None)?;
         let mut seen = Probe::default();
         self.ask(&mut seen).await;
         if let (Some(true), Some(position), Target::Primary { term, .. }) =
@@ -152,16 +154,22 @@ impl Postgres {
         {
             timelines::reserve(&log_directory(), position.timeline, *term)?;
         }
-        let second = Duration::from_secs(2);
-        let promote = "SELECT pg_reload_conf(); \
-                       SELECT CASE WHEN pg_is_in_recovery() THEN pg_promote(false) END";
-        self.sql.execute(promote, second).await?;
+        let promote = "SELECT CASE WHEN pg_is_in_recovery() THEN pg_promote(false) END";
+        self.sql.execute(promote, Duration::from_secs(2)).await?;
+        // While the engine is busy with that. No client is let in before this returns, so who has
+        // to confirm is in force for the first commit.
+        self.write_config(assignment)?;
+        self.write_upstream(assignment, None)?;
+        self.reload().await?;
+        let question = "SELECT NOT pg_is_in_recovery(), CASE WHEN NOT pg_is_in_recovery() THEN \
+                        substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8) END";
         for _ in 0..6_000 {
-            let rows = self.sql.query("SELECT NOT pg_is_in_recovery()").await;
-            if rows.is_ok_and(|rows| rows.first().is_some_and(|row| row.get(0))) {
-                timelines::forget(&log_directory())?;
-                self.keep_slots(assignment).await?;
-                return Ok(());
+            let rows = self.sql.query(question).await.unwrap_or_default();
+            if let Some(row) = rows.first().filter(|row| row.get(0)) {
+                let directory = log_directory();
+                timelines::forget(&directory)?;
+                self.keep_slots(assignment, true).await?;
+                return Ok(timelines::beginning(&directory, row.get(1)));
             }
             if self.postmaster().is_none() {
                 return Err(Failure::transient("the engine ended during its promotion"));
@@ -171,9 +179,14 @@ impl Postgres {
         Err(Failure::transient("the promotion does not end"))
     }
 
-    /// One slot for each other member, none for those who are none any more.
-    pub(super) async fn keep_slots(&self, assignment: &Assignment) -> Result<(), Failure> {
-        let others = assignment.group.members.iter().filter(|m| m.node != assignment.node);
+    /// One slot for each other member where they are wanted, none for those who are none any more.
+    pub(super) async fn keep_slots(
+        &self,
+        assignment: &Assignment,
+        are_wanted: bool,
+    ) -> Result<(), Failure> {
+        let members = assignment.group.members.iter().filter(|_| are_wanted);
+        let others = members.filter(|member| member.node != assignment.node);
         let wanted: Vec<String> = others.map(slot).collect();
         let rows = self
             .sql
@@ -248,13 +261,26 @@ impl Postgres {
         Ok(config.voters.iter().all(|voter| passed.contains(voter)))
     }
 
-    /// A line of `pg_controldata`.
-    pub(super) async fn control(&self, name: &str) -> Result<String, Failure> {
+    /// What `pg_controldata` prints.
+    pub(super) async fn control(&self) -> Result<Control, Failure> {
         let mut command = self.command("pg_controldata");
         command.arg(data());
-        let text = self.run(&mut command, "pg_controldata").await?;
-        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        Ok(value.unwrap_or_default().trim().to_owned())
+        self.run(&mut command, "pg_controldata").await.map(Control)
+    }
+}
+
+/// The line of the control file that says how the engine ended.
+pub(super) const STATE: &str = "Database cluster state";
+
+/// The control file, in the words of `pg_controldata`.
+pub(super) struct Control(String);
+
+impl Control {
+    /// The value in the line of that name; empty when there is none.
+    pub(super) fn line(&self, name: &str) -> &str {
+        let mut lines = self.0.lines();
+        let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        value.unwrap_or_default().trim()
     }
 }
 

@@ -11,7 +11,7 @@ use tracing::{info, warn};
 
 use super::config::conninfo;
 use super::driver::parse_lsn;
-use super::replication::write_signal;
+use super::replication::{STATE, write_signal};
 use super::{OS_USER, Postgres, REWIND_USER, conf, data, rewinding};
 use crate::files::remove_file;
 
@@ -103,8 +103,8 @@ impl Postgres {
         if !data().join("standby.signal").exists() {
             return false;
         }
-        let state = self.control("Database cluster state").await;
-        state.is_ok_and(|state| !state.starts_with("shut down"))
+        let control = self.control().await;
+        control.is_ok_and(|control| !control.line(STATE).starts_with("shut down"))
     }
 
     /// Ends the recovery after a crash without letting anybody in: the engine alone, for itself.
@@ -114,8 +114,8 @@ impl Postgres {
             Class::Transient => Failure::permanent(failure.text),
             Class::Permanent | Class::NeedsPerson => failure,
         };
-        let state = self.control("Database cluster state").await.map_err(of_the_data)?;
-        if state.starts_with("shut down") {
+        let control = self.control().await.map_err(of_the_data)?;
+        if control.line(STATE).starts_with("shut down") {
             return Ok(());
         }
         self.kill_everything().await?;

@@ -149,11 +149,8 @@ impl Postgres {
         let known = self.flavour.profile().parameters;
         let ordered = known.iter().filter(|p| p.order == ParameterOrder::ReplicaNotBelowPrimary);
         let lines = ordered.filter_map(|p| CONTROL.iter().find(|(name, _)| *name == p.name));
-        let mut floors = Vec::new();
-        for (name, line) in lines {
-            floors.push(((*name).to_owned(), self.control(line).await?));
-        }
-        Ok(floors)
+        let control = self.control().await?;
+        Ok(lines.map(|(name, line)| ((*name).to_owned(), control.line(line).to_owned())).collect())
     }
 }
 

@@ -12,8 +12,10 @@ use std::path::{Path, PathBuf};
 
 use bellwether_contracts::Failure;
 use bellwether_model::Term;
+use bellwether_model::replication::Position;
 
 use super::OS_USER;
+use super::driver::parse_lsn;
 use crate::files::at;
 
 /// What a reservation says; a real history names a reason.
@@ -33,6 +35,15 @@ pub(super) fn reserve(log: &Path, current: u64, term: Term) -> Result<(), Failur
         }
     }
     Ok(())
+}
+
+/// Where the timeline of that number, in hexadecimal digits, forked off from the one before.
+pub(super) fn beginning(log: &Path, number: &str) -> Option<Position> {
+    let text = std::fs::read_to_string(log.join(format!("{number}.history"))).ok()?;
+    let is_fork = |line: &&str| line.starts_with(|first: char| first.is_ascii_digit());
+    let last = text.lines().rfind(is_fork)?;
+    let offset = parse_lsn(last.split('\t').nth(1)?)?;
+    Some(Position { timeline: u64::from_str_radix(number, 16).ok()?, offset })
 }
 
 /// Takes every reservation back.
@@ -59,5 +70,15 @@ mod tests {
         forget(log.path()).expect("forgotten");
         assert!(history(log.path(), 3).exists() && !history(log.path(), 4).exists());
         assert!(forget(&log.path().join("missing")).is_ok());
+    }
+
+    #[test]
+    fn a_timeline_begins_where_its_history_says_last() {
+        let log = tempfile::tempdir().expect("a directory");
+        let text = "1\t0/5000\tno reason\n\n2\t1/10\tno recovery target\n";
+        std::fs::write(history(log.path(), 26), text).expect("written");
+        let begins = beginning(log.path(), "0000001A");
+        assert_eq!(begins, Some(Position { timeline: 26, offset: (1 << 32) + 16 }));
+        assert_eq!(beginning(log.path(), "0000001B"), None);
     }
 }

@@ -81,7 +81,7 @@ impl Driver for Redis {
         self.note_members(assignment);
         self.write_config(assignment)?;
         self.start(data()).await?;
-        self.promote(assignment).await
+        self.lead(assignment).await
     }
 
     async fn start_replica(
@@ -105,11 +105,10 @@ impl Driver for Redis {
         self.repoint(assignment, upstream).await
     }
 
-    async fn promote(&self, assignment: &Assignment) -> Result<(), Failure> {
-        self.note_members(assignment);
-        let term = primary_term(&assignment.target)
-            .ok_or_else(|| Failure::transient("it shall not be primary any more"))?;
-        self.become_primary(assignment, term).await
+    /// Nobody confirms writes here: where the log began is asked by nobody.
+    async fn promote(&self, assignment: &Assignment) -> Result<Option<Position>, Failure> {
+        self.lead(assignment).await?;
+        Ok(None)
     }
 
     /// Whoever follows holds everything within milliseconds.

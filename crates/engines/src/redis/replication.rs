@@ -109,12 +109,15 @@ impl Redis {
         self.resume_writes().await
     }
 
-    /// Makes a running replica the primary of that term; returns once it accepts writes.
-    pub(super) async fn become_primary(
-        &self,
-        assignment: &Assignment,
-        term: Term,
-    ) -> Result<(), Failure> {
+    /// Makes a running engine the primary that is assigned; returns once it accepts writes.
+    pub(super) async fn lead(&self, assignment: &Assignment) -> Result<(), Failure> {
+        self.note_members(assignment);
+        let term = primary_term(&assignment.target)
+            .ok_or_else(|| Failure::transient("it shall not be primary any more"))?;
+        self.become_primary(assignment, term).await
+    }
+
+    async fn become_primary(&self, assignment: &Assignment, term: Term) -> Result<(), Failure> {
         let known = place().map_or(0, |place| place.term);
         let told = self.term_of_data().await?.unwrap_or_default();
         if told < known {

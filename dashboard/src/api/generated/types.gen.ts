@@ -74,6 +74,7 @@ export type Changed = ClusterView | Array<Plan>;
  * A new number of nodes or other settings for an existing cluster.
  */
 export type ClusterChange = {
+    drill?: DrillSchedule | null;
     /**
      * The number of nodes wanted; the control loop adds or removes one at a time.
      */
@@ -103,6 +104,7 @@ export type ClusterPhase = 'creating' | 'healthy' | 'degraded' | 'failing_over' 
  * settings that an engine refused: the operation that was to change them sets them back.
  */
 export type ClusterSpec = {
+    drill?: DrillSchedule | null;
     /**
      * An engine's name, as listed by `/v1/engines`.
      */
@@ -149,6 +151,7 @@ export type ClusterView = {
     generation: number;
     id: ClusterId;
     name: string;
+    next_drill_at?: Timestamp | null;
     /**
      * Nodes that serve or follow as they should.
      */
@@ -173,6 +176,7 @@ export type ClusterView = {
      */
     sentence: string;
     spec: ClusterSpec;
+    suspicion?: Suspicion | null;
     term: U64;
 };
 
@@ -231,6 +235,32 @@ export type CreatedToken = {
 };
 
 /**
+ * What was decided, and why.
+ */
+export type Decision = {
+    /**
+     * Who decided: a user's name, or `bellwether`.
+     */
+    by: string;
+    /**
+     * Why the former primary could no longer accept writes.
+     */
+    fence: string;
+    /**
+     * Who promised the new term, by name.
+     */
+    promised: Array<string>;
+    /**
+     * Its sentence.
+     */
+    reason: string;
+    /**
+     * The number of the rule that decided; 0 when a person asked.
+     */
+    rule: number;
+};
+
+/**
  * The end of a node's log that is no part of the cluster's history. It is kept on the node's disk,
  * outside the data, before the data is rewound or copied anew.
  */
@@ -280,6 +310,58 @@ export type Divergence = {
      * they could not be counted to the end.
      */
     transactions?: number | null;
+};
+
+/**
+ * What is tried.
+ */
+export type DrillKind = 'switchover' | 'failover';
+
+/**
+ * Drills that begin by themselves.
+ */
+export type DrillSchedule = {
+    /**
+     * For the kind `failover`: also in asynchronous replication, where it may lose what was
+     * acknowledged last.
+     */
+    allow_loss?: boolean;
+    kind?: DrillKind;
+    /**
+     * When, in UTC, as cron has it: minute, hour, day of the month, month, day of the week. For
+     * example `0 4 * * 0`: every Sunday at four.
+     */
+    schedule: string;
+};
+
+/**
+ * A drill as the API shows it.
+ */
+export type DrillView = {
+    created_at: Timestamp;
+    due_at?: Timestamp | null;
+    ended_at?: Timestamp | null;
+    /**
+     * The id of its operation.
+     */
+    id: OperationId;
+    kind: DrillKind;
+    loss?: Loss | null;
+    /**
+     * How it ended, or why it was not run, in words.
+     */
+    message: string;
+    report?: OperationId | null;
+    started_by: string;
+    status: OperationStatus;
+    /**
+     * Milliseconds until every node followed again and had its vote.
+     */
+    whole_ms?: number | null;
+    /**
+     * Milliseconds that writes waited.
+     */
+    write_gap_ms?: number | null;
 };
 
 /**
@@ -402,6 +484,31 @@ export type Event = {
 };
 
 /**
+ * What was known of a primary at one moment: three kinds of evidence that fail independently.
+ */
+export type Evidence = {
+    /**
+     * Its agent says that its engine has died.
+     */
+    engine_died: boolean;
+    /**
+     * The provider says that its machine does not run.
+     */
+    machine_stopped: boolean;
+    node_name: string;
+    /**
+     * Milliseconds since its agent last reported; none when it never did.
+     */
+    report_age_ms?: number | null;
+    seen_at: Timestamp;
+    /**
+     * Evidence of each kind that is older counts as silence.
+     */
+    suspect_after_ms: number;
+    witnesses: Array<Witness>;
+};
+
+/**
  * A ready-made command or connection string with places to be filled in: `{user}`, `{password}`,
  * `{database}`, `{port}`, of the first node `{host}`, of every node `{hosts}` (addresses),
  * `{ports}` and `{addresses}` (with ports), each divided by commas. `ca.pem` is the file of the
@@ -463,9 +570,35 @@ export type LogFacts = {
 export type LogUnit = 'bytes' | 'transactions';
 
 /**
+ * What became of writes that were acknowledged before.
+ */
+export type Loss = 'nothing' | 'range' | 'not_known';
+
+/**
+ * The same, with who measured it.
+ */
+export type MeasuredGap = {
+    /**
+     * Milliseconds that a client at this node's endpoint could not write.
+     */
+    ms: number;
+    node: NodeId;
+    node_name: string;
+    /**
+     * Of these, so many may have passed before writes began to wait.
+     */
+    slack_ms: number;
+};
+
+/**
  * A request for an operation on a cluster: `POST /v1/clusters/{id}/operations`.
  */
 export type NewOperation = {
+    /**
+     * For `drill` of a failover: also in asynchronous replication, where it may lose what was
+     * acknowledged last.
+     */
+    allow_loss?: boolean;
     /**
      * For `resync`: go on also where writes wait meanwhile, because fewer replicas are left than
      * have to confirm them.
@@ -479,6 +612,7 @@ export type NewOperation = {
      * For `resync`: copy all data anew, also to a replica that follows or could be made fit to.
      */
     copy?: boolean;
+    drill?: DrillKind | null;
     /**
      * For `switchover`: end transactions that are still open instead of leaving the primary as it
      * is.
@@ -702,7 +836,7 @@ export type OperationId = string;
 /**
  * What an operation does. The names are stored: add, never rename.
  */
-export type OperationKind = 'create_cluster' | 'add_node' | 'remove_node' | 'switchover' | 'failover' | 'rejoin' | 'resync' | 'reconfigure' | 'delete_cluster';
+export type OperationKind = 'create_cluster' | 'add_node' | 'remove_node' | 'switchover' | 'failover' | 'rejoin' | 'resync' | 'reconfigure' | 'drill' | 'delete_cluster';
 
 export type OperationStatus = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled';
 
@@ -745,6 +879,7 @@ export type PageClusterView = {
         generation: number;
         id: ClusterId;
         name: string;
+        next_drill_at?: Timestamp | null;
         /**
          * Nodes that serve or follow as they should.
          */
@@ -769,7 +904,44 @@ export type PageClusterView = {
          */
         sentence: string;
         spec: ClusterSpec;
+        suspicion?: Suspicion | null;
         term: U64;
+    }>;
+    /**
+     * Give it as `after` to get the next page; absent on the last.
+     */
+    next?: string | null;
+};
+
+/**
+ * One page of a list.
+ */
+export type PageDrillView = {
+    items: Array<{
+        created_at: Timestamp;
+        due_at?: Timestamp | null;
+        ended_at?: Timestamp | null;
+        /**
+         * The id of its operation.
+         */
+        id: OperationId;
+        kind: DrillKind;
+        loss?: Loss | null;
+        /**
+         * How it ended, or why it was not run, in words.
+         */
+        message: string;
+        report?: OperationId | null;
+        started_by: string;
+        status: OperationStatus;
+        /**
+         * Milliseconds until every node followed again and had its vote.
+         */
+        whole_ms?: number | null;
+        /**
+         * Milliseconds that writes waited.
+         */
+        write_gap_ms?: number | null;
     }>;
     /**
      * Give it as `after` to get the next page; absent on the last.
@@ -909,6 +1081,91 @@ export type PageOperation = {
 };
 
 /**
+ * One page of a list.
+ */
+export type PageReport = {
+    items: Array<{
+        cluster: ClusterId;
+        cluster_name: string;
+        decision: Decision;
+        ended_at?: Timestamp | null;
+        /**
+         * Transactions that turned out to be only with the former primary when it came back.
+         */
+        found_transactions?: number | null;
+        /**
+         * The former primary's name, where there was one.
+         */
+        from?: string | null;
+        /**
+         * The id of the operation that it is of.
+         */
+        id: OperationId;
+        /**
+         * `failover` or `switchover`.
+         */
+        kind: OperationKind;
+        loss: Loss;
+        /**
+         * What is lost, in words.
+         */
+        loss_sentence: string;
+        /**
+         * So much of the log is known to be lost.
+         */
+        lost?: number | null;
+        /**
+         * Each endpoint that has measured it.
+         */
+        measured_by: Array<MeasuredGap>;
+        /**
+         * How it ended, in words.
+         */
+        message: string;
+        /**
+         * So much of the log was saved from the former primary's disk.
+         */
+        rescued?: number | null;
+        /**
+         * What was seen.
+         */
+        seen: Seen;
+        started_at?: Timestamp | null;
+        status: OperationStatus;
+        /**
+         * The new term; 0 while it is not known.
+         */
+        term: U64;
+        /**
+         * What was done, in order, each with when it had ended.
+         */
+        timeline: Array<Phase>;
+        /**
+         * The new primary's name, once it is chosen.
+         */
+        to?: string | null;
+        /**
+         * What `lost` and `rescued` count.
+         */
+        unit?: LogUnit;
+        /**
+         * Of what was acknowledged in the former primary's last so many milliseconds, whatever it had
+         * not yet sent may be lost.
+         */
+        unseen_ms?: number | null;
+        /**
+         * Milliseconds that writes waited at the endpoint that was worst off; none when nobody has
+         * measured it, or they wait still.
+         */
+        write_gap_ms?: number | null;
+    }>;
+    /**
+     * Give it as `after` to get the next page; absent on the last.
+     */
+    next?: string | null;
+};
+
+/**
  * A setting that people may choose.
  */
 export type Parameter = {
@@ -1027,6 +1284,24 @@ export type ParameterView = {
      * What was asked for: the default where nobody chose.
      */
     value: string;
+};
+
+/**
+ * One part of a change of primary.
+ */
+export type Phase = {
+    /**
+     * Milliseconds from the beginning to the end of this part.
+     */
+    ended_ms: number;
+    /**
+     * The stored name, for example `fenced`.
+     */
+    name: string;
+    /**
+     * For people.
+     */
+    title: string;
 };
 
 /**
@@ -1182,6 +1457,96 @@ export type ReplicationFact = {
 };
 
 /**
+ * A change of primary as the API shows it.
+ */
+export type Report = {
+    cluster: ClusterId;
+    cluster_name: string;
+    decision: Decision;
+    ended_at?: Timestamp | null;
+    /**
+     * Transactions that turned out to be only with the former primary when it came back.
+     */
+    found_transactions?: number | null;
+    /**
+     * The former primary's name, where there was one.
+     */
+    from?: string | null;
+    /**
+     * The id of the operation that it is of.
+     */
+    id: OperationId;
+    /**
+     * `failover` or `switchover`.
+     */
+    kind: OperationKind;
+    loss: Loss;
+    /**
+     * What is lost, in words.
+     */
+    loss_sentence: string;
+    /**
+     * So much of the log is known to be lost.
+     */
+    lost?: number | null;
+    /**
+     * Each endpoint that has measured it.
+     */
+    measured_by: Array<MeasuredGap>;
+    /**
+     * How it ended, in words.
+     */
+    message: string;
+    /**
+     * So much of the log was saved from the former primary's disk.
+     */
+    rescued?: number | null;
+    /**
+     * What was seen.
+     */
+    seen: Seen;
+    started_at?: Timestamp | null;
+    status: OperationStatus;
+    /**
+     * The new term; 0 while it is not known.
+     */
+    term: U64;
+    /**
+     * What was done, in order, each with when it had ended.
+     */
+    timeline: Array<Phase>;
+    /**
+     * The new primary's name, once it is chosen.
+     */
+    to?: string | null;
+    /**
+     * What `lost` and `rescued` count.
+     */
+    unit?: LogUnit;
+    /**
+     * Of what was acknowledged in the former primary's last so many milliseconds, whatever it had
+     * not yet sent may be lost.
+     */
+    unseen_ms?: number | null;
+    /**
+     * Milliseconds that writes waited at the endpoint that was worst off; none when nobody has
+     * measured it, or they wait still.
+     */
+    write_gap_ms?: number | null;
+};
+
+/**
+ * What was seen before it was decided.
+ */
+export type Seen = {
+    evidence?: Evidence | null;
+    /**
+     * In words.
+     */
+    sentence: string;
+};
+
+/**
  * A session: the token is shown this once. Browsers get it as a cookie too.
  */
 export type Session = {
@@ -1220,6 +1585,23 @@ export type Step = {
 };
 
 export type StepState = 'pending' | 'running' | 'done' | 'failed' | 'skipped';
+
+/**
+ * A primary of which less is heard than should be.
+ */
+export type Suspicion = {
+    evidence: Evidence;
+    node: NodeId;
+    node_name: string;
+    /**
+     * What is thought of it, and what follows.
+     */
+    sentence: string;
+    /**
+     * A replica may be promoted in its place by itself.
+     */
+    will_fail_over: boolean;
+};
 
 /**
  * A named set of timers.
@@ -1280,6 +1662,29 @@ export type UserView = {
      */
     must_change_password: boolean;
     name: string;
+};
+
+/**
+ * What one of the others knows of the primary.
+ */
+export type Witness = {
+    /**
+     * Milliseconds since the primary's engine last said something to it, as far as is known.
+     */
+    engine_message_age_ms?: number | null;
+    /**
+     * Milliseconds since the primary last asked it for its lease, as far as is known.
+     */
+    lease_request_age_ms?: number | null;
+    node_name: string;
+    /**
+     * Milliseconds since it last reported; none when it never did.
+     */
+    report_age_ms?: number | null;
+    /**
+     * Its vote counts for the primary's lease.
+     */
+    votes: boolean;
 };
 
 export type U64 = number;
@@ -1641,6 +2046,53 @@ export type GetV1ClustersByClusterConnectionResponses = {
 
 export type GetV1ClustersByClusterConnectionResponse = GetV1ClustersByClusterConnectionResponses[keyof GetV1ClustersByClusterConnectionResponses];
 
+export type GetV1ClustersByClusterDrillsData = {
+    body?: never;
+    path: {
+        /**
+         * id or name
+         */
+        cluster: string;
+    };
+    query?: {
+        /**
+         * At most so many, 1 to 500; 100 when left out.
+         */
+        limit?: number | null;
+        /**
+         * The `next` of the page before.
+         */
+        after?: string | null;
+    };
+    url: '/v1/clusters/{cluster}/drills';
+};
+
+export type GetV1ClustersByClusterDrillsErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+};
+
+export type GetV1ClustersByClusterDrillsError = GetV1ClustersByClusterDrillsErrors[keyof GetV1ClustersByClusterDrillsErrors];
+
+export type GetV1ClustersByClusterDrillsResponses = {
+    /**
+     * done
+     */
+    200: PageDrillView;
+};
+
+export type GetV1ClustersByClusterDrillsResponse = GetV1ClustersByClusterDrillsResponses[keyof GetV1ClustersByClusterDrillsResponses];
+
 export type GetV1ClustersByClusterNodesData = {
     body?: never;
     path: {
@@ -1827,6 +2279,53 @@ export type GetV1ClustersByClusterParametersResponses = {
 };
 
 export type GetV1ClustersByClusterParametersResponse = GetV1ClustersByClusterParametersResponses[keyof GetV1ClustersByClusterParametersResponses];
+
+export type GetV1ClustersByClusterReportsData = {
+    body?: never;
+    path: {
+        /**
+         * id or name
+         */
+        cluster: string;
+    };
+    query?: {
+        /**
+         * At most so many, 1 to 500; 100 when left out.
+         */
+        limit?: number | null;
+        /**
+         * The `next` of the page before.
+         */
+        after?: string | null;
+    };
+    url: '/v1/clusters/{cluster}/reports';
+};
+
+export type GetV1ClustersByClusterReportsErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+};
+
+export type GetV1ClustersByClusterReportsError = GetV1ClustersByClusterReportsErrors[keyof GetV1ClustersByClusterReportsErrors];
+
+export type GetV1ClustersByClusterReportsResponses = {
+    /**
+     * done
+     */
+    200: PageReport;
+};
+
+export type GetV1ClustersByClusterReportsResponse = GetV1ClustersByClusterReportsResponses[keyof GetV1ClustersByClusterReportsResponses];
 
 export type GetV1EnginesData = {
     body?: never;
@@ -2175,6 +2674,44 @@ export type GetV1ProvidersResponses = {
 };
 
 export type GetV1ProvidersResponse = GetV1ProvidersResponses[keyof GetV1ProvidersResponses];
+
+export type GetV1ReportsByIdData = {
+    body?: never;
+    path: {
+        /**
+         * of the operation
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/v1/reports/{id}';
+};
+
+export type GetV1ReportsByIdErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+};
+
+export type GetV1ReportsByIdError = GetV1ReportsByIdErrors[keyof GetV1ReportsByIdErrors];
+
+export type GetV1ReportsByIdResponses = {
+    /**
+     * done
+     */
+    200: Report;
+};
+
+export type GetV1ReportsByIdResponse = GetV1ReportsByIdResponses[keyof GetV1ReportsByIdResponses];
 
 export type PostV1SessionsData = {
     body: NewSession;

@@ -94,6 +94,7 @@ fn serving(term: Term) -> WorkerReport {
         keeps_former: false,
         diverged: Vec::new(),
         settings: None,
+        disk_hangs: false,
         engine: EngineFigures::default(),
         host: HostFigures::default(),
     }

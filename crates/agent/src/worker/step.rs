@@ -1,0 +1,92 @@
+//! The steps that the worker takes with the engine, beside its loop.
+
+use std::sync::{Arc, Mutex};
+
+use bellwether_contracts::driver::Repair;
+use bellwether_contracts::{Driver, Failure};
+use bellwether_model::NodeId;
+use bellwether_model::replication::Position;
+use bellwether_protocol::Assignment;
+
+use super::converge::Act;
+
+/// What a step that ran beside the loop leaves.
+pub(super) enum Ended {
+    Nothing,
+    Repaired(Repair),
+    Stopped(Option<Position>),
+    /// Where the log ended that was taken over, as far as that is known.
+    Promoted(Option<Position>),
+}
+
+pub(super) type StepResult = Result<Ended, Failure>;
+
+/// Takes a step with the engine; some take long.
+pub(super) async fn perform(
+    driver: Arc<dyn Driver>,
+    assignment: Assignment,
+    act: Act,
+    progress: Arc<Mutex<Option<(u64, u64)>>>,
+) -> StepResult {
+    let member = |id: &NodeId| {
+        assignment
+            .group
+            .member(id)
+            .cloned()
+            .ok_or_else(|| Failure::transient("the upstream is no member any more"))
+    };
+    let tell = move |done: u64, all: u64| {
+        *progress.lock().expect("nothing panics while it is held") = Some((done, all));
+    };
+    match &act {
+        Act::Bootstrap => driver.bootstrap(&assignment).await?,
+        Act::Seed(upstream) => {
+            driver.stop().await?;
+            driver.seed(&assignment, &member(upstream)?, &tell).await?;
+        }
+        Act::StartPrimary(_) => driver.start_primary(&assignment).await?,
+        Act::StartReplica(upstream) => {
+            let upstream = upstream.as_ref().map(member).transpose()?;
+            driver.start_replica(&assignment, upstream.as_ref()).await?;
+        }
+        Act::Follow(upstream) => {
+            let upstream = upstream.as_ref().map(member).transpose()?;
+            driver.follow(&assignment, upstream.as_ref()).await?;
+        }
+        Act::Promote(_) => return Ok(Ended::Promoted(driver.promote(&assignment).await?)),
+        Act::Demote => return Ok(Ended::Stopped(driver.hand_over(&assignment).await?)),
+        Act::Stop => {
+            driver.stop().await?;
+        }
+        Act::Kill | Act::Reset => driver.kill().await?,
+        Act::Repair(upstream) => {
+            driver.stop().await?;
+            let repair = driver.repair(&assignment, &member(upstream)?).await?;
+            return Ok(Ended::Repaired(repair));
+        }
+        Act::Erase => {
+            driver.erase().await?;
+            driver.drop_former().await?;
+        }
+        Act::AdoptTerm(_) | Act::GiveUp(_) | Act::Retry => {}
+    }
+    Ok(Ended::Nothing)
+}
+
+/// The step in words.
+pub(super) fn words(act: &Act) -> &'static str {
+    match act {
+        Act::Bootstrap => "creating the database",
+        Act::Seed(_) => "copying the data",
+        Act::StartPrimary(_) | Act::StartReplica(_) => "starting the engine",
+        Act::Follow(Some(_)) => "following another node",
+        Act::Follow(None) => "letting go of the former primary",
+        Act::Promote(_) => "becoming primary",
+        Act::AdoptTerm(_) => "taking the new term",
+        Act::Demote | Act::GiveUp(_) => "giving the role up",
+        Act::Stop | Act::Kill | Act::Reset => "stopping the engine",
+        Act::Repair(_) => "making the data fit to follow",
+        Act::Erase => "removing the data",
+        Act::Retry => "trying again",
+    }
+}
