@@ -25,6 +25,8 @@ pub(crate) struct Facts {
     pub(crate) mute: Option<Mute>,
     /// The engine runs as primary of a term that was given up, and takes no writes.
     pub(crate) handed_over: bool,
+    /// Others could be elected.
+    pub(crate) has_others: bool,
     /// A primary that was down may not be started again for the term that it had.
     pub(crate) needs_new_term: bool,
 }
@@ -51,7 +53,7 @@ pub(crate) enum Act {
     AdoptTerm(Term),
     /// Hand the role over in an orderly way and give the term up.
     Demote,
-    /// The term is given up: the engine, which is down, lost its place in history.
+    /// The term is given up: the engine, which is down, lost its data or its place in history.
     GiveUp(Term),
     Stop,
     /// Kill at once; the term is given up.
@@ -104,6 +106,12 @@ fn from_absent(target: &Target, facts: &Facts) -> Plan {
             Plan::Wait("the database that was made here is gone; waiting for newer orders")
         }
         Target::Primary { create: true, .. } => Plan::Act(Act::Bootstrap),
+        // What it led with is gone: others have it, and are to lead.
+        Target::Primary { term, .. }
+            if facts.led == *term && facts.surrendered < *term && facts.has_others =>
+        {
+            Plan::Act(Act::GiveUp(*term))
+        }
         Target::Primary { create: false, .. } => {
             Plan::Wait("there is no data here; an empty node is never made primary of a cluster")
         }
@@ -149,7 +157,7 @@ fn from_stopped(was_primary: bool, target: &Target, facts: &Facts) -> Plan {
 
 /// Whether others may hold more of that term than an engine that was down can go on with.
 fn is_lost(term: Term, facts: &Facts) -> bool {
-    facts.needs_new_term && facts.led == term
+    facts.needs_new_term && facts.has_others && facts.led == term
 }
 
 fn from_replica(upstream: Option<&NodeId>, target: &Target, facts: &Facts) -> Plan {
@@ -266,8 +274,7 @@ mod tests {
                 let streaming = upstream.is_some();
                 Actual::Replica { upstream: upstream.clone(), streaming }
             }
-            Act::Demote | Act::Kill => Actual::Stopped { was_primary: true },
-            Act::GiveUp(_) => Actual::Stopped { was_primary: true },
+            Act::Demote | Act::Kill | Act::GiveUp(_) => Actual::Stopped { was_primary: true },
             Act::Stop | Act::Reset => Actual::Stopped { was_primary: false },
             Act::Erase => Actual::Absent,
         }
@@ -380,12 +387,24 @@ mod tests {
     #[test]
     fn an_engine_that_lost_its_place_with_a_stop_is_started_for_a_later_term_only() {
         let stopped = Actual::Stopped { was_primary: true };
-        let facts = |led| Facts { led, needs_new_term: true, ..Facts::default() };
+        let facts = |led| Facts { led, needs_new_term: true, has_others: true, ..Facts::default() };
         let target = Target::Primary { term: 2, create: false };
         assert_eq!(plan(&stopped, &target, &facts(2)), Plan::Act(Act::GiveUp(2)));
         assert_eq!(plan(&stopped, &target, &facts(1)), Plan::Act(Act::StartPrimary(2)));
         let given_up = Facts { surrendered: 2, ..facts(2) };
         assert!(matches!(plan(&stopped, &target, &given_up), Plan::Wait(_)));
+        let alone = Facts { has_others: false, ..facts(2) };
+        assert_eq!(plan(&stopped, &target, &alone), Plan::Act(Act::StartPrimary(2)));
+    }
+
+    #[test]
+    fn a_primary_whose_data_is_gone_lets_others_lead() {
+        let target = Target::Primary { term: 2, create: false };
+        let facts = |led, has_others| Facts { led, has_others, ..Facts::default() };
+        assert_eq!(plan(&Actual::Absent, &target, &facts(2, true)), Plan::Act(Act::GiveUp(2)));
+        for waits in [facts(1, true), facts(2, false), Facts { surrendered: 2, ..facts(2, true) }] {
+            assert!(matches!(plan(&Actual::Absent, &target, &waits), Plan::Wait(_)));
+        }
     }
 
     #[test]
