@@ -99,6 +99,12 @@ pub(crate) fn plan(actual: &Actual, target: &Target, facts: &Facts) -> Plan {
 
 fn from_absent(target: &Target, facts: &Facts) -> Plan {
     match target {
+        // What it led with is gone: others have it, and are to lead.
+        Target::Primary { term, .. }
+            if facts.led == *term && facts.surrendered < *term && facts.has_others =>
+        {
+            Plan::Act(Act::GiveUp(*term))
+        }
         // These are old orders: the data was removed to be copied anew.
         Target::Primary { term, create: true }
             if facts.led >= *term || facts.surrendered >= *term || facts.promised > *term =>
@@ -106,12 +112,6 @@ fn from_absent(target: &Target, facts: &Facts) -> Plan {
             Plan::Wait("the database that was made here is gone; waiting for newer orders")
         }
         Target::Primary { create: true, .. } => Plan::Act(Act::Bootstrap),
-        // What it led with is gone: others have it, and are to lead.
-        Target::Primary { term, .. }
-            if facts.led == *term && facts.surrendered < *term && facts.has_others =>
-        {
-            Plan::Act(Act::GiveUp(*term))
-        }
         Target::Primary { create: false, .. } => {
             Plan::Wait("there is no data here; an empty node is never made primary of a cluster")
         }
@@ -145,6 +145,10 @@ fn from_stopped(was_primary: bool, target: &Target, facts: &Facts) -> Plan {
             Plan::Act(Act::StartReplica(upstream))
         }
         Target::Demoted { .. } if !was_primary => Plan::Act(Act::StartReplica(None)),
+        // Nobody has to wait for the end of its lease.
+        Target::Demoted { term } if is_lost(*term, facts) && facts.surrendered < *term => {
+            Plan::Act(Act::GiveUp(*term))
+        }
         // Who may still serve its own term keeps its data a primary's.
         Target::Source { term } if facts.promised < *term => {
             Plan::Wait("the new term is not promised yet")
@@ -393,6 +397,10 @@ mod tests {
         assert_eq!(plan(&stopped, &target, &facts(1)), Plan::Act(Act::StartPrimary(2)));
         let given_up = Facts { surrendered: 2, ..facts(2) };
         assert!(matches!(plan(&stopped, &target, &given_up), Plan::Wait(_)));
+        let demoted = Target::Demoted { term: 2 };
+        assert_eq!(plan(&stopped, &demoted, &facts(2)), Plan::Act(Act::GiveUp(2)));
+        let given_up = Facts { surrendered: 2, ..facts(2) };
+        assert_eq!(plan(&stopped, &demoted, &given_up), Plan::Done);
         let alone = Facts { has_others: false, ..facts(2) };
         assert_eq!(plan(&stopped, &target, &alone), Plan::Act(Act::StartPrimary(2)));
     }
@@ -401,7 +409,11 @@ mod tests {
     fn a_primary_whose_data_is_gone_lets_others_lead() {
         let target = Target::Primary { term: 2, create: false };
         let facts = |led, has_others| Facts { led, has_others, ..Facts::default() };
-        assert_eq!(plan(&Actual::Absent, &target, &facts(2, true)), Plan::Act(Act::GiveUp(2)));
+        let first = Target::Primary { term: 2, create: true };
+        for target in [&target, &first] {
+            let plan = plan(&Actual::Absent, target, &facts(2, true));
+            assert_eq!(plan, Plan::Act(Act::GiveUp(2)));
+        }
         for waits in [facts(1, true), facts(2, false), Facts { surrendered: 2, ..facts(2, true) }] {
             assert!(matches!(plan(&Actual::Absent, &target, &waits), Plan::Wait(_)));
         }
