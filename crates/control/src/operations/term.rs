@@ -1,6 +1,7 @@
 //! The beginning of a new term: the one point of no return, the same in every operation that moves
 //! the primary.
 
+use bellwether_model::cluster::Handover;
 use bellwether_model::node::NodePhase;
 use bellwether_model::{NodeId, Target, Term};
 use bellwether_planner::voters::config_for_new_term;
@@ -25,6 +26,9 @@ pub fn begin(pass: &mut Pass, term: Term, candidate: &NodeId, lost: Option<&Node
     status.primary = None;
     status.candidate = Some(candidate.clone());
     status.config = config;
+    // Nobody can begin anything with an earlier primary any more; who waits may try the candidate,
+    // whose gate opens as soon as it serves.
+    status.handover = Handover::None;
     let others: Vec<NodeId> = pass
         .nodes
         .iter()
@@ -45,7 +49,6 @@ pub fn begin(pass: &mut Pass, term: Term, candidate: &NodeId, lost: Option<&Node
 pub fn confirm(pass: &mut Pass) {
     let status = &mut pass.cluster.object.status;
     status.primary = status.candidate.take().or(status.primary.take());
-    status.handover = Default::default();
 }
 
 /// Whether the candidate serves as primary of the term in force.
