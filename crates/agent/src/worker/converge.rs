@@ -27,6 +27,8 @@ pub(crate) struct Facts {
     pub(crate) mute: Option<Mute>,
     /// The engine runs as primary of a term that was given up, and takes no writes.
     pub(crate) handed_over: bool,
+    /// Others could be elected.
+    pub(crate) has_others: bool,
     /// A primary that was down may not be started again for the term that it had.
     pub(crate) needs_new_term: bool,
 }
@@ -53,7 +55,7 @@ pub(crate) enum Act {
     AdoptTerm(Term),
     /// Hand the role over in an orderly way and give the term up.
     Demote,
-    /// The term is given up: the engine, which is down, lost its place in history.
+    /// The term is given up: the engine, which is down, lost its data or its place in history.
     GiveUp(Term),
     Stop,
     /// Kill at once; the term is given up.
@@ -99,6 +101,12 @@ pub(crate) fn plan(actual: &Actual, target: &Target, facts: &Facts) -> Plan {
 
 fn from_absent(target: &Target, facts: &Facts) -> Plan {
     match target {
+        // What it led with is gone: others have it, and are to lead.
+        Target::Primary { term, .. }
+            if facts.led == *term && facts.surrendered < *term && facts.has_others =>
+        {
+            Plan::Act(Act::GiveUp(*term))
+        }
         // These are old orders: the data was removed to be copied anew.
         Target::Primary { term, create: true }
             if facts.led >= *term || facts.surrendered >= *term || facts.promised > *term =>
@@ -139,6 +147,10 @@ fn from_stopped(was_primary: bool, target: &Target, facts: &Facts) -> Plan {
             Plan::Act(Act::StartReplica(upstream))
         }
         Target::Demoted { .. } if !was_primary => Plan::Act(Act::StartReplica(None)),
+        // Nobody has to wait for the end of its lease.
+        Target::Demoted { term } if is_lost(*term, facts) && facts.surrendered < *term => {
+            Plan::Act(Act::GiveUp(*term))
+        }
         // Who may still serve its own term keeps its data a primary's.
         Target::Source { term } if facts.promised < *term => {
             Plan::Wait("the new term is not promised yet")
@@ -151,7 +163,7 @@ fn from_stopped(was_primary: bool, target: &Target, facts: &Facts) -> Plan {
 
 /// Whether others may hold more of that term than an engine that was down can go on with.
 fn is_lost(term: Term, facts: &Facts) -> bool {
-    facts.needs_new_term && facts.led == term
+    facts.needs_new_term && facts.has_others && facts.led == term
 }
 
 fn from_replica(upstream: Option<&NodeId>, target: &Target, facts: &Facts) -> Plan {
@@ -269,8 +281,7 @@ mod tests {
                 let streaming = upstream.is_some();
                 Actual::Replica { upstream: upstream.clone(), streaming }
             }
-            Act::Demote | Act::Kill => Actual::Stopped { was_primary: true },
-            Act::GiveUp(_) => Actual::Stopped { was_primary: true },
+            Act::Demote | Act::Kill | Act::GiveUp(_) => Actual::Stopped { was_primary: true },
             Act::Stop | Act::Reset => Actual::Stopped { was_primary: false },
             Act::Erase => Actual::Absent,
         }
@@ -400,12 +411,32 @@ mod tests {
     #[test]
     fn an_engine_that_lost_its_place_with_a_stop_is_started_for_a_later_term_only() {
         let stopped = Actual::Stopped { was_primary: true };
-        let facts = |led| Facts { led, needs_new_term: true, ..Facts::default() };
+        let facts = |led| Facts { led, needs_new_term: true, has_others: true, ..Facts::default() };
         let target = Target::Primary { term: 2, create: false };
         assert_eq!(plan(&stopped, &target, &facts(2)), Plan::Act(Act::GiveUp(2)));
         assert_eq!(plan(&stopped, &target, &facts(1)), Plan::Act(Act::StartPrimary(2)));
         let given_up = Facts { surrendered: 2, ..facts(2) };
         assert!(matches!(plan(&stopped, &target, &given_up), Plan::Wait(_)));
+        let demoted = Target::Demoted { term: 2 };
+        assert_eq!(plan(&stopped, &demoted, &facts(2)), Plan::Act(Act::GiveUp(2)));
+        let given_up = Facts { surrendered: 2, ..facts(2) };
+        assert_eq!(plan(&stopped, &demoted, &given_up), Plan::Done);
+        let alone = Facts { has_others: false, ..facts(2) };
+        assert_eq!(plan(&stopped, &target, &alone), Plan::Act(Act::StartPrimary(2)));
+    }
+
+    #[test]
+    fn a_primary_whose_data_is_gone_lets_others_lead() {
+        let target = Target::Primary { term: 2, create: false };
+        let facts = |led, has_others| Facts { led, has_others, ..Facts::default() };
+        let first = Target::Primary { term: 2, create: true };
+        for target in [&target, &first] {
+            let plan = plan(&Actual::Absent, target, &facts(2, true));
+            assert_eq!(plan, Plan::Act(Act::GiveUp(2)));
+        }
+        for waits in [facts(1, true), facts(2, false), Facts { surrendered: 2, ..facts(2, true) }] {
+            assert!(matches!(plan(&Actual::Absent, &target, &waits), Plan::Wait(_)));
+        }
     }
 
     #[test]

@@ -291,8 +291,8 @@ impl Worker {
             mute: self.mute(orders),
             handed_over: self.probe.handed_over
                 && self.role.surrendered.is_some_and(|given| given.term >= self.role.primary_term),
-            needs_new_term: self.driver.as_ref().is_some_and(|driver| !driver.resumes_term())
-                && !orders.assignment.group.config.is_solo(),
+            has_others: !orders.assignment.group.config.is_solo(),
+            needs_new_term: self.driver.as_ref().is_some_and(|driver| !driver.resumes_term()),
         }
     }
 
@@ -555,7 +555,7 @@ impl Worker {
                 return true;
             }
             Act::GiveUp(term) => {
-                warn!("the engine was down and lost its place in history; the role is given up");
+                warn!("what the engine led with is lost with its end; the role is given up");
                 let position = self.probe.position;
                 self.surrender(Surrender { term: *term, position, clean: false });
                 return true;

@@ -95,6 +95,10 @@ fn prepare(pass: &mut Pass, candidate: &NodeId, report: &mut Report) -> Outcome 
         }
         return Outcome::wait("the primary prepares");
     };
+    // Until then nobody is judged, and clients that are held back would wait for that.
+    if !pass.view.is_settled() {
+        return Outcome::wait("this server has just started and listens first");
+    }
     let prepared_at = *report.prepared_at.get_or_insert(pass.now);
     let mut open = worker.transactions.clone().unwrap_or_default();
     open.retain(|transaction| transaction.age_ms >= TRANSACTION_MS_LONG);

@@ -107,13 +107,16 @@ aof-use-rdb-preamble yes
 /// hashes.
 fn users(kind: Kind, assignment: &Assignment) -> String {
     let secrets = &assignment.secrets;
-    // KeyDB is of before channels had permissions of their own.
-    let everything = if kind == Kind::KeyDb { "~*" } else { "~* &*" };
+    // KeyDB is of before channels had permissions of their own, and functions.
+    let (everything, ours) = match kind {
+        Kind::KeyDb => ("~*", ""),
+        Kind::Valkey | Kind::Redis => ("~* &*", " -function|flush -function|restore"),
+    };
     format!(
         "user default off\n\
          user {AGENT_USER} on {agent} {everything} +@all\n\
          user {REPLICATION_USER} on {replication} +psync +replconf +ping\n\
-         user {app} on {password} {everything} +@all -@admin -migrate\n",
+         user {app} on {password} {everything} +@all -@admin -migrate{ours}\n",
         agent = hash(&secrets.rewind_password),
         replication = hash(&secrets.replication_password),
         app = secrets.user,

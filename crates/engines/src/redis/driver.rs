@@ -12,7 +12,7 @@ use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Member;
 
 use super::replication::{Copying, primary_term};
-use super::{Handed, Redis, conf, data, former_data, new_data};
+use super::{Handed, Redis, conf, damaged_data, data, former_data, new_data};
 use crate::files::{DATA, at, remove};
 
 #[async_trait]
@@ -92,7 +92,13 @@ impl Driver for Redis {
         self.note_members(assignment);
         self.write_config(assignment)?;
         self.set_primary(false)?;
-        self.start(data()).await?;
+        let started = self.start(data()).await;
+        if upstream.is_some()
+            && started.as_ref().is_err_and(|failure| is_about_the_files(&failure.text))
+        {
+            return self.set_damaged_aside();
+        }
+        started?;
         self.repoint(assignment, upstream).await
     }
 
@@ -173,5 +179,33 @@ impl Driver for Redis {
     /// Nobody has to confirm anything, whatever the configuration.
     async fn is_configuration_active(&self, _assignment: &Assignment) -> Result<bool, Failure> {
         Ok(true)
+    }
+}
+
+impl Redis {
+    /// The engine cannot read its data: it goes aside, and a copy takes its place.
+    fn set_damaged_aside(&self) -> Result<(), Failure> {
+        remove(damaged_data())?;
+        std::fs::rename(data(), damaged_data()).map_err(|e| at(damaged_data(), &e))?;
+        Err(Failure::transient("its data cannot be read any more; it is copied anew"))
+    }
+}
+
+/// Whether the engine ended because of what its files hold.
+fn is_about_the_files(said: &str) -> bool {
+    let words = ["append only", "append-only", "AOF", "RDB", "short read", "Short read", "DB load"];
+    words.iter().any(|word| said.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_cannot_be_read_are_told_from_other_reasons() {
+        assert!(is_about_the_files(
+            "the engine ended: Bad file format reading the append only file"
+        ));
+        assert!(!is_about_the_files("the engine ended: Failed listening on port 6378"));
     }
 }

@@ -176,6 +176,11 @@ fn new_data() -> &'static Path {
     Path::new("/data/engine.new")
 }
 
+/// What the engine could not read.
+fn damaged_data() -> &'static Path {
+    Path::new("/data/engine.damaged")
+}
+
 /// What a copy under an order replaced.
 fn former_data() -> &'static Path {
     Path::new("/data/engine.former")

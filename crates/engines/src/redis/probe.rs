@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use bellwether_contracts::driver::{Probe, ProcessState};
+use bellwether_model::Term;
 use bellwether_model::replication::Position;
 use bellwether_protocol::local::{EngineFigures, Follower};
 use tracing::warn;
@@ -23,6 +24,13 @@ pub(super) struct Seen {
     place: Option<Place>,
     /// What has come from the upstream, and when it last became more.
     heard: Option<(u64, Instant)>,
+}
+
+/// Whether the data is what was here in that term: it tells so, or tells no term any more, for a
+/// client has removed that, but is not empty.
+pub(super) fn is_whole(said: &str, told: Option<Term>, known: Term) -> bool {
+    let has_keys = said.lines().any(|line| line.starts_with("db") && line.contains(":keys="));
+    told.map_or(known == 0 || has_keys, |told| told >= known)
 }
 
 impl Redis {
@@ -122,11 +130,17 @@ impl Redis {
         let term = self.term_of_data().await.ok()?;
         if is_replica && offset == 0 {
             // What does not tell the term that it had is not what was here.
-            let is_it = |place: &Place| term.unwrap_or_default() >= place.term;
-            return place::place().filter(is_it);
+            return place::place().filter(|place| is_whole(said, term, place.term));
         }
-        let known = || self.known_place().map(|place| place.term);
-        let term = term.or_else(known).unwrap_or_default();
+        let known = || self.known_place().map_or(0, |place| place.term);
+        let is_promoting = self.is_promoting.load(Ordering::Relaxed);
+        if !is_replica && term.is_none() && known() > 0 && !is_promoting {
+            // A client has removed what tells it.
+            let memory = info(said, "maxmemory").and_then(|text| text.parse().ok());
+            let told = self.tell_term(known(), memory.unwrap_or_default()).await;
+            told.unwrap_or_else(|failure| warn!("the term of the data: {failure}"));
+        }
+        let term = term.unwrap_or_else(known);
         let log_bytes = info(said, "aof_current_size").and_then(|text| text.parse().ok());
         let log_bytes = log_bytes.unwrap_or_default();
         Some(Place { stream, term, offset, log_bytes, is_end: false })
@@ -178,5 +192,18 @@ impl Redis {
             })
         };
         said.lines().filter_map(follower).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_that_is_empty_or_of_an_earlier_term_is_not_what_was_here() {
+        let (empty, full) = ("# Keyspace\r\n", "# Keyspace\r\ndb3:keys=1,expires=0\r\n");
+        assert!(is_whole(empty, Some(4), 4) && is_whole(empty, None, 0));
+        assert!(!is_whole(full, Some(3), 4) && !is_whole(empty, None, 4));
+        assert!(is_whole(full, None, 4), "its term was removed by a client");
     }
 }

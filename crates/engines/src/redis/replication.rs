@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::config::{PING_SECONDS, memory_for_data};
 use super::place::{COPIED, Place, note_place, place};
-use super::probe::NOBODY;
+use super::probe::{NOBODY, is_whole};
 use super::resp::info;
 use super::{Handed, Redis, conf, data, former_data, new_data, socket};
 use crate::files::{DATA, at, remove, remove_file};
@@ -119,9 +119,10 @@ impl Redis {
 
     async fn become_primary(&self, assignment: &Assignment, term: Term) -> Result<(), Failure> {
         let known = place().map_or(0, |place| place.term);
-        let told = self.term_of_data().await?.unwrap_or_default();
-        if told < known {
+        let told = self.term_of_data().await?;
+        if !is_whole(&self.link.info().await?, told, known) {
             self.kill_everything().await?;
+            let told = told.unwrap_or_default();
             return Err(Failure::permanent(format!(
                 "the data here is of term {told}, and was of term {known}: it is not what was here"
             )));

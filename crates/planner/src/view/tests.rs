@@ -107,6 +107,7 @@ fn sketch_node(cluster: &Cluster, ordinal: u32, count: u32) -> (Node, Seen, Repo
         keeps_former: false,
         diverged: Vec::new(),
         settings: None,
+        disk_hangs: false,
         engine: EngineFigures::default(),
         host: HostFigures::default(),
     };

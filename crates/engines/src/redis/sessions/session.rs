@@ -158,15 +158,11 @@ impl<'a> Session<'a> {
         let entered =
             tokio::time::timeout(wait, entering).await.unwrap_or_else(|_| Err(words()))?;
         // What it was told of what it caches may have changed unheard of.
-        if self.talk.tracks() && self.answers_version_3() {
+        if self.talk.tracks() {
             let all = b">2\r\n$10\r\ninvalidate\r\n_\r\n";
             self.client.write_all(all).await.map_err(|_| None)?;
         }
         Ok(entered)
-    }
-
-    fn answers_version_3(&self) -> bool {
-        self.talk.settings().any(|bytes| bytes.windows(5).any(|w| w.eq_ignore_ascii_case(b"hello")))
     }
 
     async fn connect(

@@ -5,6 +5,10 @@ use std::collections::VecDeque;
 
 use super::scan::Frame;
 
+/// What makes a session somebody's.
+const AUTH: &str = "auth";
+const HELLO: &str = "hello";
+
 /// What a request that was not answered yet will have done.
 #[derive(Debug)]
 enum Asked {
@@ -96,17 +100,21 @@ impl Talk {
         }
         let is_refused = answer.kind() == b'-';
         match self.asked.pop_front() {
-            Some(Asked::Setting(name, bytes)) if !is_refused => {
-                self.settings.retain(|(known, _)| *known != name);
-                // Who a session is comes before everything else.
-                let at = if name == "user" { 0 } else { self.settings.len() };
-                self.settings.insert(at, (name, bytes));
-            }
+            Some(Asked::Setting(name, bytes)) if !is_refused => self.set(name, bytes),
             Some(Asked::Exec | Asked::Unwatch) if !self.is_multi => self.is_watching = false,
             Some(Asked::Multi) if is_refused => self.is_multi = false,
             Some(Asked::Reset) => *self = Self::default(),
             _ => {}
         }
+    }
+
+    /// Who a session is comes before everything else, in the order in which it was said.
+    fn set(&mut self, name: &'static str, bytes: Vec<u8>) {
+        self.settings.retain(|(known, _)| *known != name);
+        let is_identity = |name: &str| name == AUTH || name == HELLO;
+        let first = self.settings.iter().take_while(|(known, _)| is_identity(known)).count();
+        let at = if is_identity(name) { first } else { self.settings.len() };
+        self.settings.insert(at, (name, bytes));
     }
 
     /// Nothing is under way: it can go on elsewhere.
@@ -135,16 +143,18 @@ impl Talk {
         self.settings.iter().map(|(_, bytes)| bytes.as_slice())
     }
 
-    /// The client caches what it was told, and is told when that is no longer so.
+    /// The client caches what it was told, and is pushed what is no longer so.
     pub(super) fn tracks(&self) -> bool {
-        self.settings.iter().any(|(name, _)| *name == "tracking")
+        let has = |wanted: &str| self.settings.iter().any(|(name, _)| *name == wanted);
+        has("tracking") && has(HELLO)
     }
 }
 
 /// What of a session such a request sets.
 fn setting(first: &[u8], second: &[u8]) -> Option<&'static str> {
     Some(match (first, second) {
-        (b"auth" | b"hello", _) => "user",
+        (b"auth", _) => AUTH,
+        (b"hello", _) => HELLO,
         (b"select", _) => "database",
         (b"client", b"setname") => "name",
         (b"client", b"tracking") => "tracking",
@@ -187,6 +197,18 @@ mod tests {
         assert!(talk.is_idle() && !talk.tracks());
         said(&mut talk, "RESET", "+RESET");
         assert!(settings(&talk).is_empty());
+    }
+
+    #[test]
+    fn who_a_session_is_is_said_in_the_order_in_which_it_was() {
+        let mut talk = Talk::default();
+        for line in ["AUTH app x", "SELECT 1", "HELLO 3", "CLIENT TRACKING ON"] {
+            said(&mut talk, line, "+OK");
+        }
+        let expected = ["AUTH app x", "HELLO 3", "SELECT 1", "CLIENT TRACKING ON"];
+        assert_eq!((settings(&talk), talk.tracks()), (expected.map(str::to_owned).into(), true));
+        said(&mut talk, "AUTH other y", "+OK");
+        assert_eq!(settings(&talk)[..2], ["HELLO 3", "AUTH other y"]);
     }
 
     #[test]
