@@ -1,6 +1,6 @@
-//! Valkey with Sentinel on three nodes and HAProxy before them, with a second until a primary counts
-//! as down; beside Bellwether's own cluster of Valkey. Measured are a killed primary and a planned
-//! change, as each system does it.
+//! Valkey with Sentinel on three nodes and HAProxy before them, with a second until a primary
+//! counts as down; beside Bellwether's own cluster of Valkey. Measured are a killed primary and a
+//! planned change, as each system does it.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
