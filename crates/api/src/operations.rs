@@ -246,7 +246,7 @@ fn check_node(view: &View, request: &NewOperation) -> Result<()> {
         && let Some((field, _)) = given.iter().find(|(_, is_given)| *is_given)
     {
         let words = format!("{} knows no `{field}`; leave it out", request.kind);
-        return Err(ApiError::field(*field, words));
+        return Err(ApiError::field(field, words));
     }
     let needs_node = matches!(request.kind, OperationKind::Switchover | OperationKind::RemoveNode);
     match request.node.as_deref() {

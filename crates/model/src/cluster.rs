@@ -139,6 +139,8 @@ pub enum Handover {
     Prepare,
     /// New connections wait.
     Hold,
+    /// The next term has begun: whoever waited tries its primary, which serves soon.
+    Begun,
 }
 
 /// What was decided and found.

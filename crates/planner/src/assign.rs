@@ -47,7 +47,7 @@ pub fn assignment(
         target: node.target.clone(),
         copy: node.copy.clone(),
         drill: node.drill.clone(),
-        prepare: status.handover != Handover::None,
+        prepare: matches!(status.handover, Handover::Prepare | Handover::Hold),
         hold: status.handover == Handover::Hold,
         read_lag_max: engine.log.lag_max,
         secrets,

@@ -215,6 +215,7 @@ fn advance_term(
     };
     report.term = term::call_election(pass);
     term::begin(pass, report.term, &chosen, None);
+    pass.cluster.object.status.handover = Handover::Begun;
     report.candidate_name = pass.view.node(&chosen).map(|facts| facts.node.name.clone());
     op.node = Some(chosen);
     op.node_name.clone_from(&report.candidate_name);

@@ -49,6 +49,7 @@ pub fn begin(pass: &mut Pass, term: Term, candidate: &NodeId, lost: Option<&Node
 pub fn confirm(pass: &mut Pass) {
     let status = &mut pass.cluster.object.status;
     status.primary = status.candidate.take().or(status.primary.take());
+    status.handover = Handover::None;
 }
 
 /// Whether the candidate serves as primary of the term in force.
