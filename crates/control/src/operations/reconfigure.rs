@@ -113,8 +113,10 @@ impl Change<'_> {
     /// All nodes have these settings for good, and the cluster with them.
     fn end(&self, pass: &mut Pass, values: &Parameters) {
         for node in &mut pass.nodes {
+            // One that comes back may run already, and was not waited for.
+            let is_awaited = node.object.phase == NodePhase::Active;
             let settings = &mut node.object.settings;
-            settings.restart = false;
+            settings.restart &= !is_awaited;
             if settings.values != *values {
                 settings.values.clone_from(values);
                 settings.version += 1;
