@@ -16,7 +16,7 @@ test('the wizard offers what another engine can do, and makes a cluster of it', 
 
   await test.step('its weaknesses are told, and only what it can keep is offered', async () => {
     await page.getByRole('link', { name: 'Create cluster' }).first().click();
-    await page.getByRole('radio', { name: /Valkey/ }).check();
+    await page.getByRole('radio', { name: /^Valkey/ }).check();
     await expect(page.getByRole('list', { name: 'Known weaknesses' })).toContainText('WAIT');
     await look('engine');
     await page.setViewportSize({ width: 390, height: 844 });
