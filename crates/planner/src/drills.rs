@@ -260,7 +260,7 @@ mod tests {
                 let config = &mut s.cluster.status.config;
                 config.next = Some(config.current.clone());
             }),
-            ("bytes behind", Switchover, |s| {
+            ("bytes of log behind", Switchover, |s| {
                 for ordinal in [1, 2, 3] {
                     let ahead = if ordinal == 1 { 9 << 20 } else { 1_000 };
                     s.worker(ordinal).position.as_mut().expect("known").offset = ahead;

@@ -159,7 +159,8 @@ pub(crate) fn report() -> Value {
         json!({"node": format!("n{ordinal}"), "node_name": format!("demo-{ordinal}"), "ms": ms,
                "slack_ms": slack_ms})
     };
-    let phase = |name: &str, title: &str, ended: u64| json!({"name": name, "title": title, "ended_ms": ended});
+    let phase =
+        |name: &str, title: &str, ms: u64| json!({"name": name, "title": title, "ended_ms": ms});
     json!({
         "id": OPERATION, "cluster": CLUSTER, "cluster_name": "demo", "kind": "failover",
         "status": "succeeded", "started_at": AT, "ended_at": "2026-03-01T12:00:05Z",
@@ -180,7 +181,8 @@ pub(crate) fn report() -> Value {
         "timeline": [phase("promised", "Enough replicas had promised the new term", 140),
                      phase("serving", "The new primary served", 1_980)],
         "write_gap_ms": 3_640, "measured_by": [gap(2, 3_640, 310), gap(3, 3_610, 0)],
-        "loss": "range", "loss_sentence": "2048 bytes of log are lost", "unit": "bytes", "lost": 2_048,
+        "loss": "range", "loss_sentence": "2048 bytes of log are lost", "unit": "bytes",
+        "lost": 2_048,
         "unseen_ms": 0, "found_transactions": 7, "rescued": 4_096,
         "message": "demo-2 took over under term 8 in 1980 ms: its lease has ended",
     })

@@ -43,7 +43,8 @@ impl Pulse {
 }
 
 fn write(path: &Path) -> std::io::Result<()> {
-    let mut file = std::fs::OpenOptions::new().create(true).write(true).open(path)?;
+    let mut file =
+        std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
     file.write_all(b"still here\n")?;
     file.sync_all()
 }

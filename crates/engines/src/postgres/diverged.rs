@@ -1,8 +1,8 @@
 //! What only this node's log holds, kept aside before its data is rewound or copied: the log from
 //! where histories part, what `pg_waldump` makes of it, and a summary of both.
 //!
-//! It is bounded: of the newest finding so much of the log is kept, of earlier ones the text and the
-//! summary, and of all of them the last few, for a while. Whatever goes wrong here is said, and
+//! It is bounded: of the newest finding so much of the log is kept, of earlier ones the text and
+//! the summary, and of all of them the last few, for a while. Whatever goes wrong here is said, and
 //! keeps no node from coming back.
 
 use std::collections::HashSet;
