@@ -71,7 +71,7 @@ test('a failover is shown as it happens, with its report, and a drill is run', a
     const main = page.getByRole('main');
     await expect(main.getByText('Writes waited', { exact: true })).toBeVisible();
     await expect(main.getByText(/As clients saw it at/)).toBeVisible({ timeout: 30_000 });
-    await expect(main.getByText('No acknowledged write is lost')).toBeVisible();
+    await expect(main.getByText('No acknowledged write is lost', { exact: true })).toBeVisible();
     await expect(main.getByText(/rule 205/).first()).toBeVisible();
     await expect(main.getByRole('img', { name: /From the beginning to the end/ })).toBeVisible();
     await expect(main.getByText('Evidence in numbers')).toBeVisible();
