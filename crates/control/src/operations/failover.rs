@@ -14,7 +14,7 @@ use bellwether_model::{Actual, NodeId, Operation, Target, Term};
 use bellwether_planner::election::{self, Verdict};
 use bellwether_planner::{NodeFacts, report};
 
-use super::{age_ms, gaps, read_state, term, unknown_step, write_state};
+use super::{age_ms, gaps, read_state, reconfigure, term, unknown_step, write_state};
 use crate::pass::{Outcome, Pass};
 use crate::world::World;
 
@@ -376,6 +376,9 @@ fn await_primary(pass: &mut Pass, op: &Operation, report: &mut Report) -> Outcom
     let may_give_up = pass.step_age_ms > 1_000 && !mutated(Mutation::StepWithoutDeadline);
     if may_give_up && term::candidate_is_lost(pass) {
         return Outcome::fail("the candidate was lost before it served; another is elected");
+    }
+    if let Some(candidate) = &report.candidate {
+        reconfigure::put_back_where_refused(pass, candidate);
     }
     let name = report.candidate_name.as_deref().unwrap_or("the candidate");
     Outcome::wait(format!("waiting for {name} to serve"))

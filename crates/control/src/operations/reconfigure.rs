@@ -13,7 +13,7 @@ use bellwether_model::node::NodePhase;
 use bellwether_model::parameter::ParameterText;
 use bellwether_model::reconfigure::{Reconfigure, ReconfigureHandover};
 use bellwether_model::settings::ParameterChange;
-use bellwether_model::{Actual, NodeId, Operation, Parameters};
+use bellwether_model::{Actual, NodeId, Operation, OperationKind, Parameters};
 use bellwether_planner::{NodeFacts, allowed, reconfigure};
 
 use super::{read_state, switchover, unknown_step, write_state};
@@ -370,6 +370,24 @@ impl Change<'_> {
                 words
             }
         }
+    }
+}
+
+/// A failover goes before a change of settings. Whoever it wants to serve, and who does not start
+/// with the new ones, gets the former ones.
+pub fn put_back_where_refused(pass: &mut Pass, id: &NodeId) {
+    let has_begun =
+        |op: &&Operation| op.kind == OperationKind::Reconfigure && op.started_at.is_some();
+    let Some(change) = pass.view.queued.iter().find(has_begun) else { return };
+    let before = read_state::<Reconfigure>(change).before;
+    let is_refused = pass.view.node(id).is_some_and(|facts| {
+        let settings = facts.worker().and_then(|worker| worker.settings.as_ref());
+        settings.is_some_and(|settings| {
+            settings.version == facts.node.settings.version && settings.refused.is_some()
+        })
+    });
+    if is_refused {
+        assign(pass, id, &before, false);
     }
 }
 
