@@ -27,9 +27,9 @@ const RECONFIRM_AFTER_MS: u64 = 3_000;
 /// Milliseconds the agent of a dead engine may take to find where its log ends.
 const MEASURE_MS_MAX: u64 = 200;
 
-/// Milliseconds the candidate may take to get what it lacks from the former primary's log; no more
-/// than a client that lost its primary waits for anyway.
-const RESCUE_MS_MAX: u64 = 1_000;
+/// Milliseconds the candidate may take to get what it lacks from the former primary's log. A busy
+/// machine takes more than one second; acknowledged writes are worth another.
+const RESCUE_MS_MAX: u64 = 2_000;
 
 /// Milliseconds a step may take before the failover is begun anew.
 const STEP_MS_MAX: u64 = 15_000;
