@@ -45,8 +45,10 @@ struct Engine {
 }
 
 impl Engine {
-    const ALL: [Self; 3] = [
+    const ALL: [Self; 5] = [
         Self { name: "postgresql", process: "postgres", mode: "strict" },
+        Self { name: "mariadb", process: "mariadbd", mode: "strict" },
+        Self { name: "mysql", process: "mysqld", mode: "strict" },
         Self { name: "valkey", process: "valkey-server", mode: "async" },
         Self { name: "redis", process: "redis-server", mode: "async" },
     ];
@@ -54,7 +56,9 @@ impl Engine {
     fn chosen() -> anyhow::Result<Self> {
         let name = std::env::var("ENGINE").unwrap_or_else(|_| "postgresql".to_owned());
         let known = Self::ALL.into_iter().find(|engine| engine.name == name);
-        known.with_context(|| format!("ENGINE={name}: there are postgresql, valkey and redis"))
+        known.with_context(|| {
+            format!("ENGINE={name}: there are postgresql, mariadb, mysql, valkey and redis")
+        })
     }
 }
 

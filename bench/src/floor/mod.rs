@@ -2,6 +2,7 @@
 //! promoted at once by a session that waits for nothing else, and the writer told where to go.
 
 mod keys;
+mod mysql;
 mod postgresql;
 
 /// Milliseconds from the last write that the killed primary acknowledged to the first that the
@@ -9,6 +10,7 @@ mod postgresql;
 pub(crate) async fn measure(engine: &str) -> anyhow::Result<f64> {
     match engine {
         "postgresql" => postgresql::measure().await,
+        "mariadb" | "mysql" => mysql::measure(engine).await,
         other => keys::measure(other).await,
     }
 }

@@ -12,6 +12,9 @@ use crate::redis::Kind;
 mod files;
 mod findings;
 pub mod hydra;
+pub mod mariadb;
+pub mod mysql;
+mod mysql_family;
 pub mod postgres;
 mod process;
 pub mod redis;
@@ -26,6 +29,8 @@ pub fn profiles() -> Vec<EngineProfile> {
         postgres::profile::profile(),
         timescaledb::profile(),
         hydra::profile(),
+        mariadb::profile::profile(),
+        mysql::profile::profile(),
         redis::profile::profile(Kind::Valkey),
         redis::profile::profile(Kind::Redis),
         redis::profile::profile(Kind::KeyDb),
@@ -43,6 +48,8 @@ pub fn driver(assignment: &Assignment) -> Option<Arc<dyn Driver>> {
         postgres::profile::NAME => postgres_with(&postgres::flavour::PLAIN, assignment),
         timescaledb::NAME => postgres_with(&timescaledb::FLAVOUR, assignment),
         hydra::NAME => postgres_with(&hydra::FLAVOUR, assignment),
+        mariadb::profile::NAME => Some(Arc::new(mariadb::Mariadb::new(assignment))),
+        mysql::profile::NAME => Some(Arc::new(mysql::Mysql::new(assignment))),
         _ => None,
     }
 }
@@ -63,6 +70,9 @@ pub fn sessions(routes: &Routes) -> Option<Arc<dyn Sessions>> {
     match routes.engine.as_str() {
         postgres::profile::NAME | timescaledb::NAME | hydra::NAME => {
             Some(Arc::new(postgres::sessions::PostgresSessions::new(routes.private_port)))
+        }
+        mariadb::profile::NAME | mysql::profile::NAME => {
+            Some(Arc::new(mysql_family::sessions::Unread))
         }
         _ => None,
     }

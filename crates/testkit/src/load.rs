@@ -5,12 +5,14 @@ use std::collections::BTreeSet;
 use bellwether_model::connection::Connection;
 
 use crate::history::History;
+use crate::mysql::MysqlWriter;
 use crate::redis::RedisWriter;
 use crate::writer::Writer;
 
 /// A writer in the engine's own language.
 pub enum Load {
     Sql(Writer),
+    Mysql(MysqlWriter),
     Keys(RedisWriter),
 }
 
@@ -28,6 +30,9 @@ impl Load {
     ) -> anyhow::Result<Self> {
         match engine {
             "postgresql" => Ok(Self::Sql(Writer::through(connection, place, name).await?)),
+            "mariadb" | "mysql" => {
+                Ok(Self::Mysql(MysqlWriter::through(connection, place, name).await?))
+            }
             "valkey" | "redis" | "keydb" => {
                 Ok(Self::Keys(RedisWriter::through(connection, place, name).await?))
             }
@@ -42,6 +47,7 @@ impl Load {
     pub async fn progress(&self, count: usize) -> anyhow::Result<()> {
         match self {
             Self::Sql(writer) => writer.progress(count).await,
+            Self::Mysql(writer) => writer.progress(count).await,
             Self::Keys(writer) => writer.progress(count).await,
         }
     }
@@ -51,6 +57,7 @@ impl Load {
     pub fn history(&self) -> History {
         match self {
             Self::Sql(writer) => writer.history(),
+            Self::Mysql(writer) => writer.history(),
             Self::Keys(writer) => writer.history(),
         }
     }
@@ -62,6 +69,7 @@ impl Load {
     pub async fn stop(self) -> anyhow::Result<(History, BTreeSet<i64>)> {
         match self {
             Self::Sql(writer) => writer.stop().await,
+            Self::Mysql(writer) => writer.stop().await,
             Self::Keys(writer) => writer.stop().await,
         }
     }

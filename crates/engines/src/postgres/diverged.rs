@@ -1,12 +1,11 @@
 //! What only this node's log holds, kept aside before its data is rewound or copied: the log from
 //! where histories part, what `pg_waldump` makes of it, and a summary of both.
 //!
-//! It is bounded: of the newest finding so much of the log is kept, of earlier ones the text and
-//! the summary, and of all of them the last few, for a while. Whatever goes wrong here is said, and
-//! keeps no node from coming back.
+//! Of the log so much is kept. Whatever goes wrong here is said, and keeps no node from coming
+//! back.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -21,21 +20,14 @@ use super::driver::parse_lsn;
 use super::log_end::segment_bytes;
 use super::{OS_USER, PROBE_PREFIX, Postgres, log_directory};
 use crate::files::{at, remove};
-use crate::findings::{self, findings, read, write_summary};
+use crate::findings::{complete, directory, findings, read, text};
 use crate::room;
-
-/// In each: the records as `pg_waldump` shows them.
-const TEXT: &str = "records.txt";
 
 /// Of the text so many bytes are kept.
 const TEXT_BYTES_MAX: usize = 1 << 20;
 
 /// Of the log at most so many bytes are kept.
 const LOG_BYTES_MAX: u64 = 128 << 20;
-
-/// So many findings are kept, and so long.
-const FINDINGS_MAX: usize = 8;
-const KEPT_MS: u64 = 30 * 24 * 3_600_000;
 
 /// Kinds of records that are told apart.
 const KINDS_MAX: usize = 40;
@@ -111,7 +103,7 @@ impl Postgres {
     }
 
     async fn try_to_keep(&self, term: Term, fork: u64) -> Result<(), Failure> {
-        let directory = findings::directory(term);
+        let directory = directory(term);
         let control = self.control().await?;
         let timeline: u64 = control.line("Latest checkpoint's TimeLineID").parse().unwrap_or(0);
         let end = parse_lsn(control.line("Latest checkpoint location")).unwrap_or(fork);
@@ -135,7 +127,7 @@ impl Postgres {
         let count = told.tally.transactions;
         let (mut segments, mut is_cut) = (0, told.is_text_cut || !is_whole);
         if count > 0 || !is_whole {
-            std::fs::write(directory.join(TEXT), &told.text).map_err(|e| at(&directory, &e))?;
+            std::fs::write(text(&directory), &told.text).map_err(|e| at(&directory, &e))?;
             let (kept, is_all) = copy_segments(&directory, from, to)?;
             (segments, is_cut) = (kept, is_cut || !is_all);
         }
@@ -153,9 +145,7 @@ impl Postgres {
             segments,
             is_cut,
         };
-        write_summary(OS_USER, &directory, &divergence)?;
-        prune(&divergence);
-        Ok(())
+        complete(OS_USER, &divergence)
     }
 
     /// Reads the log by `pg_waldump`, line by line: it may be long.
@@ -233,37 +223,6 @@ fn copy_segments(directory: &Path, from: Position, to: Position) -> Result<(u32,
 /// The name of the segment that holds this place, without its timeline.
 fn segment(offset: u64, size: u64) -> String {
     format!("{:08X}{:08X}", offset >> 32, (offset & 0xffff_ffff) / size)
-}
-
-/// Removes what is too old or too much. Earlier findings keep their summary and their text.
-fn prune(newest: &Divergence) {
-    let now = newest.found_at;
-    let earlier = findings().into_iter().filter(|found| found.directory != newest.directory);
-    for (place, mut found) in earlier.enumerate() {
-        let directory = PathBuf::from(&found.directory);
-        let is_over = place + 1 >= FINDINGS_MAX || now.millis_since(found.found_at) > KEPT_MS;
-        let result = if is_over {
-            remove(&directory)
-        } else if newest.segments > 0 && found.segments > 0 {
-            (found.segments, found.is_cut) = (0, true);
-            remove_segments(&directory).and_then(|()| write_summary(OS_USER, &directory, &found))
-        } else {
-            Ok(())
-        };
-        if let Err(failure) = result {
-            warn!("an earlier finding cannot be removed: {failure}");
-        }
-    }
-}
-
-fn remove_segments(directory: &Path) -> Result<(), Failure> {
-    let entries = std::fs::read_dir(directory).map_err(|e| at(directory, &e))?;
-    for entry in entries.flatten() {
-        if entry.file_name().len() == 24 {
-            std::fs::remove_file(entry.path()).map_err(|e| at(&entry.path(), &e))?;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
