@@ -73,8 +73,10 @@ unit: dashboard ## tests that need nothing but the code, and a kernel
 
 e2e: build ## one test for each promise, on real engines in containers
 	@scripts/ensure-images
-	@for version in 15 18; do scripts/ensure-images postgresql $$version || \
-	  echo "PostgreSQL $$version cannot be had here; its tests say that they are not run"; done
+	@for image in "postgresql 15" "postgresql 18" "timescaledb 17" "hydra 15" "mysql 9.7" \
+	  "valkey 8" "valkey 9" "redis 8"; do \
+	  scripts/ensure-images $$image || \
+	  echo "$$image cannot be had here; its tests say that they are not run"; done
 	@cargo $(run_tests) --release --package e2e $(one_by_one)
 
 SEEDS ?= 500
@@ -85,7 +87,7 @@ sim-mutations: ## deliberate mistakes, each of which some seed of the simulation
 	@cargo run --quiet --profile sim --package sim --features mutations -- --mutations
 
 browser: build ## the dashboard in a real browser against the real server
-	@scripts/ensure-images
+	@scripts/ensure-images && scripts/ensure-images valkey 8
 	@scripts/ensure-node
 	@export BELLWETHER_CHROMIUM=$$(scripts/ensure-browser | tail -n 1); \
 	  cd dashboard && npx --no-install playwright test
@@ -96,14 +98,16 @@ clean-nodes: ## remove every container, disk, volume and network we made (OWNER=
 bench-create: build ## how long creating clusters takes
 	@scripts/ensure-images && scripts/ensure-postgresql-client && bench/create
 
-bench-failover: build ## how long writes stop when a primary dies
-	@scripts/ensure-images && scripts/ensure-postgresql-client
+ENGINE ?= postgresql
+bench-failover: build ## how long writes stop when a primary dies (ENGINE=mysql, valkey, redis)
+	@scripts/ensure-images $(ENGINE)
+	@scripts/ensure-postgresql-client
 	@scripts/apt-install iproute2 && bench/failover
 
 bench-endpoint: build ## what the stable address costs per query
 	@scripts/ensure-images && scripts/ensure-postgresql-client && bench/endpoint
 
-bench-anchors: build ## a killed primary beside Patroni with etcd and HAProxy, and pg_auto_failover
+bench-anchors: build ## a killed primary beside Patroni and pg_auto_failover (ENGINE=valkey: Sentinel)
 	@bench/anchors
 
 soak: build ## MINUTES=30 with every core taken by others: no failover, no gate that closes

@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use bellwether_testkit::docker::{container_of, docker};
 use bellwether_testkit::faults::Isolation;
 use bellwether_testkit::wait::until;
-use bellwether_testkit::{Api, History, Server, Writer};
+use bellwether_testkit::{Api, History, Load, Server};
 use serde_json::json;
 
 use crate::figures::percentile;
@@ -33,6 +33,34 @@ impl Fault {
     const ALL: [Self; 4] = [Self::Crashed, Self::Killed, Self::Frozen, Self::Isolated];
 }
 
+/// What is measured.
+#[derive(Clone, Copy)]
+struct Engine {
+    name: &'static str,
+    /// The name of its process.
+    process: &'static str,
+    /// Where it has one, the mode that promises to lose nothing; `async` may lose what it had not
+    /// sent.
+    mode: &'static str,
+}
+
+impl Engine {
+    const ALL: [Self; 4] = [
+        Self { name: "postgresql", process: "postgres", mode: "strict" },
+        Self { name: "mysql", process: "mysqld", mode: "strict" },
+        Self { name: "valkey", process: "valkey-server", mode: "async" },
+        Self { name: "redis", process: "redis-server", mode: "async" },
+    ];
+
+    fn chosen() -> anyhow::Result<Self> {
+        let name = std::env::var("ENGINE").unwrap_or_else(|_| "postgresql".to_owned());
+        let known = Self::ALL.into_iter().find(|engine| engine.name == name);
+        known.with_context(|| {
+            format!("ENGINE={name}: there are postgresql, mysql, valkey and redis")
+        })
+    }
+}
+
 /// What the runs so far have shown.
 #[derive(Default)]
 struct Totals {
@@ -47,26 +75,26 @@ struct Totals {
 
 pub(crate) async fn run(runs: usize) -> anyhow::Result<()> {
     let (_server, api) = Server::start().await?;
-    // By default the mode that promises to lose nothing; `async` may lose what it had not sent.
-    let mode = std::env::var("REPLICATION").unwrap_or_else(|_| "strict".to_owned());
-    api.create("bench", 3, &mode).await?;
+    let engine = Engine::chosen()?;
+    let mode = std::env::var("REPLICATION").unwrap_or_else(|_| engine.mode.to_owned());
+    api.create_of(engine.name, "bench", 3, &mode).await?;
     let mut totals = Totals::default();
     let only = std::env::var("ONLY").unwrap_or_default();
     for run in 1..=runs {
         if only != "floor" {
-            planned_move(&api, &mut totals).await?;
+            planned_move(&api, engine, &mut totals).await?;
         }
         if only == "floor" {
-            totals.floor.push(floor::measure().await?);
+            totals.floor.push(floor::measure(engine.name).await?);
         }
         if !only.is_empty() {
             continue;
         }
         for (kind, fault) in Fault::ALL.into_iter().enumerate() {
-            let outage = strike(&api, fault, &mut totals).await?;
+            let outage = strike(&api, engine, fault, &mut totals).await?;
             totals.outages[kind].push(outage);
         }
-        totals.floor.push(floor::measure().await?);
+        totals.floor.push(floor::measure(engine.name).await?);
         let [crashed, killed, frozen, isolated] = &totals.outages;
         let last = |values: &[f64]| values.last().copied().unwrap_or(0.0).round();
         println!(
@@ -85,7 +113,7 @@ pub(crate) async fn run(runs: usize) -> anyhow::Result<()> {
     }
     let [crashed, killed, frozen, isolated] = &totals.outages;
     let figures = json!({
-        "bench": "failover", "replication": mode, "runs": runs,
+        "bench": "failover", "engine": engine.name, "replication": mode, "runs": runs,
         "crash_p50_ms": percentile(crashed, 50.0),
         "crash_p99_ms": percentile(crashed, 99.0),
         "node_killed_p50_ms": percentile(killed, 50.0),
@@ -106,7 +134,12 @@ pub(crate) async fn run(runs: usize) -> anyhow::Result<()> {
 }
 
 /// One fault of the primary; milliseconds without an acknowledged write.
-async fn strike(api: &Api, fault: Fault, totals: &mut Totals) -> anyhow::Result<f64> {
+async fn strike(
+    api: &Api,
+    engine: Engine,
+    fault: Fault,
+    totals: &mut Totals,
+) -> anyhow::Result<f64> {
     let cluster = api.healthy("bench", Duration::from_secs(120)).await?;
     let primary = cluster.primary.expect("a healthy cluster has a primary");
     // Through an endpoint that stays: how long clients wait for a dead one is theirs to choose.
@@ -118,12 +151,12 @@ async fn strike(api: &Api, fault: Fault, totals: &mut Totals) -> anyhow::Result<
     let other = places.iter().position(|address| !is_victims(address)).context("another")?;
     let own = places.iter().position(is_victims).context("the primary's own endpoint")?;
     // A second one holds on to the old primary as long as it can.
-    let clinging = Writer::through(connection.clone(), own, "clinging").await?;
-    let writer = Writer::through(connection, other, "written").await?;
+    let clinging = Load::start(engine.name, connection.clone(), own, "clinging").await?;
+    let writer = Load::start(engine.name, connection, other, "written").await?;
     writer.progress(100).await?;
     let container = container_of(primary.as_str())?;
     let at = Instant::now();
-    let isolation = tokio::task::block_in_place(|| begin(fault, &container))?;
+    let isolation = tokio::task::block_in_place(|| begin(engine, fault, &container))?;
     until("the outage is over", Duration::from_secs(60), || async {
         anyhow::ensure!(writer.history().outage(at) > FELT_MIN, "the fault is not felt yet");
         Ok(())
@@ -143,9 +176,9 @@ async fn strike(api: &Api, fault: Fault, totals: &mut Totals) -> anyhow::Result<
     Ok(outage.as_secs_f64() * 1_000.0)
 }
 
-fn begin(fault: Fault, container: &str) -> anyhow::Result<Option<Isolation>> {
+fn begin(engine: Engine, fault: Fault, container: &str) -> anyhow::Result<Option<Isolation>> {
     match fault {
-        Fault::Crashed => docker(&["exec", container, "pkill", "-KILL", "-x", "postgres"])?,
+        Fault::Crashed => docker(&["exec", container, "pkill", "-KILL", "-x", engine.process])?,
         Fault::Killed => docker(&["kill", container])?,
         Fault::Frozen => docker(&["pause", container])?,
         Fault::Isolated => return Isolation::of(container).map(Some),
@@ -153,9 +186,9 @@ fn begin(fault: Fault, container: &str) -> anyhow::Result<Option<Isolation>> {
     Ok(None)
 }
 
-async fn planned_move(api: &Api, totals: &mut Totals) -> anyhow::Result<()> {
+async fn planned_move(api: &Api, engine: Engine, totals: &mut Totals) -> anyhow::Result<()> {
     let replica = api.promotable("bench", Duration::from_secs(120)).await?.name;
-    let writer = Writer::start(api.connection("bench").await?).await?;
+    let writer = Load::start(engine.name, api.connection("bench").await?, 0, "written").await?;
     writer.progress(100).await?;
     let operation = api.operate("bench", "switchover", Some(&replica)).await?;
     let operation = api.finish(operation.id.as_str(), Duration::from_secs(60)).await?;

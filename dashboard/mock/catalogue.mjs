@@ -13,6 +13,7 @@ export const engines = [
         name: 'single',
         title: 'One node',
         summary: 'A primary alone: nothing takes over when it is lost.',
+        picture: 'single',
         nodes_min: 1,
         nodes_max: 1,
       },
@@ -20,6 +21,7 @@ export const engines = [
         name: 'primary_replicas',
         title: 'Primary and replicas',
         summary: 'Replicas follow the primary; one takes over by itself when it is lost.',
+        picture: 'replicas',
         nodes_min: 2,
         nodes_max: 9,
       },
@@ -50,7 +52,45 @@ export const engines = [
     disk_min: GIB,
     ports: { gate: 5432, read_write: 5000, read_only: 5001, private: 5431, read_gate: 5433, peer: 5440 },
     capabilities: { synchronous: true, point_in_time: false, multi_primary: false, sharded: false },
+    user: 'app',
+    database: 'app',
+    examples: [],
+    warnings: [],
   },
+];
+
+const setting = (name, title, group, kind, value, range, summary, more = {}) => ({
+  name,
+  title,
+  summary,
+  group,
+  kind,
+  range,
+  default: value,
+  value,
+  chosen: false,
+  restart: false,
+  ...more,
+});
+
+const onOrOff = 'on or off';
+
+export const parameters = [
+  setting('shared_buffers', 'Shared buffers', 'Memory', 'bytes', '256MiB', '16MiB to 640MiB',
+    'Memory in which the engine keeps pages of all tables. A quarter of the node\u2019s.', { restart: true }),
+  setting('work_mem', 'Memory of a sort or hash', 'Memory', 'bytes', '4MiB', '64KiB to 256MiB',
+    'Each sort or hash of each statement may take so much before it uses the disk.'),
+  setting('huge_pages', 'Huge pages', 'Memory', 'choice', 'try', 'off, try, on',
+    'Large pages of memory: quicker, where the machine has reserved them.',
+    { restart: true, choices: ['off', 'try', 'on'] }),
+  setting('max_connections', 'Connections', 'Connections', 'integer', '204', '20 to 1024',
+    'How many clients can be connected at once. Each takes memory.', { restart: true }),
+  setting('jit', 'Compilation of statements', 'Planner', 'boolean', 'on', onOrOff,
+    'Compiles expensive statements. Off helps where many are only somewhat so.'),
+  setting('random_page_cost', 'Cost of a random page', 'Planner', 'number', '4', '0 to 1000000',
+    'What a page from anywhere costs. Near 1 on fast disks: more use of indexes.'),
+  setting('statement_timeout', 'Longest statement', 'Timeouts', 'duration', '0', '1s to 7d, or 0 (no limit)',
+    'A statement that takes longer is cancelled.'),
 ];
 
 export const providers = [
@@ -116,6 +156,13 @@ export const steps = {
     repoint: 'Let the others follow it',
     write_report: 'Write the report',
   },
+  drill: {
+    check: 'Check that nothing else can go wrong',
+    strike: 'Take the role from the primary',
+    await_change: 'Wait for the change of primary',
+    await_whole: 'Wait until every node follows again',
+    write_result: 'Write down what was measured',
+  },
   resync: {
     check: 'Check that the others can do without',
     withdraw: 'Withdraw the replica from votes and endpoints',
@@ -123,6 +170,13 @@ export const steps = {
     await_catch_up: 'Wait until it has caught up',
     admit: 'Give it its vote back',
     drop_former: 'Remove its former data',
+  },
+  reconfigure: {
+    check: 'Check that settings can be changed now',
+    replicas: 'Change the replicas, one at a time',
+    primary: 'Change the primary',
+    rest: 'Change what replicas take last',
+    verify: 'Verify what is in force on every node',
   },
   delete_cluster: {
     withdraw: 'Close the endpoints',
@@ -140,5 +194,7 @@ export const titles = {
   switchover: 'promote',
   failover: 'failover',
   resync: 'resync',
+  reconfigure: 'change settings',
+  drill: 'drill',
   delete_cluster: 'delete cluster',
 };

@@ -11,6 +11,7 @@ const spec = (name, nodes, replication, more = {}) => ({
   size: { cpus: 1, memory: GIB, disk: 5 * GIB },
   replication,
   timers: 'lan',
+  parameters: {},
   ...more,
 });
 
@@ -70,6 +71,33 @@ function record(world, cluster, kind, at, stepMs, more = {}) {
   });
 }
 
+const evidence = (name, ms) => ({
+  node_name: name,
+  seen_at: new Date().toISOString(),
+  report_age_ms: ms,
+  suspect_after_ms: 1_500,
+  engine_died: false,
+  machine_stopped: false,
+  witnesses: ['demo-2', 'demo-3'].map((node_name, index) => ({
+    node_name,
+    votes: true,
+    report_age_ms: 60 + index * 40,
+    lease_request_age_ms: ms + 80,
+    engine_message_age_ms: index === 0 ? ms + 290 : 1_180,
+  })),
+});
+
+const drill = (kind, days, more) => ({
+  id: `0193${days}`,
+  kind,
+  status: 'succeeded',
+  started_by: 'bellwether',
+  created_at: new Date(Date.now() - days * 86_400_000).toISOString(),
+  ended_at: new Date(Date.now() - days * 86_400_000 + 9_000).toISOString(),
+  message: '',
+  ...more,
+});
+
 const scenes = {
   empty() {},
 
@@ -97,11 +125,23 @@ const scenes = {
         candidate_name: 'demo-2',
         candidate_position: { timeline: 1, offset: 83_886_312 },
         loss_bytes_max: 0,
+        seen: evidence('demo-1', 1_620),
+        promised_names: ['demo-2', 'demo-3'],
+        confirmed_ms: 120,
         promised_ms: 412,
         fenced_ms: 871,
         serving_ms: 2_340,
+        gaps: [
+          { node: nodes[1].id, node_name: 'demo-2', ms: 3_920, slack_ms: 340 },
+          { node: nodes[2].id, node_name: 'demo-3', ms: 3_870, slack_ms: 0 },
+        ],
       },
     });
+    world.drills.set(cluster.id, [
+      drill('failover', 3, { write_gap_ms: 240, loss: 'nothing', whole_ms: 4_700 }),
+      drill('switchover', 10, { status: 'cancelled', message: 'skipped: the cluster is not healthy' }),
+      drill('switchover', 17, { write_gap_ms: 198, loss: 'nothing', whole_ms: 1_300 }),
+    ]);
     world.follow(nodes[0], nodes[1]);
     const orders = settle(
       world,
@@ -112,13 +152,30 @@ const scenes = {
     settle(world, spec('reports', 1, 'async', { version: '18' }), 60 * 24 * 2);
   },
 
+  suspicion(world) {
+    const { cluster, nodes } = settle(world, spec('demo', 3, 'quorum(1)'), 190);
+    Object.assign(nodes[0], { role: 'none', health: 'silent', state: 'not heard from for 1 s' });
+    cluster.suspicion = {
+      node: nodes[0].id,
+      node_name: 'demo-1',
+      sentence: 'the agent of demo-1 is silent; its engine still speaks to replicas',
+      will_fail_over: true,
+      evidence: evidence('demo-1', 1_620),
+    };
+  },
+
   failover(world) {
     const { cluster, nodes } = settle(world, spec('demo', 3, 'async'), 190);
     Object.assign(nodes[0], { role: 'none', health: 'silent', state: 'not heard from for 4 s' });
     world.start(cluster, { kind: 'failover', node: nodes[1].id }, 'bellwether', {
       reason: 'the primary is lost and a replica can take over',
       rule: 205,
-      state: { evidence: 'the provider said that its machine did not run', former_name: 'demo-1' },
+      state: {
+        evidence: 'the provider said that its machine did not run',
+        former_name: 'demo-1',
+        promised_names: ['demo-2', 'demo-3'],
+        candidate_name: 'demo-2',
+      },
     });
   },
 };

@@ -42,10 +42,32 @@ const shots = {
     await page.getByRole('button', { name: /Failover/ }).click();
   },
   settings: (page) => page.goto('/clusters/demo?tab=settings'),
+  parameters: async (page) => {
+    await page.goto('/clusters/orders?tab=settings');
+    await page.getByLabel('work_mem').fill('64MiB');
+    await page.getByLabel('max_connections').fill('300');
+  },
+  'parameters-review': async (page) => {
+    await page.goto('/clusters/demo?tab=settings');
+    await page.getByLabel('work_mem').fill('64MiB');
+    await page.getByLabel('max_connections').fill('300');
+    await page.getByRole('button', { name: 'Review' }).click();
+    await page.getByText('What differs').waitFor();
+  },
   delete: async (page) => {
     await page.goto('/clusters/demo?tab=settings');
     await page.getByRole('button', { name: 'Delete cluster' }).click();
     await page.getByLabel('Type demo to confirm').fill('dem');
+  },
+  drill: async (page) => {
+    await page.goto('/clusters/orders');
+    await page.getByRole('button', { name: 'Run a drill' }).click();
+    await page.getByRole('radio', { name: /Failover/ }).check();
+  },
+  schedule: async (page) => {
+    await page.goto('/clusters/demo');
+    await page.getByRole('button', { name: 'Schedule' }).click();
+    await page.getByRole('radio', { name: /cron/ }).check();
   },
   degraded: (page) => page.goto('/clusters/orders'),
   single: (page) => page.goto('/clusters/reports'),
@@ -67,6 +89,11 @@ const shots = {
     await page.getByRole('button', { name: 'Next' }).click();
     await page.getByText('already').first().waitFor();
   },
+  'wizard-settings': async (page) => {
+    await forward(page, 2);
+    await page.getByText('Advanced: settings of the engine').click();
+    await page.getByLabel('work_mem').fill('64MiB');
+  },
   'wizard-5': async (page) => {
     await forward(page, 3);
     await page.getByLabel('Name').fill('billing');
@@ -85,6 +112,7 @@ const shots = {
 
 const sceneShots = {
   empty: { empty: (page) => page.goto('/clusters') },
+  suspicion: { suspicion: (page) => page.goto('/clusters/demo') },
   failover: { failover: (page) => page.goto('/clusters/demo') },
 };
 

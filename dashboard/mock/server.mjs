@@ -5,7 +5,7 @@ import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { engines, providers } from './catalogue.mjs';
+import { engines, parameters, providers } from './catalogue.mjs';
 import { problem } from './problem.mjs';
 import { setScene } from './scenes.mjs';
 import { showOperation, World } from './world.mjs';
@@ -131,8 +131,31 @@ async function api(state, request, response, url) {
       const cluster = world.find(id);
       return reply(response, 202, showOperation(world.start(cluster, { kind: 'delete_cluster' })));
     }
+    case 'GET engines/:id/parameters':
+      return reply(response, 200, parameters);
+    case 'GET clusters/:id/parameters':
+      return reply(response, 200, world.showParameters(world.find(id)));
+    case 'PATCH clusters/:id': {
+      const change = await read(request);
+      const cluster = world.find(id);
+      if (query.get('plan') === 'true') return reply(response, 200, world.planChange(cluster, change));
+      return reply(response, 200, world.showCluster(world.change(cluster, change)));
+    }
     case 'GET clusters/:id/nodes':
       return page(world.nodesOf(world.find(id)).map((node) => world.showNode(node)));
+    case 'GET clusters/:id/drills':
+      return page(world.drills.get(world.find(id).id) ?? []);
+    case 'GET reports/:id': {
+      const found = world.operations.find((one) => one.id === id);
+      if (!found) throw problem('not-found', id);
+      return reply(response, 200, world.showReport(found));
+    }
+    case 'PATCH clusters/:id': {
+      const cluster = world.find(id);
+      Object.assign(cluster.spec, await read(request));
+      cluster.generation += 1;
+      return reply(response, 200, world.showCluster(cluster));
+    }
     case 'GET clusters/:id/connection':
       return reply(response, 200, world.showConnection(world.find(id), query.get('reveal') === 'true'));
     case 'POST clusters/:id/operations': {

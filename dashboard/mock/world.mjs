@@ -3,7 +3,7 @@
 
 import { randomUUID } from 'node:crypto';
 
-import { engines, GIB, providers, steps, titles } from './catalogue.mjs';
+import { engines, GIB, parameters, providers, steps, titles } from './catalogue.mjs';
 import { problem } from './problem.mjs';
 
 let made = 0;
@@ -18,6 +18,8 @@ export class World {
   clusters = new Map();
   nodes = new Map();
   operations = [];
+  /** By cluster. */
+  drills = new Map();
   networks = 0;
 
   constructor(stepMs, publish) {
@@ -154,6 +156,67 @@ export class World {
     return '';
   }
 
+  // ---- settings
+
+  /** What somebody chose; in `orders` one of them still waits for a restart. */
+  showParameters(cluster) {
+    const chosen = cluster.spec.parameters ?? {};
+    const waits = cluster.spec.name === 'orders' ? 'shared_buffers' : '';
+    return parameters.map((one) => ({
+      ...one,
+      value: chosen[one.name] ?? one.default,
+      chosen: one.name in chosen,
+      differs:
+        one.name === waits
+          ? [{ node: 'orders-2', in_force: '128MiB', needs_restart: true }]
+          : [],
+    }));
+  }
+
+  changesOf(cluster, wanted) {
+    const before = cluster.spec.parameters ?? {};
+    return parameters
+      .map(({ name, restart, default: usual }) => ({
+        name,
+        from: before[name] ?? usual,
+        to: wanted[name] ?? usual,
+        restart,
+      }))
+      .filter(({ from, to }) => from !== to);
+  }
+
+  planChange(cluster, change) {
+    const wanted = change.parameters ?? {};
+    const fields = Object.entries(wanted)
+      .filter(([, value]) => value === '')
+      .map(([name]) => ({ field: `parameters.${name}`, message: 'a value is missing' }));
+    if (fields.length > 0) throw problem('invalid-field', fields[0].message, { fields });
+    const changes = this.changesOf(cluster, wanted);
+    if (changes.length === 0) return [];
+    const replicas = this.nodesOf(cluster).filter((one) => one.role === 'replica');
+    const primary = this.nodes.get(cluster.primary);
+    const restarts = changes.some(({ restart }) => restart)
+      ? [...replicas, ...(primary ? [primary] : [])].map(({ name }) => name)
+      : [];
+    return [
+      {
+        ...this.plan(cluster, { kind: 'reconfigure' }),
+        write_pause_ms: restarts.length > 0 ? 300 : 0,
+        changes,
+        restarts,
+      },
+    ];
+  }
+
+  change(cluster, change) {
+    if (change.parameters) {
+      this.start(cluster, { kind: 'reconfigure' });
+      cluster.spec = { ...cluster.spec, parameters: change.parameters };
+      cluster.generation += 1;
+    }
+    return cluster;
+  }
+
   plan(cluster, request) {
     const refusal = this.refusal(cluster, request);
     const node = this.nodes.get(request.node) ?? this.nodesOf(cluster).find((one) => one.name === request.node);
@@ -177,6 +240,7 @@ export class World {
         copies,
         [],
       ],
+      reconfigure: [`Changes settings of ${name}.`, 0, 0, Math.max(copies - 1, 0), []],
       resync: [
         `Copies all data of ${name} anew from ${primary}, to one replica after the other. Each is out of votes and endpoints until its new data follows.`,
         0,
@@ -185,6 +249,15 @@ export class World {
         this.nodesOf(cluster)
           .filter((one) => one.role === 'replica' && (!request.nodes || request.nodes.includes(one.id)))
           .map((one) => `${one.name}: all of its data (700 MiB), once the new copy follows`),
+      ],
+      drill: [
+        request.drill === 'failover'
+          ? `Kills the engine of ${primary}, lets a replica of ${name} take over as in earnest, and measures how long writes wait. Sessions of clients end as in earnest.`
+          : `Moves the primary of ${name} from ${primary} to a replica as planned, and measures how long writes wait.`,
+        request.drill === 'failover' ? 1_000 : 300,
+        0,
+        copies,
+        [],
       ],
       delete_cluster: [
         `Deletes ${name}: every node with all of its data.`,
@@ -343,6 +416,7 @@ export class World {
       switchover: `${operation.node_name} is primary under term ${cluster.term}; writes waited 214 ms`,
       failover: `${operation.node_name} is primary under term ${cluster.term}; nothing was lost`,
       resync: 'the replicas were copied anew',
+      drill: 'demo-2 took over; writes waited 214 ms; no acknowledged write is lost',
       delete_cluster: 'nothing is left',
     }[operation.kind];
     if (operation.kind === 'delete_cluster') {
@@ -393,6 +467,49 @@ export class World {
     this.publish({ kind: 'cluster', cluster: this.showCluster(cluster) });
   }
 
+  /** What a change of primary has seen, decided, taken and lost. */
+  showReport(operation) {
+    const state = operation.state ?? {};
+    const phase = (name, title, ended_ms) => ({ name, title, ended_ms });
+    const phases = [
+      phase('confirmed', 'The loss was confirmed', state.confirmed_ms),
+      phase('promised', 'Enough replicas had promised the new term', state.promised_ms),
+      phase('fenced', 'The former primary could no longer write', state.fenced_ms),
+      phase('surrendered', 'The primary had given up its role', state.surrendered_ms),
+      phase('serving', 'The new primary served', state.serving_ms),
+    ];
+    const gaps = state.gaps ?? [];
+    return {
+      id: operation.id,
+      cluster: operation.cluster,
+      cluster_name: operation.cluster_name,
+      kind: operation.kind,
+      status: operation.status,
+      started_at: operation.started_at,
+      ended_at: operation.ended_at,
+      from: state.former_name,
+      to: state.candidate_name,
+      term: state.term ?? 0,
+      seen: { sentence: state.evidence ?? 'the primary was healthy', evidence: state.seen },
+      decision: {
+        rule: operation.rule,
+        reason: operation.reason,
+        by: operation.started_by,
+        fence: state.fence ?? '',
+        promised: state.promised_names ?? [],
+      },
+      timeline: phases.filter((one) => one.ended_ms !== undefined),
+      write_gap_ms: gaps.length > 0 ? Math.max(...gaps.map((gap) => gap.ms)) : null,
+      measured_by: gaps,
+      loss: 'nothing',
+      loss_sentence: 'no acknowledged write is lost',
+      unit: 'bytes',
+      lost: 0,
+      unseen_ms: 0,
+      message: operation.message,
+    };
+  }
+
   /** Figures move a little, as they do. */
   breathe() {
     for (const node of this.nodes.values()) {
@@ -427,7 +544,9 @@ export class World {
       nodes_total: nodes.length,
       nodes_healthy: healthy,
       operation: cluster.operation ?? null,
-      operations: [allow('add_node'), allow('resync'), allow('delete_cluster')],
+      suspicion: cluster.suspicion,
+      next_drill_at: cluster.spec.drill ? '2030-01-06T04:00:00Z' : undefined,
+      operations: [allow('add_node'), allow('resync'), allow('drill'), allow('delete_cluster')],
     };
   }
 

@@ -16,7 +16,7 @@ test('a cluster is created by the wizard, a replica promoted, and the cluster de
 
   await test.step('the wizard refuses what cannot be carried out, and keeps what was entered', async () => {
     await page.getByRole('link', { name: 'Create cluster' }).first().click();
-    await expect(page.getByRole('radio', { name: /PostgreSQL/ })).toBeChecked();
+    await expect(page.getByRole('radio', { name: /^PostgreSQL/ })).toBeChecked();
     await next(page, /how large/);
     await page.getByLabel('Disk, GiB').fill('0.01');
     await page.getByRole('button', { name: 'Next' }).click();

@@ -63,7 +63,10 @@ async fn run(part: Part) -> anyhow::Result<()> {
         Part::Init => init::run(&paths).await,
         Part::Sentry => sentry::run(&paths).await,
         Part::Worker => worker::run(Box::new(bellwether_engines::driver), &paths.socket).await,
-        Part::Endpoint => endpoint::run(&paths, Box::new(bellwether_engines::sessions)).await,
+        Part::Endpoint => {
+            let (sessions, probers) = (bellwether_engines::sessions, bellwether_engines::prober);
+            endpoint::run(&paths, Box::new(sessions), Box::new(probers)).await
+        }
         Part::Status => sentry::print_status(&paths).await,
     }
 }

@@ -5,6 +5,7 @@
 mod containers;
 mod patroni;
 mod pg_auto_failover;
+mod sentinel;
 mod writer;
 
 use std::time::Duration;
@@ -34,6 +35,14 @@ struct Totals {
 }
 
 pub(crate) async fn run(runs: usize) -> anyhow::Result<()> {
+    match std::env::var("ENGINE").as_deref() {
+        Ok("valkey") => sentinel::run(runs).await,
+        Ok("postgresql") | Err(_) => run_postgresql(runs).await,
+        Ok(other) => anyhow::bail!("ENGINE={other}: there are postgresql and valkey"),
+    }
+}
+
+async fn run_postgresql(runs: usize) -> anyhow::Result<()> {
     let mut totals = [Totals::default(), Totals::default(), Totals::default()];
     let [ours, patroni, auto] = &mut totals;
     {

@@ -8,24 +8,27 @@
 
 use std::collections::HashMap;
 use std::net::{Ipv6Addr, SocketAddr};
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use bellwether_contracts::Sessions;
-use bellwether_protocol::local::{EndpointReport, FromSentry, Routes, ToSentry};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixStream};
+use bellwether_contracts::{Prober, Sessions};
+use bellwether_model::report::WriteGap;
+use bellwether_protocol::local::Routes;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
+use self::sentry_link::{SentryLink, follow_sentry};
 use self::to_primary::ToPrimary;
-use crate::lines;
 use crate::paths::Paths;
 
 /// Finds the engine's way with the sessions of its clients.
 pub type SessionsFactory = Box<dyn Fn(&Routes) -> Option<Arc<dyn Sessions>> + Send>;
+
+/// Finds the engine's way to measure how long writes wait.
+pub type ProberFactory = Box<dyn Fn(&Routes) -> Option<Arc<dyn Prober>> + Send>;
 
 /// One attempt to reach a node.
 const CONNECT_MAX: Duration = Duration::from_secs(1);
@@ -49,10 +52,17 @@ const BUFFER_BYTES: usize = 16 * 1024;
 ///
 /// # Errors
 /// When the sentry tells ports that cannot be listened on.
-pub async fn run(paths: &Paths, sessions: SessionsFactory) -> anyhow::Result<()> {
+pub async fn run(
+    paths: &Paths,
+    sessions: SessionsFactory,
+    probers: ProberFactory,
+) -> anyhow::Result<()> {
     let (sender, routes) = watch::channel(Routes::default());
     let to_primary = Arc::new(ToPrimary::new(routes.clone()));
-    tokio::spawn(follow_sentry(paths.socket.clone(), sender, to_primary.clone()));
+    let (gaps, measured) = watch::channel(Vec::new());
+    let link = SentryLink { routes: sender, to_primary: to_primary.clone(), gaps: measured };
+    tokio::spawn(follow_sentry(paths.socket.clone(), link));
+    tokio::spawn(measure(probers, routes.clone(), Arc::new(to_primary.uncounted()), gaps));
     let mut ports = routes.clone();
     let first = ports.wait_for(|routes| routes.read_write_port != 0).await?.clone();
     let load = Arc::new(Load::default());
@@ -70,45 +80,17 @@ pub async fn run(paths: &Paths, sessions: SessionsFactory) -> anyhow::Result<()>
     Ok(())
 }
 
-async fn follow_sentry(socket: PathBuf, sender: watch::Sender<Routes>, to_primary: Arc<ToPrimary>) {
-    loop {
-        if let Err(error) = follow_once(&socket, &sender, &to_primary).await {
-            debug!("the sentry: {error:#}");
-        }
-        // What was known last stays in force.
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
-
-async fn follow_once(
-    socket: &Path,
-    sender: &watch::Sender<Routes>,
-    to_primary: &ToPrimary,
-) -> anyhow::Result<()> {
-    let (read, mut write) = UnixStream::connect(socket).await?.into_split();
-    lines::send(&mut write, &ToSentry::IamEndpoint).await?;
-    let mut read = BufReader::new(read);
-    let mut line = Vec::new();
-    let mut open = to_primary.open.watch();
-    loop {
-        tokio::select! {
-            message = lines::receive::<FromSentry>(&mut read, &mut line) => match message? {
-                Some(FromSentry::Routes(routes)) => {
-                    to_primary.take(&routes);
-                    sender.send_replace(routes);
-                }
-                Some(_) => continue,
-                None => return Ok(()),
-            },
-            Ok(()) = open.changed(), if sender.borrow().is_held => {}
-        }
-        let (version, is_held) = (sender.borrow().version, sender.borrow().is_held);
-        if is_held {
-            // Counted after everybody could know that clients are held back.
-            let open = u32::try_from(*open.borrow_and_update()).unwrap_or(u32::MAX);
-            let report = EndpointReport { version, open };
-            lines::send(&mut write, &ToSentry::Endpoint(report)).await?;
-        }
+/// Measures how long writes wait, once it is known how.
+async fn measure(
+    probers: ProberFactory,
+    mut routes: watch::Receiver<Routes>,
+    way: Arc<ToPrimary>,
+    gaps: watch::Sender<Vec<WriteGap>>,
+) {
+    let is_told = |routes: &Routes| !routes.probe_password.0.is_empty();
+    let Ok(first) = routes.wait_for(is_told).await.map(|routes| routes.clone()) else { return };
+    if let Some(prober) = probers(&first) {
+        prober::run(prober, way, gaps).await;
     }
 }
 
@@ -159,7 +141,7 @@ impl Leader {
             Some(sessions) if kind == Kind::ReadWrite && sessions.is_ready().await => {
                 sessions.lead(client, self.to_primary).await;
             }
-            _ => lead_unread(client, self.routes, kind, self.load).await,
+            sessions => lead_unread(client, self.routes, kind, self.load, sessions).await,
         }
     }
 }
@@ -170,6 +152,7 @@ async fn lead_unread(
     mut routes: watch::Receiver<Routes>,
     kind: Kind,
     load: Arc<Load>,
+    sessions: Option<Arc<dyn Sessions>>,
 ) {
     let wait = Duration::from_millis(routes.borrow().connect_wait_ms);
     let mut route =
@@ -177,7 +160,7 @@ async fn lead_unread(
             Ok(Some(route)) => route,
             // Who hangs up while waiting needs nothing any more.
             Ok(None) => return,
-            Err(_) => return refuse(client, wait).await,
+            Err(_) => return refuse(client, wait, sessions.as_deref()).await,
         };
     let overtaken = overtaken(routes, route.term, route.is_primary);
     let sizes = BUFFER_BYTES;
@@ -377,23 +360,13 @@ impl Drop for LoadGuard {
     }
 }
 
-/// Tells the client why, in PostgreSQL's own form, and closes.
-async fn refuse(mut client: TcpStream, waited: Duration) {
+/// Tells the client why, in the engine's own form, and closes.
+async fn refuse(mut client: TcpStream, waited: Duration, sessions: Option<&dyn Sessions>) {
     let words = format!(
         "the cluster has had no primary for {} s that this node can reach; try again later",
         waited.as_secs()
     );
-    let mut fields = Vec::new();
-    for (code, text) in [(b'S', "FATAL"), (b'V', "FATAL"), (b'C', "57P03"), (b'M', words.as_str())]
-    {
-        fields.push(code);
-        fields.extend(text.as_bytes());
-        fields.push(0);
-    }
-    fields.push(0);
-    let mut message = vec![b'E'];
-    message.extend((fields.len() as u32 + 4).to_be_bytes());
-    message.extend(fields);
+    let message = sessions.map(|sessions| sessions.refusal(&words)).unwrap_or_default();
     let said = tokio::time::timeout(Duration::from_secs(1), client.write_all(&message)).await;
     if said.is_err() {
         error!("a client could not be told that there is no primary");
@@ -401,6 +374,8 @@ async fn refuse(mut client: TcpStream, waited: Duration) {
     let _ = client.shutdown().await;
 }
 
+mod prober;
+mod sentry_link;
 mod to_primary;
 
 #[cfg(test)]

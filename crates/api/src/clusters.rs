@@ -9,11 +9,12 @@ use bellwether_model::event::Page;
 use bellwether_model::operation::NewOperation;
 use bellwether_model::plan::Plan;
 use bellwether_model::problem::{Code, FieldProblem, Problem};
+use bellwether_model::reconfigure::Reconfigure;
 use bellwether_model::{
     Cluster, ClusterId, ClusterSpec, ClusterView, Operation, OperationKind, Timestamp,
 };
 use bellwether_planner::{
-    View, check_spec, check_timers, cluster_view, plan_change, plan_creation,
+    View, check_spec, check_timers, cluster_view, plan_change, plan_creation, reconfigure,
 };
 use bellwether_store::clusters::{self, NameClaim};
 use bellwether_store::{Error as StoreError, Stored, Txn, views};
@@ -193,6 +194,7 @@ fn complete(api: &Inner, spec: &mut ClusterSpec) -> Result<()> {
     if spec.version.is_empty() {
         spec.version = engine.versions.first().cloned().unwrap_or_default();
     }
+    complete_parameters(api, spec);
     Ok(())
 }
 
@@ -231,7 +233,8 @@ enum Changed {
     Plans(Vec<Plan>),
 }
 
-/// Change what was asked for: the number of nodes, the replication mode, the timers. With
+/// Change what was asked for: the number of nodes, the replication mode, the timers, the settings
+/// of the engine, when drills begin. With
 /// `plan=true` nothing is changed, and the answer is the plans of the operations that would follow.
 #[utoipa::path(patch, path = "/v1/clusters/{cluster}", tag = "clusters",
     operation_id = "change_cluster", params(
@@ -263,20 +266,32 @@ pub(crate) async fn change(
         spec.replication = change.replication.unwrap_or(before.replication);
         spec.timers = change.timers.unwrap_or(before.timers);
         spec.nodes = change.nodes.unwrap_or(before.nodes);
+        spec.parameters = change.parameters.clone().unwrap_or_else(|| before.parameters.clone());
+        complete_parameters(&api, spec);
+        spec.drill = change.drill.clone().unwrap_or_else(|| before.drill.clone());
         check_change(&api, &before, spec).await?;
         if spec.timers != before.timers
             && let Some(message) = check_timers(&view, spec.timers)
         {
             return Err(ApiError::fields(vec![FieldProblem { field: "timers".into(), message }]));
         }
+        let settings = settings_change(&api, &view, spec, query.plan)?;
         if query.plan {
-            return Ok(Json(Changed::Plans(plan_change(&view, spec.nodes))).into_response());
+            let mut plans = plan_change(&view, spec.nodes);
+            plans.extend(settings.map(|(plan, _)| plan));
+            return Ok(Json(Changed::Plans(plans)).into_response());
         }
         let id = cluster.object.id.clone();
         if *spec != before {
             cluster.object.generation += 1;
-            let txn =
+            let mut txn =
                 Txn::new().update(&cluster).audit(caller.entry("cluster.change", &before.name));
+            if let Some((_, state)) = &settings {
+                let kind = OperationKind::Reconfigure;
+                let mut operation = new_operation(&cluster.object, kind, &caller);
+                operation.state = serde_json::to_value(state).expect("plain data");
+                txn = txn.insert(&operation);
+            }
             match api.store.commit(txn).await {
                 Ok(_) => {}
                 Err(StoreError::Conflict { .. }) => continue,
@@ -297,11 +312,45 @@ async fn check_change(api: &Inner, before: &ClusterSpec, after: &ClusterSpec) ->
         return Ok(());
     }
     let mut problems = problems(api, after)?;
-    problems.retain(|problem| ["nodes", "replication"].contains(&problem.field.as_str()));
+    problems.retain(|problem| {
+        ["nodes", "replication", "drill.schedule"].contains(&problem.field.as_str())
+            || (after.parameters != before.parameters && problem.field.starts_with("parameters."))
+    });
     if !problems.is_empty() {
         return Err(ApiError::fields(problems));
     }
     if after.nodes > before.nodes { check_can_make(api, after).await } else { Ok(()) }
+}
+
+/// Writes the chosen settings in the one way, where all of them can be had.
+fn complete_parameters(api: &Inner, spec: &mut ClusterSpec) {
+    let engine = api.engine(&spec.engine);
+    if let Some(Ok(parameters)) = engine.map(|engine| reconfigure::canonical(engine, spec)) {
+        spec.parameters = parameters;
+    }
+}
+
+/// What a change of the engine's settings takes, where there is one.
+fn settings_change(
+    api: &Inner,
+    view: &View,
+    after: &ClusterSpec,
+    is_plan: bool,
+) -> Result<Option<(Plan, Reconfigure)>> {
+    let before = &view.cluster.spec.parameters;
+    let engine = api.engine(&after.engine).filter(|_| after.parameters != *before);
+    let Some(engine) = engine else { return Ok(None) };
+    let plan = reconfigure::plan(view, engine, &after.parameters);
+    if let Some(why) = plan.refusals.first().filter(|_| !is_plan) {
+        return Err(operations::refused(OperationKind::Reconfigure, why));
+    }
+    let state = Reconfigure {
+        before: before.clone(),
+        after: after.parameters.clone(),
+        changes: plan.changes.clone(),
+        ..Reconfigure::default()
+    };
+    Ok(Some((plan, state)))
 }
 
 fn check_generation(cluster: &Cluster, expected: u64) -> Result<()> {

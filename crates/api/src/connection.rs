@@ -48,12 +48,5 @@ pub(crate) async fn show(
     } else {
         None
     };
-    Ok(Json(connect::connection(
-        &view,
-        engine,
-        connect::USER,
-        connect::DATABASE,
-        password.as_deref(),
-        &api.authority_certificate,
-    )))
+    Ok(Json(connect::connection(&view, engine, password.as_deref(), &api.authority_certificate)))
 }

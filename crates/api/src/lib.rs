@@ -6,6 +6,7 @@ mod auth;
 mod clusters;
 mod connection;
 mod document;
+mod drills;
 mod engines;
 mod error;
 mod events;
@@ -14,8 +15,10 @@ mod idempotency;
 mod nodes;
 mod operations;
 mod paging;
+mod parameters;
 mod passwords;
 mod providers;
+mod reports;
 mod request;
 mod sessions;
 mod tokens;
@@ -106,11 +109,16 @@ fn routes() -> OpenApiRouter<Arc<Inner>> {
         .routes(routes!(clusters::list, clusters::create))
         .routes(routes!(clusters::show, clusters::change, clusters::delete))
         .routes(routes!(connection::show))
+        .routes(routes!(parameters::of_cluster))
+        .routes(routes!(parameters::of_engine))
         .routes(routes!(nodes::list))
         .routes(routes!(nodes::show))
         .routes(routes!(operations::create))
         .routes(routes!(operations::list))
         .routes(routes!(operations::show))
+        .routes(routes!(reports::list))
+        .routes(routes!(reports::show))
+        .routes(routes!(drills::list))
         .routes(routes!(events::watch))
         .routes(routes!(audit::list))
 }

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State as Extract;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bellwether_model::drill::Drill;
 use bellwether_model::event::Page;
 use bellwether_model::operation::NewOperation;
 use bellwether_model::plan::Plan;
@@ -150,6 +151,11 @@ pub(crate) async fn accept(
                 operation.node_name = Some(node.name.clone());
             }
         }
+        if request.kind == OperationKind::Drill {
+            let (kind, allow_loss) = (request.drill.unwrap_or_default(), request.allow_loss);
+            let drill = Drill { kind, allow_loss, ..Drill::default() };
+            operation.state = serde_json::to_value(&drill).expect("plain data");
+        }
         if request.end_transactions {
             operation.state = serde_json::json!({ "end_transactions": true });
         }
@@ -194,7 +200,7 @@ pub(crate) fn changes_too_quickly() -> ApiError {
     ApiError::new(Code::OperationRefused, "the cluster changes too quickly").hint("try again")
 }
 
-fn refused(kind: OperationKind, reason: &str) -> ApiError {
+pub(crate) fn refused(kind: OperationKind, reason: &str) -> ApiError {
     let words = format!("{} is refused: {reason}", kind.title().to_lowercase());
     ApiError::new(Code::OperationRefused, words)
 }
@@ -234,6 +240,13 @@ fn check_node(view: &View, request: &NewOperation) -> Result<()> {
     if request.end_transactions && request.kind != OperationKind::Switchover {
         let words = format!("{} knows no `end_transactions`; leave it out", request.kind);
         return Err(ApiError::field("end_transactions", words));
+    }
+    let given = [("drill", request.drill.is_some()), ("allow_loss", request.allow_loss)];
+    if request.kind != OperationKind::Drill
+        && let Some((field, _)) = given.iter().find(|(_, is_given)| *is_given)
+    {
+        let words = format!("{} knows no `{field}`; leave it out", request.kind);
+        return Err(ApiError::field(field, words));
     }
     let needs_node = matches!(request.kind, OperationKind::Switchover | OperationKind::RemoveNode);
     match request.node.as_deref() {

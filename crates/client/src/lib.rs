@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use bellwether_model::cluster::ClusterChange;
 use bellwether_model::connection::Connection;
+use bellwether_model::drill::DrillView;
 use bellwether_model::engine::EngineProfile;
 use bellwether_model::event::Page;
 use bellwether_model::operation::NewOperation;
 use bellwether_model::plan::Plan;
 use bellwether_model::provider::ProviderView;
+use bellwether_model::report::Report;
+use bellwether_model::settings::ParameterView;
 use bellwether_model::user::{
     CreatedToken, NewPassword, NewSession, NewToken, Session, TokenView, UserView,
 };
@@ -188,6 +191,11 @@ impl Client {
         self.get(&format!("engines/{}", segment(name))).await
     }
 
+    /// The settings of a cluster's engine.
+    pub async fn parameters(&self, cluster: &str) -> Result<Vec<ParameterView>> {
+        self.get(&format!("clusters/{}/parameters", segment(cluster))).await
+    }
+
     pub async fn providers(&self) -> Result<Vec<ProviderView>> {
         self.get("providers").await
     }
@@ -276,6 +284,27 @@ impl Client {
 
     pub async fn operation(&self, id: &str) -> Result<Operation> {
         self.get(&format!("operations/{}", segment(id))).await
+    }
+
+    /// The newest changes of primary of a cluster.
+    pub async fn reports(&self, cluster: &str) -> Result<Vec<Report>> {
+        let path = format!("clusters/{}/reports", segment(cluster));
+        let page: Page<Report> =
+            self.read(self.request(Method::GET, &path).query(&[("limit", "50")])).await?;
+        Ok(page.items)
+    }
+
+    /// The newest drills of a cluster.
+    pub async fn drills(&self, cluster: &str) -> Result<Vec<DrillView>> {
+        let path = format!("clusters/{}/drills", segment(cluster));
+        let page: Page<DrillView> =
+            self.read(self.request(Method::GET, &path).query(&[("limit", "50")])).await?;
+        Ok(page.items)
+    }
+
+    /// The report of one change of primary.
+    pub async fn report(&self, id: &str) -> Result<Report> {
+        self.get(&format!("reports/{}", segment(id))).await
     }
 
     /// What changes from now on.

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use bellwether_model::NodeId;
 use bellwether_model::divergence::Divergence;
 use bellwether_model::replication::Position;
+use bellwether_model::settings::SettingsReport;
 use bellwether_model::transaction::Transaction;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Member;
@@ -37,6 +38,11 @@ pub struct Probe {
     pub keeps_former: bool,
     /// What only this node held and is kept aside, the newest first.
     pub diverged: Vec<Divergence>,
+    /// What of the chosen settings (`EngineAssignment::parameters`) is not in force.
+    pub settings: Option<SettingsReport>,
+    /// The primary has given its role up without a stop (`Driver::hand_over`): it takes no writes,
+    /// and waits to be told whom to follow.
+    pub handed_over: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -113,7 +119,8 @@ pub trait Driver: Send + Sync {
         upstream: Option<&Member>,
     ) -> Result<(), Failure>;
 
-    /// Makes a running replica follow that member, or nobody (the promise).
+    /// Makes a running replica, or a primary that has handed over, follow that member, or nobody
+    /// (the promise).
     async fn follow(
         &self,
         assignment: &Assignment,
@@ -124,8 +131,22 @@ pub trait Driver: Send + Sync {
     /// it took over, which is all that it shows and did not write as primary; none: not known.
     async fn promote(&self, assignment: &Assignment) -> Result<Option<Position>, Failure>;
 
-    /// Prepares for a quick stop (a checkpoint); no effect on clients.
+    /// Prepares for a quick handover (a checkpoint); no effect on clients.
     async fn prepare_handover(&self) -> Result<(), Failure>;
+
+    /// Gives the role of a primary up, so that replicas that stream hold everything: by an orderly
+    /// stop, or by refusing writes for good and saying so (`Probe::handed_over`), where the engine
+    /// can go on as a replica without a stop (`follow`) or be primary again of a later term
+    /// (`configure`). Returns where the log ends; none when that is not known, for the engine died.
+    async fn hand_over(&self, _assignment: &Assignment) -> Result<Option<Position>, Failure> {
+        self.stop().await
+    }
+
+    /// Whether a primary that was down may be started again as the primary of the term that it had
+    /// while others could take over: not where the engine loses its place in history with a stop.
+    fn resumes_term(&self) -> bool {
+        true
+    }
 
     /// Open transactions of clients, the oldest first; not more than can be shown.
     async fn transactions(&self) -> Result<Vec<Transaction>, Failure>;
@@ -138,7 +159,8 @@ pub trait Driver: Send + Sync {
     async fn stop(&self) -> Result<Option<Position>, Failure>;
 
     /// Where the log of the stopped engine ends, read from its files. `from`: a place in it that is
-    /// known, from which it is read on.
+    /// known, from which it is read on. Asked only where the profile says that there is such a log
+    /// (`LogFacts::keeps_tail`).
     async fn log_end(&self, from: Position) -> Result<Position, Failure>;
 
     /// Kills every process of the engine, whatever it does.

@@ -14,6 +14,9 @@ use tokio::sync::watch;
 /// An engine's way with the sessions of clients.
 #[async_trait]
 pub trait Sessions: Send + Sync {
+    /// What a client is told that waited in vain for a primary, in the engine's own form.
+    fn refusal(&self, words: &str) -> Vec<u8>;
+
     /// Whether clients can be led so just now. Otherwise their bytes are passed on unread.
     async fn is_ready(&self) -> bool;
 

@@ -6,6 +6,7 @@
 
 pub mod authority;
 pub mod background;
+mod drills;
 pub mod leases;
 pub mod lineage;
 pub mod machines;

@@ -24,6 +24,7 @@ pub async fn run(world: Arc<World>) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
+            biased;
             _ = ticks.tick() => {}
             () = world.machines_asked.notified() => {}
         }

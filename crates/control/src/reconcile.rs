@@ -14,7 +14,10 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{error, info};
 
+use crate::drills;
 use crate::machines::start_machine;
+use crate::operations::gaps;
+use crate::pass::Pass;
 use crate::runner::{self, Progress};
 use crate::world::World;
 
@@ -97,6 +100,13 @@ async fn pass(
     let Some(view) = bellwether_store::views::view(&world.store, &cluster.object.id) else {
         return Ok(Progress::Waits);
     };
+    if gaps::are_late(&view)
+        && let Some(mut pass) = Pass::read(&world.store, cluster)
+    {
+        gaps::late(world, &mut pass);
+        world.store.commit(pass.into_txn(None)).await?;
+        return Ok(Progress::Moved);
+    }
     let decision = decide(&view);
     say(cluster, &decision, said);
     for node in machines_to_start(&view, &decision) {
@@ -127,6 +137,7 @@ async fn pass(
             world.store.commit(Txn::new().update(&node)).await?;
             Ok(Progress::Moved)
         }
+        Act::Drill(due) => drills::follow(world, cluster, due).await,
         Act::StartMachine { node } => {
             start_machine(world, &cluster.object, &node);
             Ok(Progress::Waits)

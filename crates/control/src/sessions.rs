@@ -13,7 +13,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bellwether_model::{Cluster, Node, NodeId};
-use bellwether_planner::{assign, connect};
+use bellwether_planner::assign;
 use bellwether_protocol::assignment::Secrets;
 use bellwether_protocol::join::{self, JoinAnswer, JoinRequest};
 use bellwether_protocol::session::{self, MESSAGE_BYTES_MAX};
@@ -385,25 +385,34 @@ pub fn assignment(world: &World, node: &NodeId) -> Option<Assignment> {
     let cluster: Stored<Cluster> = world.store.find(node.object.cluster.as_str())?;
     let nodes = bellwether_store::nodes::of_cluster(&world.store, &cluster.object.id);
     let nodes: Vec<Node> = nodes.into_iter().map(|node| node.object).collect();
-    let ports = world.engine(&cluster.object.spec.engine)?.ports;
+    let engine = world.engine(&cluster.object.spec.engine)?;
     let secret = |name: &str| {
         let secret = Secret::open(&world.store, &cluster.object.id, name)?;
         String::from_utf8(secret).ok()
     };
+    let peer_key = secret(secrets::PEER_KEY)?;
     let secrets = Secrets {
-        user: connect::USER.to_owned(),
+        user: engine.user.clone(),
         user_password: secret(secrets::USER_PASSWORD)?,
-        database: connect::DATABASE.to_owned(),
+        database: engine.database.clone(),
         replication_password: secret(secrets::REPLICATION_PASSWORD)?,
         rewind_password: secret(secrets::REWIND_PASSWORD)?,
-        peer_key: secret(secrets::PEER_KEY)?,
+        probe_password: probe_password(&peer_key),
+        peer_key,
     };
     Some(assign::assignment(
         (&world.epoch, seq),
         &cluster.object,
         &nodes,
         &node.object,
-        ports,
+        engine,
         secrets,
     ))
+}
+
+/// Follows from a secret that every cluster has, also one that is older than the prober.
+fn probe_password(peer_key: &str) -> String {
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, peer_key.as_bytes());
+    let tag = ring::hmac::sign(&key, b"the password of the prober");
+    tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }

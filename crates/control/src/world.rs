@@ -43,6 +43,7 @@ impl World {
         authority: Authority,
         (epoch, agent_port): (String, u16),
     ) -> Arc<Self> {
+        store.know_engines(&engines);
         let providers = providers.into_iter().map(|p| (p.name().to_owned(), p)).collect();
         Arc::new(Self {
             store,

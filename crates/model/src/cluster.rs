@@ -7,10 +7,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::bytes::Bytes;
+use crate::drill::{DrillProgress, DrillSchedule};
 use crate::group::{JointConfig, TimerProfile};
 use crate::id::{ClusterId, NodeId, OperationId};
 use crate::operation::Allowed;
+use crate::parameter::Parameters;
 use crate::replication::{ReplicationMode, Term};
+use crate::report::Suspicion;
 use crate::time::Timestamp;
 
 /// What every node of a cluster gets.
@@ -33,7 +36,8 @@ impl NodeSize {
     }
 }
 
-/// What a person asked for. Written by the API only; every change raises the generation.
+/// What a person asked for; every change raises the generation. Written by the API, but for
+/// settings that an engine refused: the operation that was to change them sets them back.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClusterSpec {
@@ -59,6 +63,13 @@ pub struct ClusterSpec {
     /// How quickly a lost primary is suspected and replaced.
     #[serde(default)]
     pub timers: TimerProfile,
+    /// Chosen settings of the engine, by name; what is not named has its default.
+    #[serde(default, skip_serializing_if = "Parameters::is_empty")]
+    #[schema(value_type = BTreeMap<String, String>)]
+    pub parameters: Parameters,
+    /// Drills that begin by themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<DrillSchedule>,
 }
 
 fn default_provider() -> String {
@@ -130,6 +141,8 @@ pub enum Handover {
     Prepare,
     /// New connections wait.
     Hold,
+    /// The next term has begun: whoever waited tries its primary, which serves soon.
+    Begun,
 }
 
 /// What was decided and found.
@@ -169,6 +182,12 @@ pub struct ClusterStatus {
     /// Nodes that have not yet said what they know since.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub unheard: BTreeSet<NodeId>,
+    /// The last change of primary, while nobody has told how long writes waited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unmeasured: Option<OperationId>,
+    /// How far the schedule of drills was followed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<DrillProgress>,
 }
 
 fn is_zero(number: &u64) -> bool {
@@ -191,6 +210,8 @@ impl Default for ClusterStatus {
             last_failover_at: None,
             learned_seq: 0,
             unheard: BTreeSet::new(),
+            unmeasured: None,
+            drill: None,
         }
     }
 }
@@ -217,6 +238,12 @@ pub struct ClusterView {
     pub nodes_healthy: u32,
     /// The operation that moves the cluster now.
     pub operation: Option<OperationId>,
+    /// A primary of which less is heard than should be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspicion: Option<Suspicion>,
+    /// When the next drill is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_drill_at: Option<Timestamp>,
     /// Which operations may be asked for now and, for the rest, why not.
     pub operations: Vec<Allowed>,
 }
@@ -233,4 +260,19 @@ pub struct ClusterChange {
     /// The number of nodes wanted; the control loop adds or removes one at a time.
     #[serde(default)]
     pub nodes: Option<u32>,
+    /// All chosen settings of the engine: those that are left out get their default.
+    #[serde(default)]
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
+    pub parameters: Option<Parameters>,
+    /// Drills that begin by themselves; `null` for none any more.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<DrillSchedule>)]
+    pub drill: Option<Option<DrillSchedule>>,
+}
+
+/// Tells a field that is `null` from one that is left out.
+fn given<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }

@@ -23,7 +23,7 @@ pub struct Connection {
 /// A ready-made command or connection string.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ConnectionExample {
-    /// `psql`, `jdbc`, `python`, `node`, `uri`.
+    /// What it is asked for by, for example `psql` or `uri`; engines differ.
     pub name: String,
     pub title: String,
     /// Which endpoint it uses: `read_write` or `read_only`.

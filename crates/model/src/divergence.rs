@@ -46,11 +46,14 @@ impl Divergence {
     /// What was found, in words: "7 transactions (1.2 KiB of log)".
     #[must_use]
     pub fn words(&self) -> String {
-        let bytes = crate::Bytes(self.bytes);
+        let bytes = match self.bytes {
+            0 => String::new(),
+            bytes => format!(" ({} of log)", crate::Bytes(bytes)),
+        };
         match self.transactions {
-            Some(1) => format!("1 transaction ({bytes} of log)"),
-            Some(count) => format!("{count} transactions ({bytes} of log)"),
-            None => format!("{bytes} of log with an unknown number of transactions"),
+            Some(1) => format!("1 transaction{bytes}"),
+            Some(count) => format!("{count} transactions{bytes}"),
+            None => format!("an unknown number of transactions{bytes}"),
         }
     }
 }

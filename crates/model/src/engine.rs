@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::parameter::{OwnedParameter, Parameter};
+
 /// An engine's facts. Adding an engine adds one of these and no code above the engines.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct EngineProfile {
@@ -23,6 +25,29 @@ pub struct EngineProfile {
     pub disk_min: u64,
     pub ports: EnginePorts,
     pub capabilities: Capabilities,
+    /// The settings that people may choose.
+    #[serde(default)]
+    pub parameters: Vec<Parameter>,
+    /// Settings that are not theirs to choose, with the reason.
+    #[serde(default)]
+    pub owned_parameters: Vec<OwnedParameter>,
+    #[serde(default)]
+    pub log: LogFacts,
+    /// The application's user.
+    pub user: String,
+    /// The application's database; empty where the engine has none by name.
+    pub database: String,
+    /// How clients connect, as texts with places to be filled in.
+    pub examples: Vec<ExampleTemplate>,
+    /// Weaknesses of the engine that nobody can mend from outside, a sentence each.
+    pub warnings: Vec<String>,
+}
+
+impl EngineProfile {
+    /// The settings that this version has.
+    pub fn parameters_of<'a>(&'a self, version: &'a str) -> impl Iterator<Item = &'a Parameter> {
+        self.parameters.iter().filter(move |parameter| parameter.is_in(version))
+    }
 }
 
 /// A topology an engine supports, explained.
@@ -31,8 +56,19 @@ pub struct TopologyFact {
     pub name: String,
     pub title: String,
     pub summary: String,
+    pub picture: TopologyPicture,
     pub nodes_min: u32,
     pub nodes_max: u32,
+}
+
+/// What a topology looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TopologyPicture {
+    Single,
+    Replicas,
+    MultiPrimary,
+    Shards,
 }
 
 /// A replication mode an engine can keep, explained.
@@ -69,4 +105,62 @@ pub struct Capabilities {
     pub point_in_time: bool,
     pub multi_primary: bool,
     pub sharded: bool,
+}
+
+/// What places in the engine's log (`Position::offset`) count, and what can be had from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LogFacts {
+    pub unit: LogUnit,
+    /// Where nobody has to confirm writes: a loss of more than this is a person's decision.
+    pub loss_max: u64,
+    /// A replica that is further behind neither takes over as planned nor serves reads.
+    pub lag_max: u64,
+    /// What an engine that died had not sent yet can be read from its disk.
+    pub keeps_tail: bool,
+}
+
+/// What places in a log count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LogUnit {
+    #[default]
+    Bytes,
+    Transactions,
+}
+
+impl LogUnit {
+    /// So many of them, in words.
+    #[must_use]
+    pub fn words(self, count: u64) -> String {
+        match (self, count) {
+            (Self::Bytes, 1) => "1 byte of log".to_owned(),
+            (Self::Bytes, _) => format!("{count} bytes of log"),
+            (Self::Transactions, 1) => "1 transaction".to_owned(),
+            (Self::Transactions, _) => format!("{count} transactions"),
+        }
+    }
+}
+
+impl LogFacts {
+    /// A log whose places are bytes, and which can be read while its engine is down.
+    pub const BYTES: Self =
+        Self { unit: LogUnit::Bytes, loss_max: 16 << 20, lag_max: 16 << 20, keeps_tail: true };
+}
+
+impl Default for LogFacts {
+    fn default() -> Self {
+        Self::BYTES
+    }
+}
+
+/// A ready-made command or connection string with places to be filled in: `{user}`, `{password}`,
+/// `{database}`, `{port}`, of the first node `{host}`, of every node `{hosts}` (addresses),
+/// `{ports}` and `{addresses}` (with ports), each divided by commas. `ca.pem` is the file of the
+/// certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ExampleTemplate {
+    /// What it is asked for by, for example `psql`.
+    pub name: String,
+    pub title: String,
+    pub text: String,
 }

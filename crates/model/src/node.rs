@@ -5,9 +5,11 @@ use utoipa::ToSchema;
 
 use crate::cluster::NodeSize;
 use crate::divergence::Divergence;
+use crate::drill::DrillOrder;
 use crate::id::{ClusterId, NodeId};
 use crate::operation::Allowed;
 use crate::replication::{Position, Target};
+use crate::settings::{NodeSettings, ParameterDrift};
 use crate::time::Timestamp;
 
 /// The stored node. Written by the control loop only, but for `fingerprint` and `joined_at` (join).
@@ -38,6 +40,12 @@ pub struct Node {
     /// Its data shall be copied anew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub copy: Option<CopyOrder>,
+    /// What its engine shall run with. Differs from the cluster's while that is being changed.
+    #[serde(default)]
+    pub settings: NodeSettings,
+    /// Its engine shall be killed once, to try what follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<DrillOrder>,
 }
 
 /// The order to copy a replica's data anew. Its former data is kept aside while the order stands.
@@ -118,6 +126,9 @@ pub struct NodeView {
     pub position: Option<Position>,
     /// Bytes of log behind the primary.
     pub lag_bytes: Option<u64>,
+    /// The same where the engine's log counts transactions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag_transactions: Option<u64>,
     /// Whether the gate lets clients reach a primary here.
     pub gate_open: Option<bool>,
     /// Percent of the cores the node may use.
@@ -137,6 +148,9 @@ pub struct NodeView {
     /// newest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub diverged: Vec<Divergence>,
+    /// Settings of its engine that are not in force as they were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parameter_drift: Vec<ParameterDrift>,
     /// Which operations may be asked for on this node now and, for the rest, why not.
     pub operations: Vec<Allowed>,
 }

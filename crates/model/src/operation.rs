@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::cluster::Cluster;
+use crate::drill::DrillKind;
 use crate::id::{ClusterId, NodeId, OperationId};
 use crate::time::Timestamp;
 
@@ -22,11 +23,15 @@ pub enum OperationKind {
     Rejoin,
     /// Replicas get the primary's data anew, one after the other.
     Resync,
+    /// Settings of the engine are changed, node after node.
+    Reconfigure,
+    /// The change of primary is tried.
+    Drill,
     DeleteCluster,
 }
 
 impl OperationKind {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::CreateCluster,
         Self::AddNode,
         Self::RemoveNode,
@@ -34,6 +39,8 @@ impl OperationKind {
         Self::Failover,
         Self::Rejoin,
         Self::Resync,
+        Self::Reconfigure,
+        Self::Drill,
         Self::DeleteCluster,
     ];
 
@@ -48,6 +55,8 @@ impl OperationKind {
             Self::Failover => "failover",
             Self::Rejoin => "rejoin",
             Self::Resync => "resync",
+            Self::Reconfigure => "reconfigure",
+            Self::Drill => "drill",
             Self::DeleteCluster => "delete_cluster",
         }
     }
@@ -63,6 +72,8 @@ impl OperationKind {
             Self::Failover => "Failover",
             Self::Rejoin => "Rejoin",
             Self::Resync => "Resync",
+            Self::Reconfigure => "Change settings",
+            Self::Drill => "Drill",
             Self::DeleteCluster => "Delete cluster",
         }
     }
@@ -218,6 +229,13 @@ pub struct NewOperation {
     /// is.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub end_transactions: bool,
+    /// For `drill`: what is tried; a switchover when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<DrillKind>,
+    /// For `drill` of a failover: also in asynchronous replication, where it may lose what was
+    /// acknowledged last.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_loss: bool,
 }
 
 impl NewOperation {
@@ -232,6 +250,8 @@ impl NewOperation {
             copy: false,
             allow_waiting: false,
             end_transactions: false,
+            drill: None,
+            allow_loss: false,
         }
     }
 }

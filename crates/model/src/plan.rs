@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::operation::OperationKind;
+use crate::settings::ParameterChange;
 
 /// The plan of an operation: its steps, its cost, and what would refuse it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -20,6 +21,12 @@ pub struct Plan {
     pub redundancy_min: u32,
     /// What would be erased, on which node.
     pub erases: Vec<String>,
+    /// Settings that would change.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<ParameterChange>,
+    /// Nodes whose engine would be started again, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub restarts: Vec<String>,
     /// Why it would be refused now; empty when it would not.
     pub refusals: Vec<String>,
 }

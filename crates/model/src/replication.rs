@@ -12,8 +12,14 @@ use crate::id::NodeId;
 /// Counts the primaries of a replication group. Durable before any effect, never reused.
 pub type Term = u64;
 
-/// How far a node's log reaches: first by history (PostgreSQL's timeline), then by place in it
-/// (LSN).
+/// How far a node's data reaches: first by history, then by place in it. Each engine says it in
+/// its own terms, and only places of one cluster are compared:
+///
+/// - PostgreSQL: its timeline, which a promotion gives the number of the term, and the LSN.
+/// - Valkey, Redis, KeyDB: the term of the primary whose history the data is, which the driver
+///   keeps beside the data, and the replication offset.
+/// - MariaDB, MySQL: the term of the last promotion that the data knows of, and how many
+///   transactions it holds.
 #[derive(
     Clone,
     Copy,
@@ -31,7 +37,7 @@ pub type Term = u64;
 pub struct Position {
     /// Counts forks of the history; a larger one was made by a later promotion.
     pub timeline: u64,
-    /// Bytes from the beginning of the log.
+    /// The place in it, in the unit that the engine's log counts (`LogFacts::unit`).
     pub offset: u64,
 }
 
@@ -139,7 +145,7 @@ pub enum Target {
     Primary { term: Term, create: bool },
     /// Follow that node under this term; seed, rewind or copy first where needed.
     Replica { upstream: NodeId, term: Term },
-    /// Give the role up: gate closed, engine stopped cleanly, final position reported. Data stays.
+    /// Give the role up: gate closed, no more writes, final position reported. Data stays.
     Demoted { term: Term },
     /// A former primary whose engine died: start it in recovery, following nobody and behind closed
     /// gates, so that the candidate of this term takes from its log what it lacks.

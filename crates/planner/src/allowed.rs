@@ -1,15 +1,14 @@
 //! Which operations may be asked for now and, for the rest, why not and what to do about it. The
 //! API refuses by it, the CLI and the dashboard show it; nobody repeats it.
 
+use bellwether_model::drill::DrillKind;
 use bellwether_model::operation::{Allowed, NewOperation};
 use bellwether_model::{ClusterPhase, NodeId, OperationKind};
 
+use crate::drills;
 use crate::election::{self, Verdict};
-use crate::resync;
 use crate::view::{NodeFacts, View};
-
-/// A switchover begins only to a replica that lags less than this.
-const SWITCHOVER_LAG_BYTES_MAX: u64 = 16 << 20;
+use crate::{reconfigure, resync};
 
 /// The operations on the cluster as a whole.
 #[must_use]
@@ -19,6 +18,8 @@ pub fn allowed_on_cluster(view: &View) -> Vec<Allowed> {
     vec![
         on_cluster(OperationKind::AddNode),
         allowed(OperationKind::Resync, resync),
+        allowed(OperationKind::Reconfigure, reconfigure::refuse(view)),
+        allowed(OperationKind::Drill, drills::refuse(view, DrillKind::Switchover, false)),
         on_cluster(OperationKind::DeleteCluster),
     ]
 }
@@ -54,7 +55,13 @@ pub fn check_operation(view: &View, request: &NewOperation) -> Result<(), String
             refuse_on_cluster(view, request.kind)
         }
         OperationKind::Resync => resync::refuse(view, &resync::resolve(view, request)?),
+        OperationKind::Drill => {
+            drills::refuse(view, request.drill.unwrap_or_default(), request.allow_loss)
+        }
         OperationKind::CreateCluster => Some("the cluster exists already".to_owned()),
+        OperationKind::Reconfigure => {
+            Some("settings are changed by changing the cluster's `parameters`".to_owned())
+        }
         OperationKind::Failover => Some(
             "a failover begins by itself when the primary is lost; promote a replica to move the \
              primary now"
@@ -122,15 +129,21 @@ pub fn refuse_candidate(view: &View, facts: &NodeFacts, primary: &NodeFacts) -> 
     if !facts.is_fresh(view.timers().suspect_ms) {
         return Some(format!("{name} is not heard from"));
     }
+    if let Some(refusal) = facts.other_library(primary) {
+        return Some(refusal);
+    }
     if !facts.streams_from(&primary.node.id) {
         return Some(format!("{name} does not stream from the primary; wait until it does"));
     }
     if !view.cluster.status.config.current.voters.contains(&facts.node.id) {
         return Some(format!("{name} is not a full member yet; wait a moment"));
     }
-    let lag = lag_bytes(primary, facts).unwrap_or(u64::MAX);
-    (lag > SWITCHOVER_LAG_BYTES_MAX)
-        .then(|| format!("{name} is {lag} bytes behind; wait until it has caught up"))
+    let words = match lag(primary, facts) {
+        Some(lag) if lag <= view.log.lag_max => return None,
+        Some(lag) => format!("{name} is {} behind", view.log.unit.words(lag)),
+        None => format!("it is not known how far {name} is behind"),
+    };
+    Some(format!("{words}; wait until it has caught up"))
 }
 
 fn refuse_removal(view: &View, facts: &NodeFacts) -> Option<String> {
@@ -164,10 +177,10 @@ fn refuse_removal(view: &View, facts: &NodeFacts) -> Option<String> {
     })
 }
 
-/// Bytes of the primary's log that this node does not have, by whatever says that it has the most:
+/// How much of the primary's log this node does not have, by whatever says that it has the most:
 /// its own report may be older than the primary's, which says what the replica had then.
 #[must_use]
-pub fn lag_bytes(primary: &NodeFacts, facts: &NodeFacts) -> Option<u64> {
+pub fn lag(primary: &NodeFacts, facts: &NodeFacts) -> Option<u64> {
     let (ahead, own) = (primary.position()?, facts.position()?);
     let mut followers = primary.worker()?.followers.iter();
     let confirmed = followers.find(|follower| follower.node == facts.node.id);
@@ -216,13 +229,27 @@ mod tests {
     }
 
     #[test]
+    fn a_replica_with_another_library_does_not_vote_and_cannot_take_over() {
+        let mut sketch = sketch(3);
+        for (ordinal, version) in [(1, "2.19.3"), (2, "2.19.3"), (3, "2.18.0")] {
+            sketch.worker(ordinal).engine.library = Some(format!("timescaledb {version}"));
+        }
+        let view = sketch.view();
+        assert_eq!(reason(&view, 2, OperationKind::Switchover), "");
+        let why = reason(&view, 3, OperationKind::Switchover);
+        assert!(why.contains("demo-3 has timescaledb 2.18.0"), "{why}");
+        let next = crate::voters::next_config(&view).expect("a change").next.expect("begun");
+        assert!(!next.voters.contains(&sketch.id(3)) && next.voters.contains(&sketch.id(2)));
+    }
+
+    #[test]
     fn a_replica_whose_own_report_is_older_than_the_primarys_is_not_called_late() {
         let mut sketch = sketch(2);
         sketch.position(1, 1, 1 << 30);
         let flushed = Position { timeline: 1, offset: (1 << 30) - 8 };
         sketch.worker(1).followers[0].flushed = flushed;
         let view = sketch.view();
-        assert_eq!(lag_bytes(&view.nodes[0], &view.nodes[1]), Some(8));
+        assert_eq!(lag(&view.nodes[0], &view.nodes[1]), Some(8));
         assert_eq!(reason(&view, 2, OperationKind::Switchover), "");
     }
 

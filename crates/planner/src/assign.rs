@@ -1,13 +1,10 @@
 //! What a node is sent: computed from what is stored, so that two servers would send the same.
 
 use bellwether_model::cluster::Handover;
-use bellwether_model::engine::EnginePorts;
+use bellwether_model::engine::EngineProfile;
 use bellwether_model::node::NodePhase;
 use bellwether_model::{Cluster, Node};
 use bellwether_protocol::assignment::{Assignment, EngineAssignment, Group, Member, Secrets};
-
-/// Most bytes a replica may lag and still serve reads.
-const READ_LAG_BYTES_MAX: u64 = 16 << 20;
 
 /// The assignment of `node`; `seq` is the store's revision it was computed at, `epoch` names the
 /// start of the server.
@@ -17,7 +14,7 @@ pub fn assignment(
     cluster: &Cluster,
     nodes: &[Node],
     node: &Node,
-    ports: EnginePorts,
+    engine: &EngineProfile,
     secrets: Secrets,
 ) -> Assignment {
     let status = &cluster.status;
@@ -33,9 +30,11 @@ pub fn assignment(
         engine: EngineAssignment {
             name: cluster.spec.engine.clone(),
             version: cluster.spec.version.clone(),
-            ports,
+            ports: engine.ports,
             size: node.size,
-            parameters: Default::default(),
+            parameters: node.settings.values.clone(),
+            parameters_version: node.settings.version,
+            restart: node.settings.restart,
         },
         timers: cluster.spec.timers.timers(),
         mode: cluster.spec.replication,
@@ -49,9 +48,10 @@ pub fn assignment(
         promise: status.promised,
         target: node.target.clone(),
         copy: node.copy.clone(),
-        prepare: status.handover != Handover::None,
+        drill: node.drill.clone(),
+        prepare: matches!(status.handover, Handover::Prepare | Handover::Hold),
         hold: status.handover == Handover::Hold,
-        read_lag_bytes_max: READ_LAG_BYTES_MAX,
+        read_lag_max: engine.log.lag_max,
         secrets,
     }
 }

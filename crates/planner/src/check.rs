@@ -7,6 +7,7 @@ use bellwether_model::provider::ProviderLimits;
 use bellwether_model::{Bytes, ClusterSpec, ReplicationMode, name};
 
 use crate::view::View;
+use crate::{drills, reconfigure};
 
 /// The fields of a spec that cannot be carried out by this engine at this provider.
 #[must_use]
@@ -20,6 +21,7 @@ pub fn check_spec(
         ("version", check_version(spec, engine)),
         ("nodes", check_nodes(spec, engine, limits)),
         ("replication", check_replication(spec, engine)),
+        ("drill.schedule", check_drill(spec)),
         ("size.cpus", check_cpus(spec, limits)),
         (
             "size.memory",
@@ -40,10 +42,11 @@ pub fn check_spec(
             ),
         ),
     ];
+    let parameters = reconfigure::canonical(engine, spec).err().unwrap_or_default();
     let problem = |(field, message): (&str, Option<String>)| {
         message.map(|message| FieldProblem { field: field.to_owned(), message })
     };
-    checks.into_iter().filter_map(problem).collect()
+    checks.into_iter().filter_map(problem).chain(parameters).collect()
 }
 
 fn check_version(spec: &ClusterSpec, engine: &EngineProfile) -> Option<String> {
@@ -102,6 +105,10 @@ pub fn check_timers(view: &View, profile: TimerProfile) -> Option<String> {
     })
 }
 
+fn check_drill(spec: &ClusterSpec) -> Option<String> {
+    drills::check_schedule(&spec.drill.as_ref()?.schedule).err()
+}
+
 fn check_cpus(spec: &ClusterSpec, limits: &ProviderLimits) -> Option<String> {
     let cpus = spec.size.cpus;
     let is_possible = cpus.is_finite() && cpus >= limits.cpus_min && cpus <= limits.cpus_max;
@@ -118,11 +125,13 @@ fn check_bytes(asked: Bytes, least: u64, most: u64, what: &str) -> Option<String
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
-    use bellwether_model::engine::{Capabilities, EnginePorts, ReplicationFact, TopologyFact};
+    use bellwether_model::engine::{
+        Capabilities, EnginePorts, LogFacts, ReplicationFact, TopologyFact, TopologyPicture,
+    };
 
-    fn engine() -> EngineProfile {
+    pub(crate) fn engine() -> EngineProfile {
         let mode = |name: &str| ReplicationFact {
             name: name.into(),
             title: String::new(),
@@ -137,6 +146,7 @@ mod tests {
                 name: "primary_replicas".into(),
                 title: String::new(),
                 summary: String::new(),
+                picture: TopologyPicture::Replicas,
                 nodes_min: 2,
                 nodes_max: 9,
             }],
@@ -157,6 +167,13 @@ mod tests {
                 multi_primary: false,
                 sharded: false,
             },
+            parameters: Vec::new(),
+            owned_parameters: Vec::new(),
+            log: LogFacts::BYTES,
+            user: "app".into(),
+            database: "app".into(),
+            examples: Vec::new(),
+            warnings: Vec::new(),
         }
     }
 
@@ -197,6 +214,8 @@ mod tests {
                 serde_json::json!({"cpus": 1, "memory": "1MiB", "disk": "5GiB"}),
             ),
             ("size.disk", "size", serde_json::json!({"cpus": 1, "memory": "1GiB", "disk": "5TiB"})),
+            ("", "drill", serde_json::json!({"schedule": "0 4 * * 0", "kind": "failover"})),
+            ("drill.schedule", "drill", serde_json::json!({"schedule": "on Sundays"})),
         ];
         for (problem, field, value) in table {
             let mut json = good.clone();

@@ -9,13 +9,10 @@ use std::collections::BTreeSet;
 use bellwether_model::mutation::{Mutation, mutated};
 use bellwether_model::node::NodePhase;
 use bellwether_model::replication::Position;
-use bellwether_model::{Actual, NodeId, Term};
+use bellwether_model::report::{Evidence, Witness};
+use bellwether_model::{Actual, NodeId, Term, Timestamp};
 
 use crate::view::{NodeFacts, View};
-
-/// In asynchronous replication, more bytes than this behind the last known position of the primary
-/// stop an automatic failover: a person decides about a loss that large.
-pub const LOSS_BYTES_MAX: u64 = 16 << 20;
 
 /// What is known of the primary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +102,35 @@ pub fn is_unconfirmed(view: &View) -> bool {
         && status.config.elects(&well)
 }
 
+/// What is known of the primary, in numbers.
+#[must_use]
+pub fn evidence(view: &View, seen_at: Timestamp) -> Option<Evidence> {
+    let primary = view.primary()?;
+    let known = |facts: &NodeFacts| facts.report().map(|_| facts.age_ms());
+    let voters = view.cluster.status.config.voters();
+    let witness = |facts: &NodeFacts| {
+        // What was said then is older by now.
+        let now = |age: u64| age.saturating_add(facts.age_ms());
+        Witness {
+            node_name: facts.node.name.clone(),
+            votes: voters.contains(&facts.node.id),
+            report_age_ms: known(facts),
+            lease_request_age_ms: facts.report().and_then(|r| r.lease_request_age_ms).map(now),
+            engine_message_age_ms: facts.worker().and_then(|w| w.upstream_age_ms).map(now),
+        }
+    };
+    let others = view.nodes.iter().filter(|facts| facts.node.id != primary.node.id);
+    Some(Evidence {
+        node_name: primary.node.name.clone(),
+        seen_at,
+        report_age_ms: known(primary),
+        suspect_after_ms: view.timers().suspect_ms,
+        engine_died: primary.surrender(view.cluster.status.term).is_some(),
+        machine_stopped: primary.machine_stopped,
+        witnesses: others.map(witness).collect(),
+    })
+}
+
 fn hears_lease_requests(facts: &NodeFacts, suspect_ms: u64) -> bool {
     let age = facts.report().and_then(|report| report.lease_request_age_ms);
     age.is_some_and(|age| age.saturating_add(facts.age_ms()) <= suspect_ms)
@@ -160,9 +186,16 @@ pub fn choose_candidate(view: &View, promised: &BTreeSet<NodeId>) -> Option<(Nod
         NodePhase::Removing | NodePhase::Seeding => voters.contains(&facts.node.id),
         _ => false,
     };
+    // One whose library differs is no voter: no acknowledged write is with it alone.
+    let primary = view.primary_or_candidate();
+    let fits = |facts: &&NodeFacts| {
+        voters.contains(&facts.node.id)
+            || primary.is_none_or(|primary| facts.other_library(primary).is_none())
+    };
     view.nodes
         .iter()
         .filter(is_member)
+        .filter(fits)
         .filter(|facts| promised.contains(&facts.node.id))
         .filter_map(|facts| facts.position().map(|position| (facts, position)))
         .max_by(|(a, at_a), (b, at_b)| {
@@ -176,10 +209,10 @@ pub fn choose_candidate(view: &View, promised: &BTreeSet<NodeId>) -> Option<(Nod
         .map(|(facts, position)| (facts.node.id.clone(), position))
 }
 
-/// Bytes of the former primary's log that the candidate lacks, as far as it had reported it: in
+/// How much of the former primary's log the candidate lacks, as far as it had reported it: in
 /// asynchronous replication at least so much is lost, and what it wrote since may be, too.
 #[must_use]
-pub fn loss_bytes(former: Option<Position>, candidate: Position) -> u64 {
+pub fn loss(former: Option<Position>, candidate: Position) -> u64 {
     match former {
         Some(former) if former > candidate => former.offset.saturating_sub(candidate.offset),
         _ => 0,

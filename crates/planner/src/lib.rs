@@ -9,11 +9,15 @@ pub mod allowed;
 pub mod assign;
 pub mod check;
 pub mod connect;
+pub mod drills;
 pub mod election;
 pub mod plan;
+pub mod reconfigure;
+pub mod report;
 pub mod resync;
 pub mod rules;
 pub mod show;
+pub mod suspicion;
 pub mod view;
 pub mod voters;
 

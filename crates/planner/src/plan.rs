@@ -1,5 +1,6 @@
 //! What an operation would do: its steps, its cost, and what would refuse it.
 
+use bellwether_model::drill::DrillKind;
 use bellwether_model::operation::NewOperation;
 use bellwether_model::plan::{Plan, PlannedStep};
 use bellwether_model::{ClusterSpec, OperationKind};
@@ -9,7 +10,26 @@ use crate::resync;
 use crate::view::{NodeFacts, View};
 
 /// Milliseconds writes wait in a planned switchover, before this cluster has figures of its own.
-const SWITCHOVER_PAUSE_MS: u64 = 300;
+pub(crate) const SWITCHOVER_PAUSE_MS: u64 = 300;
+
+const RECONFIGURE: &[(&str, &str)] = &[
+    ("check", "Check that settings can be changed now"),
+    ("replicas", "Change the replicas, one at a time"),
+    ("primary", "Change the primary"),
+    ("rest", "Change what replicas take last"),
+    ("verify", "Verify what is in force on every node"),
+];
+
+/// Milliseconds writes wait when the primary's engine dies, likewise.
+const FAILOVER_PAUSE_MS: u64 = 1_000;
+
+const DRILL: &[(&str, &str)] = &[
+    ("check", "Check that nothing else can go wrong"),
+    ("strike", "Take the role from the primary"),
+    ("await_change", "Wait for the change of primary"),
+    ("await_whole", "Wait until every node follows again"),
+    ("write_result", "Write down what was measured"),
+];
 
 /// The steps of an operation: stored name and title, in order.
 #[must_use]
@@ -69,6 +89,8 @@ pub fn steps(kind: OperationKind) -> &'static [(&'static str, &'static str)] {
         ],
         // The steps of each replica follow: `resync::steps`.
         OperationKind::Resync => &[("check", "Check that the others can do without")],
+        OperationKind::Reconfigure => RECONFIGURE,
+        OperationKind::Drill => DRILL,
         OperationKind::DeleteCluster => &[
             ("withdraw", "Close the endpoints"),
             ("release_machines", "Delete the machines and their disks"),
@@ -110,6 +132,8 @@ pub fn plan_creation(spec: &ClusterSpec) -> Plan {
         bytes_copied: 0,
         redundancy_min: 0,
         erases: Vec::new(),
+        changes: Vec::new(),
+        restarts: Vec::new(),
         refusals: Vec::new(),
     }
 }
@@ -128,25 +152,35 @@ pub fn plan(view: &View, request: &NewOperation) -> Plan {
         .and_then(|worker| worker.engine.data_bytes)
         .unwrap_or(0);
     let (write_pause_ms, bytes_copied, redundancy_min) = match request.kind {
-        OperationKind::CreateCluster | OperationKind::DeleteCluster | OperationKind::Resync => {
-            (0, 0, 0)
-        }
+        OperationKind::CreateCluster
+        | OperationKind::DeleteCluster
+        | OperationKind::Resync
+        | OperationKind::Reconfigure => (0, 0, 0),
         OperationKind::AddNode | OperationKind::Rejoin => (0, data_bytes, copies),
         OperationKind::RemoveNode => {
             let is_copy = node.is_some_and(|facts| is_copy(view, facts));
             (0, 0, copies.saturating_sub(u32::from(is_copy)))
         }
         OperationKind::Switchover => (SWITCHOVER_PAUSE_MS, 0, copies),
+        OperationKind::Drill => match request.drill.unwrap_or_default() {
+            DrillKind::Switchover => (SWITCHOVER_PAUSE_MS, 0, copies),
+            DrillKind::Failover => (FAILOVER_PAUSE_MS, 0, copies.saturating_sub(1)),
+        },
         OperationKind::Failover => (view.timers().lease_ms, 0, copies.saturating_sub(1)),
     };
     Plan {
         kind: request.kind,
-        summary: summary(view, request.kind, node),
+        summary: match request.kind {
+            OperationKind::Drill => drill_summary(view, request),
+            kind => summary(view, kind, node),
+        },
         steps: planned_steps(request.kind),
         write_pause_ms,
         bytes_copied,
         redundancy_min,
         erases: erases(view, request.kind, node),
+        changes: Vec::new(),
+        restarts: Vec::new(),
         refusals: check_operation(view, request).err().into_iter().collect(),
     }
 }
@@ -171,9 +205,32 @@ fn summary(view: &View, kind: OperationKind, node: Option<&NodeFacts>) -> String
         OperationKind::Rejoin => {
             format!("Lets {node} follow {primary}, by the least that makes its data fit.")
         }
+        OperationKind::Reconfigure => format!("Changes settings of {name}."),
         OperationKind::Resync => format!("Copies the data of {name} anew."),
+        OperationKind::Drill => format!("Tries the change of primary of {name}."),
         OperationKind::DeleteCluster => {
             format!("Deletes {name}: every node with all of its data.")
+        }
+    }
+}
+
+fn drill_summary(view: &View, request: &NewOperation) -> String {
+    let name = &view.cluster.spec.name;
+    let primary = view.primary().map_or("the primary", |facts| facts.node.name.as_str());
+    match request.drill.unwrap_or_default() {
+        DrillKind::Switchover => format!(
+            "Moves the primary of {name} from {primary} to a replica as planned, and measures how \
+             long writes wait."
+        ),
+        DrillKind::Failover => {
+            let loss = match request.allow_loss {
+                true => " What it acknowledged last may be lost.",
+                false => "",
+            };
+            format!(
+                "Kills the engine of {primary}, lets a replica of {name} take over as in earnest, \
+                 and measures how long writes wait. Sessions of clients end as in earnest.{loss}"
+            )
         }
     }
 }

@@ -242,6 +242,8 @@ pub fn plan(view: &View, request: &NewOperation) -> Plan {
         } else {
             Vec::new()
         },
+        changes: Vec::new(),
+        restarts: Vec::new(),
         refusals: refusal.into_iter().collect(),
     }
 }

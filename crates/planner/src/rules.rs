@@ -1,10 +1,13 @@
 //! The rules: ordered and numbered; the first that holds decides. The number is stored with what it
-//! started. 1xx hold still, 2xx safety, 3xx requests, 4xx shape; gaps are for later.
+//! started. 1xx hold still, 2xx safety, 3xx requests, 4xx shape, 6xx care; gaps are for
+//! later.
 
+use bellwether_model::cluster::Handover;
 use bellwether_model::mutation::{Mutation, mutated};
 use bellwether_model::node::NodePhase;
-use bellwether_model::{JointConfig, NodeId, OperationKind, Target};
+use bellwether_model::{JointConfig, NodeId, Operation, OperationKind, Target};
 
+use crate::drills::{self, Due};
 use crate::election::{self, Verdict};
 use crate::view::View;
 use crate::voters;
@@ -28,6 +31,8 @@ pub enum Act {
     Assign { node: NodeId, target: Target },
     /// Start the node's machine, which is off.
     StartMachine { node: NodeId },
+    /// Do this about the schedule of drills.
+    Drill(Due),
 }
 
 /// What was decided, by which rule, and why, in a sentence.
@@ -88,6 +93,7 @@ rules! {
     401 "a node is not assigned what the group needs" needs_assignment;
     403 "there are fewer nodes than asked for" has_too_few;
     405 "there are more nodes than asked for" has_too_many;
+    601 "a drill is due" has_due_drill;
     999 "the cluster is as it was asked for" is_as_wanted;
 }
 
@@ -145,7 +151,10 @@ fn has_failed(view: &View) -> Option<Act> {
 }
 
 fn is_changing_primary(view: &View) -> Option<Act> {
-    if !running(view, &[OperationKind::Failover, OperationKind::Switchover]) {
+    // A change of settings may move the primary, too.
+    let hands_over = running(view, &[OperationKind::Reconfigure])
+        && view.cluster.status.handover != Handover::None;
+    if !running(view, &[OperationKind::Failover, OperationKind::Switchover]) && !hands_over {
         return None;
     }
     // A candidate that waits for voters to hold what it holds is given them.
@@ -224,15 +233,35 @@ fn needs_configuration(view: &View) -> Option<Act> {
 
 fn has_operation(view: &View) -> Option<Act> {
     let operation = view.operation.as_ref()?;
+    if operation.kind == OperationKind::Drill {
+        // It waits for the switchover that it has asked for, and for the former primary's return.
+        let switchover = view.queued.iter().find(|queued| queued.kind == OperationKind::Switchover);
+        return match switchover {
+            Some(asked) => Some(Act::Start { kind: asked.kind, node: asked.node.clone() }),
+            None => has_returning(view).or(Some(Act::Continue)),
+        };
+    }
     // A node that returns may take its time; what a person asked for does not wait for it.
-    let asked = view.queued.iter().find(|queued| queued.kind != OperationKind::Rejoin);
+    let asked = view
+        .queued
+        .iter()
+        .find(|queued| queued.kind != OperationKind::Rejoin && !is_drill_under_way(queued));
     Some(match asked.filter(|_| operation.kind == OperationKind::Rejoin) {
         Some(asked) => Act::Start { kind: asked.kind, node: asked.node.clone() },
         None => Act::Continue,
     })
 }
 
+/// It has struck and waits for what others do.
+fn is_drill_under_way(operation: &Operation) -> bool {
+    operation.kind == OperationKind::Drill && operation.started_at.is_some()
+}
+
 fn has_request(view: &View) -> Option<Act> {
+    let only_drills = view.queued.iter().all(is_drill_under_way);
+    if only_drills && let Some(returning) = has_returning(view) {
+        return (!view.queued.is_empty()).then_some(returning);
+    }
     (!view.queued.is_empty()).then_some(Act::StartQueued)
 }
 
@@ -282,12 +311,18 @@ fn has_too_many(view: &View) -> Option<Act> {
         .then_some(Act::Start { kind: OperationKind::RemoveNode, node: Some(last) })
 }
 
+fn has_due_drill(view: &View) -> Option<Act> {
+    drills::due(view).map(Act::Drill)
+}
+
 fn is_as_wanted(_: &View) -> Option<Act> {
     Some(Act::Nothing)
 }
 
 #[cfg(test)]
 mod tests {
+    use bellwether_model::OperationStatus;
+
     use super::*;
     use crate::view::tests::{Sketch, sketch};
 
@@ -340,6 +375,35 @@ mod tests {
             change(&mut sketch);
             assert_eq!(decide(&sketch.view()).rule, *rule, "{words}");
         }
+    }
+
+    /// A drill waits for what others do; nothing waits for it meanwhile.
+    #[test]
+    fn a_drill_steps_back_before_what_it_waits_for() {
+        let mut sketch = sketch(3);
+        let drill = |sketch: &Sketch, status| Operation {
+            status,
+            started_at: Some(sketch.cluster.created_at),
+            ..sketch.operation(OperationKind::Drill)
+        };
+        let mut view = sketch.view();
+        view.operation = Some(drill(&sketch, OperationStatus::Running));
+        assert_eq!(decide(&view).act, Act::Continue);
+        view.queued = vec![sketch.operation(OperationKind::Switchover)];
+        assert!(matches!(decide(&view).act, Act::Start { kind: OperationKind::Switchover, .. }));
+
+        sketch.rejoining();
+        let mut view = sketch.view();
+        view.operation = Some(drill(&sketch, OperationStatus::Running));
+        assert!(matches!(decide(&view).act, Act::Start { kind: OperationKind::Rejoin, .. }));
+        view.queued = vec![drill(&sketch, OperationStatus::Queued)];
+        view.operation = Some(sketch.operation(OperationKind::Rejoin));
+        assert_eq!(decide(&view).act, Act::Continue, "the return goes first");
+        view.operation = None;
+        assert!(matches!(decide(&view).act, Act::Start { kind: OperationKind::Rejoin, .. }));
+        let waits = sketch.operation(OperationKind::Drill);
+        view.queued = vec![waits];
+        assert_eq!(decide(&view).act, Act::StartQueued, "it has not begun");
     }
 
     #[test]
@@ -430,6 +494,17 @@ mod tests {
         view.queued = vec![sketch.operation(OperationKind::Rejoin), asked.clone()];
         let act = Act::Start { kind: OperationKind::RemoveNode, node: asked.node };
         assert_eq!(decide(&view).act, act);
+    }
+
+    #[test]
+    fn a_change_of_settings_is_interrupted_but_not_amid_its_change_of_primary() {
+        let mut sketch = sketch(3);
+        sketch.surrender(1, 1);
+        let mut view = sketch.view();
+        view.operation = Some(sketch.operation(OperationKind::Reconfigure));
+        assert_eq!(decide(&view).rule, 205, "the primary died");
+        view.cluster.status.handover = Handover::Hold;
+        assert_eq!((decide(&view).rule, decide(&view).act), (201, Act::Continue));
     }
 
     #[test]

@@ -1,14 +1,18 @@
 //! Clusters and nodes as people see them: one word, one sentence, never more certain than what is
 //! known.
 
+use bellwether_model::cluster::Handover;
+use bellwether_model::engine::LogUnit;
 use bellwether_model::node::{NodeHealth, NodePhase, NodeRole, disk_kept_free};
 use bellwether_model::{
-    Actual, ClusterPhase, ClusterView, NodeId, NodeView, OperationKind, Target,
+    Actual, ClusterPhase, ClusterView, NodeId, NodeView, OperationKind, Target, Timestamp,
 };
 
-use crate::allowed::{allowed_on_cluster, allowed_on_node, lag_bytes};
+use crate::allowed::{allowed_on_cluster, allowed_on_node, lag};
 use crate::check::check_timers;
+use crate::drills;
 use crate::election::{self, Verdict};
+use crate::suspicion::suspicion;
 use crate::view::{NodeFacts, View};
 
 /// Milliseconds without a report after which figures are not shown as if they were of now.
@@ -34,8 +38,14 @@ pub fn cluster_view(view: &View) -> ClusterView {
         nodes_total: view.nodes.len() as u32,
         nodes_healthy: healthy as u32,
         operation: view.operation.as_ref().or(view.queued.first()).map(|o| o.id.clone()),
+        suspicion: suspicion(view),
+        next_drill_at: next_drill_at(view),
         operations: allowed_on_cluster(view),
     }
+}
+
+fn next_drill_at(view: &View) -> Option<Timestamp> {
+    drills::next_after(&view.cluster.spec.drill.as_ref()?.schedule, view.now)
 }
 
 /// The state of the cluster in one word and one sentence.
@@ -56,6 +66,9 @@ pub fn phase(view: &View) -> (ClusterPhase, String) {
         }
         (_, Some(OperationKind::Switchover)) => {
             return (ClusterPhase::FailingOver, "the primary is being moved".to_owned());
+        }
+        (_, Some(OperationKind::Reconfigure)) if status.handover != Handover::None => {
+            return (ClusterPhase::FailingOver, "the primary is being started again".to_owned());
         }
         _ => {}
     }
@@ -123,6 +136,8 @@ pub fn node_view(view: &View, id: &NodeId) -> Option<NodeView> {
     let worker = facts.worker().filter(|_| is_known);
     let primary = view.primary();
     let is_primary = role(view, facts) == NodeRole::Primary;
+    let behind =
+        primary.filter(|_| is_known && !is_primary).and_then(|primary| lag(primary, facts));
     Some(NodeView {
         id: node.id.clone(),
         cluster: node.cluster.clone(),
@@ -141,9 +156,8 @@ pub fn node_view(view: &View, id: &NodeId) -> Option<NodeView> {
         target: node.target.word().to_owned(),
         upstream: upstream(view, facts),
         position: worker.and_then(|worker| worker.position),
-        lag_bytes: primary
-            .filter(|_| is_known && !is_primary)
-            .and_then(|primary| lag_bytes(primary, facts)),
+        lag_bytes: behind.filter(|_| view.log.unit == LogUnit::Bytes),
+        lag_transactions: behind.filter(|_| view.log.unit == LogUnit::Transactions),
         gate_open: facts.report().filter(|_| is_known).map(|report| report.gate.open),
         cpu_percent: worker.and_then(|worker| worker.host.cpu_percent),
         memory_used: worker.and_then(|worker| worker.host.memory_used),
@@ -155,6 +169,9 @@ pub fn node_view(view: &View, id: &NodeId) -> Option<NodeView> {
         agent_version: facts.seen.as_ref().map(|seen| seen.agent_version.clone()),
         uptime_seconds: worker.and_then(|worker| worker.engine.uptime_seconds),
         report_age_ms: facts.seen.as_ref().filter(|s| s.report.is_some()).map(|seen| seen.age_ms),
+        parameter_drift: worker
+            .and_then(|worker| worker.settings.as_ref())
+            .map_or_else(Vec::new, |settings| settings.differs.clone()),
         diverged: facts.worker().map_or_else(Vec::new, |worker| worker.diverged.clone()),
         operations: allowed_on_node(view, id),
     })
@@ -227,7 +244,15 @@ fn state(view: &View, facts: &NodeFacts) -> String {
             None => "not heard from".to_owned(),
         };
     }
-    let activity = activity(view, facts);
+    let mut activity = activity(view, facts);
+    let other = view.primary().and_then(|primary| facts.other_library(primary));
+    if let Some(words) = other {
+        activity = format!("{activity}; {words}");
+    }
+    let waits = facts.worker().and_then(|worker| worker.settings.as_ref());
+    if waits.is_some_and(|settings| settings.differs.iter().any(|drift| drift.needs_restart)) {
+        activity += "; settings wait for a restart";
+    }
     match disk_words(facts) {
         Some(words) if !activity.contains("disk is full") => format!("{activity}; {words}"),
         _ => activity,

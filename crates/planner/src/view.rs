@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use bellwether_model::engine::LogFacts;
 use bellwether_model::mutation::{Mutation, mutated};
 use bellwether_model::node::NodePhase;
 use bellwether_model::replication::Position;
 use bellwether_model::{
-    Actual, Cluster, Node, NodeId, Operation, OperationKind, Target, Term, Timers,
+    Actual, Cluster, Node, NodeId, Operation, OperationKind, Target, Term, Timers, Timestamp,
 };
 use bellwether_protocol::Report;
 use bellwether_protocol::local::WorkerReport;
@@ -15,12 +16,16 @@ use bellwether_protocol::local::WorkerReport;
 #[derive(Clone, Debug)]
 pub struct View {
     pub cluster: Cluster,
+    /// Of its engine.
+    pub log: LogFacts,
     /// By ordinal.
     pub nodes: Vec<NodeFacts>,
     /// The operation that runs.
     pub operation: Option<Operation>,
     /// Operations that wait, the oldest first.
     pub queued: Vec<Operation>,
+    /// The wall clock, for schedules alone.
+    pub now: Timestamp,
     /// Milliseconds since this server started to listen to agents.
     pub server_age_ms: u64,
     /// Milliseconds since the last automatic failover of this cluster ended.
@@ -161,6 +166,17 @@ impl NodeFacts {
     pub fn streams_from(&self, upstream: &NodeId) -> bool {
         matches!(self.actual(), Actual::Replica { upstream: Some(from), streaming: true }
             if from == upstream)
+    }
+
+    /// Why the data of that primary cannot be served here: the libraries it depends on differ.
+    #[must_use]
+    pub fn other_library(&self, primary: &NodeFacts) -> Option<String> {
+        let library = |facts: &NodeFacts| facts.worker().and_then(|w| w.engine.library.clone());
+        let (own, its) = (library(self)?, library(primary)?);
+        (own != its).then(|| {
+            let (name, other) = (&self.node.name, &primary.node.name);
+            format!("{name} has {own} and {other} has {its}: it cannot take over from it")
+        })
     }
 
     /// Whether the engine serves as primary of this term.

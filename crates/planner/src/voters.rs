@@ -96,7 +96,8 @@ pub fn config_for(mode: ReplicationMode, voters: BTreeSet<NodeId>) -> GroupConfi
 
 /// A node gets its vote when it streams, and keeps it while it was seen to within the grace.
 fn votes(view: &View, facts: &NodeFacts, primary: &NodeId) -> bool {
-    let is_member = facts.node.phase == NodePhase::Active;
+    let differs = view.node(primary).is_some_and(|its| facts.other_library(its).is_some());
+    let is_member = facts.node.phase == NodePhase::Active && !differs;
     let has_vote = view.cluster.status.config.current.voters.contains(&facts.node.id);
     let timers = view.timers();
     let streams = facts.is_fresh(timers.suspect_ms) && facts.streams_from(primary);

@@ -1,12 +1,11 @@
 //! What a node shall be: the whole of it, in one message.
 
-use std::collections::BTreeMap;
-
 use bellwether_model::cluster::NodeSize;
+use bellwether_model::drill::DrillOrder;
 use bellwether_model::engine::EnginePorts;
 use bellwether_model::group::{JointConfig, Timers};
 use bellwether_model::node::CopyOrder;
-use bellwether_model::{ClusterId, NodeId, ReplicationMode, Target, Term};
+use bellwether_model::{ClusterId, NodeId, Parameters, ReplicationMode, Target, Term};
 use serde::{Deserialize, Serialize};
 
 /// What a node shall be, with everything it needs to become it. Kept on the node's disk (mode 0600,
@@ -35,6 +34,9 @@ pub struct Assignment {
     /// set aside goes.
     #[serde(default)]
     pub copy: Option<CopyOrder>,
+    /// The worker of that term's primary kills its engine, once for each token.
+    #[serde(default)]
+    pub drill: Option<DrillOrder>,
     /// A planned switchover comes: the worker of the primary makes the engine's stop quick
     /// (`Driver::prepare_handover`) and says so in `WorkerReport::prepared`.
     #[serde(default)]
@@ -43,8 +45,9 @@ pub struct Assignment {
     /// new ones in. It lapses by itself after `timers.hold_ms` counted from when the agent first
     /// saw it.
     pub hold: bool,
-    /// Most bytes a replica may lag and still serve reads.
-    pub read_lag_bytes_max: u64,
+    /// How far a replica may lag, in the unit of the engine's log, and still serve reads.
+    #[serde(alias = "read_lag_bytes_max")]
+    pub read_lag_max: u64,
     pub secrets: Secrets,
 }
 
@@ -56,7 +59,13 @@ pub struct EngineAssignment {
     pub size: NodeSize,
     /// Settings chosen by the user, beside those the driver owns.
     #[serde(default)]
-    pub parameters: BTreeMap<String, String>,
+    pub parameters: Parameters,
+    /// Counts changes of them; reports name the one they speak of.
+    #[serde(default)]
+    pub parameters_version: u64,
+    /// A replica restarts its engine for settings that need it.
+    #[serde(default)]
+    pub restart: bool,
 }
 
 /// The replication group as the server knows it.
@@ -100,6 +109,9 @@ pub struct Secrets {
     pub database: String,
     pub replication_password: String,
     pub rewind_password: String,
+    /// Of the user whose writes measure how long writes wait; empty: it is not measured.
+    #[serde(default)]
+    pub probe_password: String,
     /// Keys the digest of the sentries' messages; hexadecimal, 32 bytes.
     pub peer_key: String,
 }

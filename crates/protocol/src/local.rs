@@ -5,6 +5,8 @@ use std::net::Ipv4Addr;
 
 use bellwether_model::divergence::Divergence;
 use bellwether_model::replication::{Actual, Position};
+use bellwether_model::report::WriteGap;
+use bellwether_model::settings::SettingsReport;
 use bellwether_model::transaction::Transaction;
 use bellwether_model::{NodeId, Term};
 use serde::{Deserialize, Serialize};
@@ -29,6 +31,8 @@ pub enum ToSentry {
     IamEndpoint,
     /// While clients are held back, whenever it changes.
     Endpoint(EndpointReport),
+    /// How long writes waited at the last changes of primary, whenever there was another.
+    Gaps { gaps: Vec<WriteGap> },
     /// Every quarter second, and at once when something changed.
     Worker(Box<WorkerReport>),
     /// Answered with one `Status` line, for `bellwether-agent status`.
@@ -119,6 +123,9 @@ pub struct WorkerReport {
     /// What only this node held and is kept aside, the newest first.
     #[serde(default)]
     pub diverged: Vec<Divergence>,
+    /// What of the chosen settings is not in force; none: not looked at.
+    #[serde(default)]
+    pub settings: Option<SettingsReport>,
     /// The disk under the data takes no writes, and has not for so long that nobody waits for it.
     #[serde(default)]
     pub disk_hangs: bool,
@@ -146,6 +153,9 @@ pub struct EngineFigures {
     pub connections: Option<u32>,
     /// Bytes of data on this node.
     pub data_bytes: Option<u64>,
+    /// A library that the data depends on, with its version: the same on every node that may lead.
+    #[serde(default)]
+    pub library: Option<String>,
     /// It takes no new data: the node's disk is full.
     #[serde(default)]
     pub refuses_data: bool,
@@ -161,6 +171,16 @@ pub struct HostFigures {
     pub disk_size: Option<u64>,
 }
 
+/// What lets the prober in. `Debug` does not show it.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProbePassword(pub String);
+
+impl std::fmt::Debug for ProbePassword {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ProbePassword(..)")
+    }
+}
+
 /// Where the endpoint leads connections.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Routes {
@@ -174,6 +194,8 @@ pub struct Routes {
     pub engine: String,
     #[serde(default)]
     pub private_port: u16,
+    #[serde(default)]
+    pub probe_password: ProbePassword,
     /// A planned change of primary is under way: what clients begin anew waits.
     #[serde(default)]
     pub is_held: bool,
@@ -189,4 +211,25 @@ pub struct Routes {
     pub replicas: Vec<(String, u16)>,
     /// A new connection waits at most so long for somewhere to go.
     pub connect_wait_ms: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_is_said_can_be_written_and_read() {
+        let gap = WriteGap { term: 2, ms: 240, slack_ms: 0 };
+        let said = [
+            ToSentry::IamWorker,
+            ToSentry::IamEndpoint,
+            ToSentry::Endpoint(EndpointReport { version: 1, open: 2 }),
+            ToSentry::Gaps { gaps: vec![gap] },
+            ToSentry::Status,
+        ];
+        for message in said {
+            let text = serde_json::to_string(&message).expect("written");
+            assert_eq!(serde_json::from_str::<ToSentry>(&text).expect("read"), message);
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! The session between an agent's sentry and the server.
 
 use bellwether_model::replication::Position;
+use bellwether_model::report::WriteGap;
 use bellwether_model::{ClusterId, NodeId, Target, Term};
 use serde::{Deserialize, Serialize};
 
@@ -88,6 +89,9 @@ pub struct Report {
     /// longest of the latest, but for one in twenty. None: too few were answered.
     #[serde(default)]
     pub round_trip_ms: Option<u64>,
+    /// How long writes waited at this node's endpoint at the last changes of primary.
+    #[serde(default)]
+    pub gaps: Vec<WriteGap>,
     /// Milliseconds since the worker was last heard from; none: not yet.
     pub worker_age_ms: Option<u64>,
     /// The worker's last report.
@@ -105,12 +109,12 @@ pub struct GateReport {
     pub remaining_ms: Option<u64>,
 }
 
-/// A primary's word that it has given up its term: gate closed, engine stopped, for ever.
+/// A primary's word that it has given up its term: gate closed, no more writes, for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Surrender {
     pub term: Term,
     /// Where its log ends, when it could be read: complete when `clean`.
     pub position: Option<Position>,
-    /// The engine was stopped in an orderly way: replicas that stream hold everything.
+    /// The role was handed over in an orderly way: replicas that stream hold everything.
     pub clean: bool,
 }

@@ -26,8 +26,9 @@ pub mod users;
 pub mod views;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, OnceLock, RwLock};
 use std::thread::JoinHandle;
 
 use serde::Serialize;
@@ -41,6 +42,7 @@ pub use memory::Image;
 pub use seal::Sealed;
 pub use txn::Txn;
 
+use bellwether_model::engine::{EngineProfile, LogFacts};
 use bellwether_model::{Cluster, Node, Operation, Timestamp};
 use cache::{Cache, Entry};
 use writer::{Job, Writer};
@@ -88,6 +90,8 @@ struct Inner {
     backing: Backing,
     key: seal::Key,
     live: Live,
+    /// Of every engine that this server can run, by name.
+    logs: OnceLock<BTreeMap<String, LogFacts>>,
 }
 
 /// What makes a commit durable.
@@ -138,7 +142,8 @@ impl Store {
         backing: Backing,
         key: seal::Key,
     ) -> Self {
-        let inner = Inner { cache, changes, backing, key, live: Live::default() };
+        let inner =
+            Inner { cache, changes, backing, key, live: Live::default(), logs: OnceLock::new() };
         Self { inner: Arc::new(inner) }
     }
 
@@ -149,6 +154,19 @@ impl Store {
             Backing::Disk(_) => Timestamp::now(),
             Backing::Memory(memory) => memory.now(),
         }
+    }
+
+    /// Takes what decisions look at of every engine; once, by whoever starts the server.
+    pub fn know_engines(&self, engines: &[EngineProfile]) {
+        let logs = engines.iter().map(|engine| (engine.name.clone(), engine.log)).collect();
+        let _ = self.inner.logs.set(logs);
+    }
+
+    /// What the places in that engine's log mean.
+    #[must_use]
+    pub fn log_facts(&self, engine: &str) -> LogFacts {
+        let known = self.inner.logs.get().and_then(|logs| logs.get(engine));
+        known.copied().unwrap_or_default()
     }
 
     /// The object of that key, where there is one.

@@ -32,10 +32,12 @@ pub fn view(store: &Store, id: &ClusterId) -> Option<View> {
     Some(View {
         failovers_lately: operations::failovers_within(store, id, HOUR_MS),
         last_failover_age_ms: cluster.status.last_failover_at.and_then(|at| age(at, now)),
+        log: store.log_facts(&cluster.spec.engine),
         cluster,
         nodes,
         operation,
         queued,
+        now,
         server_age_ms: millis(store.live().started().elapsed()),
         last_failure_age_ms,
     })

@@ -55,6 +55,8 @@ fn node(cluster: &Cluster, ordinal: u32) -> Node {
         joined_at: None,
         target: Target::Stopped,
         copy: None,
+        settings: Default::default(),
+        drill: None,
     }
 }
 
@@ -75,6 +77,7 @@ fn report() -> Report {
         surrendered: None,
         open_sessions: None,
         round_trip_ms: None,
+        gaps: Vec::new(),
         worker_age_ms: None,
         worker: None,
     }

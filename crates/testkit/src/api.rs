@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use bellwether_model::connection::Connection;
+use bellwether_model::engine::EngineProfile;
 use bellwether_model::event::Page;
 use bellwether_model::operation::Allowed;
+use bellwether_model::plan::Plan;
 use bellwether_model::user::Session;
 use bellwether_model::{
     ClusterPhase, ClusterView, NodeView, Operation, OperationKind, OperationStatus,
@@ -127,8 +129,23 @@ impl Api {
         nodes: u32,
         replication: &str,
     ) -> anyhow::Result<ClusterView> {
+        self.create_of("postgresql", name, nodes, replication).await
+    }
+
+    /// The same of that engine, in its first version.
+    ///
+    /// # Errors
+    /// When it is refused or fails.
+    pub async fn create_of(
+        &self,
+        engine: &str,
+        name: &str,
+        nodes: u32,
+        replication: &str,
+    ) -> anyhow::Result<ClusterView> {
+        let profile: EngineProfile = self.get(&format!("/v1/engines/{engine}")).await?;
         let spec = json!({
-            "name": name, "engine": "postgresql", "version": "17", "provider": "docker",
+            "name": name, "engine": engine, "version": profile.versions[0], "provider": "docker",
             "nodes": nodes, "replication": replication,
             "size": { "cpus": 1, "memory": "512MiB", "disk": "2GiB" },
         });
@@ -235,6 +252,19 @@ impl Api {
         let (status, value) = answer(request).await?;
         anyhow::ensure!(status == 200, "PATCH {name}: {status}: {value}");
         Ok(())
+    }
+
+    /// The plans of a change at the present generation.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn plan_change(&self, name: &str, change: &Value) -> anyhow::Result<Vec<Plan>> {
+        let generation = self.cluster(name).await?.generation;
+        let request = self.request("PATCH", &format!("/v1/clusters/{name}?plan=true"))?;
+        let request = request.header("if-match", format!("\"{generation}\"")).json(change);
+        let (status, value) = answer(request).await?;
+        anyhow::ensure!(status == 200, "PATCH {name}?plan=true: {status}: {value}");
+        Ok(serde_json::from_value(value)?)
     }
 
     /// Asks for the deletion of a cluster.

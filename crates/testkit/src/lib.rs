@@ -4,6 +4,9 @@ pub mod api;
 pub mod docker;
 pub mod faults;
 pub mod history;
+pub mod load;
+pub mod mysql;
+pub mod redis;
 pub mod server;
 pub mod sql;
 pub mod tls;
@@ -12,5 +15,8 @@ pub mod writer;
 
 pub use api::Api;
 pub use history::History;
+pub use load::Load;
+pub use mysql::MysqlWriter;
+pub use redis::RedisWriter;
 pub use server::Server;
 pub use writer::Writer;

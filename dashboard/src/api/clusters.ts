@@ -4,6 +4,7 @@ import {
   getV1ClustersByCluster,
   getV1ClustersByClusterConnection,
   getV1ClustersByClusterNodes,
+  getV1ClustersByClusterParameters,
   patchV1ClustersByCluster,
   postV1Clusters,
   postV1ClustersByClusterOperations,
@@ -46,6 +47,20 @@ export const changeCluster = ({ id, generation }: ClusterView, change: ClusterCh
       headers: { 'If-Match': `"${generation}"` },
     }),
   ) as Promise<ClusterView>;
+
+/** What would follow from a change, and what it would differ. */
+export const planChange = ({ id, generation }: ClusterView, change: ClusterChange) =>
+  body(
+    patchV1ClustersByCluster({
+      path: { cluster: id },
+      body: change,
+      query: { plan: true },
+      headers: { 'If-Match': `"${generation}"` },
+    }),
+  ) as Promise<Plan[]>;
+
+export const listParameters = (cluster: string, signal?: AbortSignal) =>
+  body(getV1ClustersByClusterParameters({ path: { cluster }, signal }));
 
 export const deleteCluster = (cluster: string, confirm: string) =>
   body(

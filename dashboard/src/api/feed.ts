@@ -87,6 +87,11 @@ function applyOperation(client: QueryClient, operation: Operation): void {
     );
   }
   client.setQueryData<Operation>(keys.operation(operation.id), operation);
+  // What is made from it is read anew where somebody looks at it.
+  void client.invalidateQueries({ queryKey: keys.report(operation.id) });
+  if (operation.kind === 'drill') {
+    void client.invalidateQueries({ queryKey: keys.drills(operation.cluster) });
+  }
 }
 
 function forgetOperation(client: QueryClient, id: string): void {

@@ -11,12 +11,21 @@ export const keys = {
   gone: (name: string) => ['gone', name] as const,
   /** The operation whose progress the cluster's page shows above its tabs. */
   watched: (clusterId: string) => ['watched', clusterId] as const,
+  anyParameters: ['parameters'] as const,
+  parameters: (clusterId: string) => ['parameters', clusterId] as const,
+  engineParameters: ['engine-parameters'] as const,
+  /** The last change of primary that the cluster's page has shown. */
+  changed: (clusterId: string) => ['changed', clusterId] as const,
   anyNodes: ['nodes'] as const,
   nodes: (clusterId: string) => ['nodes', clusterId] as const,
   anyConnection: ['connection'] as const,
   connection: (clusterId: string, reveal: boolean) => ['connection', clusterId, reveal] as const,
   anyOperations: ['operations'] as const,
   operations: (clusterId: string | undefined) => ['operations', clusterId ?? 'all'] as const,
+  /** What an operation that ends adds to is read anew then. */
+  report: (id: string) => ['report', id] as const,
+  anyDrills: ['drills'] as const,
+  drills: (clusterId: string) => ['drills', clusterId] as const,
   anyOperation: ['operation'] as const,
   operation: (id: string) => ['operation', id] as const,
 };

@@ -1,4 +1,9 @@
-import { getV1Operations, getV1OperationsById } from './generated/sdk.gen';
+import {
+  getV1ClustersByClusterDrills,
+  getV1Operations,
+  getV1OperationsById,
+  getV1ReportsById,
+} from './generated/sdk.gen';
 import { body } from './http';
 
 export const listOperations = (cluster?: string, after?: string, signal?: AbortSignal) =>
@@ -6,3 +11,11 @@ export const listOperations = (cluster?: string, after?: string, signal?: AbortS
 
 export const getOperation = (id: string, signal?: AbortSignal) =>
   body(getV1OperationsById({ path: { id }, signal }));
+
+/** What a change of primary has seen, decided, taken and lost; by the id of its operation. */
+export const getReport = (id: string, signal?: AbortSignal) =>
+  body(getV1ReportsById({ path: { id }, signal }));
+
+/** The newest drills. */
+export const listDrills = (cluster: string, signal?: AbortSignal) =>
+  body(getV1ClustersByClusterDrills({ path: { cluster }, query: { limit: 20 }, signal }));

@@ -5,12 +5,18 @@ import {
   queryOptions,
 } from '@tanstack/react-query';
 
-import { listEngines, listProviders } from './catalogue';
-import { getCluster, getConnection, listClusters, listNodes } from './clusters';
+import { listEngineParameters, listEngines, listProviders } from './catalogue';
+import {
+  getCluster,
+  getConnection,
+  listClusters,
+  listNodes,
+  listParameters,
+} from './clusters';
 import { keys } from './keys';
-import { getOperation, listOperations } from './operations';
+import { getOperation, getReport, listDrills, listOperations } from './operations';
 import { getMe } from './session';
-import type { NodeView, Page } from './types';
+import type { ClusterSpec, NodeView, Page } from './types';
 
 export type Pages<T> = InfiniteData<Page<T>, string | undefined>;
 
@@ -62,11 +68,29 @@ export const goneQuery = (name: string) => note(keys.gone(name));
 /** The id of the operation that is followed above a cluster's tabs. */
 export const watchedQuery = (clusterId: string) => note(keys.watched(clusterId));
 
+/** The id of the last change of primary that was followed there; its report is worth a look. */
+export const changedQuery = (clusterId: string) => note(keys.changed(clusterId));
+
 export const nodesQuery = (clusterId: string) =>
   queryOptions({
     queryKey: keys.nodes(clusterId),
     queryFn: async ({ signal }): Promise<NodeView[]> =>
       (await listNodes(clusterId, signal)).items.toSorted((a, b) => a.ordinal - b.ordinal),
+  });
+
+/** Read anew when the spec changes, and when an operation begins or ends: it may have been one of these. */
+export const parametersQuery = (clusterId: string, generation: number, operation?: string | null) =>
+  queryOptions({
+    queryKey: [...keys.parameters(clusterId), generation, operation ?? ''],
+    queryFn: ({ signal }) => listParameters(clusterId, signal),
+    placeholderData: keepPreviousData,
+  });
+
+export const engineParametersQuery = (spec: ClusterSpec) =>
+  queryOptions({
+    queryKey: [...keys.engineParameters, spec.engine, spec.version, spec.size],
+    queryFn: ({ signal }) => listEngineParameters(spec, signal),
+    placeholderData: keepPreviousData,
   });
 
 export const connectionQuery = (clusterId: string, reveal: boolean) =>
@@ -88,3 +112,12 @@ export const operationsQuery = (clusterId?: string) =>
 
 export const operationQuery = (id: string) =>
   queryOptions({ queryKey: keys.operation(id), queryFn: ({ signal }) => getOperation(id, signal) });
+
+export const reportQuery = (id: string) =>
+  queryOptions({ queryKey: keys.report(id), queryFn: ({ signal }) => getReport(id, signal) });
+
+export const drillsQuery = (clusterId: string) =>
+  queryOptions({
+    queryKey: keys.drills(clusterId),
+    queryFn: async ({ signal }) => (await listDrills(clusterId, signal)).items,
+  });

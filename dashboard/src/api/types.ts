@@ -9,9 +9,14 @@ export type {
   ClusterPhase,
   Connection,
   ConnectionExample,
+  DrillKind,
+  DrillSchedule,
+  DrillView,
   EnginePorts,
   EngineProfile,
+  Evidence,
   FieldProblem,
+  Loss,
   NewOperation,
   NodeHealth,
   NodePhase,
@@ -21,20 +26,25 @@ export type {
   Operation,
   OperationKind,
   OperationStatus,
+  ParameterView,
+  Phase,
   Plan,
   PlannedStep,
   Position,
   ProviderLimits,
   ProviderView,
   ReplicationFact,
+  Report,
   Step,
   StepState,
+  Suspicion,
   TimerProfile,
   TopologyFact,
   UserView,
 } from './generated/types.gen';
 
-export type ClusterSpec = Required<wire.ClusterSpec>;
+export type ClusterSpec = Required<Omit<wire.ClusterSpec, 'drill'>> &
+  Pick<wire.ClusterSpec, 'drill'>;
 export type ClusterView = Omit<wire.ClusterView, 'spec'> & { spec: ClusterSpec };
 
 type WithSpec<E> = E extends { cluster: wire.ClusterView }

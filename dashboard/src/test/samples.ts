@@ -1,4 +1,11 @@
-import type { ClusterView, EngineProfile, NodeView, Operation, ProviderView } from '../api/types';
+import type {
+  ClusterView,
+  EngineProfile,
+  NodeView,
+  Operation,
+  ParameterView,
+  ProviderView,
+} from '../api/types';
 import { GIB } from '../ui/format';
 
 export function cluster(change: Partial<ClusterView> = {}): ClusterView {
@@ -16,6 +23,7 @@ export function cluster(change: Partial<ClusterView> = {}): ClusterView {
       size: { cpus: 1, memory: GIB, disk: 5 * GIB },
       replication: 'async',
       timers: 'lan',
+      parameters: {},
     },
     phase: 'healthy',
     sentence: 'demo-1 accepts writes, 2 replicas follow',
@@ -79,8 +87,8 @@ export const engine: EngineProfile = {
   summary: '',
   versions: ['17', '18'],
   topologies: [
-    { name: 'single', title: 'Single', summary: '', nodes_min: 1, nodes_max: 1 },
-    { name: 'primary_replicas', title: 'Replicas', summary: '', nodes_min: 2, nodes_max: 9 },
+    { name: 'single', title: 'Single', summary: '', picture: 'single', nodes_min: 1, nodes_max: 1 },
+    { name: 'primary_replicas', title: 'Replicas', summary: '', picture: 'replicas', nodes_min: 2, nodes_max: 9 },
   ],
   replication_modes: ['async', 'prefer', 'strict', 'quorum'].map((name) => ({
     name,
@@ -98,6 +106,10 @@ export const engine: EngineProfile = {
     peer: 5440,
   },
   capabilities: { synchronous: true, point_in_time: false, multi_primary: false, sharded: false },
+  user: 'app',
+  database: 'app',
+  examples: [],
+  warnings: [],
 };
 
 export const provider: ProviderView = {
@@ -114,3 +126,19 @@ export const provider: ProviderView = {
     nodes_max: 200,
   },
 };
+
+export function parameter(name: string, change: Partial<ParameterView> = {}): ParameterView {
+  return {
+    name,
+    title: name,
+    summary: 'What it does.',
+    group: 'Memory',
+    kind: 'bytes',
+    range: '1MiB to 1GiB',
+    default: '4MiB',
+    value: '4MiB',
+    chosen: false,
+    restart: false,
+    ...change,
+  };
+}

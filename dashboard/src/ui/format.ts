@@ -89,4 +89,14 @@ export function formatPosition(position: { timeline: number; offset: number }): 
   return `${position.timeline}:${high}/${low}`.toUpperCase();
 }
 
+/** How far a node is behind, in what its engine's log counts; none when that is not known. */
+export function formatLag(node: {
+  lag_bytes?: number | null | undefined;
+  lag_transactions?: number | null | undefined;
+}): string | undefined {
+  if (node.lag_bytes != null) return formatBytes(node.lag_bytes);
+  if (node.lag_transactions == null) return undefined;
+  return formatCount(node.lag_transactions, 'transaction', 'transactions');
+}
+
 export const formatCpus = (cpus: number): string => formatCount(cpus, 'core', 'cores');

@@ -93,7 +93,8 @@ async fn only_the_clusters_users_get_in_and_only_by_tls(version: &str) -> anyhow
     assert!(!knows_require_auth || weak == "1", "SCRAM is what it asks for: {weak}");
 
     // The engine's own users are for the nodes, and over the network not even for them.
-    for user in ["postgres", "bellwether_replication", "bellwether_rewind"] {
+    let own_users = ["postgres", "bellwether_probe", "bellwether_replication", "bellwether_rewind"];
+    for user in own_users {
         for database in ["app", "postgres"] {
             let from_outside = api_user(&connection, user, database).await;
             let words = format!("{:#}", from_outside.expect_err(user));
@@ -112,7 +113,8 @@ async fn only_the_clusters_users_get_in_and_only_by_tls(version: &str) -> anyhow
 
     let roles = "SELECT string_agg(format('%s %s %s', rolname, left(rolpassword, 14), rolsuper), \
                  ', ' ORDER BY rolname) FROM pg_authid WHERE rolcanlogin";
-    let expected = "app SCRAM-SHA-256$ f, bellwether_replication SCRAM-SHA-256$ f, \
+    let expected = "app SCRAM-SHA-256$ f, bellwether_probe SCRAM-SHA-256$ f, \
+                    bellwether_replication SCRAM-SHA-256$ f, \
                     bellwether_rewind SCRAM-SHA-256$ f, postgres  t";
     assert_eq!(ask(&primary, roles)?, expected);
     let peer =

@@ -166,7 +166,7 @@ async fn where_the_disk_has_no_room_for_both_the_former_data_goes_first() -> any
     mark(&replicas[0])?;
     let container = &replicas[0].1;
     let fill =
-        "fallocate -l $(($(df --output=avail -B1 /data | tail -1) - 190 * 1048576)) /data/fill";
+        "fallocate -l $(($(df --output=avail -B1 /data | tail -1) - 172 * 1048576)) /data/fill";
     inside(container, fill)?;
     let plan = "/v1/clusters/orders/operations?plan=true";
     let request = json!({ "kind": "resync", "copy": true });

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use bellwether_agent_core::worker::Role;
-use bellwether_model::{Operation, OperationKind, OperationStatus, Term};
+use bellwether_model::cluster::Handover;
+use bellwether_model::{Cluster, Operation, OperationKind, OperationStatus, Term};
 use bellwether_protocol::Report;
 
 use crate::engine::Record;
@@ -115,6 +116,15 @@ impl State {
         })
     }
 
+    /// Whether an operation of that kind moves the primary just now, as planned.
+    fn hands_over(&self, kind: OperationKind) -> bool {
+        let begun = self.store.as_ref().is_some_and(|store| {
+            let is_begun = |cluster: &Cluster| cluster.status.handover != Handover::None;
+            !store.list_where(is_begun).is_empty()
+        });
+        begun && self.runs(kind)
+    }
+
     /// Who has promised takes no log in from an earlier primary.
     pub fn check_cut(&mut self, node: usize, from: usize) {
         let cut = self.check.cut.get(&node).copied().unwrap_or(0);
@@ -152,7 +162,8 @@ impl State {
                 record.uid, record.timeline, record.end
             ));
         }
-        let is_planned = self.runs(OperationKind::Switchover);
+        let is_planned =
+            self.runs(OperationKind::Switchover) || self.hands_over(OperationKind::Reconfigure);
         let (kept, lost): (Vec<Record>, Vec<Record>) =
             self.check.may.iter().partition(|record| data.holds(record));
         self.check.may = kept;

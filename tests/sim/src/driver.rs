@@ -103,13 +103,16 @@ impl SimDriver {
         let mut state = self.hub.lock();
         let sync = wanted_sync(&state, assignment);
         let machine = &mut state.machines[self.node];
-        if machine.engine.sync_file == sync {
+        let engine = &assignment.engine;
+        let settings = (engine.parameters_version, engine.parameters.clone());
+        if machine.engine.sync_file == sync && machine.engine.settings_file == settings {
             return Ok(());
         }
         if machine.disk_full {
             return Err(Failure::needs_person("the node's disk is full"));
         }
         machine.engine.sync_file = sync;
+        machine.engine.settings_file = settings;
         Ok(())
     }
 
@@ -117,6 +120,9 @@ impl SimDriver {
         let mut state = self.hub.lock();
         let node = self.node;
         let engine = &mut state.machines[node].engine;
+        if engine.is_up() {
+            engine.reload_settings();
+        }
         if engine.is_up() && engine.sync != engine.sync_file {
             engine.sync = engine.sync_file.clone();
             let sync = engine.sync.clone();
@@ -152,6 +158,9 @@ impl SimDriver {
             let mut state = self.hub.lock();
             let node = self.node;
             if state.machines[node].engine.process == Process::Down {
+                if state.machines[node].engine.refuses_to_start() {
+                    return Err(Failure::transient("the engine ended while it started"));
+                }
                 state.start_engine(node);
             }
             state.machines[node].engine.life
@@ -546,6 +555,7 @@ impl State {
             };
             probe.followers = self.followers(node).into_iter().map(follower).collect();
         }
+        probe.settings = Some(engine.compare_settings());
         probe.figures = EngineFigures { data_bytes: Some(4 << 30), ..EngineFigures::default() };
         probe
     }

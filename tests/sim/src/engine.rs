@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use bellwether_model::Parameters;
 use bellwether_model::replication::Position;
 use tokio::sync::Notify;
 
@@ -123,6 +124,9 @@ pub struct Engine {
     pub sync_file: Sync,
     /// In force.
     pub sync: Sync,
+    /// Chosen settings: in the file, with their version, and in force.
+    pub settings_file: (u64, Parameters),
+    pub settings: Parameters,
     /// The stream it receives from.
     pub receiver: Option<u64>,
     /// Something was received since the start, so that the end of the log is known.
@@ -156,6 +160,8 @@ impl Default for Engine {
             upstream_term: 0,
             sync_file: Sync::default(),
             sync: Sync::default(),
+            settings_file: Default::default(),
+            settings: Parameters::new(),
             receiver: None,
             has_received: false,
             replay: (0, 0, 0),
@@ -203,6 +209,7 @@ impl Engine {
         self.is_flushing = false;
         self.has_received = false;
         self.sync = self.sync_file.clone();
+        self.settings = self.settings_file.1.clone();
         self.in_recovery = self.data.as_ref().is_some_and(|data| data.signal);
     }
 

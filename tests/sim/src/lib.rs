@@ -15,6 +15,7 @@ pub mod provider;
 pub mod run;
 pub mod server;
 pub mod sessions;
+pub mod settings;
 pub mod streams;
 pub mod trace;
 pub mod watch;

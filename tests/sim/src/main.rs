@@ -1,10 +1,15 @@
 //! `sim`: runs seeds, or replays one with everything it says.
 
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
-use sim::run;
+use sim::run::{self, Outcome};
 use sim::trace::Trace;
+
+/// A world is many small things that live for a moment.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Seeds that are tried for each deliberate mistake.
 #[cfg(feature = "mutations")]
@@ -53,17 +58,53 @@ fn replay(seed: u64) -> ExitCode {
     ExitCode::from(u8::from(outcome.violation.is_some()))
 }
 
+/// Runs seeds on every core; `begin` comes first on each thread, and the first outcome that `seen`
+/// answers with `false` is the last. Returns the outcomes in the order of their seeds.
+fn run_all(
+    from: u64,
+    count: u64,
+    begin: impl Fn() + Sync,
+    seen: impl Fn(&Outcome) -> bool + Sync,
+) -> Vec<Outcome> {
+    let next = AtomicU64::new(from);
+    let is_over = AtomicBool::new(false);
+    let work = || {
+        begin();
+        let mut outcomes = Vec::new();
+        while !is_over.load(Ordering::Relaxed) {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= from + count {
+                break;
+            }
+            let outcome = run::run(seed, Trace::default());
+            if !seen(&outcome) {
+                is_over.store(true, Ordering::Relaxed);
+            }
+            outcomes.push(outcome);
+        }
+        outcomes
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut outcomes: Vec<Outcome> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().expect("no run panics")).collect()
+    });
+    outcomes.sort_by_key(|outcome| outcome.seed);
+    outcomes
+}
+
 fn seeds(from: u64, count: u64) -> ExitCode {
     let began = Instant::now();
-    let (mut failed, mut simulated) = (0, 0);
-    for seed in from..from + count {
-        let outcome = run::run(seed, Trace::default());
-        simulated += outcome.simulated_ms;
-        if let Some(why) = outcome.violation {
-            failed += 1;
+    let tell = |outcome: &Outcome| {
+        if let Some(why) = &outcome.violation {
+            let seed = outcome.seed;
             println!("seed {seed}: {why}\n  replay it: make sim SEED={seed}");
         }
-    }
+        true
+    };
+    let outcomes = run_all(from, count, || {}, tell);
+    let failed = outcomes.iter().filter(|outcome| outcome.violation.is_some()).count();
+    let simulated: u64 = outcomes.iter().map(|outcome| outcome.simulated_ms).sum();
     let seconds = began.elapsed().as_secs_f64();
     let minutes = simulated / 60_000;
     println!("{count} seeds, {failed} failed; {minutes} simulated minutes in {seconds:.1} s");
@@ -82,9 +123,9 @@ fn mutations(seeds: u64) -> ExitCode {
     let mut caught = 0;
     println!("{:<28} {:>6}  noticed as", "mistake", "seed");
     for mutation in Mutation::ALL {
-        mutate(Some(*mutation));
-        let found =
-            (1..=seeds).find_map(|seed| Some((seed, run::run(seed, Trace::default()).violation?)));
+        let make = || mutate(Some(*mutation));
+        let outcomes = run_all(1, seeds, make, |outcome| outcome.violation.is_none());
+        let found = outcomes.into_iter().find_map(|it| Some((it.seed, it.violation?)));
         match found {
             Some((seed, why)) => {
                 caught += 1;
@@ -93,7 +134,6 @@ fn mutations(seeds: u64) -> ExitCode {
             None => println!("{:<28} {:>6}  not noticed", mutation.word(), "-"),
         }
     }
-    mutate(None);
     let all = Mutation::ALL.len();
     println!("{{\"bench\":\"sim-mutations\",\"mutations\":{all},\"caught\":{caught}}}");
     ExitCode::from(u8::from(caught < all))

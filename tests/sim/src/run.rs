@@ -2,6 +2,7 @@
 //! must be well again.
 
 use bellwether_model::cluster::{Handover, NodeSize};
+use bellwether_model::drill::DrillKind;
 use bellwether_model::group::TimerProfile;
 use bellwether_model::node::NodePhase;
 use bellwether_model::operation::NewOperation;
@@ -16,6 +17,7 @@ use crate::faults;
 use crate::hub::{Event, Hub, State};
 use crate::net::Host;
 use crate::server::Server;
+use crate::settings;
 use crate::trace::Trace;
 
 /// Milliseconds in which a cluster is made, and in which it is well again after the last fault.
@@ -112,6 +114,8 @@ fn draw_spec(state: &mut State) -> ClusterSpec {
         size: NodeSize { cpus: 1.0, memory: bytes, disk: bytes },
         replication,
         timers,
+        parameters: Default::default(),
+        drill: None,
     }
 }
 
@@ -304,13 +308,27 @@ impl Run {
             let mut state = self.hub.lock();
             let name = names.choose(&mut state.rng).cloned();
             let modes = [ReplicationMode::Async, ReplicationMode::Prefer, ReplicationMode::Strict];
-            (state.rng.random_range(0..13), name, *modes.choose(&mut state.rng).expect("some"))
+            (state.rng.random_range(0..19), name, *modes.choose(&mut state.rng).expect("some"))
         };
         match choice {
             0..6 => self.ask_for(NewOperation::of(OperationKind::Switchover, name)),
             6 => self.ask_for(NewOperation::of(OperationKind::AddNode, None)),
             7 => self.ask_for(NewOperation::of(OperationKind::RemoveNode, name)),
-            10.. => {
+            16.. => {
+                let (name, values) = {
+                    let rng = &mut self.hub.lock().rng;
+                    *settings::CHOICES.choose(rng).expect("some")
+                };
+                let value = values.choose(&mut self.hub.lock().rng).copied().expect("some");
+                self.server.choose(&self.cluster, name, value);
+            }
+            13..16 => {
+                let allow_loss = self.hub.lock().rng.random_bool(0.5);
+                let kind = if choice == 13 { DrillKind::Switchover } else { DrillKind::Failover };
+                let drill = NewOperation::of(OperationKind::Drill, None);
+                self.ask_for(NewOperation { drill: Some(kind), allow_loss, ..drill });
+            }
+            10..13 => {
                 let nodes = name.filter(|_| choice == 12).into_iter().collect();
                 let (copy, allow_waiting) = {
                     let rng = &mut self.hub.lock().rng;
@@ -394,6 +412,13 @@ impl Run {
             }
             if facts.node.copy.is_some() || facts.worker().is_some_and(|w| w.keeps_former) {
                 return Err(format!("{name} still keeps what a copy replaced"));
+            }
+            if facts.node.settings.values != view.cluster.spec.parameters {
+                return Err(format!("{name} is not assigned the settings asked for"));
+            }
+            let settings = facts.worker().and_then(|worker| worker.settings.as_ref());
+            if let Some(settings) = settings.filter(|settings| !settings.differs.is_empty()) {
+                return Err(format!("{name} runs with other settings: {:?}", settings.differs));
             }
             if !is_primary && !facts.streams_from(&primary.node.id) {
                 let doing = facts.worker().map_or("silent", |worker| &worker.doing);

@@ -5,11 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bellwether_control::{Authority, World, lineage, machines, orphans, reconcile, sessions};
+use bellwether_model::drill::Drill;
 use bellwether_model::operation::NewOperation;
+use bellwether_model::parameter::ParameterText;
+use bellwether_model::reconfigure::Reconfigure;
 use bellwether_model::{
     Cluster, ClusterId, ClusterSpec, ClusterStatus, Node, NodeId, Operation, OperationKind,
     Timestamp,
 };
+use bellwether_planner::reconfigure;
 use bellwether_store::clusters::NameClaim;
 use bellwether_store::memory::{Moment, Surroundings};
 use bellwether_store::{Image, Store, Stored, Txn};
@@ -240,6 +244,12 @@ impl Server {
                     let resync = bellwether_planner::resync::resolve(&view, &request);
                     operation.state = serde_json::to_value(resync.ok()).expect("plain data");
                 }
+                OperationKind::Drill => {
+                    let (kind, allow_loss) =
+                        (request.drill.unwrap_or_default(), request.allow_loss);
+                    let drill = Drill { kind, allow_loss, ..Drill::default() };
+                    operation.state = serde_json::to_value(drill).expect("plain data");
+                }
                 OperationKind::AddNode => cluster.object.spec.nodes = count + 1,
                 OperationKind::RemoveNode => {
                     cluster.object.spec.nodes = count.saturating_sub(1).max(1);
@@ -251,6 +261,36 @@ impl Server {
             let taken = world.store.commit(txn).await.is_ok();
             hub.lock()
                 .note(|_| format!("{kind} of {node:?} {:?} is asked for: {taken}", request.nodes));
+        });
+    }
+
+    /// A person chooses a setting of the engine; refused like the API would.
+    pub fn choose(&mut self, id: &ClusterId, name: &'static str, value: &'static str) {
+        let Some(world) = self.world.clone() else { return };
+        let (id, hub) = (id.clone(), self.hub.clone());
+        self.tasks.spawn(async move {
+            let Some(mut cluster): Option<Stored<Cluster>> = world.store.find(id.as_str()) else {
+                return;
+            };
+            let Some(view) = bellwether_store::views::view(&world.store, &id) else { return };
+            let Some(engine) = world.engine(&cluster.object.spec.engine) else { return };
+            let before = cluster.object.spec.parameters.clone();
+            let mut after = before.clone();
+            after.insert(name.to_owned(), ParameterText::from(value));
+            let plan = reconfigure::plan(&view, engine, &after);
+            if let Some(why) = plan.refusals.first() {
+                return hub.lock().note(|_| format!("{name} = {value} is refused: {why}"));
+            }
+            cluster.object.spec.parameters.clone_from(&after);
+            cluster.object.generation += 1;
+            let kind = OperationKind::Reconfigure;
+            let mut operation = Operation::queued(&cluster.object, kind, SOMEBODY, world.now());
+            let changes = plan.changes;
+            let state = Reconfigure { before, after, changes, ..Reconfigure::default() };
+            operation.state = serde_json::to_value(state).expect("plain data");
+            let txn = Txn::new().update(&cluster).insert(&operation);
+            let taken = world.store.commit(txn).await.is_ok();
+            hub.lock().note(|_| format!("{name} = {value} is asked for: {taken}"));
         });
     }
 

@@ -15,7 +15,7 @@ use crate::net::Host;
 const STEADY_MS: u64 = 4_000;
 
 /// A failover waits so long for what a dead engine had not sent.
-const RESCUE_MS: u64 = 1_000;
+const RESCUE_MS: u64 = 2_000;
 
 /// A copy is relied on that was well so long ago at most: nobody knows at once that it is not.
 const RECENT_MS: u64 = 10_000;

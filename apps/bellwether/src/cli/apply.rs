@@ -1,17 +1,20 @@
 //! `bellwether apply -f FILE`: what a file asks for is created or changed; nothing is ever deleted.
 
+use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::PathBuf;
 
 use bellwether_model::cluster::ClusterChange;
+use bellwether_model::drill::DrillSchedule;
+use bellwether_model::parameter::ParameterText;
 use bellwether_model::plan::Plan;
-use bellwether_model::{ClusterSpec, ClusterView};
+use bellwether_model::{ClusterSpec, ClusterView, Parameters};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use super::failure::{Failure, Result};
 use super::output::{Format, print, say, word};
-use super::{Acting, Context, clusters};
+use super::{Acting, Context, clusters, parameters};
 
 #[derive(Args)]
 pub(crate) struct Apply {
@@ -47,7 +50,7 @@ enum Action {
 
 #[derive(Serialize)]
 struct Change {
-    field: &'static str,
+    field: String,
     from: String,
     to: String,
 }
@@ -84,8 +87,10 @@ async fn look(context: &Context, spec: ClusterSpec) -> Result<Work> {
         Err(bellwether_client::Error::Refused(problem)) if problem.status == 404 => None,
         Err(error) => return Err(error.into()),
     };
+    let mut spec = spec;
     if let Some(known) = &known {
         refuse_impossible(&spec, known)?;
+        spec.parameters = canonical(context, &spec, known).await?;
     }
     let changes = known.as_ref().map(|known| changes(&spec, &known.spec)).unwrap_or_default();
     let action = match (&known, changes.is_empty()) {
@@ -210,13 +215,53 @@ fn refuse_impossible(spec: &ClusterSpec, known: &ClusterView) -> Result {
 }
 
 fn changes(spec: &ClusterSpec, now: &ClusterSpec) -> Vec<Change> {
-    let fields = [
+    let mut all: Vec<Change> = [
         ("nodes", now.nodes.to_string(), spec.nodes.to_string()),
         ("replication", now.replication.to_string(), spec.replication.to_string()),
         ("timers", word(&now.timers), word(&spec.timers)),
-    ];
-    let change = |(field, from, to)| (from != to).then_some(Change { field, from, to });
-    fields.into_iter().filter_map(change).collect()
+        ("drill", drill(&now.drill), drill(&spec.drill)),
+    ]
+    .into_iter()
+    .filter(|(_, from, to)| from != to)
+    .map(|(field, from, to)| Change { field: field.to_owned(), from, to })
+    .collect();
+    let shown = |chosen: &Parameters, name: &str| {
+        chosen.get(name).map_or_else(|| "default".to_owned(), ToString::to_string)
+    };
+    let names: BTreeSet<&String> = spec.parameters.keys().chain(now.parameters.keys()).collect();
+    all.extend(names.into_iter().filter_map(|name| {
+        let (from, to) = (shown(&now.parameters, name), shown(&spec.parameters, name));
+        (from != to).then(|| Change { field: format!("parameters.{name}"), from, to })
+    }));
+    all
+}
+
+/// The settings of the file, each written as the server writes it; what cannot be had stays as it
+/// is, for the server to refuse.
+async fn canonical(
+    context: &Context,
+    spec: &ClusterSpec,
+    known: &ClusterView,
+) -> Result<Parameters> {
+    if spec.parameters.is_empty() {
+        return Ok(Parameters::new());
+    }
+    let engine = context.client.engine(&spec.engine).await?;
+    let written = spec.parameters.iter().map(|(name, text)| {
+        let mut all = engine.parameters_of(&known.spec.version);
+        let parameter = all.find(|parameter| parameter.name == *name);
+        let value = parameter.and_then(|one| one.canonical(&text.0, &known.spec.size).ok());
+        (name.clone(), value.map_or_else(|| text.clone(), ParameterText))
+    });
+    Ok(written.collect())
+}
+
+fn drill(of: &Option<DrillSchedule>) -> String {
+    match of {
+        None => "none".to_owned(),
+        Some(of) if of.allow_loss => format!("{} at {}, loss allowed", of.kind.word(), of.schedule),
+        Some(of) => format!("{} at {}", of.kind.word(), of.schedule),
+    }
 }
 
 impl Work {
@@ -243,6 +288,8 @@ fn change_to(spec: &ClusterSpec) -> ClusterChange {
         replication: Some(spec.replication),
         timers: Some(spec.timers),
         nodes: Some(spec.nodes),
+        parameters: Some(spec.parameters.clone()),
+        drill: Some(spec.drill.clone()),
     }
 }
 
@@ -256,6 +303,11 @@ async fn change(
     let changed = context.client.change_cluster(&known.name, known.generation, &change).await?;
     if !acting.wait {
         return Ok(changed);
+    }
+    if spec.parameters != known.spec.parameters
+        && let Some(operation) = parameters::operation_of(context, &known.name).await?
+    {
+        context.wait_for(operation.id.as_str(), acting.timeout).await?;
     }
     context.wait_for_nodes(&known.name, acting.timeout).await
 }

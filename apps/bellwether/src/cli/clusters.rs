@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 
 use super::failure::{Failure, Result};
 use super::output::{Format, or_dash, print, say, table, word};
-use super::{Acting, Context, connection};
+use super::{Acting, Context, connection, parameters};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -62,6 +62,9 @@ pub(crate) struct Create {
     /// How quickly a lost primary is replaced: fast, lan or wan
     #[arg(long, default_value = "lan", value_parser = timers)]
     timers: TimerProfile,
+    /// A setting of the engine; may be given more than once. See `bellwether engine show`
+    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parameters::assignment)]
+    parameters: Vec<(String, String)>,
     #[command(flatten)]
     acting: Acting,
 }
@@ -108,6 +111,8 @@ async fn run_create(context: &Context, create: Create) -> Result {
         size: NodeSize { cpus: create.cpus, memory: create.memory, disk: create.disk },
         replication: create.replication,
         timers: create.timers,
+        parameters: parameters::chosen(create.parameters),
+        drill: None,
     };
     if create.acting.plan {
         return context.show_plan(&context.client.plan_creation(&spec).await?);

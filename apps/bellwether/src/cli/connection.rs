@@ -18,7 +18,8 @@ pub(crate) struct Show {
     /// Show the password too
     #[arg(long)]
     reveal: bool,
-    /// Print one ready-made text only: psql, uri, jdbc, python, node, or ca for the certificate
+    /// Print one ready-made text only, for example uri, or ca for the certificate; engines have
+    /// different ones, which are listed without this
     #[arg(long, value_name = "NAME")]
     format: Option<String>,
     /// Write the certificate to this file, and name that file in the ready-made texts
@@ -81,11 +82,18 @@ fn show_all(connection: &Connection, examples: &[&ConnectionExample], unwritten:
     say!("For writes  {}", connection.read_write.join(", "));
     say!("For reads   {}", connection.read_only.join(", "));
     say!("User        {}", connection.user);
-    say!("Database    {}", connection.database);
+    if !connection.database.is_empty() {
+        say!("Database    {}", connection.database);
+    }
     let hidden = "hidden; --reveal shows it";
     say!("Password    {}", connection.password.as_deref().unwrap_or(hidden));
     for example in examples {
-        say!("\n{}\n  {}", example.title, example.text.replace('\n', "\n  "));
+        say!(
+            "\n{} (--format {})\n  {}",
+            example.title,
+            example.name,
+            example.text.replace('\n', "\n  ")
+        );
     }
     if let Some(name) = unwritten {
         say!(

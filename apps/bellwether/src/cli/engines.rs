@@ -11,7 +11,7 @@ use super::output::{Format, print, say, table};
 pub(crate) enum Command {
     /// List the engines
     List,
-    /// Show an engine: versions, topologies, replication modes, ports
+    /// Show an engine: versions, topologies, replication modes, settings, ports
     Show { engine: String },
 }
 
@@ -47,6 +47,16 @@ pub(super) async fn run(context: &Context, command: Command) -> Result {
             say!("Replication");
             for mode in &engine.replication_modes {
                 say!("  {} ({}): {}", mode.name, mode.title, mode.summary);
+            }
+            if !engine.parameters.is_empty() {
+                say!("Settings");
+            }
+            for parameter in &engine.parameters {
+                let restart = if parameter.restart { " (needs a restart)" } else { "" };
+                say!("  {}: {}{restart}", parameter.name, parameter.summary);
+            }
+            for warning in &engine.warnings {
+                say!("Beware      {warning}");
             }
             let ports = engine.ports;
             say!(

@@ -4,12 +4,15 @@ mod apply;
 mod clusters;
 mod config;
 mod connection;
+mod drills;
 mod engines;
 mod failure;
 mod login;
 mod nodes;
 mod operations;
 pub(crate) mod output;
+mod parameters;
+mod reports;
 mod tokens;
 mod watch;
 
@@ -57,9 +60,18 @@ pub(crate) enum Command {
     /// Look at, add, promote and remove nodes
     #[command(subcommand)]
     Node(nodes::Command),
+    /// Look at and change settings of a cluster's engine
+    #[command(subcommand)]
+    Parameter(parameters::Command),
     /// Look at what is being done and was done
     #[command(subcommand)]
     Operation(operations::Command),
+    /// What changes of primary have seen, decided, taken and lost
+    #[command(subcommand)]
+    Report(reports::Command),
+    /// Try the change of primary, now or on schedule
+    #[command(subcommand)]
+    Drill(drills::Command),
     /// Create or change clusters as a file says
     Apply(apply::Apply),
     /// What engines can be created
@@ -155,7 +167,10 @@ async fn dispatch(global: Global, command: Command) -> Result {
     match command {
         Command::Cluster(command) => clusters::run(&context, command).await,
         Command::Node(command) => nodes::run(&context, command).await,
+        Command::Parameter(command) => parameters::run(&context, command).await,
         Command::Operation(command) => operations::run(&context, command).await,
+        Command::Report(command) => reports::run(&context, command).await,
+        Command::Drill(command) => drills::run(&context, command).await,
         Command::Apply(command) => apply::run(&context, command).await,
         Command::Engine(command) => engines::run(&context, command).await,
         Command::Provider(command) => engines::run_provider(&context, command).await,
@@ -217,6 +232,13 @@ fn refuse_refused(plan: &Plan) -> Result {
 
 fn plan_text(plan: &Plan) -> String {
     let mut lines = vec![plan.summary.clone()];
+    lines.extend(plan.changes.iter().map(|change| {
+        let restart = if change.restart { "  (needs a restart)" } else { "" };
+        format!("  ~ {}: {} → {}{restart}", change.name, change.from, change.to)
+    }));
+    if !plan.restarts.is_empty() {
+        lines.push(format!("Restarts, one after the other: {}.", plan.restarts.join(", ")));
+    }
     let steps = plan.steps.iter().enumerate();
     lines.extend(steps.map(|(number, step)| format!("  {}. {}", number + 1, step.title)));
     if plan.write_pause_ms > 0 {

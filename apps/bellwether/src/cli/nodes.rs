@@ -1,5 +1,6 @@
 //! `bellwether node …`
 
+use bellwether_model::engine::LogUnit;
 use bellwether_model::operation::NewOperation;
 use bellwether_model::{Bytes, NodeView, OperationKind};
 use clap::Subcommand;
@@ -115,6 +116,13 @@ async fn diverged(context: &Context, cluster: &str, name: &str) -> Result {
     Ok(())
 }
 
+/// How far it is behind, in what its engine's log counts.
+fn lag_words(node: &NodeView) -> Option<String> {
+    let bytes = node.lag_bytes.map(|bytes| Bytes(bytes).to_string());
+    let words = |count| LogUnit::Transactions.words(count);
+    bytes.or_else(|| node.lag_transactions.map(words))
+}
+
 fn row(node: &NodeView) -> Vec<String> {
     let share = |used: Option<u64>, all: Option<u64>| {
         used.zip(all).map(|(used, all)| format!("{} of {}", Bytes(used), Bytes(all)))
@@ -124,7 +132,7 @@ fn row(node: &NodeView) -> Vec<String> {
         word(&node.role),
         word(&node.health),
         node.state.clone(),
-        or_dash(node.lag_bytes.map(Bytes)),
+        or_dash(lag_words(node)),
         or_dash(node.cpu_percent.map(|percent| format!("{percent:.0} %"))),
         or_dash(share(node.memory_used, node.memory_limit)),
         or_dash(share(node.disk_used, node.disk_size)),

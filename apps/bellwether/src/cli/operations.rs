@@ -1,5 +1,6 @@
 //! `bellwether operation …`
 
+use bellwether_model::engine::LogUnit;
 use bellwether_model::replication::Position;
 use bellwether_model::{Bytes, Operation, StepState};
 use clap::Subcommand;
@@ -10,7 +11,7 @@ use super::failure::Result;
 use super::output::{Format, or_dash, print, say, table, word};
 
 /// What a report may hold, in the order in which it is told.
-const REPORT: [(&str, &str); 20] = [
+const REPORT: [(&str, &str); 23] = [
     ("evidence", "What was seen"),
     ("former_name", "Former primary"),
     ("former_position", "Its log, as last reported"),
@@ -29,6 +30,9 @@ const REPORT: [(&str, &str); 20] = [
     ("drained_ms", "No transaction was open after"),
     ("surrendered_ms", "Role given up after"),
     ("serving_ms", "New primary served after"),
+    ("write_gap_ms", "Writes waited"),
+    ("gap_before_ms", "In the drill before"),
+    ("whole_ms", "Whole again after"),
     ("redundancy_min", "Copies at the lowest point"),
     ("failure", "Why it failed"),
 ];
@@ -123,13 +127,15 @@ fn show(context: &Context, operation: &Operation) -> Result {
 
 /// What the steps have learned, as lines for people.
 fn report(state: &Value) -> Vec<(&'static str, String)> {
+    let unit = state.get("unit").and_then(|unit| serde_json::from_value(unit.clone()).ok());
+    let unit: LogUnit = unit.unwrap_or_default();
     let line = |(key, label): (&str, &'static str)| {
-        Some((label, words(key, state.get(key)?).filter(|words| !words.is_empty())?))
+        Some((label, words(key, state.get(key)?, unit).filter(|words| !words.is_empty())?))
     };
     REPORT.into_iter().filter_map(line).collect()
 }
 
-fn words(key: &str, value: &Value) -> Option<String> {
+fn words(key: &str, value: &Value, unit: LogUnit) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Object(_) => {
@@ -140,6 +146,9 @@ fn words(key: &str, value: &Value) -> Option<String> {
             let number = number.as_u64()?;
             Some(match key {
                 "missing_bytes" if number == 0 => "nothing".to_owned(),
+                "missing_bytes" | "rescued_bytes" if unit == LogUnit::Transactions => {
+                    unit.words(number)
+                }
                 _ if key.ends_with("_bytes") => Bytes(number).to_string(),
                 _ if key.ends_with("_ms") => format!("{number} ms"),
                 // Term 0 is before the first primary: nothing was decided yet.

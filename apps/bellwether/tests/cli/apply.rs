@@ -89,7 +89,10 @@ fn what_is_missing_is_made_what_differs_is_changed_the_rest_is_left() {
     let change = asked.iter().find(|asked| asked.line.starts_with("PATCH")).expect("a change");
     assert_eq!(change.headers["if-match"], "\"4\"");
     let body: Value = serde_json::from_str(&change.body).expect("JSON");
-    assert_eq!(body, json!({"nodes": 4, "replication": "strict", "timers": "lan"}));
+    let whole = json!({
+        "nodes": 4, "replication": "strict", "timers": "lan", "parameters": {}, "drill": null
+    });
+    assert_eq!(body, whole, "what the file leaves out is not asked for");
 
     let server = crate::apply::server();
     let ended = apply(&server, DEMO, "").clean();

@@ -115,6 +115,7 @@ fn acts_on_clusters_have_the_documented_flags() {
         &["node", "add"],
         &["node", "promote"],
         &["node", "remove"],
+        &["drill", "run"],
         &["apply"],
     ] {
         let arguments: Vec<&str> = line.iter().copied().chain(["--help"]).collect();

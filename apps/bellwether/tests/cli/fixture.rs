@@ -148,3 +148,62 @@ pub(crate) fn token() -> Value {
         "expires_at": "2027-03-01T12:00:00Z",
     })
 }
+
+/// A failover that was measured at two nodes.
+pub(crate) fn report() -> Value {
+    let witness = |name: &str, lease: u64, engine: Value| {
+        json!({"node_name": name, "votes": true, "report_age_ms": 40,
+               "lease_request_age_ms": lease, "engine_message_age_ms": engine})
+    };
+    let gap = |ordinal: u32, ms: u64, slack_ms: u64| {
+        json!({"node": format!("n{ordinal}"), "node_name": format!("demo-{ordinal}"), "ms": ms,
+               "slack_ms": slack_ms})
+    };
+    let phase =
+        |name: &str, title: &str, ms: u64| json!({"name": name, "title": title, "ended_ms": ms});
+    json!({
+        "id": OPERATION, "cluster": CLUSTER, "cluster_name": "demo", "kind": "failover",
+        "status": "succeeded", "started_at": AT, "ended_at": "2026-03-01T12:00:05Z",
+        "from": "demo-1", "to": "demo-2", "term": 8,
+        "seen": {
+            "sentence": "the server heard nothing of it",
+            "evidence": {
+                "node_name": "demo-1", "seen_at": AT, "report_age_ms": 1_620,
+                "suspect_after_ms": 1_500, "engine_died": false, "machine_stopped": false,
+                "witnesses": [witness("demo-2", 1_700, json!(1_910)),
+                              witness("demo-3", 1_650, Value::Null)],
+            },
+        },
+        "decision": {
+            "rule": 205, "reason": "the primary is lost and a replica can take over",
+            "by": "bellwether", "fence": "its lease has ended", "promised": ["demo-2", "demo-3"],
+        },
+        "timeline": [phase("promised", "Enough replicas had promised the new term", 140),
+                     phase("serving", "The new primary served", 1_980)],
+        "write_gap_ms": 3_640, "measured_by": [gap(2, 3_640, 310), gap(3, 3_610, 0)],
+        "loss": "range", "loss_sentence": "2048 bytes of log are lost", "unit": "bytes",
+        "lost": 2_048,
+        "unseen_ms": 0, "found_transactions": 7, "rescued": 4_096,
+        "message": "demo-2 took over under term 8 in 1980 ms: its lease has ended",
+    })
+}
+
+/// Drills: one that was run and one that was skipped.
+pub(crate) fn drills() -> Value {
+    let drill = |id: &str, more: Value| {
+        let mut drill = json!({
+            "id": id, "kind": "failover", "status": "succeeded", "started_by": "bellwether",
+            "created_at": AT, "ended_at": "2026-03-01T12:00:09Z", "due_at": AT, "report": null,
+            "write_gap_ms": null, "loss": null, "whole_ms": null, "message": "",
+        });
+        let more = more.as_object().expect("fields").clone();
+        drill.as_object_mut().expect("fields").extend(more);
+        drill
+    };
+    json!({"items": [
+        drill(OPERATION, json!({"report": OPERATION, "write_gap_ms": 240, "loss": "nothing",
+                                "whole_ms": 4_700, "started_by": "admin", "due_at": null})),
+        drill("01990000-0000-7000-8000-0000000000a0",
+              json!({"status": "cancelled", "message": "skipped: the cluster is not healthy"})),
+    ]})
+}

@@ -6,6 +6,7 @@ mod confirm;
 mod documented;
 mod exits;
 mod fixture;
+mod parameters;
 mod program;
 mod real;
 mod settings;

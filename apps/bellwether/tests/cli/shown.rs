@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::fixture::{OPERATION, cluster, connection, new_cluster, nodes, operation, operations};
-use crate::fixture::{plan, token};
+use crate::fixture::{OPERATION, cluster, connection, drills, new_cluster, nodes, operation};
+use crate::fixture::{operations, plan, report, token};
 use crate::program::{Run, expect};
 use crate::stand_in::Server;
 
@@ -12,6 +12,7 @@ fn server() -> Server {
         "name": "postgresql", "title": "PostgreSQL", "summary": "A database.",
         "versions": ["18", "17"],
         "topologies": [{"name": "single", "title": "Single", "summary": "One node.",
+                        "picture": "single",
                         "nodes_min": 1, "nodes_max": 1}],
         "replication_modes": [{"name": "async", "title": "Asynchronous", "summary": "Quick."}],
         "memory_min": 1, "disk_min": 1,
@@ -19,6 +20,9 @@ fn server() -> Server {
                   "read_gate": 5433, "peer": 5440},
         "capabilities": {"synchronous": true, "point_in_time": false, "multi_primary": false,
                          "sharded": false},
+        "user": "app", "database": "app",
+        "examples": [{"name": "psql", "title": "psql", "text": "psql {host}"}],
+        "warnings": ["It forgets."],
     });
     let provider = |name: &str, reason: &str| {
         json!({"name": name, "title": name, "available": reason.is_empty(), "reason": reason,
@@ -32,6 +36,9 @@ fn server() -> Server {
         .on("GET /v1/clusters/demo/nodes", 200, &nodes())
         .on("GET /v1/operations?limit=50", 200, &operations())
         .on(&format!("GET /v1/operations/{OPERATION}"), 200, &operation("failed"))
+        .on("GET /v1/clusters/demo/reports?limit=50", 200, &json!({"items": [report()]}))
+        .on(&format!("GET /v1/reports/{OPERATION}"), 200, &report())
+        .on("GET /v1/clusters/demo/drills?limit=50", 200, &drills())
         .on("GET /v1/clusters/demo/connection?reveal=false", 200, &connection(None))
         .on("GET /v1/engines", 200, &json!([engine]))
         .on("GET /v1/engines/postgresql", 200, &engine)
@@ -53,6 +60,9 @@ fn every_form_of_every_result_is_as_it_was() {
         ("node-promote-plan", "node promote demo demo-2 --plan"),
         ("operation-list", "operation list"),
         ("operation-show", &format!("operation show {OPERATION}")),
+        ("report-list", "report list demo"),
+        ("report-show", &format!("report show {OPERATION}")),
+        ("drill-list", "drill list demo"),
         ("engine-list", "engine list"),
         ("engine-show", "engine show postgresql"),
         ("provider-list", "provider list"),

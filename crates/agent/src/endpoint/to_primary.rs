@@ -1,6 +1,7 @@
 //! The way to the primary, for sessions that are not passed on unread.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,7 +21,7 @@ pub(super) struct ToPrimary {
     led: watch::Sender<Led>,
     pub(super) open: Count,
     /// Of those that wait for a gate to open one tries often, and tells the others.
-    scout: Mutex<()>,
+    scout: Arc<Mutex<()>>,
     reached: watch::Sender<()>,
 }
 
@@ -30,7 +31,7 @@ impl ToPrimary {
             routes,
             led: watch::Sender::default(),
             open: Count::default(),
-            scout: Mutex::default(),
+            scout: Arc::default(),
             reached: watch::Sender::default(),
         }
     }
@@ -44,6 +45,17 @@ impl ToPrimary {
                 _ = reached.changed() => {}
                 () = tokio::time::sleep(RETRY_EVERY) => {}
             },
+        }
+    }
+
+    /// The same way for one of ours, whose sessions nobody waits for.
+    pub(super) fn uncounted(&self) -> Self {
+        Self {
+            routes: self.routes.clone(),
+            led: self.led.clone(),
+            open: Count::default(),
+            scout: self.scout.clone(),
+            reached: self.reached.clone(),
         }
     }
 

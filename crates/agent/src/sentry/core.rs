@@ -8,9 +8,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bellwether_model::mutation::{Mutation, mutated};
+use bellwether_model::report::WriteGap;
 use bellwether_model::{Actual, ClusterId, NodeId, Target, Term};
 use bellwether_protocol::Assignment;
-use bellwether_protocol::local::{EndpointReport, Routes, WorkerReport};
+use bellwether_protocol::local::{EndpointReport, ProbePassword, Routes, WorkerReport};
 use bellwether_protocol::peer::PeerBody;
 use bellwether_protocol::session::{GateReport, Report, Surrender};
 use serde::{Deserialize, Serialize};
@@ -97,6 +98,7 @@ pub struct Core {
     heard: BTreeMap<NodeId, (u64, u64)>,
     hold_since: Option<u64>,
     endpoint: Endpoint,
+    gaps: Vec<WriteGap>,
     /// Counts assignments taken in this incarnation.
     version: u64,
 }
@@ -134,6 +136,7 @@ impl Core {
             heard: BTreeMap::new(),
             hold_since: is_held.then_some(now),
             endpoint: Endpoint::Gone(now),
+            gaps: Vec::new(),
             version: 0,
         }
     }
@@ -407,7 +410,7 @@ impl Core {
             (Some(received), Some(applied)) => received.offset.saturating_sub(applied.offset),
             _ => u64::MAX,
         };
-        let is_near = lag <= assignment.read_lag_bytes_max
+        let is_near = lag <= assignment.read_lag_max
             && report.upstream_age_ms.is_some_and(|age| age <= assignment.timers.lease_ms * 2);
         if is_heard && is_admitted && streams && is_near { READ_OPEN_MS } else { 0 }
     }
@@ -424,6 +427,11 @@ impl Core {
     /// An endpoint has come, and says how far clients are held back once it is asked to.
     pub fn on_endpoint(&mut self, report: Option<EndpointReport>) {
         self.endpoint = Endpoint::There(report);
+    }
+
+    /// What the endpoint has measured, all that it still knows.
+    pub fn on_gaps(&mut self, gaps: Vec<WriteGap>) {
+        self.gaps = gaps;
     }
 
     /// The endpoint is gone.
@@ -463,6 +471,7 @@ impl Core {
             version: self.version,
             engine: assignment.engine.name.clone(),
             private_port: ports.private,
+            probe_password: ProbePassword(assignment.secrets.probe_password.clone()),
             is_held,
             primary_name: name.map(|member| member.name.clone()).unwrap_or_default(),
             read_write_port: ports.read_write,
@@ -500,6 +509,7 @@ impl Core {
             surrendered: self.saved.surrendered,
             open_sessions: self.open_sessions(now),
             round_trip_ms: self.round_trips.slow(),
+            gaps: self.gaps.clone(),
             worker_age_ms: self.worker.as_ref().map(|(_, at)| age(*at)),
             worker: self.worker.as_ref().map(|(report, _)| self.kept(report)),
         }

@@ -243,6 +243,10 @@ impl<H: Hands> Sentry<H> {
                 self.core.on_endpoint(Some(report));
                 self.is_report_due = true;
             }
+            ToSentry::Gaps { gaps } => {
+                self.core.on_gaps(gaps);
+                self.is_report_due = true;
+            }
             ToSentry::Worker(report) => {
                 self.is_report_due |= self.core.worker_changed(&report);
                 self.core.on_worker(*report, self.hands.now());

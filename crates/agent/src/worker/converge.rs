@@ -21,8 +21,16 @@ pub(crate) struct Facts {
     pub(crate) stalled: Option<u32>,
     /// A replica's data shall be copied anew.
     pub(crate) copy: bool,
+    /// A replica's engine shall be started again, for settings that need it.
+    pub(crate) restart: bool,
     /// The engine's process lives and does not answer, and waiting is over.
     pub(crate) mute: Option<Mute>,
+    /// The engine runs as primary of a term that was given up, and takes no writes.
+    pub(crate) handed_over: bool,
+    /// Others could be elected.
+    pub(crate) has_others: bool,
+    /// A primary that was down may not be started again for the term that it had.
+    pub(crate) needs_new_term: bool,
 }
 
 /// What an engine that does not answer was doing.
@@ -45,8 +53,10 @@ pub(crate) enum Act {
     Promote(Term),
     /// The same primary, a new term: nothing to do for the engine.
     AdoptTerm(Term),
-    /// Stop in an orderly way and give the term up.
+    /// Hand the role over in an orderly way and give the term up.
     Demote,
+    /// The term is given up: the engine, which is down, lost its data or its place in history.
+    GiveUp(Term),
     Stop,
     /// Kill at once; the term is given up.
     Kill,
@@ -91,6 +101,12 @@ pub(crate) fn plan(actual: &Actual, target: &Target, facts: &Facts) -> Plan {
 
 fn from_absent(target: &Target, facts: &Facts) -> Plan {
     match target {
+        // What it led with is gone: others have it, and are to lead.
+        Target::Primary { term, .. }
+            if facts.led == *term && facts.surrendered < *term && facts.has_others =>
+        {
+            Plan::Act(Act::GiveUp(*term))
+        }
         // These are old orders: the data was removed to be copied anew.
         Target::Primary { term, create: true }
             if facts.led >= *term || facts.surrendered >= *term || facts.promised > *term =>
@@ -116,6 +132,9 @@ fn from_stopped(was_primary: bool, target: &Target, facts: &Facts) -> Plan {
         Target::Primary { term, .. } if facts.promised > *term && was_primary => {
             Plan::Wait("a later term was promised")
         }
+        Target::Primary { term, .. } if was_primary && is_lost(*term, facts) => {
+            Plan::Act(Act::GiveUp(*term))
+        }
         Target::Primary { term, .. } if was_primary => Plan::Act(Act::StartPrimary(*term)),
         // A replica's data becomes a primary's by promotion only, which begins a new timeline.
         Target::Primary { .. } => Plan::Act(Act::StartReplica(None)),
@@ -128,6 +147,10 @@ fn from_stopped(was_primary: bool, target: &Target, facts: &Facts) -> Plan {
             Plan::Act(Act::StartReplica(upstream))
         }
         Target::Demoted { .. } if !was_primary => Plan::Act(Act::StartReplica(None)),
+        // Nobody has to wait for the end of its lease.
+        Target::Demoted { term } if is_lost(*term, facts) && facts.surrendered < *term => {
+            Plan::Act(Act::GiveUp(*term))
+        }
         // Who may still serve its own term keeps its data a primary's.
         Target::Source { term } if facts.promised < *term => {
             Plan::Wait("the new term is not promised yet")
@@ -136,6 +159,11 @@ fn from_stopped(was_primary: bool, target: &Target, facts: &Facts) -> Plan {
         Target::Demoted { .. } | Target::Stopped => Plan::Done,
         Target::Gone { .. } => Plan::Act(Act::Erase),
     }
+}
+
+/// Whether others may hold more of that term than an engine that was down can go on with.
+fn is_lost(term: Term, facts: &Facts) -> bool {
+    facts.needs_new_term && facts.has_others && facts.led == term
 }
 
 fn from_replica(upstream: Option<&NodeId>, target: &Target, facts: &Facts) -> Plan {
@@ -152,6 +180,7 @@ fn from_replica(upstream: Option<&NodeId>, target: &Target, facts: &Facts) -> Pl
         Target::Replica { upstream: wanted, .. } if upstream != Some(wanted) => {
             Plan::Act(Act::Follow(Some(wanted.clone())))
         }
+        Target::Replica { .. } if facts.restart => Plan::Act(Act::Stop),
         Target::Replica { upstream: wanted, .. } => match facts.stalled {
             None => Plan::Done,
             Some(0) => Plan::Act(Act::Repair(wanted.clone())),
@@ -173,6 +202,9 @@ fn from_primary(term: Term, target: &Target, facts: &Facts) -> Plan {
     if facts.fenced.is_some_and(|fenced| fenced >= term) {
         return Plan::Act(Act::Kill);
     }
+    if facts.handed_over {
+        return from_handed_over(term, target, facts);
+    }
     match target {
         Target::Primary { term: wanted, .. } if *wanted == term => Plan::Done,
         Target::Primary { term: wanted, .. } if *wanted > term => {
@@ -182,6 +214,22 @@ fn from_primary(term: Term, target: &Target, facts: &Facts) -> Plan {
         Target::Replica { .. } | Target::Demoted { .. } => Plan::Act(Act::Demote),
         Target::Source { .. } | Target::Stopped => Plan::Act(Act::Demote),
         Target::Gone { .. } => Plan::Act(Act::Kill),
+    }
+}
+
+/// From a primary that has given its term up and still runs.
+fn from_handed_over(term: Term, target: &Target, facts: &Facts) -> Plan {
+    match target {
+        Target::Primary { term: wanted, .. } if *wanted > term && facts.promised <= *wanted => {
+            Plan::Act(Act::AdoptTerm(*wanted))
+        }
+        Target::Primary { .. } => Plan::Wait("this term was given up; a new one is needed"),
+        Target::Replica { upstream, term: wanted } => {
+            let upstream = (facts.promised <= *wanted).then(|| upstream.clone());
+            Plan::Act(Act::Follow(upstream))
+        }
+        Target::Demoted { .. } => Plan::Done,
+        Target::Source { .. } | Target::Stopped | Target::Gone { .. } => Plan::Act(Act::Stop),
     }
 }
 
@@ -233,7 +281,7 @@ mod tests {
                 let streaming = upstream.is_some();
                 Actual::Replica { upstream: upstream.clone(), streaming }
             }
-            Act::Demote | Act::Kill => Actual::Stopped { was_primary: true },
+            Act::Demote | Act::Kill | Act::GiveUp(_) => Actual::Stopped { was_primary: true },
             Act::Stop | Act::Reset => Actual::Stopped { was_primary: false },
             Act::Erase => Actual::Absent,
         }
@@ -290,6 +338,23 @@ mod tests {
     }
 
     #[test]
+    fn a_replica_is_started_again_for_its_settings_and_a_primary_is_not() {
+        let facts = Facts { promised: 2, restart: true, ..Facts::default() };
+        let target = Target::Replica { upstream: other(), term: 2 };
+        let replica = Actual::Replica { upstream: Some(other()), streaming: true };
+        assert_eq!(plan(&replica, &target, &facts), Plan::Act(Act::Stop));
+        let stopped = Actual::Stopped { was_primary: false };
+        let again = Plan::Act(Act::StartReplica(Some(other())));
+        assert_eq!(plan(&stopped, &target, &facts), again);
+        let target = Target::Primary { term: 2, create: false };
+        assert_eq!(plan(&Actual::Primary { term: 2 }, &target, &facts), Plan::Done);
+        let promised = Facts { promised: 3, ..facts };
+        let target = Target::Replica { upstream: other(), term: 2 };
+        let cut = plan(&replica, &target, &promised);
+        assert_eq!(cut, Plan::Act(Act::Follow(None)), "a promise goes before");
+    }
+
+    #[test]
     fn an_empty_node_becomes_primary_only_of_a_new_cluster() {
         let facts = Facts::default();
         let old = Target::Primary { term: 2, create: false };
@@ -323,6 +388,55 @@ mod tests {
         let fenced = Facts { fenced: Some(2), ..Facts::default() };
         let plan = plan(&Actual::Primary { term: 2 }, &target, &fenced);
         assert_eq!(plan, Plan::Act(Act::Kill));
+    }
+
+    #[test]
+    fn a_primary_that_handed_over_follows_without_a_stop_and_serves_only_a_later_term() {
+        let facts =
+            |promised| Facts { promised, surrendered: 2, handed_over: true, ..Facts::default() };
+        let act = |target: Target, promised| {
+            plan(&Actual::Primary { term: 2 }, &target, &facts(promised))
+        };
+        let follow = Target::Replica { upstream: other(), term: 3 };
+        assert_eq!(act(Target::Demoted { term: 2 }, 2), Plan::Done);
+        assert_eq!(act(follow.clone(), 3), Plan::Act(Act::Follow(Some(other()))));
+        assert_eq!(act(follow, 4), Plan::Act(Act::Follow(None)), "the promise");
+        let primary = |term| Target::Primary { term, create: false };
+        assert!(matches!(act(primary(2), 2), Plan::Wait(_)));
+        assert_eq!(act(primary(3), 3), Plan::Act(Act::AdoptTerm(3)));
+        assert!(matches!(act(primary(3), 4), Plan::Wait(_)));
+        assert_eq!(act(Target::Stopped, 2), Plan::Act(Act::Stop));
+    }
+
+    #[test]
+    fn an_engine_that_lost_its_place_with_a_stop_is_started_for_a_later_term_only() {
+        let stopped = Actual::Stopped { was_primary: true };
+        let facts = |led| Facts { led, needs_new_term: true, has_others: true, ..Facts::default() };
+        let target = Target::Primary { term: 2, create: false };
+        assert_eq!(plan(&stopped, &target, &facts(2)), Plan::Act(Act::GiveUp(2)));
+        assert_eq!(plan(&stopped, &target, &facts(1)), Plan::Act(Act::StartPrimary(2)));
+        let given_up = Facts { surrendered: 2, ..facts(2) };
+        assert!(matches!(plan(&stopped, &target, &given_up), Plan::Wait(_)));
+        let demoted = Target::Demoted { term: 2 };
+        assert_eq!(plan(&stopped, &demoted, &facts(2)), Plan::Act(Act::GiveUp(2)));
+        let given_up = Facts { surrendered: 2, ..facts(2) };
+        assert_eq!(plan(&stopped, &demoted, &given_up), Plan::Done);
+        let alone = Facts { has_others: false, ..facts(2) };
+        assert_eq!(plan(&stopped, &target, &alone), Plan::Act(Act::StartPrimary(2)));
+    }
+
+    #[test]
+    fn a_primary_whose_data_is_gone_lets_others_lead() {
+        let target = Target::Primary { term: 2, create: false };
+        let facts = |led, has_others| Facts { led, has_others, ..Facts::default() };
+        let first = Target::Primary { term: 2, create: true };
+        for target in [&target, &first] {
+            let plan = plan(&Actual::Absent, target, &facts(2, true));
+            assert_eq!(plan, Plan::Act(Act::GiveUp(2)));
+        }
+        for waits in [facts(1, true), facts(2, false), Facts { surrendered: 2, ..facts(2, true) }] {
+            assert!(matches!(plan(&Actual::Absent, &target, &waits), Plan::Wait(_)));
+        }
     }
 
     #[test]

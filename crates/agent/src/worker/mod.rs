@@ -5,6 +5,7 @@
 mod converge;
 mod pulse;
 mod role;
+mod settings;
 mod state;
 mod step;
 

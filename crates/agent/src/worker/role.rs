@@ -18,6 +18,9 @@ pub struct Role {
     /// The term this node's engine was started or promoted for.
     pub primary_term: Term,
     pub surrendered: Option<Surrender>,
+    /// The last drill that was carried out here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drilled: Option<String>,
 }
 
 /// What the worker uses of its machine beside the engine.

@@ -22,6 +22,7 @@ use tracing::{info, warn};
 use super::DriverFactory;
 use super::converge::{Act, Facts, Mute, Plan, plan};
 use super::role::{Place, Role};
+use super::settings::Settings;
 use super::step::{Ended, StepResult, perform, words};
 
 /// Before a failed step is tried again: at first, and at most.
@@ -92,6 +93,7 @@ pub struct Worker {
     dropping: Option<AbortOnDropHandle<()>>,
     config_version: u64,
     configured: Option<Assignment>,
+    settings: Settings,
     disk: DiskWatch,
 }
 
@@ -144,6 +146,7 @@ impl Worker {
             dropping: None,
             config_version: 0,
             configured: None,
+            settings: Settings::default(),
             disk: DiskWatch { beats: 0, silence: Duration::ZERO, looked_at: Instant::now() },
         })
     }
@@ -171,6 +174,13 @@ impl Worker {
             })?);
         }
         let is_other = self.assignment().is_none_or(|a| a.target != orders.assignment.target);
+        let settings = |a: &Assignment| a.engine.parameters_version;
+        // What the engine could not be started with may have been taken back.
+        let is_set_anew =
+            self.assignment().is_some_and(|a| settings(a) != settings(&orders.assignment));
+        if is_set_anew && self.failure.take().is_some() {
+            self.back_off = BACK_OFF.0;
+        }
         if is_other {
             self.failure = None;
             self.back_off = BACK_OFF.0;
@@ -240,6 +250,9 @@ impl Worker {
         if self.step.is_some() {
             return false;
         }
+        if self.drill(&driver, &orders).await {
+            return true;
+        }
         let words = match plan(&actual, &orders.assignment.target, &facts) {
             Plan::Done => "",
             Plan::Wait(words) => words,
@@ -274,7 +287,12 @@ impl Worker {
             may_retry: self.failure.as_ref().is_none_or(|(_, due)| Instant::now() >= *due),
             stalled: is_stalled.then_some(self.repairs),
             copy: self.needs_copy(&orders.assignment),
+            restart: self.settings.need_restart(&orders.assignment, &self.probe),
             mute: self.mute(orders),
+            handed_over: self.probe.handed_over
+                && self.role.surrendered.is_some_and(|given| given.term >= self.role.primary_term),
+            has_others: !orders.assignment.group.config.is_solo(),
+            needs_new_term: self.driver.as_ref().is_some_and(|driver| !driver.resumes_term()),
         }
     }
 
@@ -530,9 +548,16 @@ impl Worker {
             (self.log_end, self.measuring) = (None, None);
         }
         self.doing = words(&act).to_owned();
+        self.settings.note_begin(&act, &assignment, &self.probe);
         match &act {
             Act::Retry => {
                 self.failure = None;
+                return true;
+            }
+            Act::GiveUp(term) => {
+                warn!("what the engine led with is lost with its end; the role is given up");
+                let position = self.probe.position;
+                self.surrender(Surrender { term: *term, position, clean: false });
                 return true;
             }
             Act::AdoptTerm(term) | Act::StartPrimary(term) | Act::Promote(term) => {
@@ -575,12 +600,20 @@ impl Worker {
         let result = task.await.unwrap_or_else(|_| Err(Failure::permanent("the step broke")));
         match result {
             Ok(ended) => self.succeed(&act, ended).await,
-            Err(failure) => self.fail(&failure),
+            Err(failure) => {
+                let version = self.assignment().map_or(0, |a| a.engine.parameters_version);
+                let is_outdated = self.settings.note_failure(version, &act, &failure);
+                self.fail(&failure);
+                if is_outdated {
+                    self.failure = None;
+                }
+            }
         }
         true
     }
 
     async fn succeed(&mut self, act: &Act, ended: Ended) {
+        self.settings.note_success(act);
         self.back_off = BACK_OFF.0;
         self.failure = None;
         self.streamed_at = Instant::now();
@@ -677,7 +710,7 @@ impl Worker {
 
     /// What is, for the sentry; none before the first orders.
     pub(super) fn report(&mut self) -> Option<WorkerReport> {
-        self.orders.as_ref()?;
+        let settings_version = self.orders.as_ref()?.assignment.engine.parameters_version;
         let serving = self.serving();
         self.served = serving;
         let progress = *self.progress.lock().expect("nothing panics while it is held");
@@ -704,6 +737,7 @@ impl Worker {
             copied: probe.copied.clone(),
             keeps_former: probe.keeps_former,
             diverged: probe.diverged.clone(),
+            settings: self.settings.report(settings_version, probe),
             disk_hangs: self.disk.silence > HANG,
             engine: probe.figures.clone(),
             host,
@@ -736,3 +770,4 @@ fn wanted_upstream(orders: &Orders) -> Option<NodeId> {
         _ => None,
     }
 }
+mod drill;

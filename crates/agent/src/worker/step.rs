@@ -54,7 +54,7 @@ pub(super) async fn perform(
             driver.follow(&assignment, upstream.as_ref()).await?;
         }
         Act::Promote(_) => return Ok(Ended::Promoted(driver.promote(&assignment).await?)),
-        Act::Demote => return Ok(Ended::Stopped(driver.stop().await?)),
+        Act::Demote => return Ok(Ended::Stopped(driver.hand_over(&assignment).await?)),
         Act::Stop => {
             driver.stop().await?;
         }
@@ -68,7 +68,7 @@ pub(super) async fn perform(
             driver.erase().await?;
             driver.drop_former().await?;
         }
-        Act::AdoptTerm(_) | Act::Retry => {}
+        Act::AdoptTerm(_) | Act::GiveUp(_) | Act::Retry => {}
     }
     Ok(Ended::Nothing)
 }
@@ -83,7 +83,7 @@ pub(super) fn words(act: &Act) -> &'static str {
         Act::Follow(None) => "letting go of the former primary",
         Act::Promote(_) => "becoming primary",
         Act::AdoptTerm(_) => "taking the new term",
-        Act::Demote => "giving the role up",
+        Act::Demote | Act::GiveUp(_) => "giving the role up",
         Act::Stop | Act::Kill | Act::Reset => "stopping the engine",
         Act::Repair(_) => "making the data fit to follow",
         Act::Erase => "removing the data",

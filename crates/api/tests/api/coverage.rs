@@ -23,6 +23,7 @@ async fn every_documented_answer_is_given_and_no_other() {
     access(&world).await;
     lists(&world).await;
     creation(&world).await;
+    reports(&world).await;
     changes(&world).await;
     operations(&world).await;
     deletion(&world).await;
@@ -53,17 +54,22 @@ async fn anybody(world: &World) {
         ("PATCH", "/v1/clusters/x"),
         ("DELETE", "/v1/clusters/x"),
         ("GET", "/v1/clusters/x/connection"),
+        ("GET", "/v1/clusters/x/drills"),
         ("GET", "/v1/clusters/x/nodes"),
+        ("GET", "/v1/clusters/x/parameters"),
         ("GET", "/v1/clusters/x/nodes/y"),
         ("POST", "/v1/clusters/x/operations"),
+        ("GET", "/v1/clusters/x/reports"),
         ("GET", "/v1/engines"),
         ("GET", "/v1/engines/x"),
+        ("GET", "/v1/engines/x/parameters"),
         ("GET", "/v1/events"),
         ("GET", "/v1/me"),
         ("PUT", "/v1/me/password"),
         ("GET", "/v1/operations"),
         ("GET", "/v1/operations/x"),
         ("GET", "/v1/providers"),
+        ("GET", "/v1/reports/x"),
         ("DELETE", "/v1/sessions/current"),
         ("GET", "/v1/tokens"),
         ("POST", "/v1/tokens"),
@@ -134,8 +140,13 @@ async fn lists(world: &World) {
         world.get(path).expect(200).await;
     }
     world.get("/v1/engines/postgresql").expect(200).await;
+    world.get("/v1/engines/postgresql/parameters").expect(200).await;
+    let lots = world.get("/v1/engines/postgresql/parameters?memory=lots");
+    lots.refused(422, "invalid-field").await;
     for path in [
         "/v1/engines/x",
+        "/v1/engines/x/parameters",
+        "/v1/clusters/x/parameters",
         "/v1/operations/x",
         "/v1/clusters/x",
         "/v1/clusters/x/nodes",
@@ -163,9 +174,38 @@ async fn creation(world: &World) {
     world.get("/v1/clusters/made").expect(200).await;
 }
 
+async fn reports(world: &World) {
+    let cluster = world.healthy_cluster("drilled", 3).await;
+    let failover = world.ended_change(&cluster).await;
+    for path in ["reports", "drills"] {
+        world.get(format!("/v1/clusters/x/{path}")).refused(404, "not-found").await;
+    }
+    let list = world.get("/v1/clusters/drilled/reports").expect(200).await;
+    assert_eq!(list.at("/items/0/id"), failover.id.as_str());
+    let one = world.get(format!("/v1/reports/{}", failover.id)).expect(200).await;
+    assert_eq!(one.body["write_gap_ms"], json!(240));
+    assert_eq!(one.body["loss"], json!("nothing"));
+    world.get("/v1/reports/x").refused(404, "not-found").await;
+    let other = world.ended_operation(&cluster).await;
+    world.get(format!("/v1/reports/{}", other.id)).refused(404, "not-found").await;
+
+    let ask = |body| world.post("/v1/clusters/drilled/operations", body);
+    let wrong = json!({"kind": "add_node", "drill": "failover"});
+    assert_eq!(ask(wrong).refused(422, "invalid-field").await.fields(), ["drill"]);
+    let wrong = json!({"kind": "add_node", "allow_loss": true});
+    assert_eq!(ask(wrong).refused(422, "invalid-field").await.fields(), ["allow_loss"]);
+    let failover = json!({"kind": "drill", "drill": "failover"});
+    ask(failover).refused(409, "operation-refused").await;
+    let made = ask(json!({"kind": "drill"})).expect(202).await;
+    let drills = world.get("/v1/clusters/drilled/drills").expect(200).await;
+    assert_eq!(drills.at("/items/0/id"), made.at("/id"));
+    assert_eq!(drills.at("/items/0/kind"), "switchover");
+}
+
 async fn changes(world: &World) {
     world.healthy_cluster("changed", 3).await;
     world.get("/v1/clusters").expect(200).await;
+    world.get("/v1/clusters/changed/parameters").expect(200).await;
     let change = |cluster: &str, nodes: u32| {
         let call = world.call("PATCH", format!("/v1/clusters/{cluster}"));
         call.header("if-match", "\"1\"").json(&json!({"nodes": nodes}))
@@ -179,6 +219,16 @@ async fn changes(world: &World) {
     let plan = world.call("PATCH", "/v1/clusters/changed?plan=true").header("if-match", "\"1\"");
     plan.json(&json!({"nodes": 5})).expect(200).await;
     change("changed", 4).expect(200).await;
+    let drill = |version: &str, drill| {
+        let call = world.call("PATCH", "/v1/clusters/changed").header("if-match", version);
+        call.json(&json!({"drill": drill}))
+    };
+    let wrong = drill("\"2\"", json!({"schedule": "on Sundays"}));
+    assert_eq!(wrong.refused(422, "invalid-field").await.fields(), ["drill.schedule"]);
+    let set = drill("\"2\"", json!({"schedule": "0 4 * * 0"})).expect(200).await;
+    assert!(set.body["next_drill_at"].is_string(), "{}", set.text);
+    let off = drill("\"3\"", serde_json::Value::Null).expect(200).await;
+    assert!(off.body["spec"].get("drill").is_none(), "{}", off.text);
     change("changed", 5).refused(412, "generation-mismatch").await;
     world.healthy_cluster("going", 1).await;
     world.call("DELETE", "/v1/clusters/going?confirm=going").expect(202).await;

@@ -40,6 +40,24 @@ impl World {
         cluster
     }
 
+    /// A failover that has ended, with what it has learned.
+    pub(crate) async fn ended_change(&self, cluster: &Cluster) -> Operation {
+        let state = json!({
+            "former_name": "drilled-2", "candidate_name": "drilled-1", "term": 1,
+            "missing_bytes": 0, "unseen_ms": 0, "serving_ms": 210,
+            "gaps": [{"node": "n", "node_name": "drilled-3", "ms": 240, "slack_ms": 0}],
+        });
+        let operation = Operation {
+            status: OperationStatus::Succeeded,
+            started_at: Some(Timestamp::now()),
+            ended_at: Some(Timestamp::now()),
+            state,
+            ..Operation::queued(cluster, OperationKind::Failover, "bellwether", Timestamp::now())
+        };
+        self.store.commit(Txn::new().insert(&operation)).await.expect("saved");
+        operation
+    }
+
     /// An operation that has ended.
     pub(crate) async fn ended_operation(&self, cluster: &Cluster) -> Operation {
         let operation = Operation {
@@ -96,6 +114,8 @@ fn node(cluster: &Cluster, ids: &[NodeId], index: usize) -> Node {
         joined_at: None,
         target,
         copy: None,
+        settings: Default::default(),
+        drill: None,
     }
 }
 
@@ -132,6 +152,7 @@ fn publish(store: &Store, ids: &[NodeId], index: usize) {
         copied: None,
         keeps_former: false,
         diverged: Vec::new(),
+        settings: None,
         disk_hangs: false,
         engine: EngineFigures { version: Some("17.5".to_owned()), ..EngineFigures::default() },
         host: HostFigures { cpu_percent: Some(1.5), ..HostFigures::default() },
@@ -147,6 +168,7 @@ fn publish(store: &Store, ids: &[NodeId], index: usize) {
         surrendered: None,
         open_sessions: None,
         round_trip_ms: None,
+        gaps: Vec::new(),
         worker_age_ms: Some(50),
         worker: Some(worker),
     };

@@ -12,6 +12,7 @@ mod fixture;
 mod idempotency;
 mod input;
 mod paging;
+mod parameters;
 mod passwords;
 mod secrets;
 mod world;

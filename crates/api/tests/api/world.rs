@@ -116,7 +116,7 @@ fn engine() -> EngineProfile {
         "versions": ["18", "17"],
         "topologies": [{
             "name": "primary_replicas", "title": "Primary with replicas", "summary": "copies",
-            "nodes_min": 1, "nodes_max": 5,
+            "picture": "replicas", "nodes_min": 1, "nodes_max": 5,
         }],
         "replication_modes": modes,
         "memory_min": 256 << 20, "disk_min": 1 << 30,
@@ -124,6 +124,21 @@ fn engine() -> EngineProfile {
                   "read_gate": 5433, "peer": 5440},
         "capabilities": {"synchronous": true, "point_in_time": false, "multi_primary": false,
                          "sharded": false},
+        "parameters": [
+            {"name": "connections", "title": "Connections", "summary": "How many.",
+             "group": "Clients", "kind": "integer", "step": 1, "restart": true,
+             "min": {"of": "fixed", "value": 1}, "max": {"of": "fixed", "value": 1_000},
+             "default": {"of": "fixed", "value": 100}, "order": "replica_not_below_primary"},
+            {"name": "memory", "title": "Memory", "summary": "How much.", "group": "Memory",
+             "kind": "bytes", "step": 1_024, "restart": false,
+             "min": {"of": "fixed", "value": 1_024},
+             "max": {"of": "memory", "divided_by": 2, "min": 1_024, "max": 1e12},
+             "default": {"of": "memory", "divided_by": 4, "min": 1_024, "max": 1e12}},
+        ],
+        "owned_parameters": [{"name": "port", "reason": "endpoints rely on it"}],
+        "user": "app", "database": "app", "warnings": [],
+        "examples": [{"name": "uri", "title": "URI",
+                      "text": "db://{user}:{password}@{addresses}/{database}?first={host}"}],
     }))
     .expect("a profile")
 }

@@ -9,13 +9,12 @@ use std::sync::Arc;
 
 use bellwether_model::mutation::{Mutation, mutated};
 use bellwether_model::node::NodePhase;
-use bellwether_model::replication::Position;
-use bellwether_model::{Actual, NodeId, Operation, Target, Term, Timestamp};
-use bellwether_planner::NodeFacts;
-use bellwether_planner::election::{self, LOSS_BYTES_MAX, Verdict};
-use serde::{Deserialize, Serialize};
+use bellwether_model::report::Failover as Report;
+use bellwether_model::{Actual, NodeId, Operation, Target, Term};
+use bellwether_planner::election::{self, Verdict};
+use bellwether_planner::{NodeFacts, report};
 
-use super::{age_ms, read_state, term, unknown_step, write_state};
+use super::{age_ms, gaps, read_state, reconfigure, term, unknown_step, write_state};
 use crate::pass::{Outcome, Pass};
 use crate::world::World;
 
@@ -28,51 +27,12 @@ const RECONFIRM_AFTER_MS: u64 = 3_000;
 /// Milliseconds the agent of a dead engine may take to find where its log ends.
 const MEASURE_MS_MAX: u64 = 200;
 
-/// Milliseconds the candidate may take to get what it lacks from the former primary's log; no more
-/// than a client that lost its primary waits for anyway.
-const RESCUE_MS_MAX: u64 = 1_000;
+/// Milliseconds the candidate may take to get what it lacks from the former primary's log. A busy
+/// machine takes more than one second; acknowledged writes are worth another.
+const RESCUE_MS_MAX: u64 = 2_000;
 
 /// Milliseconds a step may take before the failover is begun anew.
 const STEP_MS_MAX: u64 = 15_000;
-
-/// The report of a failover.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Report {
-    /// What was judged of the primary.
-    pub evidence: String,
-    /// The primary that was lost.
-    pub former: Option<NodeId>,
-    pub former_name: Option<String>,
-    /// Where the former primary's log was last known to end.
-    pub former_position: Option<Position>,
-    /// The new term.
-    pub term: Term,
-    pub probed_at: Option<Timestamp>,
-    /// Who promised the new term.
-    pub promised: BTreeSet<NodeId>,
-    /// Why the former primary could no longer accept writes.
-    pub fence: String,
-    pub candidate: Option<NodeId>,
-    pub candidate_name: Option<String>,
-    pub candidate_position: Option<Position>,
-    /// Bytes of log that the candidate took from the former primary's files.
-    pub rescued_bytes: Option<u64>,
-    /// Bytes of log that the former primary had reported and the new one lacks.
-    pub missing_bytes: Option<u64>,
-    /// Milliseconds in which the former primary may have acknowledged more than it had reported.
-    /// None: not known.
-    pub unseen_ms: Option<u64>,
-    /// What turned out to be lost when the former primary came back: transactions and bytes of log.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub found_transactions: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub found_bytes: Option<u64>,
-    /// Milliseconds from the beginning of the failover to each end.
-    pub promised_ms: Option<u64>,
-    pub fenced_ms: Option<u64>,
-    pub serving_ms: Option<u64>,
-}
 
 pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str) -> Outcome {
     let mut report: Report = read_state(op);
@@ -80,12 +40,12 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
         "confirm_loss" => confirm_loss(world, pass, op, &mut report),
         "collect_promises" => collect_promises(pass, op, &mut report),
         "await_fence" => await_fence(world, pass, op, &mut report),
-        "choose_candidate" => choose_candidate(pass, &mut report),
-        "rescue_tail" => rescue_tail(pass, &mut report),
+        "choose_candidate" => choose_candidate(pass, op, &mut report),
+        "rescue_tail" => rescue_tail(pass, op, &mut report),
         "advance_term" => advance_term(pass, op, &mut report),
         "await_primary" => await_primary(pass, op, &mut report),
         "repoint" => repoint(pass, &report),
-        "write_report" => write_report(op, &report),
+        "write_report" => write_report(pass, op, &mut report),
         _ => unknown_step(name),
     };
     write_state(op, &report);
@@ -126,6 +86,9 @@ fn confirm_loss(
         true => "none of those who have to confirm its writes heard it".to_owned(),
         false => words(verdict).to_owned(),
     };
+    report.unit = pass.view.log.unit;
+    report.seen = election::evidence(&pass.view, pass.now);
+    report.confirmed_ms = Some(age_ms(pass, op));
     // One that was never confirmed may have served all the same.
     let former = pass.view.primary_or_candidate();
     let former = former.map(|facts| (facts.node.clone(), facts.position()));
@@ -186,6 +149,7 @@ fn collect_promises(pass: &mut Pass, op: &Operation, report: &mut Report) -> Out
         .filter(|facts| Some(&facts.node.id) != report.former.as_ref())
         .all(|facts| promised.contains(&facts.node.id));
     if config.elects(&promised) && (is_everybody || pass.step_age_ms > MORE_PROMISES_MS) {
+        report.promised_names = names(pass, &promised);
         report.promised = promised;
         report.candidate = None;
         report.promised_ms = Some(age_ms(pass, op));
@@ -207,11 +171,17 @@ fn collect_promises(pass: &mut Pass, op: &Operation, report: &mut Report) -> Out
     let is_named = report.candidate.is_some() && report.candidate == report.former;
     if may_return && (is_named || pass.step_age_ms > RECONFIRM_AFTER_MS) {
         report.candidate.clone_from(&report.former);
+        report.promised_names = names(pass, &promised);
         report.promised = promised;
         return Outcome::Next;
     }
     let needed = config.iter().map(|config| config.promise_quorum()).max().unwrap_or(1);
     Outcome::wait(format!("{} of {needed} promises", promised.len()))
+}
+
+fn names(pass: &Pass, ids: &BTreeSet<NodeId>) -> Vec<String> {
+    let nodes = pass.view.nodes.iter().filter(|facts| ids.contains(&facts.node.id));
+    nodes.map(|facts| facts.node.name.clone()).collect()
 }
 
 fn await_fence(
@@ -286,7 +256,7 @@ fn authority_age_ms(world: &Arc<World>, pass: &Pass, report: &Report) -> u64 {
     report.promised.iter().filter_map(voter).fold(server, u64::min)
 }
 
-fn choose_candidate(pass: &mut Pass, report: &mut Report) -> Outcome {
+fn choose_candidate(pass: &mut Pass, op: &Operation, report: &mut Report) -> Outcome {
     if report.candidate.is_some() && report.candidate == report.former {
         report.candidate_name.clone_from(&report.former_name);
         (report.missing_bytes, report.unseen_ms) = (Some(0), Some(0));
@@ -304,10 +274,11 @@ fn choose_candidate(pass: &mut Pass, report: &mut Report) -> Outcome {
     let Some((candidate, position)) = election::choose_candidate(&pass.view, &ready) else {
         return Outcome::wait("no replica that promised can be promoted");
     };
-    let loss = election::loss_bytes(report.former_position, position);
+    let loss = election::loss(report.former_position, position);
     report.candidate_name = pass.view.node(&candidate).map(|facts| facts.node.name.clone());
     report.candidate = Some(candidate);
     report.candidate_position = Some(position);
+    report.chosen_ms = Some(age_ms(pass, op));
     if is_async(pass) {
         report.missing_bytes = report.former_position.map(|_| loss);
     } else {
@@ -324,7 +295,7 @@ fn is_async(pass: &Pass) -> bool {
 /// When only the engine died, what it wrote last is still on its disk: it is started in recovery,
 /// and the candidate follows it until it holds everything. Where writes wait for confirmations
 /// there is nothing to take.
-fn rescue_tail(pass: &mut Pass, report: &mut Report) -> Outcome {
+fn rescue_tail(pass: &mut Pass, op: &Operation, report: &mut Report) -> Outcome {
     let is_left = mutated(Mutation::TailNotRescued);
     if !is_async(pass) || report.candidate == report.former || is_left {
         return Outcome::Next;
@@ -333,12 +304,15 @@ fn rescue_tail(pass: &mut Pass, report: &mut Report) -> Outcome {
         Outcome::Next => {}
         other => return other,
     }
+    report.rescued_ms = report.rescued_bytes.map(|_| age_ms(pass, op));
     let loss = report.missing_bytes.unwrap_or(0);
-    if loss > LOSS_BYTES_MAX {
+    let log = pass.view.log;
+    if loss > log.loss_max {
         return Outcome::fail(format!(
-            "the most advanced replica lacks {loss} bytes of the former primary's log, more than \
-             the {LOSS_BYTES_MAX} that may be lost without a person's word; start the former \
-             primary again"
+            "the most advanced replica lacks {} that the former primary had, more than the {} \
+             that may be lost without a person's word; start the former primary again",
+            log.unit.words(loss),
+            log.loss_max,
         ));
     }
     Outcome::Next
@@ -352,7 +326,7 @@ fn take_tail(pass: &mut Pass, report: &mut Report) -> Outcome {
         return Outcome::Next;
     };
     let has_died = former.surrender(status.term).is_some_and(|given| !given.clean);
-    if !has_died || !former.is_fresh(timers.suspect_ms) {
+    if !pass.view.log.keeps_tail || !has_died || !former.is_fresh(timers.suspect_ms) {
         return Outcome::Next;
     }
     if !candidate.is_fresh(timers.suspect_ms) {
@@ -367,7 +341,7 @@ fn take_tail(pass: &mut Pass, report: &mut Report) -> Outcome {
     };
     let Some(position) = candidate.position() else { return Outcome::Next };
     let (loss, before) =
-        (election::loss_bytes(Some(end), position), report.candidate_position.unwrap_or(position));
+        (election::loss(Some(end), position), report.candidate_position.unwrap_or(position));
     report.rescued_bytes = Some(position.offset.saturating_sub(before.offset));
     (report.former_position, report.missing_bytes, report.unseen_ms) =
         (Some(end), Some(loss), Some(0));
@@ -380,7 +354,8 @@ fn take_tail(pass: &mut Pass, report: &mut Report) -> Outcome {
     let upstream = former.node.id.clone();
     pass.assign(&candidate.node.id, Target::Replica { upstream, term });
     let (from, name) = (&former.node.name, &candidate.node.name);
-    Outcome::wait(format!("{name} takes {loss} bytes from the log of {from}"))
+    let words = pass.view.log.unit.words(loss);
+    Outcome::wait(format!("{name} takes {words} from {from}"))
 }
 
 fn advance_term(pass: &mut Pass, op: &mut Operation, report: &mut Report) -> Outcome {
@@ -406,6 +381,9 @@ fn await_primary(pass: &mut Pass, op: &Operation, report: &mut Report) -> Outcom
     if may_give_up && term::candidate_is_lost(pass) {
         return Outcome::fail("the candidate was lost before it served; another is elected");
     }
+    if let Some(candidate) = &report.candidate {
+        reconfigure::put_back_where_refused(pass, candidate);
+    }
     let name = report.candidate_name.as_deref().unwrap_or("the candidate");
     Outcome::wait(format!("waiting for {name} to serve"))
 }
@@ -426,53 +404,24 @@ fn repoint(pass: &mut Pass, report: &Report) -> Outcome {
     Outcome::Next
 }
 
-fn write_report(op: &mut Operation, report: &Report) -> Outcome {
+fn write_report(pass: &mut Pass, op: &mut Operation, report: &mut Report) -> Outcome {
+    let lost = gaps::lost(report).cloned();
+    let outcome = gaps::await_gaps(pass, op, report.term, lost.as_ref(), &mut report.gaps);
+    if outcome != Outcome::Next {
+        return outcome;
+    }
     let name = report.candidate_name.as_deref().unwrap_or("a replica");
-    let loss = loss_words(report);
+    let loss = report::loss_sentence(report);
     let rescued = match report.rescued_bytes {
-        Some(bytes @ 1..) => format!(", {bytes} bytes of log were taken from its disk"),
+        Some(more @ 1..) => format!(", {} were taken from its disk", report.unit.words(more)),
         _ => String::new(),
     };
     op.message = format!(
-        "{name} took over under term {} in {} ms: {}{rescued}; {loss}",
+        "{name} took over under term {} in {} ms: {}{rescued}{}; {loss}",
         report.term,
         report.serving_ms.unwrap_or_default(),
         report.fence,
+        gaps::words(&report.gaps),
     );
     Outcome::Next
-}
-
-/// What is known of the loss, and what is not. No write is called safe that may be gone.
-fn loss_words(report: &Report) -> String {
-    let former = report.former_name.as_deref().unwrap_or("the former primary");
-    match (report.missing_bytes, report.unseen_ms) {
-        (Some(0), Some(0)) => "no acknowledged write is lost".to_owned(),
-        (Some(bytes), Some(0)) => format!("{bytes} bytes of log are lost"),
-        (Some(0), Some(ms)) => format!(
-            "of what {former} acknowledged in its last {ms} ms, whatever it had not yet sent is \
-             lost"
-        ),
-        (Some(bytes), Some(ms)) => format!(
-            "{bytes} bytes of log are lost, and of what {former} acknowledged in its last {ms} ms \
-             whatever it had not yet sent"
-        ),
-        _ => format!("how much of what {former} acknowledged is lost is not known"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_write_is_called_safe_that_may_be_gone() {
-        let words = |missing_bytes, unseen_ms| {
-            loss_words(&Report { missing_bytes, unseen_ms, ..Report::default() })
-        };
-        assert_eq!(words(Some(0), Some(0)), "no acknowledged write is lost");
-        assert!(words(Some(0), Some(420)).contains("in its last 420 ms"));
-        assert!(words(Some(9), Some(420)).starts_with("9 bytes of log are lost, and"));
-        assert!(words(Some(0), None).contains("not known"));
-        assert!(words(None, Some(3)).contains("not known"));
-    }
 }

@@ -4,8 +4,11 @@
 pub mod add_node;
 pub mod create_cluster;
 pub mod delete_cluster;
+pub mod drill;
 pub mod failover;
+pub mod gaps;
 pub mod nodes;
+pub mod reconfigure;
 pub mod rejoin;
 pub mod remove_node;
 pub mod resync;
@@ -31,6 +34,8 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
         OperationKind::Failover => failover::step(world, pass, op, name),
         OperationKind::Rejoin => rejoin::step(world, pass, op, name),
         OperationKind::Resync => resync::step(world, pass, op, name),
+        OperationKind::Reconfigure => reconfigure::step(world, pass, op, name),
+        OperationKind::Drill => drill::step(world, pass, op, name),
         OperationKind::DeleteCluster => delete_cluster::step(world, pass, op, name),
     }
 }

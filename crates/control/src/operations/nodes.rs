@@ -7,6 +7,7 @@ use bellwether_contracts::provider::MachineRequest;
 use bellwether_contracts::{Class, Failure};
 use bellwether_model::cluster::ClusterNetwork;
 use bellwether_model::node::NodePhase;
+use bellwether_model::settings::NodeSettings;
 use bellwether_model::{Actual, Cluster, JoinTokenId, Node, NodeId, Target, Timestamp};
 use bellwether_planner::NodeFacts;
 use bellwether_protocol::join::AgentConfig;
@@ -58,6 +59,12 @@ pub fn reserve(pass: &mut Pass) -> Result<Node, String> {
         joined_at: None,
         target: Target::Stopped,
         copy: None,
+        settings: NodeSettings {
+            version: 1,
+            values: cluster.spec.parameters.clone(),
+            restart: false,
+        },
+        drill: None,
     };
     cluster.next_ordinal = ordinal + 1;
     Ok(node)
@@ -225,7 +232,7 @@ pub fn await_catch_up(pass: &mut Pass, id: &NodeId) -> Outcome {
     let lag = pass
         .view
         .node(&primary)
-        .and_then(|primary| bellwether_planner::allowed::lag_bytes(primary, &facts));
+        .and_then(|primary| bellwether_planner::allowed::lag(primary, &facts));
     if facts.streams_from(&primary) && lag.is_some_and(|lag| lag <= ADMIT_LAG_BYTES_MAX) {
         return Outcome::Next;
     }

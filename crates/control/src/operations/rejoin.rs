@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use bellwether_model::divergence::Divergence;
 use bellwether_model::node::NodePhase;
+use bellwether_model::report::Failover;
 use bellwether_model::{NodeId, Operation, OperationKind, Term};
 use bellwether_planner::NodeFacts;
 use bellwether_store::operations;
 use serde::{Deserialize, Serialize};
 
-use super::{age_ms, failover, nodes, read_state, unknown_step, write_state};
+use super::{age_ms, nodes, read_state, unknown_step, write_state};
 use crate::pass::{Outcome, Pass};
 use crate::world::World;
 
@@ -133,13 +134,13 @@ fn tell_failover(world: &World, pass: &mut Pass, id: &NodeId, name: &str, found:
     let all = operations::newest(&world.store, Some(&pass.cluster.object.id));
     let replaced = all.into_iter().find(|stored| {
         let of = &stored.object;
-        let report = || read_state::<failover::Report>(of);
+        let report = || read_state::<Failover>(of);
         of.kind == OperationKind::Failover
             && of.status.is_ended()
             && Some(report()).is_some_and(|r| r.former.as_ref() == Some(id) && r.term <= found.term)
     });
     let Some(mut stored) = replaced else { return };
-    let mut report: failover::Report = read_state(&stored.object);
+    let mut report: Failover = read_state(&stored.object);
     if report.found_bytes.is_some() {
         return;
     }
@@ -150,7 +151,7 @@ fn tell_failover(world: &World, pass: &mut Pass, id: &NodeId, name: &str, found:
 }
 
 /// What the return of the former primary adds to what was known of the loss.
-fn found_words(report: &failover::Report, name: &str, found: &Divergence) -> String {
+fn found_words(report: &Failover, name: &str, found: &Divergence) -> String {
     let what = found.words();
     // Whatever was acknowledged is with the others, where they had to confirm it.
     let is_safe = (report.missing_bytes, report.unseen_ms) == (Some(0), Some(0));
@@ -184,11 +185,8 @@ mod tests {
             segments: 0,
             is_cut: false,
         };
-        let report = |missing_bytes, unseen_ms| failover::Report {
-            missing_bytes,
-            unseen_ms,
-            ..failover::Report::default()
-        };
+        let report =
+            |missing_bytes, unseen_ms| Failover { missing_bytes, unseen_ms, ..Failover::default() };
         let words = |report, transactions| found_words(&report, "a-1", &found(transactions));
         assert!(words(report(Some(0), Some(0)), Some(2)).contains("nobody was told of"));
         assert!(words(report(Some(0), Some(90)), Some(2)).contains("2 transactions"));

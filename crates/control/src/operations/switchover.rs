@@ -9,14 +9,13 @@ use std::sync::Arc;
 
 use bellwether_model::cluster::Handover;
 use bellwether_model::mutation::{Mutation, mutated};
-use bellwether_model::replication::Position;
+use bellwether_model::report::Switchover as Report;
 use bellwether_model::transaction::Transaction;
-use bellwether_model::{NodeId, Operation, Target, Term, Timestamp};
+use bellwether_model::{NodeId, Operation, Target};
 use bellwether_planner::election::{self, Verdict};
 use bellwether_planner::{NodeFacts, allowed};
-use serde::{Deserialize, Serialize};
 
-use super::{read_state, term, unknown_step, write_state};
+use super::{gaps, read_state, term, unknown_step, write_state};
 use crate::pass::{Outcome, Pass};
 use crate::world::World;
 
@@ -35,26 +34,6 @@ const SURRENDER_MS_MAX: u64 = 30_000;
 /// Milliseconds the candidate has to receive the last of the log.
 const CATCH_UP_MS_MAX: u64 = 3_000;
 
-/// The report of a switchover.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Report {
-    pub former: Option<NodeId>,
-    pub former_name: Option<String>,
-    pub candidate_name: Option<String>,
-    /// Where the former primary's log ended.
-    pub final_position: Option<Position>,
-    pub term: Term,
-    /// Transactions that are still open are ended, as was asked for.
-    pub end_transactions: bool,
-    pub prepared_at: Option<Timestamp>,
-    pub held_at: Option<Timestamp>,
-    /// Milliseconds from the hold to each end.
-    pub drained_ms: Option<u64>,
-    pub surrendered_ms: Option<u64>,
-    pub serving_ms: Option<u64>,
-}
-
 pub fn step(_: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str) -> Outcome {
     let mut report: Report = read_state(op);
     let Some(candidate) = op.node.clone() else { return Outcome::fail("no replica was named") };
@@ -65,7 +44,7 @@ pub fn step(_: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str) -> 
         "surrender" => surrender(pass, &mut report),
         "advance_term" => advance_term(pass, op, candidate, &mut report),
         "await_primary" => await_primary(pass, &mut report),
-        "repoint" => repoint(pass, op, &report),
+        "repoint" => repoint(pass, op, &mut report),
         _ => unknown_step(name),
     };
     if matches!(outcome, Outcome::Fail(_) | Outcome::Cancel(_)) {
@@ -98,6 +77,10 @@ fn check(pass: &Pass, candidate: &NodeId) -> Result<(), String> {
     if election::judge(&pass.view) != Verdict::Healthy {
         return Err(format!("{} is not healthy and cannot hand over", primary.node.name));
     }
+    if facts.node.id == primary.node.id {
+        // It is started again where it is, under a new term.
+        return Ok(());
+    }
     allowed::refuse_candidate(&pass.view, facts, primary).map_or(Ok(()), Err)
 }
 
@@ -110,8 +93,12 @@ fn prepare(pass: &mut Pass, candidate: &NodeId, report: &mut Report) -> Outcome 
         if pass.step_age_ms > PREPARE_MS_MAX {
             return Outcome::fail("the primary could not prepare within 5 minutes");
         }
-        return Outcome::wait("the primary writes a checkpoint");
+        return Outcome::wait("the primary prepares");
     };
+    // Until then nobody is judged, and clients that are held back would wait for that.
+    if !pass.view.is_settled() {
+        return Outcome::wait("this server has just started and listens first");
+    }
     let prepared_at = *report.prepared_at.get_or_insert(pass.now);
     let mut open = worker.transactions.clone().unwrap_or_default();
     open.retain(|transaction| transaction.age_ms >= TRANSACTION_MS_LONG);
@@ -194,7 +181,7 @@ fn surrender(pass: &mut Pass, report: &mut Report) -> Outcome {
         pass.assign(&former.node.id, Target::Primary { term, create: false });
         return Outcome::fail("the primary did not surrender; it keeps its role");
     }
-    Outcome::wait(format!("{} is stopping its engine", former.node.name))
+    Outcome::wait(format!("{} gives its role up", former.node.name))
 }
 
 fn advance_term(
@@ -213,7 +200,8 @@ fn advance_term(
     };
     let suspect = pass.view.timers().suspect_ms;
     let is_ready = |facts: &&NodeFacts| facts.is_fresh(suspect) && holds_everything(facts);
-    let chosen = if pass.view.node(&candidate).as_ref().is_some_and(is_ready) {
+    let goes_on = report.former.as_ref() == Some(&candidate);
+    let chosen = if goes_on || pass.view.node(&candidate).as_ref().is_some_and(is_ready) {
         candidate
     } else if pass.step_age_ms < CATCH_UP_MS_MAX {
         return Outcome::wait("the replica receives the last of the log");
@@ -227,6 +215,7 @@ fn advance_term(
     };
     report.term = term::call_election(pass);
     term::begin(pass, report.term, &chosen, None);
+    pass.cluster.object.status.handover = Handover::Begun;
     report.candidate_name = pass.view.node(&chosen).map(|facts| facts.node.name.clone());
     op.node = Some(chosen);
     op.node_name.clone_from(&report.candidate_name);
@@ -247,7 +236,7 @@ fn await_primary(pass: &mut Pass, report: &mut Report) -> Outcome {
 }
 
 /// Waits until the former primary follows; what keeps it from that is no failure of the switchover.
-fn repoint(pass: &Pass, op: &mut Operation, report: &Report) -> Outcome {
+fn repoint(pass: &mut Pass, op: &mut Operation, report: &mut Report) -> Outcome {
     let primary = pass.cluster.object.status.primary.as_ref();
     let former = report.former.as_ref().and_then(|id| pass.view.node(id));
     let follows = former
@@ -256,9 +245,16 @@ fn repoint(pass: &Pass, op: &mut Operation, report: &Report) -> Outcome {
     if !follows && pass.step_age_ms < 60_000 {
         return Outcome::wait("waiting for the former primary to follow");
     }
+    let outcome = gaps::await_gaps(pass, op, report.term, None, &mut report.gaps);
+    if outcome != Outcome::Next {
+        return outcome;
+    }
     let name = report.candidate_name.as_deref().unwrap_or("the replica");
     let held = report.serving_ms.unwrap_or_default();
-    op.message =
-        format!("{name} is the primary under term {}; writes waited {held} ms", report.term);
+    op.message = format!(
+        "{name} is the primary under term {}; clients were held back for {held} ms{}",
+        report.term,
+        gaps::words(&report.gaps)
+    );
     Outcome::Next
 }

@@ -26,8 +26,8 @@ pub fn begin(pass: &mut Pass, term: Term, candidate: &NodeId, lost: Option<&Node
     status.primary = None;
     status.candidate = Some(candidate.clone());
     status.config = config;
-    // Whoever was held back goes to the candidate, whose gate opens once it serves: nobody has to
-    // say so first.
+    // Nobody can begin anything with an earlier primary any more; who waits may try the candidate,
+    // whose gate opens as soon as it serves.
     status.handover = Handover::None;
     let others: Vec<NodeId> = pass
         .nodes
@@ -49,6 +49,7 @@ pub fn begin(pass: &mut Pass, term: Term, candidate: &NodeId, lost: Option<&Node
 pub fn confirm(pass: &mut Pass) {
     let status = &mut pass.cluster.object.status;
     status.primary = status.candidate.take().or(status.primary.take());
+    status.handover = Handover::None;
 }
 
 /// Whether the candidate serves as primary of the term in force.

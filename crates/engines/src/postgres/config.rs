@@ -1,19 +1,15 @@
 //! The engine's configuration files, written whole from the assignment.
 
 use std::fmt::Write as _;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-use std::path::Path;
 
 use bellwether_contracts::Failure;
-use bellwether_model::Bytes;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Member;
 use bellwether_protocol::local::ENDPOINT_SOURCE;
 
-use super::{Postgres, REPLICATION_USER, REWIND_USER, conf, process, room, slot, socket};
-
-/// Where the agent keeps what the authority signed.
-pub(super) const IDENTITY: &str = "/var/lib/bellwether/identity";
+use super::{
+    OS_USER, PROBE_USER, Postgres, REPLICATION_USER, REWIND_USER, conf, room, slot, socket,
+};
 
 /// A name no replica has: who waits for it waits until the configuration changes.
 const NOBODY: &str = "__none__";
@@ -21,20 +17,26 @@ const NOBODY: &str = "__none__";
 impl Postgres {
     /// Writes every file but the one on whom to follow; whether one changed.
     pub(super) fn write_config(&self, assignment: &Assignment) -> Result<bool, Failure> {
+        self.write_config_above(assignment, &[])
+    }
+
+    /// The same, with values that are not to be below these: what a replica's data demands.
+    pub(super) fn write_config_above(
+        &self,
+        assignment: &Assignment,
+        floors: &[(String, String)],
+    ) -> Result<bool, Failure> {
+        self.note_settings(assignment);
         let directory = conf();
-        process::own_directory(directory)?;
-        process::own_directory(socket())?;
-        let mut changed = false;
-        for name in ["engine.pem", "engine.key", "ca.pem"] {
-            let from = Path::new(IDENTITY).join(name);
-            let content = std::fs::read(&from).map_err(|e| at(&from, &e))?;
-            changed |= write(&directory.join(name), &content)?;
-        }
-        changed |= write(&directory.join("hba.conf"), hba(assignment).as_bytes())?;
+        OS_USER.own_directory(directory)?;
+        OS_USER.own_directory(socket())?;
+        let mut changed = OS_USER.take_identity(directory)?;
+        changed |= OS_USER.write(&directory.join("hba.conf"), hba(assignment).as_bytes())?;
         let ident = "agent root postgres\nagent postgres postgres\n";
-        changed |= write(&directory.join("ident.conf"), ident.as_bytes())?;
-        changed |= write(&directory.join("passfile"), passfile(assignment).as_bytes())?;
-        changed |= write(&directory.join("postgresql.conf"), self.settings(assignment).as_bytes())?;
+        changed |= OS_USER.write(&directory.join("ident.conf"), ident.as_bytes())?;
+        changed |= OS_USER.write(&directory.join("passfile"), passfile(assignment).as_bytes())?;
+        let settings = self.settings(assignment, floors);
+        changed |= OS_USER.write(&directory.join("postgresql.conf"), settings.as_bytes())?;
         if !directory.join("upstream.conf").exists() {
             self.write_upstream(assignment, None)?;
         }
@@ -60,14 +62,12 @@ impl Postgres {
             }
             _ => "primary_conninfo = ''\nprimary_slot_name = ''\n".to_owned(),
         };
-        write(&conf().join("upstream.conf"), text.as_bytes())
+        OS_USER.write(&conf().join("upstream.conf"), text.as_bytes())
     }
 
-    fn settings(&self, assignment: &Assignment) -> String {
-        let memory = assignment.engine.size.memory;
+    fn settings(&self, assignment: &Assignment, floors: &[(String, String)]) -> String {
         let directory = conf().display();
         let wal_disk = assignment.engine.size.disk.0 / 4;
-        let connections = connections(memory);
         let mut text = format!(
             "# Written by the agent; changes are overwritten.
 listen_addresses = '*'
@@ -85,10 +85,6 @@ password_encryption = 'scram-sha-256'
 timezone = 'UTC'
 log_timezone = 'UTC'
 log_line_prefix = '%m [%p] %q%u@%d '
-max_connections = {connections}
-shared_buffers = {shared}MB
-effective_cache_size = {cache}MB
-maintenance_work_mem = {maintenance}MB
 wal_level = replica
 max_wal_senders = 16
 max_replication_slots = 16
@@ -108,28 +104,24 @@ tcp_keepalives_count = 3
 tcp_user_timeout = 5s
 wal_keep_size = '256MB'
 max_slot_wal_keep_size = '{slot_keep}MB'
-max_wal_size = '{max_wal}MB'
-checkpoint_completion_target = 0.9
 recovery_target_timeline = latest
 synchronous_standby_names = '{sync}'
 ",
             port = self.port,
             socket = socket().display(),
-            shared = memory.0 >> 22,
-            cache = (memory.0 * 3) >> 22,
-            maintenance = (memory.0 >> 24).clamp(16, 1024),
             slot_keep = (wal_disk >> 20).max(256),
-            max_wal = (wal_disk >> 21).clamp(128, 4096),
             sync = synchronous_names(assignment),
         );
-        text += &self.settings_by_version(assignment);
+        text += &self.settings_by_version();
+        text += &self.flavour.lines();
+        text += &self.chosen_lines(assignment, floors);
         let _ = writeln!(text, "include '{directory}/upstream.conf'");
         let _ = writeln!(text, "include_if_exists '{}'", room::setting().display());
         text
     }
 
-    /// Settings only some versions have, and the user's own.
-    fn settings_by_version(&self, assignment: &Assignment) -> String {
+    /// Settings only some versions have.
+    fn settings_by_version(&self) -> String {
         let major: u32 = self.version.parse().unwrap_or(17);
         let mut text = String::new();
         if major >= 17 {
@@ -138,16 +130,8 @@ synchronous_standby_names = '{sync}'
         if major >= 18 {
             text += "idle_replication_slot_timeout = 0\n";
         }
-        for (name, value) in &assignment.engine.parameters {
-            let _ = writeln!(text, "{name} = '{}'", value.replace('\'', "''"));
-        }
         text
     }
-}
-
-/// Each connection may take some 5 MB; the processor, not the number, is the limit beyond 500.
-fn connections(memory: Bytes) -> u64 {
-    (memory.0 / (5 << 20)).clamp(50, 500)
 }
 
 /// Who has to confirm a commit. While the configuration changes it is the next one's: what is
@@ -204,48 +188,20 @@ fn hba(assignment: &Assignment) -> String {
             let _ = writeln!(
                 text,
                 "hostssl replication {REPLICATION_USER} {address}/{bits} scram-sha-256\n\
-                 hostssl postgres {REWIND_USER} {address}/{bits} scram-sha-256"
+                 hostssl postgres {REWIND_USER},{PROBE_USER} {address}/{bits} scram-sha-256"
             );
         }
     }
     let _ = write!(
         text,
-        "host all {REPLICATION_USER},{REWIND_USER},postgres all reject\n\
+        "hostnossl postgres {PROBE_USER} {ENDPOINT_SOURCE}/32 scram-sha-256\n\
+         host all {REPLICATION_USER},{REWIND_USER},{PROBE_USER},postgres all reject\n\
          host replication all all reject\n\
          hostssl all all all scram-sha-256\n\
          hostnossl all all {ENDPOINT_SOURCE}/32 scram-sha-256\n\
          hostnossl all all all reject\n"
     );
     text
-}
-
-/// Replaces a file of the engine's if its content differs; whether it did.
-pub(super) fn write(path: &Path, content: &[u8]) -> Result<bool, Failure> {
-    if std::fs::read(path).is_ok_and(|known| known == content) {
-        return Ok(false);
-    }
-    let new = path.with_extension("new");
-    let _ = std::fs::remove_file(&new);
-    let mut options = std::fs::OpenOptions::new();
-    let file = options.write(true).create_new(true).mode(0o600).open(&new);
-    let mut file = file.map_err(|e| at(&new, &e))?;
-    std::io::Write::write_all(&mut file, content).map_err(|e| at(&new, &e))?;
-    file.set_permissions(std::fs::Permissions::from_mode(0o600)).map_err(|e| at(&new, &e))?;
-    process::give_to_engine(&new)?;
-    file.sync_all().map_err(|e| at(&new, &e))?;
-    std::fs::rename(&new, path).map_err(|e| at(path, &e))?;
-    Ok(true)
-}
-
-/// A failure of the file system, in words.
-pub(super) fn at(path: &Path, error: &std::io::Error) -> Failure {
-    match error.kind() {
-        std::io::ErrorKind::StorageFull => Failure::needs_person(format!(
-            "the node's disk is full ({}); make it larger or free some space",
-            path.display()
-        )),
-        _ => Failure::transient(format!("{}: {error}", path.display())),
-    }
 }
 
 impl Postgres {

@@ -1,11 +1,11 @@
 //! What only this node's log holds, kept aside before its data is rewound or copied: the log from
 //! where histories part, what `pg_waldump` makes of it, and a summary of both.
 //!
-//! It is bounded: of the newest finding so much of the log is kept, of earlier ones text and
-//! summary, and of all of them the last few, for a while. Whatever goes wrong here is said, and
-//! keeps no node from coming back.
+//! Of the log so much is kept. Whatever goes wrong here is said, and keeps no node from coming
+//! back.
 
-use std::path::{Path, PathBuf};
+use std::collections::HashSet;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -16,30 +16,18 @@ use bellwether_model::{Term, Timestamp};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tracing::warn;
 
-use super::config::at;
 use super::driver::parse_lsn;
 use super::log_end::segment_bytes;
-use super::replication::{remove, write_durably};
-use super::{Postgres, log_directory, room};
-
-/// Where it is kept, a directory for each term.
-const DIVERGED: &str = "/data/diverged";
-
-/// In each, written last.
-const SUMMARY: &str = "summary.json";
-
-/// In each: the records as `pg_waldump` shows them.
-const TEXT: &str = "records.txt";
+use super::{OS_USER, PROBE_PREFIX, Postgres, log_directory};
+use crate::files::{at, remove};
+use crate::findings::{complete, directory, findings, read, text};
+use crate::room;
 
 /// Of the text so many bytes are kept.
 const TEXT_BYTES_MAX: usize = 1 << 20;
 
 /// Of the log at most so many bytes are kept.
 const LOG_BYTES_MAX: u64 = 128 << 20;
-
-/// So many findings are kept, and so long.
-const FINDINGS_MAX: usize = 8;
-const KEPT_MS: u64 = 30 * 24 * 3_600_000;
 
 /// Kinds of records that are told apart.
 const KINDS_MAX: usize = 40;
@@ -61,15 +49,32 @@ struct Tally {
     first_commit: Option<String>,
     last_commit: Option<String>,
     records: std::collections::BTreeMap<String, u64>,
+    /// Transactions of the prober that have not ended yet: nobody's data.
+    probes: HashSet<String>,
 }
 
 impl Tally {
+    /// A message that begins as the prober's do, or the end of its transaction.
+    fn is_of_prober(&mut self, manager: &str, word: &str, line: &str) -> bool {
+        let number = line.split_once(" tx: ").and_then(|(_, rest)| rest.split(',').next());
+        let Some(number) = number.map(str::trim) else { return false };
+        if manager == "LogicalMessage" && line.contains(&format!("prefix \"{PROBE_PREFIX}\"")) {
+            return self.probes.insert(number.to_owned());
+        }
+        // A transaction that holds anything else is somebody's.
+        self.probes.remove(number) && manager == "Transaction" && word == "COMMIT"
+    }
+
     /// Takes in a line: `rmgr: Heap  len (rec/tot): … desc: INSERT off: 1 …`.
-    fn add(&mut self, line: &str) {
+    /// Whether it is of interest to anybody: what only measures is nobody's.
+    fn add(&mut self, line: &str) -> bool {
         let manager = line.strip_prefix("rmgr:").and_then(|rest| rest.split_whitespace().next());
         let description = line.split_once(" desc: ").map(|(_, description)| description);
-        let (Some(manager), Some(description)) = (manager, description) else { return };
+        let (Some(manager), Some(description)) = (manager, description) else { return true };
         let word = description.split_whitespace().next().unwrap_or_default();
+        if self.is_of_prober(manager, word, line) {
+            return false;
+        }
         let kind = format!("{manager} {word}");
         if self.records.len() < KINDS_MAX || self.records.contains_key(&kind) {
             *self.records.entry(kind).or_default() += 1;
@@ -82,6 +87,7 @@ impl Tally {
             self.first_commit = self.first_commit.take().or_else(|| moment.clone());
             self.last_commit = moment.or(self.last_commit.take());
         }
+        true
     }
 }
 
@@ -97,7 +103,7 @@ impl Postgres {
     }
 
     async fn try_to_keep(&self, term: Term, fork: u64) -> Result<(), Failure> {
-        let directory = Path::new(DIVERGED).join(term.to_string());
+        let directory = directory(term);
         let control = self.control().await?;
         let timeline: u64 = control.line("Latest checkpoint's TimeLineID").parse().unwrap_or(0);
         let end = parse_lsn(control.line("Latest checkpoint location")).unwrap_or(fork);
@@ -121,7 +127,7 @@ impl Postgres {
         let count = told.tally.transactions;
         let (mut segments, mut is_cut) = (0, told.is_text_cut || !is_whole);
         if count > 0 || !is_whole {
-            std::fs::write(directory.join(TEXT), &told.text).map_err(|e| at(&directory, &e))?;
+            std::fs::write(text(&directory), &told.text).map_err(|e| at(&directory, &e))?;
             let (kept, is_all) = copy_segments(&directory, from, to)?;
             (segments, is_cut) = (kept, is_cut || !is_all);
         }
@@ -139,9 +145,7 @@ impl Postgres {
             segments,
             is_cut,
         };
-        write_summary(&directory, &divergence)?;
-        prune(&divergence);
-        Ok(())
+        complete(OS_USER, &divergence)
     }
 
     /// Reads the log by `pg_waldump`, line by line: it may be long.
@@ -163,7 +167,9 @@ impl Postgres {
         if let Some(output) = child.stdout.take() {
             let mut lines = BufReader::new(output).split(b'\n');
             while let Ok(Some(line)) = lines.next_segment().await {
-                told.tally.add(&String::from_utf8_lossy(&line));
+                if !told.tally.add(&String::from_utf8_lossy(&line)) {
+                    continue;
+                }
                 if told.text.len() + line.len() < TEXT_BYTES_MAX {
                     told.text.extend_from_slice(&line);
                     told.text.push(b'\n');
@@ -219,55 +225,6 @@ fn segment(offset: u64, size: u64) -> String {
     format!("{:08X}{:08X}", offset >> 32, (offset & 0xffff_ffff) / size)
 }
 
-fn write_summary(directory: &Path, divergence: &Divergence) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(divergence).expect("plain data");
-    write_durably(&directory.join(SUMMARY), &text)
-}
-
-fn read(directory: &Path) -> Option<Divergence> {
-    let text = std::fs::read_to_string(directory.join(SUMMARY)).ok()?;
-    serde_json::from_str(&text).ok()
-}
-
-/// Everything that is kept, the newest first.
-pub(super) fn findings() -> Vec<Divergence> {
-    let Ok(entries) = std::fs::read_dir(DIVERGED) else { return Vec::new() };
-    let mut all: Vec<Divergence> = entries.filter_map(|entry| read(&entry.ok()?.path())).collect();
-    all.sort_by_key(|found| std::cmp::Reverse((found.term, found.found_at)));
-    all
-}
-
-/// Removes what is too old or too much. Earlier findings keep their summary and their text.
-fn prune(newest: &Divergence) {
-    let now = newest.found_at;
-    let earlier = findings().into_iter().filter(|found| found.directory != newest.directory);
-    for (place, mut found) in earlier.enumerate() {
-        let directory = PathBuf::from(&found.directory);
-        let is_over = place + 1 >= FINDINGS_MAX || now.millis_since(found.found_at) > KEPT_MS;
-        let result = if is_over {
-            remove(&directory)
-        } else if newest.segments > 0 && found.segments > 0 {
-            (found.segments, found.is_cut) = (0, true);
-            remove_segments(&directory).and_then(|()| write_summary(&directory, &found))
-        } else {
-            Ok(())
-        };
-        if let Err(failure) = result {
-            warn!("an earlier finding cannot be removed: {failure}");
-        }
-    }
-}
-
-fn remove_segments(directory: &Path) -> Result<(), Failure> {
-    let entries = std::fs::read_dir(directory).map_err(|e| at(directory, &e))?;
-    for entry in entries.flatten() {
-        if entry.file_name().len() == 24 {
-            std::fs::remove_file(entry.path()).map_err(|e| at(&entry.path(), &e))?;
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -290,6 +247,11 @@ mod tests {
              0/03000148, desc: ABORT 2026-03-01 12:00:01.000000 UTC",
             "rmgr: Transaction len (rec/tot):     98/    98, tx:        747, lsn: 0/030001A0, prev \
              0/03000178, desc: COMMIT 2026-03-01 12:00:02.500000 UTC; inval msgs: catcache 55",
+            "rmgr: LogicalMessage len (rec/tot):     82/    82, tx:        748, lsn: 0/030001F0, \
+             prev 0/030001A0, desc: MESSAGE transactional, prefix \"bellwether probe\"; payload (0 \
+             bytes): ",
+            "rmgr: Transaction len (rec/tot):     34/    34, tx:        748, lsn: 0/03000248, prev \
+             0/030001F0, desc: COMMIT 2026-03-01 12:00:03.500000 UTC",
             "pg_waldump: something else",
         ] {
             tally.add(line);

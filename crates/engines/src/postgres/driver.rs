@@ -12,10 +12,9 @@ use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Member;
 
 use super::log_end::SEGMENT_MIB;
-use super::replication::{STATE, remove, remove_file, write_signal};
-use super::{
-    Postgres, REPLICATION_USER, REWIND_USER, data, former_data, new_data, process, rewinding,
-};
+use super::replication::{STATE, write_signal};
+use super::{OS_USER, Postgres, data, former_data, new_data, rewinding};
+use crate::files::{DATA, at, remove, remove_file};
 
 /// The engine starts to answer; recovery after a crash may take its time.
 const START_MAX: Duration = Duration::from_secs(600);
@@ -28,14 +27,6 @@ const CHECKPOINT_MAX: Duration = Duration::from_secs(280);
 
 /// From a promotion to the checkpoint that makes its timeline the control file's.
 const CHECKPOINT_AFTER: Duration = Duration::from_millis(500);
-
-/// What `pg_rewind` calls on the node it copies from; its manual lists them.
-const REWIND_FUNCTIONS: [&str; 4] = [
-    "pg_ls_dir(text, boolean, boolean)",
-    "pg_stat_file(text, boolean)",
-    "pg_read_binary_file(text)",
-    "pg_read_binary_file(text, bigint, bigint, boolean)",
-];
 
 #[async_trait]
 impl Driver for Postgres {
@@ -53,7 +44,7 @@ impl Driver for Postgres {
         remove(new_data())?;
         remove(data())?;
         remove_file(rewinding())?;
-        process::own_directory(std::path::Path::new("/data"))?;
+        OS_USER.own_directory(std::path::Path::new(DATA))?;
         let mut initdb = self.command("initdb");
         initdb
             .arg("-D")
@@ -66,7 +57,8 @@ impl Driver for Postgres {
         self.write_upstream(assignment, None)?;
         // Users first, the data's name last: with it the database exists.
         self.create_users(assignment).await?;
-        std::fs::rename(new_data(), data()).map_err(|e| super::config::at(data(), &e))
+        self.create_extension(assignment).await?;
+        std::fs::rename(new_data(), data()).map_err(|e| at(data(), &e))
     }
 
     async fn seed(
@@ -84,9 +76,13 @@ impl Driver for Postgres {
         self.note_members(assignment);
         if self.write_config(assignment)? {
             self.reload().await?;
+            self.forget_settings();
         }
         let rows = self.sql.query("SELECT pg_is_in_recovery()").await?;
         let is_primary = rows.first().is_some_and(|row| !row.get::<_, bool>(0));
+        if is_primary {
+            self.keep_prober(assignment).await?;
+        }
         // Whoever may be primary next has the others' slots before they come.
         let may_be_next = assignment.prepare || assignment.promise > assignment.group.term;
         let is_replica = matches!(assignment.target, Target::Replica { .. });
@@ -117,7 +113,9 @@ impl Driver for Postgres {
         upstream: Option<&Member>,
     ) -> Result<(), Failure> {
         self.note_members(assignment);
-        self.write_config(assignment)?;
+        // Its data says by itself where it must not be below its primary.
+        let floors = self.floors().await.unwrap_or_default();
+        self.write_config_above(assignment, &floors)?;
         self.write_upstream(assignment, upstream)?;
         write_signal(data())?;
         self.spawn().await?;
@@ -208,58 +206,6 @@ impl Driver for Postgres {
 }
 
 impl Postgres {
-    /// Makes the users in the new database before anybody can reach it, by the engine alone.
-    async fn create_users(&self, assignment: &Assignment) -> Result<(), Failure> {
-        use tokio::io::AsyncWriteExt as _;
-        let secrets = &assignment.secrets;
-        let quote = |text: &str| text.replace('\'', "''");
-        // One statement a line: the engine alone reads to the end of the line.
-        let statements = format!(
-            "CREATE ROLE {REPLICATION_USER} LOGIN REPLICATION PASSWORD '{replication}'\n\
-             CREATE ROLE {REWIND_USER} LOGIN PASSWORD '{rewind}'\n\
-             {grants}\
-             CREATE ROLE \"{user}\" LOGIN CREATEDB PASSWORD '{password}'\n\
-             CREATE DATABASE \"{database}\" OWNER \"{user}\"\n",
-            grants = REWIND_FUNCTIONS
-                .map(|function| {
-                    format!("GRANT EXECUTE ON FUNCTION pg_catalog.{function} TO {REWIND_USER}\n")
-                })
-                .concat(),
-            replication = quote(&secrets.replication_password),
-            rewind = quote(&secrets.rewind_password),
-            user = secrets.user,
-            password = quote(&secrets.user_password),
-            database = secrets.database,
-        );
-        let mut child = self
-            .command("postgres")
-            .args(["--single", "-j", "-D"])
-            .arg(new_data())
-            .args(["-c", "log_statement=none", "-c", "log_min_error_statement=panic", "postgres"])
-            .stdin(std::process::Stdio::piped())
-            .stdout(std::process::Stdio::null())
-            .stderr(std::process::Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(|error| Failure::permanent(format!("the first users: {error}")))?;
-        if let Some(mut input) = child.stdin.take() {
-            let text = statements.replace('\n', ";\n\n");
-            let written = input.write_all(text.as_bytes()).await;
-            written.map_err(|error| Failure::transient(format!("the first users: {error}")))?;
-        }
-        let output = child.wait_with_output().await;
-        let output =
-            output.map_err(|error| Failure::transient(format!("the first users: {error}")))?;
-        let said = String::from_utf8_lossy(&output.stderr);
-        // It ends well also after a statement that failed.
-        let wrong = said.lines().find(|l| l.contains("ERROR") || l.contains("FATAL"));
-        match wrong {
-            Some(line) => Err(Failure::permanent(format!("the first users: {line}"))),
-            None if output.status.success() => Ok(()),
-            None => Err(Failure::permanent("the first users could not be made")),
-        }
-    }
-
     async fn until_answers(&self) -> Result<(), Failure> {
         let end = std::time::Instant::now() + START_MAX;
         let mut pause = ASK_EVERY.0;

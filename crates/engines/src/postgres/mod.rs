@@ -3,11 +3,14 @@
 //! The engine never starts as a primary by itself: every start is the agent's. Configuration lies
 //! outside the data directory, so that no copy and no rewind carries one node's to another.
 
+mod bootstrap;
 mod clients;
 mod config;
 mod diverged;
 mod driver;
+pub mod flavour;
 mod log_end;
+pub(crate) mod parameters;
 mod probe;
 mod process;
 pub mod profile;
@@ -15,17 +18,22 @@ mod replication;
 mod rewind;
 mod room;
 pub mod sessions;
+mod settings;
 mod sql;
 mod timelines;
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::AtomicBool;
 
 use bellwether_model::NodeId;
 use bellwether_model::divergence::Divergence;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Member;
+
+use crate::files::User;
+use crate::process::Processes;
+pub use flavour::Flavour;
 
 /// Makes and feeds replicas; members only.
 const REPLICATION_USER: &str = "bellwether_replication";
@@ -33,14 +41,24 @@ const REPLICATION_USER: &str = "bellwether_replication";
 /// May read what `pg_rewind` reads; members only.
 const REWIND_USER: &str = "bellwether_rewind";
 
+/// Measures how long writes wait; may do nothing else.
+const PROBE_USER: &str = "bellwether_probe";
+
+/// Its writes are messages in the log that begin so.
+const PROBE_PREFIX: &str = "bellwether probe";
+
 /// The engine's own user; the agent alone, over the socket.
 const SUPERUSER: &str = "postgres";
 
 /// The operating system's user the engine runs as.
-const OS_USER: &str = "postgres";
+const OS_USER: User = User("postgres");
+
+/// The name that every process of the engine has, whatever it writes over its arguments.
+const PROCESS: &str = "postgres";
 
 /// An engine's hands on this node.
 pub struct Postgres {
+    flavour: &'static Flavour,
     version: String,
     port: u16,
     members: Mutex<Vec<Member>>,
@@ -49,31 +67,34 @@ pub struct Postgres {
     cache: Mutex<probe::Cache>,
     /// The arming of the configuration in force.
     mark: Mutex<Option<replication::Mark>>,
-    /// How long the engine's log was before it was started last.
-    said_before: AtomicU64,
+    processes: Processes,
+    /// The prober's user is known to be there.
+    has_prober: AtomicBool,
     /// New data is refused, for want of room.
     refusing: AtomicBool,
     /// What only this node held and is kept, the newest first.
     diverged: Mutex<Vec<Divergence>>,
-    /// Who waits for the end of which postmaster.
-    death_watch: Mutex<Option<(rustix::process::Pid, tokio::sync::watch::Receiver<bool>)>>,
+    /// What the chosen settings shall be, and are.
+    settings: Mutex<settings::Settings>,
 }
 
 impl Postgres {
     #[must_use]
-    pub fn new(assignment: &Assignment) -> Self {
+    pub fn new(flavour: &'static Flavour, assignment: &Assignment) -> Self {
         let port = assignment.engine.ports.private;
         Self {
+            flavour,
             version: assignment.engine.version.clone(),
             port,
             members: Mutex::new(assignment.group.members.clone()),
             sql: sql::Session::new(port),
             cache: Mutex::default(),
             mark: Mutex::default(),
-            said_before: AtomicU64::default(),
+            processes: Processes::new(OS_USER, PROCESS),
+            has_prober: AtomicBool::default(),
             refusing: AtomicBool::new(room::is_refusing()),
-            diverged: Mutex::new(diverged::findings()),
-            death_watch: Mutex::default(),
+            diverged: Mutex::new(crate::findings::findings()),
+            settings: Mutex::default(),
         }
     }
 

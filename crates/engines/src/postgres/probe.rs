@@ -8,7 +8,8 @@ use bellwether_model::replication::Position;
 use bellwether_protocol::local::{EngineFigures, Follower};
 use tokio_postgres::Row;
 
-use super::{COPIED, Postgres, data, former_data, new_data, rewinding, room};
+use super::{COPIED, Postgres, data, former_data, new_data, rewinding};
+use crate::room;
 
 /// Everything in one question. Timelines are read off the names of log segments: the control file
 /// lags behind.
@@ -28,7 +29,8 @@ SELECT pg_is_in_recovery() AS in_recovery,
     current_setting('primary_conninfo') AS conninfo,
     extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::bigint AS uptime,
     (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'
-        AND application_name <> 'bellwether-agent') AS connections,
+        AND application_name <> 'bellwether-agent'
+        AND usename IS DISTINCT FROM 'bellwether_probe') AS connections,
     current_setting('server_version') AS version
 FROM (SELECT 1) one LEFT JOIN pg_stat_wal_receiver r ON true";
 
@@ -36,16 +38,27 @@ const FOLLOWERS: &str = "
 SELECT application_name, (flush_lsn - '0/0')::bigint AS flushed, state = 'streaming' AS streaming
 FROM pg_stat_replication WHERE flush_lsn IS NOT NULL";
 
-/// Facts that change slowly.
+/// Facts that change slowly; `$1` stands for the engine's extension.
 const SLOW: &str = "
 SELECT (SELECT system_identifier FROM pg_control_system())::text AS system_id,
-    (SELECT sum(pg_database_size(oid))::bigint FROM pg_database) AS bytes";
+    (SELECT sum(pg_database_size(oid))::bigint FROM pg_database) AS bytes,
+    (SELECT name || ' ' || default_version FROM pg_available_extensions WHERE name = '$1')
+        AS library";
 
 const SLOW_EVERY: Duration = Duration::from_secs(10);
 
+/// What changes slowly.
+#[derive(Clone, Default)]
+struct Slow {
+    system_id: Option<String>,
+    bytes: Option<u64>,
+    /// The extension of this node's files.
+    library: Option<String>,
+}
+
 #[derive(Default)]
 pub(super) struct Cache {
-    slow: Option<(Instant, Option<String>, Option<u64>)>,
+    slow: Option<(Instant, Slow)>,
     last_position: Option<Position>,
 }
 
@@ -82,6 +95,7 @@ impl Postgres {
         seen.figures.refuses_data = self.refusing.load(Ordering::Relaxed);
         let mut probe = seen;
         self.add_slow(&mut probe).await;
+        probe.settings = self.look_at_settings().await;
         self.cache.lock().expect("nothing panics while it is held").last_position = probe.position;
         probe
     }
@@ -137,21 +151,27 @@ impl Postgres {
     async fn add_slow(&self, probe: &mut Probe) {
         let known = {
             let cache = self.cache.lock().expect("nothing panics while it is held");
-            cache.slow.clone().filter(|(at, ..)| at.elapsed() < SLOW_EVERY)
+            cache.slow.clone().filter(|(at, _)| at.elapsed() < SLOW_EVERY).map(|(_, slow)| slow)
         };
         let known = match known {
             Some(known) => known,
             None => {
-                let rows = self.sql.query(SLOW).await.unwrap_or_default();
-                let row = rows.first();
-                let system_id = row.and_then(|row| row.get("system_id"));
-                let bytes = row.and_then(|row| row.get::<_, Option<i64>>("bytes"));
-                let fresh = (Instant::now(), system_id, bytes.map(|n| n.max(0) as u64));
+                let extension = self.flavour.extension.as_ref().map_or("", |e| e.name);
+                let question = SLOW.replace("$1", extension);
+                let rows = self.sql.query(&question).await.unwrap_or_default();
+                let fresh = rows.first().map_or_else(Slow::default, |row| Slow {
+                    system_id: row.get("system_id"),
+                    bytes: row.get::<_, Option<i64>>("bytes").map(|n| n.max(0) as u64),
+                    library: row.get("library"),
+                });
                 let mut cache = self.cache.lock().expect("nothing panics while it is held");
-                cache.slow.insert(fresh).clone()
+                cache.slow = Some((Instant::now(), fresh.clone()));
+                fresh
             }
         };
-        (probe.figures.system_id, probe.figures.data_bytes) = (known.1, known.2);
+        probe.figures.system_id = known.system_id;
+        probe.figures.data_bytes = known.bytes;
+        probe.figures.library = known.library;
     }
 }
 

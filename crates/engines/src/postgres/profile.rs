@@ -1,7 +1,8 @@
 //! PostgreSQL's facts.
 
 use bellwether_model::engine::{
-    Capabilities, EnginePorts, EngineProfile, ReplicationFact, TopologyFact,
+    Capabilities, EnginePorts, EngineProfile, ExampleTemplate, LogFacts, ReplicationFact,
+    TopologyFact, TopologyPicture,
 };
 
 /// The stored name.
@@ -19,6 +20,7 @@ pub fn profile() -> EngineProfile {
                 name: "single".to_owned(),
                 title: "Single".to_owned(),
                 summary: "One primary and no copy; replicas can be added later.".to_owned(),
+                picture: TopologyPicture::Single,
                 nodes_min: 1,
                 nodes_max: 1,
             },
@@ -29,6 +31,7 @@ pub fn profile() -> EngineProfile {
                     "One primary accepts writes; each replica is a full copy that serves reads \
                           and can take over."
                         .to_owned(),
+                picture: TopologyPicture::Replicas,
                 nodes_min: 2,
                 nodes_max: 9,
             },
@@ -50,7 +53,51 @@ pub fn profile() -> EngineProfile {
             multi_primary: false,
             sharded: false,
         },
+        parameters: super::parameters::parameters(),
+        owned_parameters: super::parameters::owned(),
+        log: LogFacts::BYTES,
+        user: "app".to_owned(),
+        database: "app".to_owned(),
+        examples: examples(),
+        warnings: Vec::new(),
     }
+}
+
+fn examples() -> Vec<ExampleTemplate> {
+    let example = |name: &str, title: &str, text: &str| ExampleTemplate {
+        name: name.to_owned(),
+        title: title.to_owned(),
+        text: text.replace("{query}", "sslmode=verify-full&sslrootcert=ca.pem"),
+    };
+    vec![
+        example(
+            "psql",
+            "psql",
+            "PGPASSWORD='{password}' psql \"host={hosts} port={ports} user={user} \
+             dbname={database} sslmode=verify-full sslrootcert=ca.pem\"",
+        ),
+        example("uri", "URI", "postgresql://{user}:{password}@{addresses}/{database}?{query}"),
+        example(
+            "jdbc",
+            "JDBC",
+            "jdbc:postgresql://{addresses}/{database}?user={user}&password={password}&{query}",
+        ),
+        example(
+            "python",
+            "Python",
+            "import psycopg\n\nconnection = psycopg.connect(\n    \
+             \"postgresql://{user}:{password}@{addresses}/{database}?{query}\"\n)",
+        ),
+        example(
+            "node",
+            "Node.js",
+            "import fs from 'node:fs';\nimport pg from 'pg';\n\n\
+             const client = new pg.Client({\n  \
+             host: '{host}', port: {port}, user: '{user}', password: '{password}',\n  \
+             database: '{database}', ssl: { ca: fs.readFileSync('ca.pem') },\n});\n\
+             await client.connect();",
+        ),
+    ]
 }
 
 fn replication_modes() -> Vec<ReplicationFact> {

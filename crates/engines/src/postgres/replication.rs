@@ -1,6 +1,5 @@
 //! Copies, followers, and who has to confirm a commit.
 
-use std::io::Write as _;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -14,11 +13,13 @@ use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Member;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-use super::config::{at, conninfo, synchronous_names};
+use super::config::{conninfo, synchronous_names};
 use super::{
-    COPIED, Postgres, REPLICATION_USER, data, former_data, log_directory, new_data, process,
+    COPIED, OS_USER, Postgres, REPLICATION_USER, data, former_data, log_directory, new_data,
     rewinding, slot, timelines,
 };
+use crate::files::{DATA, at, remove, remove_file};
+use crate::process::NO_ROOM;
 
 /// When a configuration's settings became active.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +54,7 @@ impl Postgres {
             self.ask_source(assignment, upstream).await?;
             remove(data())?;
         }
-        process::own_directory(Path::new("/data"))?;
+        OS_USER.own_directory(Path::new(DATA))?;
         let mut command = self.command("pg_basebackup");
         command
             .env("PGOPTIONS", "-c wal_sender_timeout=0")
@@ -76,7 +77,7 @@ impl Postgres {
         let status = child.wait().await;
         if !status.is_ok_and(|status| status.success()) {
             remove(new_data())?;
-            if said.contains(process::NO_ROOM) {
+            if said.contains(NO_ROOM) {
                 // Every attempt copies as much as there is room for.
                 return Err(Failure::permanent(
                     "the node's disk is full: it is too small for a copy of the data",
@@ -90,7 +91,7 @@ impl Postgres {
         self.run(&mut verify, "the copy is not what was sent").await?;
         write_signal(new_data())?;
         match order {
-            Some(order) => write_durably(&new_data().join(COPIED), &order.token)?,
+            Some(order) => OS_USER.write_durably(&new_data().join(COPIED), &order.token)?,
             // Whoever it was copied from may have been a copy itself.
             None => remove_file(&new_data().join(COPIED))?,
         }
@@ -315,7 +316,7 @@ async fn follow_progress(
 }
 
 pub(super) fn write_signal(directory: &Path) -> Result<(), Failure> {
-    write_durably(&directory.join("standby.signal"), "")
+    OS_USER.write_durably(&directory.join("standby.signal"), "")
 }
 
 /// Whether a complete copy under this order waits to be put in place.
@@ -337,34 +338,4 @@ fn put_in_place(order: Option<&CopyOrder>) -> Result<(), Failure> {
     }
     std::fs::rename(new_data(), data()).map_err(|e| at(data(), &e))?;
     remove_file(rewinding())
-}
-
-/// Makes a file of the engine's with this text that a power cut does not undo.
-pub(super) fn write_durably(path: &Path, text: &str) -> Result<(), Failure> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut options = std::fs::OpenOptions::new();
-    let file = options.create(true).write(true).truncate(true).mode(0o600).open(path);
-    let written = file.and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
-    });
-    written.map_err(|e| at(path, &e))?;
-    process::give_to_engine(path)?;
-    let directory = path.parent().unwrap_or(path);
-    let synced = std::fs::File::open(directory).and_then(|directory| directory.sync_all());
-    synced.map_err(|e| at(directory, &e))
-}
-
-pub(super) fn remove_file(path: &Path) -> Result<(), Failure> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(at(path, &error)),
-        _ => Ok(()),
-    }
-}
-
-pub(super) fn remove(path: &Path) -> Result<(), Failure> {
-    match std::fs::remove_dir_all(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(at(path, &error)),
-        _ => Ok(()),
-    }
 }

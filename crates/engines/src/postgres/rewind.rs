@@ -11,8 +11,9 @@ use tracing::{info, warn};
 
 use super::config::conninfo;
 use super::driver::parse_lsn;
-use super::replication::{STATE, remove_file, write_durably, write_signal};
-use super::{Postgres, REWIND_USER, conf, data, rewinding};
+use super::replication::{STATE, write_signal};
+use super::{OS_USER, Postgres, REWIND_USER, conf, data, rewinding};
+use crate::files::remove_file;
 
 /// Starting a former primary to end its crash recovery.
 const RECOVERY_MAX: Duration = Duration::from_secs(600);
@@ -56,7 +57,7 @@ impl Postgres {
             return Ok(Repair::CatchUp);
         }
         self.keep_diverged(assignment.group.term, fork(&plan)).await;
-        write_durably(rewinding(), "")?;
+        OS_USER.write_durably(rewinding(), "")?;
         match self.rewind(assignment, upstream, false).await {
             Ok(said) => {
                 write_signal(data())?;

@@ -11,6 +11,12 @@ use super::socket;
 /// A statement of the agent takes at most so long, unless it says otherwise.
 const STATEMENT_MAX: Duration = Duration::from_secs(2);
 
+/// No wait of the agent is for a replica's confirmation, none of its work for room, and none of its
+/// questions for the log.
+const OPTIONS: &str = "-c synchronous_commit=local -c statement_timeout=0 -c lock_timeout=0 \
+                       -c idle_session_timeout=0 -c default_transaction_read_only=off \
+                       -c log_min_duration_statement=-1 -c log_statement=none";
+
 /// Opening a connection.
 const CONNECT_MAX: Duration = Duration::from_secs(1);
 
@@ -29,7 +35,7 @@ impl Session {
         *self.client.lock().await = None;
     }
 
-    async fn connect(&self) -> Result<Client, Failure> {
+    async fn connect(&self, options: &str) -> Result<Client, Failure> {
         let mut config = Config::new();
         config
             .host_path(socket())
@@ -37,11 +43,7 @@ impl Session {
             .user("postgres")
             .dbname("postgres")
             .application_name("bellwether-agent")
-            // No wait of the agent is for a replica's confirmation, and none of its work for room.
-            .options(
-                "-c synchronous_commit=local -c statement_timeout=0 \
-                 -c default_transaction_read_only=off",
-            );
+            .options(options);
         let connecting = tokio::time::timeout(CONNECT_MAX, config.connect(NoTls));
         let (client, connection) = match connecting.await {
             Ok(Ok(pair)) => pair,
@@ -59,6 +61,15 @@ impl Session {
             Box::pin(async move { client.query(&text, &[]).await })
         })
         .await
+    }
+
+    /// Runs a query in a session that is like a client's: the settings it sees are everybody's.
+    pub(super) async fn query_as_client(&self, text: &str) -> Result<Vec<Row>, Failure> {
+        let client = self.connect("").await?;
+        match tokio::time::timeout(STATEMENT_MAX, client.query(text, &[])).await {
+            Ok(rows) => rows.map_err(|error| of(&error)),
+            Err(_) => Err(Failure::transient("the engine does not answer")),
+        }
     }
 
     /// Runs statements without results.
@@ -82,7 +93,7 @@ impl Session {
         let mut slot = self.client.lock().await;
         let client = match slot.take().filter(|client| !client.is_closed()) {
             Some(client) => client,
-            None => self.connect().await?,
+            None => self.connect(OPTIONS).await?,
         };
         let result = tokio::time::timeout(limit, run(&client)).await;
         match result {

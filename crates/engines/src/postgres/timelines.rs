@@ -14,9 +14,9 @@ use bellwether_contracts::Failure;
 use bellwether_model::Term;
 use bellwether_model::replication::Position;
 
-use super::config::at;
+use super::OS_USER;
 use super::driver::parse_lsn;
-use super::process;
+use crate::files::at;
 
 /// What a reservation says; a real history names a reason.
 const WORDS: &str = "reserved by bellwether";
@@ -31,7 +31,7 @@ pub(super) fn reserve(log: &Path, current: u64, term: Term) -> Result<(), Failur
         let path = history(log, timeline);
         if !path.exists() {
             std::fs::write(&path, format!("1\t0/1\t{WORDS}\n")).map_err(|e| at(&path, &e))?;
-            process::give_to_engine(&path)?;
+            OS_USER.give(&path)?;
         }
     }
     Ok(())

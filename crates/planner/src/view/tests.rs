@@ -74,6 +74,8 @@ fn sketch_node(cluster: &Cluster, ordinal: u32, count: u32) -> (Node, Seen, Repo
         joined_at: None,
         target,
         copy: None,
+        settings: Default::default(),
+        drill: None,
     };
     let follower = |ordinal| Follower {
         node: node_id(ordinal),
@@ -101,10 +103,11 @@ fn sketch_node(cluster: &Cluster, ordinal: u32, count: u32) -> (Node, Seen, Repo
         transactions: None,
         drained: false,
         surrendered: None,
-        disk_hangs: false,
         copied: None,
         keeps_former: false,
         diverged: Vec::new(),
+        settings: None,
+        disk_hangs: false,
         engine: EngineFigures::default(),
         host: HostFigures::default(),
     };
@@ -119,6 +122,7 @@ fn sketch_node(cluster: &Cluster, ordinal: u32, count: u32) -> (Node, Seen, Repo
         surrendered: None,
         open_sessions: None,
         round_trip_ms: None,
+        gaps: Vec::new(),
         worker_age_ms: Some(50),
         worker: Some(worker),
     };
@@ -146,9 +150,11 @@ impl Sketch {
         });
         View {
             cluster: self.cluster.clone(),
+            log: bellwether_model::engine::LogFacts::BYTES,
             nodes: nodes.collect(),
             operation: None,
             queued: Vec::new(),
+            now: Timestamp::from_millis(0),
             server_age_ms: 60_000,
             last_failover_age_ms: None,
             failovers_lately: 0,

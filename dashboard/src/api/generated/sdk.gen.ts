@@ -2,7 +2,7 @@
 
 import type { Client, Options as Options2, TDataShape } from './client';
 import { client } from './client.gen';
-import type { DeleteV1ClustersByClusterData, DeleteV1ClustersByClusterErrors, DeleteV1ClustersByClusterResponses, DeleteV1SessionsCurrentData, DeleteV1SessionsCurrentErrors, DeleteV1SessionsCurrentResponses, DeleteV1TokensByIdData, DeleteV1TokensByIdErrors, DeleteV1TokensByIdResponses, GetV1AuditData, GetV1AuditErrors, GetV1AuditResponses, GetV1ClustersByClusterConnectionData, GetV1ClustersByClusterConnectionErrors, GetV1ClustersByClusterConnectionResponses, GetV1ClustersByClusterData, GetV1ClustersByClusterErrors, GetV1ClustersByClusterNodesByNodeData, GetV1ClustersByClusterNodesByNodeErrors, GetV1ClustersByClusterNodesByNodeResponses, GetV1ClustersByClusterNodesData, GetV1ClustersByClusterNodesErrors, GetV1ClustersByClusterNodesResponses, GetV1ClustersByClusterResponses, GetV1ClustersData, GetV1ClustersErrors, GetV1ClustersResponses, GetV1EnginesByNameData, GetV1EnginesByNameErrors, GetV1EnginesByNameResponses, GetV1EnginesData, GetV1EnginesErrors, GetV1EnginesResponses, GetV1EventsData, GetV1EventsErrors, GetV1EventsResponse, GetV1EventsResponses, GetV1HealthData, GetV1HealthResponses, GetV1MeData, GetV1MeErrors, GetV1MeResponses, GetV1OperationsByIdData, GetV1OperationsByIdErrors, GetV1OperationsByIdResponses, GetV1OperationsData, GetV1OperationsErrors, GetV1OperationsResponses, GetV1ProvidersData, GetV1ProvidersErrors, GetV1ProvidersResponses, GetV1TokensData, GetV1TokensErrors, GetV1TokensResponses, PatchV1ClustersByClusterData, PatchV1ClustersByClusterErrors, PatchV1ClustersByClusterResponses, PostV1ClustersByClusterOperationsData, PostV1ClustersByClusterOperationsErrors, PostV1ClustersByClusterOperationsResponses, PostV1ClustersData, PostV1ClustersErrors, PostV1ClustersResponses, PostV1SessionsData, PostV1SessionsErrors, PostV1SessionsResponses, PostV1TokensData, PostV1TokensErrors, PostV1TokensResponses, PutV1MePasswordData, PutV1MePasswordErrors, PutV1MePasswordResponses } from './types.gen';
+import type { DeleteV1ClustersByClusterData, DeleteV1ClustersByClusterErrors, DeleteV1ClustersByClusterResponses, DeleteV1SessionsCurrentData, DeleteV1SessionsCurrentErrors, DeleteV1SessionsCurrentResponses, DeleteV1TokensByIdData, DeleteV1TokensByIdErrors, DeleteV1TokensByIdResponses, GetV1AuditData, GetV1AuditErrors, GetV1AuditResponses, GetV1ClustersByClusterConnectionData, GetV1ClustersByClusterConnectionErrors, GetV1ClustersByClusterConnectionResponses, GetV1ClustersByClusterData, GetV1ClustersByClusterDrillsData, GetV1ClustersByClusterDrillsErrors, GetV1ClustersByClusterDrillsResponses, GetV1ClustersByClusterErrors, GetV1ClustersByClusterNodesByNodeData, GetV1ClustersByClusterNodesByNodeErrors, GetV1ClustersByClusterNodesByNodeResponses, GetV1ClustersByClusterNodesData, GetV1ClustersByClusterNodesErrors, GetV1ClustersByClusterNodesResponses, GetV1ClustersByClusterParametersData, GetV1ClustersByClusterParametersErrors, GetV1ClustersByClusterParametersResponses, GetV1ClustersByClusterReportsData, GetV1ClustersByClusterReportsErrors, GetV1ClustersByClusterReportsResponses, GetV1ClustersByClusterResponses, GetV1ClustersData, GetV1ClustersErrors, GetV1ClustersResponses, GetV1EnginesByEngineParametersData, GetV1EnginesByEngineParametersErrors, GetV1EnginesByEngineParametersResponses, GetV1EnginesByNameData, GetV1EnginesByNameErrors, GetV1EnginesByNameResponses, GetV1EnginesData, GetV1EnginesErrors, GetV1EnginesResponses, GetV1EventsData, GetV1EventsErrors, GetV1EventsResponse, GetV1EventsResponses, GetV1HealthData, GetV1HealthResponses, GetV1MeData, GetV1MeErrors, GetV1MeResponses, GetV1OperationsByIdData, GetV1OperationsByIdErrors, GetV1OperationsByIdResponses, GetV1OperationsData, GetV1OperationsErrors, GetV1OperationsResponses, GetV1ProvidersData, GetV1ProvidersErrors, GetV1ProvidersResponses, GetV1ReportsByIdData, GetV1ReportsByIdErrors, GetV1ReportsByIdResponses, GetV1TokensData, GetV1TokensErrors, GetV1TokensResponses, PatchV1ClustersByClusterData, PatchV1ClustersByClusterErrors, PatchV1ClustersByClusterResponses, PostV1ClustersByClusterOperationsData, PostV1ClustersByClusterOperationsErrors, PostV1ClustersByClusterOperationsResponses, PostV1ClustersData, PostV1ClustersErrors, PostV1ClustersResponses, PostV1SessionsData, PostV1SessionsErrors, PostV1SessionsResponses, PostV1TokensData, PostV1TokensErrors, PostV1TokensResponses, PutV1MePasswordData, PutV1MePasswordErrors, PutV1MePasswordResponses } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -89,7 +89,8 @@ export const getV1ClustersByCluster = <ThrowOnError extends boolean = true>(opti
 });
 
 /**
- * Change what was asked for: the number of nodes, the replication mode, the timers. With
+ * Change what was asked for: the number of nodes, the replication mode, the timers, the settings
+ * of the engine, when drills begin. With
  * `plan=true` nothing is changed, and the answer is the plans of the operations that would follow.
  */
 export const patchV1ClustersByCluster = <ThrowOnError extends boolean = true>(options: Options<PatchV1ClustersByClusterData, ThrowOnError>) => (options.client ?? client).patch<PatchV1ClustersByClusterResponses, PatchV1ClustersByClusterErrors, ThrowOnError>({
@@ -116,6 +117,20 @@ export const getV1ClustersByClusterConnection = <ThrowOnError extends boolean = 
             type: 'apiKey'
         }],
     url: '/v1/clusters/{cluster}/connection',
+    ...options
+});
+
+/**
+ * The drills of a cluster, also those that were skipped, the newest first. One is asked for as an
+ * operation.
+ */
+export const getV1ClustersByClusterDrills = <ThrowOnError extends boolean = true>(options: Options<GetV1ClustersByClusterDrillsData, ThrowOnError>) => (options.client ?? client).get<GetV1ClustersByClusterDrillsResponses, GetV1ClustersByClusterDrillsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/clusters/{cluster}/drills',
     ...options
 });
 
@@ -163,6 +178,32 @@ export const postV1ClustersByClusterOperations = <ThrowOnError extends boolean =
 });
 
 /**
+ * The settings of a cluster's engine: chosen values, defaults, and where others are in force.
+ */
+export const getV1ClustersByClusterParameters = <ThrowOnError extends boolean = true>(options: Options<GetV1ClustersByClusterParametersData, ThrowOnError>) => (options.client ?? client).get<GetV1ClustersByClusterParametersResponses, GetV1ClustersByClusterParametersErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/clusters/{cluster}/parameters',
+    ...options
+});
+
+/**
+ * The changes of primary of a cluster, the newest first.
+ */
+export const getV1ClustersByClusterReports = <ThrowOnError extends boolean = true>(options: Options<GetV1ClustersByClusterReportsData, ThrowOnError>) => (options.client ?? client).get<GetV1ClustersByClusterReportsResponses, GetV1ClustersByClusterReportsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/clusters/{cluster}/reports',
+    ...options
+});
+
+/**
  * Every engine that can be created.
  */
 export const getV1Engines = <ThrowOnError extends boolean = true>(options?: Options<GetV1EnginesData, ThrowOnError>) => (options?.client ?? client).get<GetV1EnginesResponses, GetV1EnginesErrors, ThrowOnError>({
@@ -172,6 +213,19 @@ export const getV1Engines = <ThrowOnError extends boolean = true>(options?: Opti
             type: 'apiKey'
         }],
     url: '/v1/engines',
+    ...options
+});
+
+/**
+ * The settings of an engine that can be chosen, with defaults and limits for nodes of that size.
+ */
+export const getV1EnginesByEngineParameters = <ThrowOnError extends boolean = true>(options: Options<GetV1EnginesByEngineParametersData, ThrowOnError>) => (options.client ?? client).get<GetV1EnginesByEngineParametersResponses, GetV1EnginesByEngineParametersErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/engines/{engine}/parameters',
     ...options
 });
 
@@ -272,6 +326,19 @@ export const getV1Providers = <ThrowOnError extends boolean = true>(options?: Op
             type: 'apiKey'
         }],
     url: '/v1/providers',
+    ...options
+});
+
+/**
+ * The report of one change of primary, by the id of its operation.
+ */
+export const getV1ReportsById = <ThrowOnError extends boolean = true>(options: Options<GetV1ReportsByIdData, ThrowOnError>) => (options.client ?? client).get<GetV1ReportsByIdResponses, GetV1ReportsByIdErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/reports/{id}',
     ...options
 });
 

@@ -17,6 +17,24 @@ export type Allowed = {
 };
 
 /**
+ * A limit or a default: fixed, or a share of what the node has.
+ */
+export type Amount = {
+    of: 'fixed';
+    value: number;
+} | {
+    divided_by: number;
+    max: number;
+    min: number;
+    of: 'memory';
+} | {
+    divided_by: number;
+    max: number;
+    min: number;
+    of: 'disk';
+};
+
+/**
  * One entry: who did what, from where, and what came of it.
  */
 export type AuditView = {
@@ -56,10 +74,17 @@ export type Changed = ClusterView | Array<Plan>;
  * A new number of nodes or other settings for an existing cluster.
  */
 export type ClusterChange = {
+    drill?: DrillSchedule | null;
     /**
      * The number of nodes wanted; the control loop adds or removes one at a time.
      */
     nodes?: number | null;
+    /**
+     * All chosen settings of the engine: those that are left out get their default.
+     */
+    parameters?: {
+        [key: string]: string;
+    } | null;
     replication?: string | null;
     timers?: TimerProfile | null;
 };
@@ -75,9 +100,11 @@ export type ClusterId = string;
 export type ClusterPhase = 'creating' | 'healthy' | 'degraded' | 'failing_over' | 'unavailable' | 'unknown' | 'failed' | 'deleting';
 
 /**
- * What a person asked for. Written by the API only; every change raises the generation.
+ * What a person asked for; every change raises the generation. Written by the API, but for
+ * settings that an engine refused: the operation that was to change them sets them back.
  */
 export type ClusterSpec = {
+    drill?: DrillSchedule | null;
     /**
      * An engine's name, as listed by `/v1/engines`.
      */
@@ -91,6 +118,12 @@ export type ClusterSpec = {
      * Number of nodes: 1 is a primary alone, more add replicas.
      */
     nodes: number;
+    /**
+     * Chosen settings of the engine, by name; what is not named has its default.
+     */
+    parameters?: {
+        [key: string]: string;
+    };
     /**
      * A provider's name, as listed by `/v1/providers`.
      */
@@ -118,6 +151,7 @@ export type ClusterView = {
     generation: number;
     id: ClusterId;
     name: string;
+    next_drill_at?: Timestamp | null;
     /**
      * Nodes that serve or follow as they should.
      */
@@ -142,6 +176,7 @@ export type ClusterView = {
      */
     sentence: string;
     spec: ClusterSpec;
+    suspicion?: Suspicion | null;
     term: U64;
 };
 
@@ -184,7 +219,7 @@ export type ConnectionExample = {
      */
     endpoint: string;
     /**
-     * `psql`, `jdbc`, `python`, `node`, `uri`.
+     * What it is asked for by, for example `psql` or `uri`; engines differ.
      */
     name: string;
     text: string;
@@ -197,6 +232,32 @@ export type ConnectionExample = {
 export type CreatedToken = {
     secret: string;
     token: TokenView;
+};
+
+/**
+ * What was decided, and why.
+ */
+export type Decision = {
+    /**
+     * Who decided: a user's name, or `bellwether`.
+     */
+    by: string;
+    /**
+     * Why the former primary could no longer accept writes.
+     */
+    fence: string;
+    /**
+     * Who promised the new term, by name.
+     */
+    promised: Array<string>;
+    /**
+     * Its sentence.
+     */
+    reason: string;
+    /**
+     * The number of the rule that decided; 0 when a person asked.
+     */
+    rule: number;
 };
 
 /**
@@ -252,6 +313,58 @@ export type Divergence = {
 };
 
 /**
+ * What is tried.
+ */
+export type DrillKind = 'switchover' | 'failover';
+
+/**
+ * Drills that begin by themselves.
+ */
+export type DrillSchedule = {
+    /**
+     * For the kind `failover`: also in asynchronous replication, where it may lose what was
+     * acknowledged last.
+     */
+    allow_loss?: boolean;
+    kind?: DrillKind;
+    /**
+     * When, in UTC, as cron has it: minute, hour, day of the month, month, day of the week. For
+     * example `0 4 * * 0`: every Sunday at four.
+     */
+    schedule: string;
+};
+
+/**
+ * A drill as the API shows it.
+ */
+export type DrillView = {
+    created_at: Timestamp;
+    due_at?: Timestamp | null;
+    ended_at?: Timestamp | null;
+    /**
+     * The id of its operation.
+     */
+    id: OperationId;
+    kind: DrillKind;
+    loss?: Loss | null;
+    /**
+     * How it ended, or why it was not run, in words.
+     */
+    message: string;
+    report?: OperationId | null;
+    started_by: string;
+    status: OperationStatus;
+    /**
+     * Milliseconds until every node followed again and had its vote.
+     */
+    whole_ms?: number | null;
+    /**
+     * Milliseconds that writes waited.
+     */
+    write_gap_ms?: number | null;
+};
+
+/**
  * The ports of a node. Clients use the first three.
  */
 export type EnginePorts = {
@@ -287,9 +400,18 @@ export type EnginePorts = {
 export type EngineProfile = {
     capabilities: Capabilities;
     /**
+     * The application's database; empty where the engine has none by name.
+     */
+    database: string;
+    /**
      * The least disk a node needs, in bytes.
      */
     disk_min: number;
+    /**
+     * How clients connect, as texts with places to be filled in.
+     */
+    examples: Array<ExampleTemplate>;
+    log?: LogFacts;
     /**
      * The least memory a node needs, in bytes.
      */
@@ -298,6 +420,14 @@ export type EngineProfile = {
      * The stored name, for example `postgresql`.
      */
     name: string;
+    /**
+     * Settings that are not theirs to choose, with the reason.
+     */
+    owned_parameters?: Array<OwnedParameter>;
+    /**
+     * The settings that people may choose.
+     */
+    parameters?: Array<Parameter>;
     ports: EnginePorts;
     /**
      * The replication modes the engine can keep.
@@ -313,9 +443,17 @@ export type EngineProfile = {
     title: string;
     topologies: Array<TopologyFact>;
     /**
+     * The application's user.
+     */
+    user: string;
+    /**
      * The versions that can be created, the default first.
      */
     versions: Array<string>;
+    /**
+     * Weaknesses of the engine that nobody can mend from outside, a sentence each.
+     */
+    warnings: Array<string>;
 };
 
 /**
@@ -346,6 +484,46 @@ export type Event = {
 };
 
 /**
+ * What was known of a primary at one moment: three kinds of evidence that fail independently.
+ */
+export type Evidence = {
+    /**
+     * Its agent says that its engine has died.
+     */
+    engine_died: boolean;
+    /**
+     * The provider says that its machine does not run.
+     */
+    machine_stopped: boolean;
+    node_name: string;
+    /**
+     * Milliseconds since its agent last reported; none when it never did.
+     */
+    report_age_ms?: number | null;
+    seen_at: Timestamp;
+    /**
+     * Evidence of each kind that is older counts as silence.
+     */
+    suspect_after_ms: number;
+    witnesses: Array<Witness>;
+};
+
+/**
+ * A ready-made command or connection string with places to be filled in: `{user}`, `{password}`,
+ * `{database}`, `{port}`, of the first node `{host}`, of every node `{hosts}` (addresses),
+ * `{ports}` and `{addresses}` (with ports), each divided by commas. `ca.pem` is the file of the
+ * certificate.
+ */
+export type ExampleTemplate = {
+    /**
+     * What it is asked for by, for example `psql`.
+     */
+    name: string;
+    text: string;
+    title: string;
+};
+
+/**
  * One field that is wrong.
  */
 export type FieldProblem = {
@@ -368,9 +546,59 @@ export type Health = {
 };
 
 /**
+ * What places in the engine's log (`Position::offset`) count, and what can be had from it.
+ */
+export type LogFacts = {
+    /**
+     * What an engine that died had not sent yet can be read from its disk.
+     */
+    keeps_tail: boolean;
+    /**
+     * A replica that is further behind neither takes over as planned nor serves reads.
+     */
+    lag_max: number;
+    /**
+     * Where nobody has to confirm writes: a loss of more than this is a person's decision.
+     */
+    loss_max: number;
+    unit: LogUnit;
+};
+
+/**
+ * What places in a log count.
+ */
+export type LogUnit = 'bytes' | 'transactions';
+
+/**
+ * What became of writes that were acknowledged before.
+ */
+export type Loss = 'nothing' | 'range' | 'not_known';
+
+/**
+ * The same, with who measured it.
+ */
+export type MeasuredGap = {
+    /**
+     * Milliseconds that a client at this node's endpoint could not write.
+     */
+    ms: number;
+    node: NodeId;
+    node_name: string;
+    /**
+     * Of these, so many may have passed before writes began to wait.
+     */
+    slack_ms: number;
+};
+
+/**
  * A request for an operation on a cluster: `POST /v1/clusters/{id}/operations`.
  */
 export type NewOperation = {
+    /**
+     * For `drill` of a failover: also in asynchronous replication, where it may lose what was
+     * acknowledged last.
+     */
+    allow_loss?: boolean;
     /**
      * For `resync`: go on also where writes wait meanwhile, because fewer replicas are left than
      * have to confirm them.
@@ -384,6 +612,7 @@ export type NewOperation = {
      * For `resync`: copy all data anew, also to a replica that follows or could be made fit to.
      */
     copy?: boolean;
+    drill?: DrillKind | null;
     /**
      * For `switchover`: end transactions that are still open instead of leaving the primary as it
      * is.
@@ -431,6 +660,15 @@ export type NewToken = {
      * What it is for.
      */
     name: string;
+};
+
+/**
+ * A node on which another value is in force.
+ */
+export type NodeDrift = {
+    in_force: string;
+    needs_restart: boolean;
+    node: string;
 };
 
 /**
@@ -503,6 +741,10 @@ export type NodeView = {
      * Bytes of log behind the primary.
      */
     lag_bytes?: number | null;
+    /**
+     * The same where the engine's log counts transactions.
+     */
+    lag_transactions?: number | null;
     machine?: string | null;
     memory_limit?: number | null;
     memory_used?: number | null;
@@ -512,6 +754,10 @@ export type NodeView = {
      */
     operations: Array<Allowed>;
     ordinal: number;
+    /**
+     * Settings of its engine that are not in force as they were asked for.
+     */
+    parameter_drift?: Array<ParameterDrift>;
     phase: NodePhase;
     position?: Position | null;
     provider: string;
@@ -590,9 +836,20 @@ export type OperationId = string;
 /**
  * What an operation does. The names are stored: add, never rename.
  */
-export type OperationKind = 'create_cluster' | 'add_node' | 'remove_node' | 'switchover' | 'failover' | 'rejoin' | 'resync' | 'delete_cluster';
+export type OperationKind = 'create_cluster' | 'add_node' | 'remove_node' | 'switchover' | 'failover' | 'rejoin' | 'resync' | 'reconfigure' | 'drill' | 'delete_cluster';
 
 export type OperationStatus = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled';
+
+/**
+ * A setting that is not a person's to choose, and why.
+ */
+export type OwnedParameter = {
+    name: string;
+    /**
+     * In one sentence.
+     */
+    reason: string;
+};
 
 /**
  * One page of a list.
@@ -622,6 +879,7 @@ export type PageClusterView = {
         generation: number;
         id: ClusterId;
         name: string;
+        next_drill_at?: Timestamp | null;
         /**
          * Nodes that serve or follow as they should.
          */
@@ -646,7 +904,44 @@ export type PageClusterView = {
          */
         sentence: string;
         spec: ClusterSpec;
+        suspicion?: Suspicion | null;
         term: U64;
+    }>;
+    /**
+     * Give it as `after` to get the next page; absent on the last.
+     */
+    next?: string | null;
+};
+
+/**
+ * One page of a list.
+ */
+export type PageDrillView = {
+    items: Array<{
+        created_at: Timestamp;
+        due_at?: Timestamp | null;
+        ended_at?: Timestamp | null;
+        /**
+         * The id of its operation.
+         */
+        id: OperationId;
+        kind: DrillKind;
+        loss?: Loss | null;
+        /**
+         * How it ended, or why it was not run, in words.
+         */
+        message: string;
+        report?: OperationId | null;
+        started_by: string;
+        status: OperationStatus;
+        /**
+         * Milliseconds until every node followed again and had its vote.
+         */
+        whole_ms?: number | null;
+        /**
+         * Milliseconds that writes waited.
+         */
+        write_gap_ms?: number | null;
     }>;
     /**
      * Give it as `after` to get the next page; absent on the last.
@@ -687,6 +982,10 @@ export type PageNodeView = {
          * Bytes of log behind the primary.
          */
         lag_bytes?: number | null;
+        /**
+         * The same where the engine's log counts transactions.
+         */
+        lag_transactions?: number | null;
         machine?: string | null;
         memory_limit?: number | null;
         memory_used?: number | null;
@@ -696,6 +995,10 @@ export type PageNodeView = {
          */
         operations: Array<Allowed>;
         ordinal: number;
+        /**
+         * Settings of its engine that are not in force as they were asked for.
+         */
+        parameter_drift?: Array<ParameterDrift>;
         phase: NodePhase;
         position?: Position | null;
         provider: string;
@@ -778,6 +1081,230 @@ export type PageOperation = {
 };
 
 /**
+ * One page of a list.
+ */
+export type PageReport = {
+    items: Array<{
+        cluster: ClusterId;
+        cluster_name: string;
+        decision: Decision;
+        ended_at?: Timestamp | null;
+        /**
+         * Transactions that turned out to be only with the former primary when it came back.
+         */
+        found_transactions?: number | null;
+        /**
+         * The former primary's name, where there was one.
+         */
+        from?: string | null;
+        /**
+         * The id of the operation that it is of.
+         */
+        id: OperationId;
+        /**
+         * `failover` or `switchover`.
+         */
+        kind: OperationKind;
+        loss: Loss;
+        /**
+         * What is lost, in words.
+         */
+        loss_sentence: string;
+        /**
+         * So much of the log is known to be lost.
+         */
+        lost?: number | null;
+        /**
+         * Each endpoint that has measured it.
+         */
+        measured_by: Array<MeasuredGap>;
+        /**
+         * How it ended, in words.
+         */
+        message: string;
+        /**
+         * So much of the log was saved from the former primary's disk.
+         */
+        rescued?: number | null;
+        /**
+         * What was seen.
+         */
+        seen: Seen;
+        started_at?: Timestamp | null;
+        status: OperationStatus;
+        /**
+         * The new term; 0 while it is not known.
+         */
+        term: U64;
+        /**
+         * What was done, in order, each with when it had ended.
+         */
+        timeline: Array<Phase>;
+        /**
+         * The new primary's name, once it is chosen.
+         */
+        to?: string | null;
+        /**
+         * What `lost` and `rescued` count.
+         */
+        unit?: LogUnit;
+        /**
+         * Of what was acknowledged in the former primary's last so many milliseconds, whatever it had
+         * not yet sent may be lost.
+         */
+        unseen_ms?: number | null;
+        /**
+         * Milliseconds that writes waited at the endpoint that was worst off; none when nobody has
+         * measured it, or they wait still.
+         */
+        write_gap_ms?: number | null;
+    }>;
+    /**
+     * Give it as `after` to get the next page; absent on the last.
+     */
+    next?: string | null;
+};
+
+/**
+ * A setting that people may choose.
+ */
+export type Parameter = {
+    /**
+     * The words of a choice.
+     */
+    choices?: Array<string>;
+    default: ParameterDefault;
+    /**
+     * What it belongs to, for example `Memory`.
+     */
+    group: string;
+    kind: ParameterKind;
+    max?: Amount | null;
+    min?: Amount | null;
+    /**
+     * The engine's own name for it.
+     */
+    name: string;
+    order?: ParameterOrder;
+    /**
+     * The engine takes it only when it starts.
+     */
+    restart: boolean;
+    /**
+     * Numbers that mean something of their own, allowed beside the range.
+     */
+    special?: Array<SpecialValue>;
+    /**
+     * Values are multiples of it, in bytes, milliseconds or the number itself; 0 for any.
+     */
+    step?: number;
+    /**
+     * What it does and when to change it, in plain words.
+     */
+    summary: string;
+    title: string;
+    /**
+     * The engine's versions that have it; empty for all.
+     */
+    versions?: Array<string>;
+};
+
+/**
+ * A new value for a setting.
+ */
+export type ParameterChange = {
+    from: string;
+    name: string;
+    /**
+     * The engine takes it only when it starts.
+     */
+    restart: boolean;
+    to: string;
+};
+
+/**
+ * What it is where nobody chose.
+ */
+export type ParameterDefault = Amount | string;
+
+/**
+ * A value in force that is not what it shall be.
+ */
+export type ParameterDrift = {
+    in_force: string;
+    name: string;
+    /**
+     * It comes into force when the engine is started again.
+     */
+    needs_restart: boolean;
+    wanted: string;
+};
+
+export type ParameterKind = 'integer' | 'number' | 'bytes' | 'duration' | 'boolean' | 'choice';
+
+/**
+ * The order in which nodes must take a new value.
+ */
+export type ParameterOrder = 'any' | 'replica_not_below_primary';
+
+/**
+ * A setting as it is for a cluster, or for one that is to be made.
+ */
+export type ParameterView = {
+    /**
+     * The words of a choice.
+     */
+    choices?: Array<string>;
+    /**
+     * Somebody chose it.
+     */
+    chosen: boolean;
+    /**
+     * The default on a node of this size.
+     */
+    default: string;
+    /**
+     * Nodes on which another value is in force.
+     */
+    differs?: Array<NodeDrift>;
+    group: string;
+    kind: ParameterKind;
+    name: string;
+    /**
+     * What is possible on a node of this size, in words.
+     */
+    range: string;
+    /**
+     * The engine takes it only when it starts.
+     */
+    restart: boolean;
+    summary: string;
+    title: string;
+    /**
+     * What was asked for: the default where nobody chose.
+     */
+    value: string;
+};
+
+/**
+ * One part of a change of primary.
+ */
+export type Phase = {
+    /**
+     * Milliseconds from the beginning to the end of this part.
+     */
+    ended_ms: number;
+    /**
+     * The stored name, for example `fenced`.
+     */
+    name: string;
+    /**
+     * For people.
+     */
+    title: string;
+};
+
+/**
  * The plan of an operation: its steps, its cost, and what would refuse it.
  */
 export type Plan = {
@@ -785,6 +1312,10 @@ export type Plan = {
      * Bytes that would be copied between nodes.
      */
     bytes_copied: number;
+    /**
+     * Settings that would change.
+     */
+    changes?: Array<ParameterChange>;
     /**
      * What would be erased, on which node.
      */
@@ -798,6 +1329,10 @@ export type Plan = {
      * Why it would be refused now; empty when it would not.
      */
     refusals: Array<string>;
+    /**
+     * Nodes whose engine would be started again, in their order.
+     */
+    restarts?: Array<string>;
     steps: Array<PlannedStep>;
     /**
      * What it would do, in one sentence.
@@ -815,12 +1350,18 @@ export type PlannedStep = {
 };
 
 /**
- * How far a node's log reaches: first by history (PostgreSQL's timeline), then by place in it
- * (LSN).
+ * How far a node's data reaches: first by history, then by place in it. Each engine says it in
+ * its own terms, and only places of one cluster are compared:
+ *
+ * - PostgreSQL: its timeline, which a promotion gives the number of the term, and the LSN.
+ * - Valkey, Redis, KeyDB: the term of the primary whose history the data is, which the driver
+ * keeps beside the data, and the replication offset.
+ * - MariaDB, MySQL: the term of the last promotion that the data knows of, and how many
+ * transactions it holds.
  */
 export type Position = {
     /**
-     * Bytes from the beginning of the log.
+     * The place in it, in the unit that the engine's log counts (`LogFacts::unit`).
      */
     offset: number;
     /**
@@ -916,12 +1457,110 @@ export type ReplicationFact = {
 };
 
 /**
+ * A change of primary as the API shows it.
+ */
+export type Report = {
+    cluster: ClusterId;
+    cluster_name: string;
+    decision: Decision;
+    ended_at?: Timestamp | null;
+    /**
+     * Transactions that turned out to be only with the former primary when it came back.
+     */
+    found_transactions?: number | null;
+    /**
+     * The former primary's name, where there was one.
+     */
+    from?: string | null;
+    /**
+     * The id of the operation that it is of.
+     */
+    id: OperationId;
+    /**
+     * `failover` or `switchover`.
+     */
+    kind: OperationKind;
+    loss: Loss;
+    /**
+     * What is lost, in words.
+     */
+    loss_sentence: string;
+    /**
+     * So much of the log is known to be lost.
+     */
+    lost?: number | null;
+    /**
+     * Each endpoint that has measured it.
+     */
+    measured_by: Array<MeasuredGap>;
+    /**
+     * How it ended, in words.
+     */
+    message: string;
+    /**
+     * So much of the log was saved from the former primary's disk.
+     */
+    rescued?: number | null;
+    /**
+     * What was seen.
+     */
+    seen: Seen;
+    started_at?: Timestamp | null;
+    status: OperationStatus;
+    /**
+     * The new term; 0 while it is not known.
+     */
+    term: U64;
+    /**
+     * What was done, in order, each with when it had ended.
+     */
+    timeline: Array<Phase>;
+    /**
+     * The new primary's name, once it is chosen.
+     */
+    to?: string | null;
+    /**
+     * What `lost` and `rescued` count.
+     */
+    unit?: LogUnit;
+    /**
+     * Of what was acknowledged in the former primary's last so many milliseconds, whatever it had
+     * not yet sent may be lost.
+     */
+    unseen_ms?: number | null;
+    /**
+     * Milliseconds that writes waited at the endpoint that was worst off; none when nobody has
+     * measured it, or they wait still.
+     */
+    write_gap_ms?: number | null;
+};
+
+/**
+ * What was seen before it was decided.
+ */
+export type Seen = {
+    evidence?: Evidence | null;
+    /**
+     * In words.
+     */
+    sentence: string;
+};
+
+/**
  * A session: the token is shown this once. Browsers get it as a cookie too.
  */
 export type Session = {
     expires_at: Timestamp;
     token: string;
     user: UserView;
+};
+
+/**
+ * A number with a meaning of its own: `0` is off, `-1` has no limit.
+ */
+export type SpecialValue = {
+    meaning: string;
+    value: number;
 };
 
 /**
@@ -946,6 +1585,23 @@ export type Step = {
 };
 
 export type StepState = 'pending' | 'running' | 'done' | 'failed' | 'skipped';
+
+/**
+ * A primary of which less is heard than should be.
+ */
+export type Suspicion = {
+    evidence: Evidence;
+    node: NodeId;
+    node_name: string;
+    /**
+     * What is thought of it, and what follows.
+     */
+    sentence: string;
+    /**
+     * A replica may be promoted in its place by itself.
+     */
+    will_fail_over: boolean;
+};
 
 /**
  * A named set of timers.
@@ -980,9 +1636,15 @@ export type TopologyFact = {
     name: string;
     nodes_max: number;
     nodes_min: number;
+    picture: TopologyPicture;
     summary: string;
     title: string;
 };
+
+/**
+ * What a topology looks like.
+ */
+export type TopologyPicture = 'single' | 'replicas' | 'multi_primary' | 'shards';
 
 /**
  * Names one user of the server.
@@ -1000,6 +1662,29 @@ export type UserView = {
      */
     must_change_password: boolean;
     name: string;
+};
+
+/**
+ * What one of the others knows of the primary.
+ */
+export type Witness = {
+    /**
+     * Milliseconds since the primary's engine last said something to it, as far as is known.
+     */
+    engine_message_age_ms?: number | null;
+    /**
+     * Milliseconds since the primary last asked it for its lease, as far as is known.
+     */
+    lease_request_age_ms?: number | null;
+    node_name: string;
+    /**
+     * Milliseconds since it last reported; none when it never did.
+     */
+    report_age_ms?: number | null;
+    /**
+     * Its vote counts for the primary's lease.
+     */
+    votes: boolean;
 };
 
 export type U64 = number;
@@ -1361,6 +2046,53 @@ export type GetV1ClustersByClusterConnectionResponses = {
 
 export type GetV1ClustersByClusterConnectionResponse = GetV1ClustersByClusterConnectionResponses[keyof GetV1ClustersByClusterConnectionResponses];
 
+export type GetV1ClustersByClusterDrillsData = {
+    body?: never;
+    path: {
+        /**
+         * id or name
+         */
+        cluster: string;
+    };
+    query?: {
+        /**
+         * At most so many, 1 to 500; 100 when left out.
+         */
+        limit?: number | null;
+        /**
+         * The `next` of the page before.
+         */
+        after?: string | null;
+    };
+    url: '/v1/clusters/{cluster}/drills';
+};
+
+export type GetV1ClustersByClusterDrillsErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+};
+
+export type GetV1ClustersByClusterDrillsError = GetV1ClustersByClusterDrillsErrors[keyof GetV1ClustersByClusterDrillsErrors];
+
+export type GetV1ClustersByClusterDrillsResponses = {
+    /**
+     * done
+     */
+    200: PageDrillView;
+};
+
+export type GetV1ClustersByClusterDrillsResponse = GetV1ClustersByClusterDrillsResponses[keyof GetV1ClustersByClusterDrillsResponses];
+
 export type GetV1ClustersByClusterNodesData = {
     body?: never;
     path: {
@@ -1510,6 +2242,91 @@ export type PostV1ClustersByClusterOperationsResponses = {
 
 export type PostV1ClustersByClusterOperationsResponse = PostV1ClustersByClusterOperationsResponses[keyof PostV1ClustersByClusterOperationsResponses];
 
+export type GetV1ClustersByClusterParametersData = {
+    body?: never;
+    path: {
+        /**
+         * id or name
+         */
+        cluster: string;
+    };
+    query?: never;
+    url: '/v1/clusters/{cluster}/parameters';
+};
+
+export type GetV1ClustersByClusterParametersErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+};
+
+export type GetV1ClustersByClusterParametersError = GetV1ClustersByClusterParametersErrors[keyof GetV1ClustersByClusterParametersErrors];
+
+export type GetV1ClustersByClusterParametersResponses = {
+    /**
+     * done
+     */
+    200: Array<ParameterView>;
+};
+
+export type GetV1ClustersByClusterParametersResponse = GetV1ClustersByClusterParametersResponses[keyof GetV1ClustersByClusterParametersResponses];
+
+export type GetV1ClustersByClusterReportsData = {
+    body?: never;
+    path: {
+        /**
+         * id or name
+         */
+        cluster: string;
+    };
+    query?: {
+        /**
+         * At most so many, 1 to 500; 100 when left out.
+         */
+        limit?: number | null;
+        /**
+         * The `next` of the page before.
+         */
+        after?: string | null;
+    };
+    url: '/v1/clusters/{cluster}/reports';
+};
+
+export type GetV1ClustersByClusterReportsErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+};
+
+export type GetV1ClustersByClusterReportsError = GetV1ClustersByClusterReportsErrors[keyof GetV1ClustersByClusterReportsErrors];
+
+export type GetV1ClustersByClusterReportsResponses = {
+    /**
+     * done
+     */
+    200: PageReport;
+};
+
+export type GetV1ClustersByClusterReportsResponse = GetV1ClustersByClusterReportsResponses[keyof GetV1ClustersByClusterReportsResponses];
+
 export type GetV1EnginesData = {
     body?: never;
     path?: never;
@@ -1538,6 +2355,61 @@ export type GetV1EnginesResponses = {
 };
 
 export type GetV1EnginesResponse = GetV1EnginesResponses[keyof GetV1EnginesResponses];
+
+export type GetV1EnginesByEngineParametersData = {
+    body?: never;
+    path: {
+        /**
+         * its stored name
+         */
+        engine: string;
+    };
+    query?: {
+        /**
+         * A version of the engine; the newest when left out.
+         */
+        version?: string;
+        /**
+         * Memory of a node in bytes, or with a unit: `1GiB`.
+         */
+        memory?: string | null;
+        /**
+         * Disk of a node in bytes, or with a unit.
+         */
+        disk?: string | null;
+    };
+    url: '/v1/engines/{engine}/parameters';
+};
+
+export type GetV1EnginesByEngineParametersErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+    /**
+     * `invalid-field`
+     */
+    422: Problem;
+};
+
+export type GetV1EnginesByEngineParametersError = GetV1EnginesByEngineParametersErrors[keyof GetV1EnginesByEngineParametersErrors];
+
+export type GetV1EnginesByEngineParametersResponses = {
+    /**
+     * done
+     */
+    200: Array<ParameterView>;
+};
+
+export type GetV1EnginesByEngineParametersResponse = GetV1EnginesByEngineParametersResponses[keyof GetV1EnginesByEngineParametersResponses];
 
 export type GetV1EnginesByNameData = {
     body?: never;
@@ -1802,6 +2674,44 @@ export type GetV1ProvidersResponses = {
 };
 
 export type GetV1ProvidersResponse = GetV1ProvidersResponses[keyof GetV1ProvidersResponses];
+
+export type GetV1ReportsByIdData = {
+    body?: never;
+    path: {
+        /**
+         * of the operation
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/v1/reports/{id}';
+};
+
+export type GetV1ReportsByIdErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+};
+
+export type GetV1ReportsByIdError = GetV1ReportsByIdErrors[keyof GetV1ReportsByIdErrors];
+
+export type GetV1ReportsByIdResponses = {
+    /**
+     * done
+     */
+    200: Report;
+};
+
+export type GetV1ReportsByIdResponse = GetV1ReportsByIdResponses[keyof GetV1ReportsByIdResponses];
 
 export type PostV1SessionsData = {
     body: NewSession;

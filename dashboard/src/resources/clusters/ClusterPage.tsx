@@ -20,6 +20,7 @@ import { NodesSkeleton, NodesTable } from '../nodes/NodesTable';
 import { ResyncButton } from '../nodes/ResyncButton';
 import { OperationBanner } from '../operations/OperationBanner';
 import { OperationList } from '../operations/OperationList';
+import { SuspicionNote } from '../reports/SuspicionNote';
 import classes from './clusters.module.css';
 import { messages } from './clusters.messages';
 import { engineTitle, providerTitle, replicationTitle } from './describe';
@@ -62,6 +63,7 @@ export function ClusterPage() {
           </>
         }
       />
+      <SuspicionNote cluster={cluster} />
       <OperationBanner cluster={cluster} />
       <ClusterTabs cluster={cluster} />
     </>

@@ -15,6 +15,7 @@ import { formatAgo } from '../../ui/format';
 import { Status } from '../../ui/Status';
 import { useNow } from '../../ui/useNow';
 import { ConnectionPanel } from '../connection/ConnectionPanel';
+import { DrillsCard } from '../drills/DrillsCard';
 import { NodesGlance } from '../nodes/NodesGlance';
 import { messages as operationMessages } from '../operations/operations.messages';
 import { isEnded, operationLooks, operationTitle } from '../operations/status';
@@ -35,6 +36,7 @@ export function Overview({ cluster }: { cluster: ClusterView }) {
         <div className={classes.stack}>
           <Creation cluster={cluster} />
           <NodesGlance cluster={cluster} />
+          <DrillsCard cluster={cluster} />
           <Latest cluster={cluster} />
         </div>
       </div>

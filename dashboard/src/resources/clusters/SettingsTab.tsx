@@ -9,6 +9,7 @@ import { CopyAction } from '../../ui/CopyText';
 import { Facts } from '../../ui/Facts';
 import { formatMoment } from '../../ui/format';
 import { TrashIcon } from '../../ui/icons';
+import { ParametersCard } from '../parameters/ParametersCard';
 import classes from './clusters.module.css';
 import { messages } from './clusters.messages';
 import { DeleteDialog } from './DeleteDialog';
@@ -43,6 +44,7 @@ export function SettingsTab({ cluster }: { cluster: ClusterView }) {
           ]}
         />
       </Card>
+      <ParametersCard cluster={cluster} />
       <Danger cluster={cluster} />
     </div>
   );

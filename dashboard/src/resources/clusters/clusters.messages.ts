@@ -53,6 +53,7 @@ export const messages = {
     size: 'Each node',
     replication: 'Replication',
     timers: 'Timers',
+    parameters: 'Settings of the engine',
     created: 'Created',
     id: 'Id',
     version: 'Version',

@@ -60,7 +60,7 @@ interface PanelProps {
 
 function Panel({ connection, isRevealed, isWaiting, onReveal }: PanelProps) {
   const [endpoint, setEndpoint] = useState<Endpoint>('read_write');
-  const [client, setClient] = useState('psql');
+  const [client, setClient] = useState('');
   const examples = connection.examples.filter((example) => example.endpoint === endpoint);
   const example = examples.find((one) => one.name === client) ?? examples[0];
   return (
@@ -109,7 +109,9 @@ function Values(props: PanelProps & { addresses: string[] }) {
             ))}
           </span>,
         ],
-        [messages.database, <span className={classes.mono}>{connection.database}</span>],
+        ...(connection.database === ''
+          ? []
+          : [[messages.database, <span className={classes.mono}>{connection.database}</span>] as const]),
         [messages.user, <span className={classes.mono}>{connection.user}</span>],
         [
           messages.password,

@@ -1,5 +1,5 @@
 import { Button, Modal } from '@mantine/core';
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { keepPreviousData, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { type ReactNode, useState } from 'react';
 
 import { planOperation, startOperation } from '../../api/clusters';
@@ -40,7 +40,8 @@ function Body({ cluster, request, action, isDangerous, choices, onClose }: Props
   const [key] = useState(newKey);
   const client = useQueryClient();
   const plan = useQuery({
-    queryKey: ['plan', cluster.id, request.kind, request.node ?? '', key],
+    queryKey: ['plan', cluster.id, JSON.stringify(request), key],
+    placeholderData: keepPreviousData,
     queryFn: () => planOperation(cluster.id, request),
     gcTime: 0,
     staleTime: 0,
@@ -71,7 +72,7 @@ function Body({ cluster, request, action, isDangerous, choices, onClose }: Props
         </Button>
         <Button
           color={isDangerous ? 'red' : undefined}
-          disabled={!plan.data || isRefused}
+          disabled={!plan.data || plan.isPlaceholderData || isRefused}
           loading={start.isPending}
           onClick={() => start.mutate()}
           data-autofocus={isDangerous ? undefined : true}

@@ -1,7 +1,7 @@
 import { Skeleton } from '@mantine/core';
 
 import type { ClusterView, NodeView } from '../../api/types';
-import { formatBytes, formatCpus, formatDuration, formatPercent } from '../../ui/format';
+import { formatBytes, formatCpus, formatDuration, formatLag, formatPercent } from '../../ui/format';
 import { Meter } from '../../ui/Meter';
 import { Status } from '../../ui/Status';
 import table from '../../ui/table.module.css';
@@ -63,7 +63,7 @@ function NodeRow({ cluster, node }: { cluster: ClusterView; node: NodeView }) {
         ))}
       </td>
       <td data-label={columns.lag} className={table.number}>
-        {node.lag_bytes == null ? messages.unknown : formatBytes(node.lag_bytes)}
+        {formatLag(node) ?? messages.unknown}
       </td>
       <td data-label={columns.cpu}>
         <Meter

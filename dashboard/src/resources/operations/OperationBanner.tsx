@@ -4,7 +4,7 @@ import { Link } from '@tanstack/react-router';
 import { useEffect } from 'react';
 
 import { keys } from '../../api/keys';
-import { operationQuery, watchedQuery } from '../../api/queries';
+import { changedQuery, operationQuery, watchedQuery } from '../../api/queries';
 import type { ClusterView, Operation } from '../../api/types';
 import { formatDuration, formatTicking } from '../../ui/format';
 import { CrossIcon } from '../../ui/icons';
@@ -12,27 +12,46 @@ import { StatusDot } from '../../ui/Status';
 import { useNow } from '../../ui/useNow';
 import classes from './OperationBanner.module.css';
 import { messages } from './operations.messages';
-import { isEnded, operationLooks, operationTitle, progressOf } from './status';
+import { changeWords } from './report';
+import { isChangeOfPrimary, isEnded, operationLooks, operationTitle, progressOf } from './status';
 
-/** What moves the cluster now and, afterwards, how it went, until it is dismissed. */
+/**
+ * What moves the cluster now and, afterwards, how it went, until it is dismissed. A change of
+ * primary stays while the former primary comes back: it has a report.
+ */
 export function OperationBanner({ cluster }: { cluster: ClusterView }) {
   const client = useQueryClient();
   const { data: watched } = useQuery(watchedQuery(cluster.id));
+  const { data: changed } = useQuery(changedQuery(cluster.id));
   const current = cluster.operation;
   useEffect(() => {
     if (current) client.setQueryData(keys.watched(cluster.id), current);
   }, [client, cluster.id, current]);
-  const { data: operation } = useQuery({
-    ...operationQuery(watched ?? ''),
-    enabled: watched !== null,
-  });
-  if (!watched || !operation || operation.cluster !== cluster.id) return null;
+  const operation = useOperation(cluster, watched);
+  const change = useOperation(cluster, changed);
+  useEffect(() => {
+    if (operation && isChangeOfPrimary(operation)) {
+      client.setQueryData(keys.changed(cluster.id), operation.id);
+    }
+  }, [client, cluster.id, operation]);
+  const dismiss = ({ id }: Operation) => {
+    for (const key of [keys.watched(cluster.id), keys.changed(cluster.id)]) {
+      if (client.getQueryData(key) === id) client.setQueryData(key, null);
+    }
+  };
   return (
-    <Banner
-      operation={operation}
-      onDismiss={() => client.setQueryData(keys.watched(cluster.id), null)}
-    />
+    <>
+      {change && change.id !== watched && isEnded(change) && (
+        <Banner operation={change} onDismiss={() => dismiss(change)} />
+      )}
+      {operation && <Banner operation={operation} onDismiss={() => dismiss(operation)} />}
+    </>
   );
+}
+
+function useOperation(cluster: ClusterView, id: string | null): Operation | undefined {
+  const { data } = useQuery({ ...operationQuery(id ?? ''), enabled: id !== null });
+  return id !== null && data?.cluster === cluster.id ? data : undefined;
 }
 
 function Banner({ operation, onDismiss }: { operation: Operation; onDismiss: () => void }) {
@@ -43,7 +62,8 @@ function Banner({ operation, onDismiss }: { operation: Operation; onDismiss: () 
   const ended = operation.ended_at ? Date.parse(operation.ended_at) : now;
   const words = isOver
     ? operation.message
-    : messages.stepOf(at, of, title);
+    : [messages.stepOf(at, of, title), ...changeWords(operation)].join(' · ');
+  const hasReport = isOver && isChangeOfPrimary(operation);
   return (
     <section
       className={classes.banner}
@@ -66,7 +86,7 @@ function Banner({ operation, onDismiss }: { operation: Operation; onDismiss: () 
         params={{ name: operation.cluster_name }}
         search={{ tab: 'activity', operation: operation.id }}
       >
-        {messages.watch}
+        {hasReport ? messages.seeReport : messages.watch}
       </Link>
       {isOver && (
         <ActionIcon size={26} aria-label={messages.dismiss} onClick={onDismiss}>

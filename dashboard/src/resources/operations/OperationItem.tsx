@@ -13,11 +13,12 @@ import {
 import { ChevronRightIcon } from '../../ui/icons';
 import { Status } from '../../ui/Status';
 import { useNow } from '../../ui/useNow';
+import { ReportView } from '../reports/ReportView';
 import classes from './operations.module.css';
 import { messages } from './operations.messages';
 import { reportRows } from './report';
 import { StepList } from './StepList';
-import { isEnded, operationLooks, operationTitle } from './status';
+import { isChangeOfPrimary, isEnded, operationLooks, operationTitle } from './status';
 
 interface Props {
   operation: Operation;
@@ -68,7 +69,8 @@ export function OperationItem({ operation, isOpenAtFirst, showCluster }: Props) 
 }
 
 function Details({ operation, showCluster }: { operation: Operation; showCluster: boolean }) {
-  const report = reportRows(operation.state);
+  const hasReport = isChangeOfPrimary(operation) && operation.started_at != null;
+  const report = hasReport ? [] : reportRows(operation.state);
   const why = operation.rule
     ? `${startSentence(operation.reason)} (${messages.rule(operation.rule)})`
     : `${startSentence(operation.reason)} ${messages.startedBy(operation.started_by)}`;
@@ -88,8 +90,14 @@ function Details({ operation, showCluster }: { operation: Operation; showCluster
     rows.push([messages.result, startSentence(operation.message, operation.cluster_name)]);
   }
   return (
-    <div style={{ display: 'grid', gap: 20, alignContent: 'start' }}>
+    <div className={classes.details}>
       <Facts rows={rows} />
+      {hasReport && (
+        <section className={classes.part}>
+          <h3>{messages.report}</h3>
+          <ReportView id={operation.id} />
+        </section>
+      )}
       {report.length > 0 && (
         <section className={classes.part}>
           <h3>{messages.report}</h3>

@@ -1,4 +1,4 @@
-import { formatBytes, formatDuration } from '../../ui/format';
+import { formatBytes, formatCount, formatDuration } from '../../ui/format';
 
 export const messages = {
   title: 'Activity',
@@ -40,12 +40,21 @@ export const messages = {
     drained_ms: 'No transaction was open after',
     surrendered_ms: 'Role given up after',
     serving_ms: 'New primary served after',
+    write_gap_ms: 'Writes waited',
+    gap_before_ms: 'In the drill before',
+    whole_ms: 'Whole again after',
     failure: 'Why it failed',
   } as Record<string, string>,
   stepOf: (at: number, of: number, title: string) => `Step ${at} of ${of}: ${title}`,
   watch: 'Steps',
+  seeReport: 'See the report',
+  lost: (name: string) => `${name} is replaced`,
+  handsOver: (name: string) => `${name} hands over`,
+  promised: (names: string) => `${names} promised`,
+  promoting: (name: string) => `${name} is promoted`,
   dismiss: 'Dismiss',
   nothingLost: 'nothing',
   bytes: formatBytes,
+  transactions: (count: number) => formatCount(count, 'transaction', 'transactions'),
   duration: formatDuration,
 };

@@ -25,6 +25,8 @@ const titles: Record<OperationKind, string> = {
   failover: 'Failover',
   rejoin: 'Rejoin',
   resync: 'Resync',
+  reconfigure: 'Change settings',
+  drill: 'Drill',
   delete_cluster: 'Delete cluster',
 };
 
@@ -34,6 +36,10 @@ export function operationTitle(operation: Pick<Operation, 'kind' | 'node_name'>)
   if (!node_name) return titles[kind];
   return kind === 'failover' ? `${titles[kind]} to ${node_name}` : `${titles[kind]} ${node_name}`;
 }
+
+/** Whether it leaves a report. */
+export const isChangeOfPrimary = (operation: Pick<Operation, 'kind'>): boolean =>
+  operation.kind === 'failover' || operation.kind === 'switchover';
 
 export const isEnded = (operation: Pick<Operation, 'status'>): boolean =>
   operation.status !== 'queued' && operation.status !== 'running';

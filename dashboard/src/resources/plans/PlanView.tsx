@@ -12,11 +12,19 @@ export function PlanView({ plan, hideSummary }: { plan: Plan; hideSummary?: bool
   const facts: (readonly [string, ReactNode])[] = [];
   if (touchesWrites) {
     const { write_pause_ms: pause } = plan;
-    facts.push([messages.writes, pause > 0 ? messages.writesPause(pause) : messages.writesGoOn]);
+    const waits = plan.kind === 'drill' ? messages.writesWait : messages.writesPause;
+    facts.push([messages.writes, pause > 0 ? waits(pause) : messages.writesGoOn]);
     facts.push([messages.copies, messages.copiesMin(plan.redundancy_min)]);
   }
   if (plan.bytes_copied > 0) {
     facts.push([messages.copied, messages.copiedBytes(plan.bytes_copied)]);
+  }
+  const { changes = [], restarts = [] } = plan;
+  if (changes.length > 0) {
+    facts.push([
+      messages.restarts,
+      restarts.length > 0 ? messages.restartsOf(restarts) : messages.restartsNone,
+    ]);
   }
   return (
     <div className={classes.plan}>
@@ -25,6 +33,22 @@ export function PlanView({ plan, hideSummary }: { plan: Plan; hideSummary?: bool
         <div className={classes.refusals} role="alert">
           <h3 className={classes.heading}>{messages.refused}</h3>
           <Lines lines={plan.refusals} />
+        </div>
+      )}
+      {changes.length > 0 && (
+        <div>
+          <h3 className={classes.heading}>{messages.changes}</h3>
+          <ul className={classes.changes}>
+            {changes.map((change) => (
+              <li key={change.name}>
+                <code>{change.name}</code>
+                <span>
+                  <del>{change.from}</del> → <ins>{change.to}</ins>
+                </span>
+                {change.restart && <span className={classes.note}>{messages.restart}</span>}
+              </li>
+            ))}
+          </ul>
         </div>
       )}
       {facts.length > 0 && <Facts rows={facts} />}

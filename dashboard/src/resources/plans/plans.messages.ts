@@ -4,6 +4,8 @@ export const messages = {
   refused: 'This would be refused now',
   writes: 'Writes',
   writesPause: (ms: number) => `wait about ${formatDuration(ms)}; they are held, not refused`,
+  /** A drill may be of a loss, where sessions end. */
+  writesWait: (ms: number) => `wait about ${formatDuration(ms)}, as in earnest`,
   writesGoOn: 'go on without a pause',
   copies: 'Copies',
   copiesMin: (count: number) =>
@@ -12,6 +14,11 @@ export const messages = {
       : `at least ${formatCount(count, 'copy', 'copies')} beside the primary all the time`,
   copied: 'Copied',
   copiedBytes: (bytes: number) => `about ${formatBytes(bytes)} between nodes`,
+  changes: 'What differs',
+  restart: 'needs a restart',
+  restarts: 'Restarts',
+  restartsOf: (nodes: readonly string[]) => `one after the other: ${nodes.join(', ')}`,
+  restartsNone: 'none: it is taken while the engines run',
   erases: 'Erased for ever',
   steps: 'Steps',
 };

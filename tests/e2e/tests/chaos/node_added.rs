@@ -17,7 +17,11 @@ async fn begin(scene: &Scene) -> anyhow::Result<(NodeView, Operation)> {
         let all = scene.api.operations("orders").await?;
         let now = all.iter().find(|o| o.id == operation.id).context("the operation")?;
         let step = now.step_at().and_then(|at| now.steps.get(at)).context("it has ended")?;
-        ensure!(!["make_machine", "join"].iter().any(|s| step.name.contains(s)), "{}", step.name);
+        ensure!(
+            !["reserve", "acquire", "await_agent"].iter().any(|s| step.name.contains(s)),
+            "{}",
+            step.name
+        );
         crate::scene::container(&new)?;
         Ok(new)
     })

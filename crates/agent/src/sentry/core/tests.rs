@@ -51,6 +51,8 @@ fn assignment(seq: u64, target: Target, voters: &[u32]) -> Assignment {
             },
             size: NodeSize { cpus: 1.0, memory: Bytes::gib(1), disk: Bytes::gib(1) },
             parameters: Default::default(),
+            parameters_version: 0,
+            restart: false,
         },
         timers: TimerProfile::Lan.timers(),
         mode: ReplicationMode::Async,
@@ -63,9 +65,10 @@ fn assignment(seq: u64, target: Target, voters: &[u32]) -> Assignment {
         promise: 1,
         target,
         copy: None,
+        drill: None,
         prepare: false,
         hold: false,
-        read_lag_bytes_max: 0,
+        read_lag_max: 0,
         secrets: Secrets::default(),
     }
 }
@@ -91,6 +94,7 @@ fn serving(term: Term) -> WorkerReport {
         copied: None,
         keeps_former: false,
         diverged: Vec::new(),
+        settings: None,
         disk_hangs: false,
         engine: EngineFigures::default(),
         host: HostFigures::default(),
@@ -295,6 +299,17 @@ fn a_report_says_what_the_kernel_was_told() {
     let gate = core.report(Some(3_000), 1_000).gate;
     assert_eq!((gate.open, gate.term, gate.remaining_ms), (true, 1, Some(2_000)));
     assert!(!core.report(Some(900), 1_000).gate.open);
+}
+
+#[test]
+fn what_the_endpoint_has_measured_is_told_until_it_says_otherwise() {
+    let mut core = primary(&[2]);
+    assert_eq!(core.report(None, 1_000).gaps, []);
+    let gap = WriteGap { term: 2, ms: 240, slack_ms: 0 };
+    core.on_gaps(vec![gap]);
+    for now in [1_100, 9_000] {
+        assert_eq!(core.report(None, now).gaps, [gap], "the server may have been away");
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::PostgresSessions;
 use super::messages::{self, Message, authentication, message};
 use super::scram::{self, Refusal, Shown};
 use super::wire::Client;
-use crate::postgres::{REPLICATION_USER, REWIND_USER, SUPERUSER};
+use crate::postgres::{PROBE_USER, REPLICATION_USER, REWIND_USER, SUPERUSER};
 
 /// The whole of it, as with the engine's `authentication_timeout`.
 const LOGIN_MAX: Duration = Duration::from_secs(60);
@@ -131,7 +131,7 @@ impl PostgresSessions {
     /// Lets the client show that it knows the user's password. `None`: it has gone.
     async fn check(&self, client: &mut Client, user: &[u8]) -> Result<Shown, Option<Refusal>> {
         let malformed = |why| Some(Refusal::Malformed(why));
-        let certificate = self.tls().map(|tls| tls.certificate.clone()).unwrap_or_default();
+        let certificate = self.tls().map(|tls| tls.certificate().to_vec()).unwrap_or_default();
         let offers = format!("{}\0{}\0\0", scram::BOUND, scram::PLAIN);
         say(client, &authentication(10, offers.as_bytes())).await?;
         let body = hear(client).await?;
@@ -186,6 +186,16 @@ async fn read_first(from: &mut (impl AsyncRead + Unpin)) -> Result<(u32, Vec<u8>
 }
 
 impl Startup {
+    /// That of a client of ours.
+    pub(super) fn of(parameters: &[(&str, &str)]) -> Self {
+        let user = parameters.iter().find(|(name, _)| *name == "user");
+        let each = |(name, value): &(&str, &str)| format!("{name}\0{value}\0").into_bytes();
+        Self {
+            user: user.map(|(_, value)| value.as_bytes().to_vec()).unwrap_or_default(),
+            parameters: parameters.iter().flat_map(each).collect(),
+        }
+    }
+
     /// Reads names and values; beside them the names of extensions of the protocol, which are not
     /// sent on.
     fn read(body: &[u8]) -> Option<(Self, Vec<Vec<u8>>)> {
@@ -213,7 +223,7 @@ impl Startup {
     /// endpoint, and later.
     fn rejected(&self) -> Option<String> {
         let user = String::from_utf8_lossy(&self.user);
-        if [SUPERUSER, REPLICATION_USER, REWIND_USER].contains(&user.as_ref()) {
+        if [SUPERUSER, REPLICATION_USER, REWIND_USER, PROBE_USER].contains(&user.as_ref()) {
             return Some(format!(
                 "pg_hba.conf rejects user \"{user}\", who is for the nodes alone"
             ));

@@ -14,7 +14,8 @@ mod enter;
 mod login;
 mod messages;
 mod pass;
-mod scram;
+mod prober;
+pub(super) mod scram;
 mod session;
 mod talk;
 mod wire;
@@ -32,12 +33,14 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tracing::debug;
 
+pub use self::prober::PostgresProber;
+
 use self::login::Came;
 use self::scram::Verifier;
 use self::session::Session;
 use self::wire::Tls;
-use super::config::IDENTITY;
 use super::sql;
+use crate::files::IDENTITY;
 
 /// For so long it is not asked again whether the node's own engine answers.
 const READY_FOR: Duration = Duration::from_secs(1);
@@ -131,6 +134,10 @@ impl PostgresSessions {
 
 #[async_trait]
 impl Sessions for PostgresSessions {
+    fn refusal(&self, words: &str) -> Vec<u8> {
+        messages::fatal("57P03", words)
+    }
+
     async fn is_ready(&self) -> bool {
         // One asks, and the others wait for that answer.
         let mut known = self.ready.lock().await;

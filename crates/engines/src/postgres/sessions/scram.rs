@@ -5,6 +5,8 @@
 //! password. What the client shows by that, its key, is what the endpoint then shows to the
 //! primary. Neither is the password, and without the client there is no key.
 
+use std::num::NonZeroU32;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use ring::rand::SecureRandom as _;
@@ -15,6 +17,9 @@ pub(super) const BOUND: &str = "SCRAM-SHA-256-PLUS";
 
 /// What comes before the client's first message when no channel is bound, and in base64.
 const UNBOUND: (&str, &str) = ("n,,", "biws");
+
+/// As the engine itself has it.
+const ITERATIONS: NonZeroU32 = NonZeroU32::new(4096).expect("not zero");
 
 pub(super) type Key = [u8; 32];
 
@@ -86,6 +91,35 @@ fn xor(one: &Key, other: &Key) -> Key {
 pub(super) struct Shown {
     client_key: Key,
     server_key: Key,
+}
+
+impl Shown {
+    /// What a user of ours can show, whose password the nodes know (`stored`).
+    pub(super) fn by(password: &str) -> Self {
+        let (salted, _) = salted(password);
+        Self { client_key: sign(&salted, "Client Key"), server_key: sign(&salted, "Server Key") }
+    }
+}
+
+/// What the engine is to keep of the password of a user of ours: the same on every node.
+pub(in crate::postgres) fn stored(password: &str) -> String {
+    let (_, salt) = salted(password);
+    let shown = Shown::by(password);
+    format!(
+        "SCRAM-SHA-256${ITERATIONS}:{}${}:{}",
+        BASE64.encode(salt),
+        BASE64.encode(hash(&shown.client_key)),
+        BASE64.encode(shown.server_key)
+    )
+}
+
+/// The salt follows from the password, which is long and random.
+fn salted(password: &str) -> (Key, [u8; 16]) {
+    let salt = *hash(password.as_bytes()).first_chunk::<16>().expect("it is longer");
+    let mut salted = Key::default();
+    let algorithm = ring::pbkdf2::PBKDF2_HMAC_SHA256;
+    ring::pbkdf2::derive(algorithm, ITERATIONS, &salt, password.as_bytes(), &mut salted);
+    (salted, salt)
 }
 
 /// Why a client is not let in.
@@ -216,16 +250,13 @@ impl<'a> Client<'a> {
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroU32;
-
     use super::*;
 
     /// What PostgreSQL would store of that password.
     fn verifier(password: &str) -> Verifier {
         let (salt, mut salted) = ([7; 16], Key::default());
-        let rounds = NonZeroU32::new(4096).expect("not zero");
         let algorithm = ring::pbkdf2::PBKDF2_HMAC_SHA256;
-        ring::pbkdf2::derive(algorithm, rounds, &salt, password.as_bytes(), &mut salted);
+        ring::pbkdf2::derive(algorithm, ITERATIONS, &salt, password.as_bytes(), &mut salted);
         let stored = hash(&sign(&salted, "Client Key"));
         let text = format!(
             "SCRAM-SHA-256$4096:{}${}:{}",
@@ -238,9 +269,8 @@ mod tests {
 
     fn shown(password: &str) -> Shown {
         let mut salted = Key::default();
-        let rounds = NonZeroU32::new(4096).expect("not zero");
         let algorithm = ring::pbkdf2::PBKDF2_HMAC_SHA256;
-        ring::pbkdf2::derive(algorithm, rounds, &[7; 16], password.as_bytes(), &mut salted);
+        ring::pbkdf2::derive(algorithm, ITERATIONS, &[7; 16], password.as_bytes(), &mut salted);
         Shown { client_key: sign(&salted, "Client Key"), server_key: sign(&salted, "Server Key") }
     }
 
@@ -270,6 +300,19 @@ mod tests {
             let server = Server::begin(PLAIN, &client.first(), verifier, b"").expect("begun");
             let last = client.last(server.first()).expect("an answer");
             assert_eq!(server.end(&last).err(), Some(Refusal::Wrong));
+        }
+    }
+
+    #[test]
+    fn a_user_of_ours_fits_what_the_engine_is_to_keep_of_it() {
+        let known = Shown::by("long and random");
+        let verifier = |password| Verifier::parse(&stored(password)).expect("a verifier");
+        for (password, fits) in [("long and random", true), ("another", false)] {
+            let mut client = Client::new(&known);
+            let server = Server::begin(PLAIN, &client.first(), verifier(password), b"");
+            let server = server.expect("begun");
+            let last = client.last(server.first()).expect("an answer");
+            assert_eq!(server.end(&last).is_ok(), fits);
         }
     }
 

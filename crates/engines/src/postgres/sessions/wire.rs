@@ -4,15 +4,14 @@
 use std::io;
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
+use tokio_rustls::{client, server};
+
+use crate::tls::Ends;
 
 /// What clients that begin with TLS at once have to name (PostgreSQL's manual, "SSL Session
 /// Encryption").
@@ -31,47 +30,21 @@ pub(super) enum Server {
 }
 
 /// Who this node is to clients, and whom it believes.
-pub(super) struct Tls {
-    acceptor: TlsAcceptor,
-    connector: TlsConnector,
-    /// The hash of the certificate, which clients may bind to.
-    pub(super) certificate: Vec<u8>,
-}
+pub(super) struct Tls(Ends);
 
 impl Tls {
     /// Reads certificate, key and authority of that directory.
     pub(super) fn read(directory: &Path) -> io::Result<Self> {
-        let wrong = io::Error::other::<Box<dyn std::error::Error + Send + Sync>>;
-        let certificates: Vec<CertificateDer<'static>> =
-            CertificateDer::pem_file_iter(directory.join("engine.pem"))
-                .map_err(|e| wrong(e.into()))?
-                .collect::<Result<_, _>>()
-                .map_err(|e| wrong(e.into()))?;
-        let own = certificates.first().ok_or_else(|| wrong("engine.pem is empty".into()))?;
-        // The authority signs with SHA-256, which is then what is bound to (RFC 5929).
-        let hash = ring::digest::digest(&ring::digest::SHA256, own).as_ref().to_vec();
-        let key = PrivateKeyDer::from_pem_file(directory.join("engine.key"));
-        let key = key.map_err(|e| wrong(e.into()))?;
-        let mut server = ServerConfig::builder()
-            .with_no_client_auth()
-            .with_single_cert(certificates, key)
-            .map_err(|e| wrong(e.into()))?;
-        server.alpn_protocols = vec![ALPN.to_vec()];
-        // Sessions of databases live long; tickets are two more messages for each.
-        server.send_tls13_tickets = 0;
-        let mut roots = RootCertStore::empty();
-        let authority = CertificateDer::from_pem_file(directory.join("ca.pem"));
-        roots.add(authority.map_err(|e| wrong(e.into()))?).map_err(|e| wrong(e.into()))?;
-        let client = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-        Ok(Self {
-            acceptor: TlsAcceptor::from(Arc::new(server)),
-            connector: TlsConnector::from(Arc::new(client)),
-            certificate: hash,
-        })
+        Ends::read(directory, &[ALPN]).map(Self)
+    }
+
+    /// The hash of the certificate, which clients may bind to (RFC 5929).
+    pub(super) fn certificate(&self) -> &[u8] {
+        &self.0.certificate
     }
 
     pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<Client> {
-        self.acceptor.accept(stream).await.map(Box::new)
+        self.0.acceptor.accept(stream).await.map(Box::new)
     }
 
     /// Turns a connection to an engine of that name into an encrypted one.
@@ -81,7 +54,7 @@ impl Tls {
             return Err(io::Error::other("the engine does not speak TLS"));
         }
         let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
-        let stream = self.connector.connect(name, stream).await?;
+        let stream = self.0.connector.connect(name, stream).await?;
         Ok(Server::Tls(Box::new(stream)))
     }
 }

@@ -1,4 +1,4 @@
-import { useId } from 'react';
+import { type ReactNode, useId } from 'react';
 
 import classes from './create.module.css';
 
@@ -6,6 +6,7 @@ export interface Choice {
   value: string;
   title: string;
   text?: string;
+  picture?: ReactNode;
   /** Why it cannot be chosen. */
   reason?: string;
 }
@@ -41,6 +42,7 @@ export function Choices({ label, name, choices, value, error, onChange }: Props)
             />
             <span className={classes.choiceTitle}>{choice.title}</span>
             {choice.text && <span className={classes.choiceText}>{choice.text}</span>}
+            {choice.picture && <span className={classes.choicePicture}>{choice.picture}</span>}
             {choice.reason && <span className={classes.choiceReason}>{choice.reason}</span>}
           </label>
         ))}

@@ -70,6 +70,11 @@ export function settingsOf(draft: Draft, catalogue: Catalogue, upTo: StepName = 
     all.push([words.replication, replicationTitle(spec.replication, engine), 'topology']);
     all.push([words.timers, timerWords[spec.timers], 'topology']);
   }
+  const chosen = Object.entries(spec.parameters);
+  if (chosen.length > 0) {
+    const shown = chosen.map(([name, value]) => `${name} ${value}`).join(', ');
+    all.push([words.parameters, shown, 'topology']);
+  }
   const last = stepNames.indexOf(upTo);
   return all.filter(([, value, step]) => value !== '' && stepNames.indexOf(step) <= last);
 }

@@ -22,6 +22,7 @@ export const messages = {
     version: 'Version',
     versionHelp: 'The first is the one to take unless an application asks for another.',
     none: 'This server has no engine to offer.',
+    warnings: 'Known weaknesses',
   },
   machines: {
     title: 'Where, and how large?',

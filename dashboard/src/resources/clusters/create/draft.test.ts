@@ -32,6 +32,7 @@ describe('the wizard', () => {
       size: { cpus: 1, memory: GIB, disk: 5 * GIB },
       replication: 'async',
       timers: 'lan',
+      parameters: {},
     });
   });
 

@@ -29,6 +29,8 @@ export interface Draft {
   acks: Entry;
   timers: TimerProfile;
   name: string;
+  /** Chosen settings of the engine. */
+  parameters: Record<string, string>;
 }
 
 export interface Catalogue {
@@ -47,6 +49,7 @@ const fieldSteps: Record<string, StepName> = {
   nodes: 'topology',
   replication: 'topology',
   timers: 'topology',
+  parameters: 'topology',
   name: 'name',
 };
 
@@ -104,6 +107,7 @@ export function firstDraft(catalogue: Catalogue): Draft {
     acks: 1,
     timers: 'lan',
     name: '',
+    parameters: {},
   };
 }
 
@@ -124,6 +128,7 @@ export function toSpec(draft: Draft): ClusterSpec {
     // Nobody confirms where nobody follows.
     replication: replicated ? mode : 'async',
     timers: draft.timers,
+    parameters: draft.parameters,
   };
 }
 

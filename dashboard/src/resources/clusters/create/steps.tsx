@@ -2,7 +2,9 @@ import { Button, NumberInput, Select, TextInput } from '@mantine/core';
 
 import type { TimerProfile } from '../../../api/types';
 import { formatBytes, GIB } from '../../../ui/format';
+import { AdvancedParameters } from '../../parameters/AdvancedParameters';
 import { timerWords } from '../status';
+import { TopologyHint } from '../topology/TopologyHint';
 import { Choices } from './Choices';
 import classes from './create.module.css';
 import { messages } from './create.messages';
@@ -15,6 +17,7 @@ import {
   nodesMost,
   providerOf,
   sizeBounds,
+  toSpec,
 } from './draft';
 
 export interface StepProps {
@@ -48,6 +51,7 @@ export function EngineStep({ draft, catalogue, errors, onChange }: StepProps) {
             engine: name,
             version: chosen?.versions[0] ?? '',
             mode: chosen?.replication_modes[0]?.name ?? 'async',
+            parameters: {},
           });
         }}
       />
@@ -60,6 +64,13 @@ export function EngineStep({ draft, catalogue, errors, onChange }: StepProps) {
         error={errors.version}
         onChange={(version) => onChange({ version: version ?? '' })}
       />
+      {engine && engine.warnings.length > 0 && (
+        <ul className={classes.warnings} aria-label={words.warnings}>
+          {engine.warnings.map((warning) => (
+            <li key={warning}>{warning}</li>
+          ))}
+        </ul>
+      )}
     </>
   );
 }
@@ -168,10 +179,11 @@ export function TopologyStep({ draft, catalogue, errors, onChange }: StepProps) 
         label={words.topology}
         name="topology"
         value={current?.name ?? ''}
-        choices={topologies.map(({ name, title, summary }) => ({
+        choices={topologies.map(({ name, title, summary, picture }) => ({
           value: name,
           title,
           text: summary,
+          picture: <TopologyHint picture={picture} />,
         }))}
         onChange={(name) => {
           const chosen = topologies.find((one) => one.name === name);
@@ -228,6 +240,12 @@ export function TopologyStep({ draft, catalogue, errors, onChange }: StepProps) 
           />
         </>
       )}
+      <AdvancedParameters
+        spec={toSpec(draft)}
+        chosen={draft.parameters}
+        errors={errors}
+        onChange={(parameters) => onChange({ parameters })}
+      />
     </>
   );
 }

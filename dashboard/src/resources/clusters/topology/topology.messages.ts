@@ -1,9 +1,11 @@
 import type { NodeView } from '../../../api/types';
-import { formatBytes, formatCount } from '../../../ui/format';
+import { formatCount, formatLag } from '../../../ui/format';
 import { healthLooks, roleOf } from '../../nodes/status';
 
-const behind = (node: NodeView) =>
-  node.lag_bytes == null ? 'lag unknown' : `${formatBytes(node.lag_bytes)} behind`;
+const behind = (node: NodeView) => {
+  const lag = formatLag(node);
+  return lag === undefined ? 'lag unknown' : `${lag} behind`;
+};
 
 export const messages = {
   title: (name: string) => `Topology of ${name}`,

@@ -1,5 +1,4 @@
-//! What the engine alone needs: a bare primary and replica, the primary killed, the replica
-//! promoted at once by a session that waits for nothing else, and the writer told where to go.
+//! PostgreSQL's floor.
 
 use std::time::{Duration, Instant};
 

@@ -1,0 +1,41 @@
+//! MariaDB's words.
+
+use mysql_async::Row;
+
+use super::gtid;
+use crate::mysql_family::session::text;
+use crate::mysql_family::words::Words;
+
+pub(super) static WORDS: Words = Words {
+    process: "mariadbd",
+    program: "/usr/sbin/mariadbd",
+    logged: "SELECT @@global.gtid_binlog_pos AS logged",
+    place: |row| ids(row, "logged"),
+    replica_status: "SHOW ALL SLAVES STATUS",
+    received: |row| ids(row, "Gtid_IO_Pos"),
+    source_host: "Master_Host",
+    is_receiving: "Slave_IO_Running",
+    is_applying: "Slave_SQL_Running",
+    read_file: "Master_Log_File",
+    read_place: "Read_Master_Log_Pos",
+    heartbeats: None,
+    stop_receiving: "STOP SLAVE IO_THREAD",
+    start_receiving: "START SLAVE IO_THREAD",
+    stop: "STOP SLAVE",
+    reset: "RESET SLAVE ALL",
+    requires_setting: "rpl_semi_sync_master_enabled",
+    confirms_setting: "rpl_semi_sync_slave_enabled",
+    confirms: "SELECT @@global.rpl_semi_sync_slave_enabled AS enabled, \
+               (SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS \
+                WHERE VARIABLE_NAME = 'RPL_SEMI_SYNC_SLAVE_STATUS') AS status",
+    running_ms: "p.TIME_MS",
+    bytes: "SELECT CAST(SUM(FILE_SIZE) AS UNSIGNED) AS bytes \
+            FROM information_schema.INNODB_SYS_TABLESPACES",
+    users: "SELECT User AS name FROM mysql.global_priv WHERE User LIKE 'bellwether\\_replica\\_%'",
+    unfence: None,
+    count_setting: None,
+};
+
+fn ids(row: &Row, column: &str) -> bellwether_model::replication::Position {
+    gtid::position(&text(row, column).unwrap_or_default())
+}

@@ -1,0 +1,211 @@
+//! The chosen settings: written for the engine, and compared with what is in force.
+
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use bellwether_contracts::Failure;
+use bellwether_model::Parameter;
+use bellwether_model::parameter::{ParameterKind, ParameterOrder};
+use bellwether_model::settings::{ParameterDrift, SettingsReport};
+use bellwether_protocol::Assignment;
+
+use super::{Postgres, process};
+
+/// Between two looks while everything is as it shall be, and while it is not.
+const LOOK_EVERY: (Duration, Duration) = (Duration::from_secs(10), Duration::from_millis(500));
+
+/// What `pg_controldata` calls the settings in which a replica must not be below its primary.
+const CONTROL: &[(&str, &str)] = &[
+    ("max_connections", "max_connections setting"),
+    ("max_worker_processes", "max_worker_processes setting"),
+    ("max_prepared_transactions", "max_prepared_xacts setting"),
+    ("max_locks_per_transaction", "max_locks_per_xact setting"),
+];
+
+/// What the settings shall be, and what was found last.
+#[derive(Default)]
+pub(super) struct Settings {
+    version: u64,
+    wanted: Vec<(Parameter, String)>,
+    seen: Option<(Instant, SettingsReport)>,
+}
+
+impl Postgres {
+    /// The lines of the configuration file. `floors`: values that a replica has to reach.
+    pub(super) fn chosen_lines(
+        &self,
+        assignment: &Assignment,
+        floors: &[(String, String)],
+    ) -> String {
+        let mut text = String::new();
+        for (parameter, wanted) in self.wanted(assignment) {
+            let floor = floors.iter().find(|(name, _)| *name == parameter.name);
+            let value = match floor {
+                Some((_, floor)) if parameter.amount(floor) > parameter.amount(&wanted) => floor,
+                _ => &wanted,
+            };
+            let _ = writeln!(text, "{} = '{}'", parameter.name, written(&parameter, value));
+        }
+        text
+    }
+
+    fn wanted(&self, assignment: &Assignment) -> Vec<(Parameter, String)> {
+        let engine = &assignment.engine;
+        let all = self.flavour.profile().parameters;
+        let known = all.into_iter().filter(|parameter| parameter.is_in(&self.version));
+        known
+            .map(|parameter| {
+                let value = parameter.effective(&engine.parameters, &engine.size);
+                (parameter, value)
+            })
+            .collect()
+    }
+
+    /// Remembers what the settings shall be; what was found before says nothing of them.
+    pub(super) fn note_settings(&self, assignment: &Assignment) {
+        let wanted = self.wanted(assignment);
+        let mut settings = self.settings.lock().expect("nothing panics while it is held");
+        let version = assignment.engine.parameters_version;
+        if settings.version != version || settings.wanted != wanted {
+            *settings = Settings { version, wanted, seen: None };
+        }
+    }
+
+    /// What is found of the settings next was not found before now.
+    pub(super) fn forget_settings(&self) {
+        self.settings.lock().expect("nothing panics while it is held").seen = None;
+    }
+
+    /// What differs from what shall be, looked at now and then.
+    pub(super) async fn look_at_settings(&self) -> Option<SettingsReport> {
+        let (version, wanted) = {
+            let settings = self.settings.lock().expect("nothing panics while it is held");
+            if let Some((at, report)) = &settings.seen {
+                let (calm, eager) = LOOK_EVERY;
+                let pause = if report.differs.is_empty() { calm } else { eager };
+                if at.elapsed() < pause {
+                    return Some(report.clone());
+                }
+            }
+            if settings.wanted.is_empty() {
+                return None;
+            }
+            (settings.version, settings.wanted.clone())
+        };
+        let report = self.compare(version, &wanted).await.ok()?;
+        let mut settings = self.settings.lock().expect("nothing panics while it is held");
+        if settings.version == version {
+            settings.seen = Some((Instant::now(), report.clone()));
+        }
+        Some(report)
+    }
+
+    async fn compare(
+        &self,
+        version: u64,
+        wanted: &[(Parameter, String)],
+    ) -> Result<SettingsReport, Failure> {
+        let names: Vec<String> = wanted.iter().map(|(p, _)| format!("'{}'", p.name)).collect();
+        let question = format!(
+            "SELECT name, setting, unit, pending_restart FROM pg_settings WHERE name IN ({})",
+            names.join(", ")
+        );
+        let rows = self.sql.query_as_client(&question).await?;
+        let mut report = SettingsReport { version, ..SettingsReport::default() };
+        for row in &rows {
+            let name: String = row.get("name");
+            let Some((parameter, wanted)) = wanted.iter().find(|(p, _)| p.name == name) else {
+                continue;
+            };
+            let unit: Option<String> = row.get("unit");
+            let in_force = read(parameter, row.get("setting"), unit.as_deref());
+            if in_force != *wanted {
+                let needs_restart = parameter.restart || row.get("pending_restart");
+                let wanted = wanted.clone();
+                report.differs.push(ParameterDrift { name, wanted, in_force, needs_restart });
+            }
+        }
+        let reloaded = report.differs.iter().find(|drift| !drift.needs_restart);
+        if let Some(drift) = reloaded {
+            report.refused = self.refusal(&drift.name).await?;
+        }
+        Ok(report)
+    }
+
+    /// Why the engine does not take a value that is in its file; none when it does.
+    async fn refusal(&self, name: &str) -> Result<Option<String>, Failure> {
+        let question = format!(
+            "SELECT error FROM pg_file_settings WHERE name = '{name}' AND NOT applied \
+             AND error IS NOT NULL"
+        );
+        let rows = self.sql.query(&question).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let error: String = row.get("error");
+        Ok(Some(process::said_of(name).unwrap_or_else(|| format!("{name}: {error}"))))
+    }
+
+    /// What this node's data has seen its primary have: less, and it cannot be replayed.
+    pub(super) async fn floors(&self) -> Result<Vec<(String, String)>, Failure> {
+        let known = self.flavour.profile().parameters;
+        let ordered = known.iter().filter(|p| p.order == ParameterOrder::ReplicaNotBelowPrimary);
+        let lines = ordered.filter_map(|p| CONTROL.iter().find(|(name, _)| *name == p.name));
+        let control = self.control().await?;
+        Ok(lines.map(|(name, line)| ((*name).to_owned(), control.line(line).to_owned())).collect())
+    }
+}
+
+/// A canonical value as the engine reads it.
+fn written(parameter: &Parameter, value: &str) -> String {
+    let amount = parameter.amount(value);
+    match (parameter.kind, amount) {
+        (ParameterKind::Bytes, Some(bytes)) if bytes > 0.0 && bytes % 1024.0 == 0.0 => {
+            format!("{}kB", bytes / 1024.0)
+        }
+        (ParameterKind::Bytes, Some(bytes)) if bytes > 0.0 => format!("{bytes}B"),
+        (ParameterKind::Duration, Some(ms)) if ms > 0.0 => format!("{ms}ms"),
+        _ => value.replace('\'', "''"),
+    }
+}
+
+/// A value as the engine tells it, in its canonical form.
+fn read(parameter: &Parameter, setting: &str, unit: Option<&str>) -> String {
+    let factor = match unit.unwrap_or_default() {
+        "8kB" => 8_192.0,
+        "kB" => 1_024.0,
+        "MB" => 1_048_576.0,
+        "s" => 1_000.0,
+        "min" => 60_000.0,
+        _ => 1.0,
+    };
+    match (parameter.kind, setting.parse::<f64>()) {
+        (ParameterKind::Boolean | ParameterKind::Choice, _) | (_, Err(_)) => setting.to_owned(),
+        (_, Ok(number)) if number < 0.0 => parameter.show(number),
+        (_, Ok(number)) => parameter.show(number * factor),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::postgres::parameters::parameters;
+
+    #[test]
+    fn what_is_written_is_read_back_as_the_same() {
+        let find = |name: &str| parameters().into_iter().find(|p| p.name == name).expect("known");
+        for (name, value, text, setting, unit) in [
+            ("shared_buffers", "256MiB", "262144kB", "32768", Some("8kB")),
+            ("max_wal_size", "1GiB", "1048576kB", "1024", Some("MB")),
+            ("temp_file_limit", "-1", "-1", "-1", Some("kB")),
+            ("checkpoint_timeout", "5min", "300000ms", "300", Some("s")),
+            ("log_min_duration_statement", "-1", "-1", "-1", Some("ms")),
+            ("log_min_duration_statement", "0", "0", "0", Some("ms")),
+            ("random_page_cost", "1.1", "1.1", "1.1", None),
+            ("max_connections", "100", "100", "100", None),
+            ("jit", "off", "off", "off", None),
+        ] {
+            let parameter = find(name);
+            assert_eq!(written(&parameter, value), text, "{name}");
+            assert_eq!(read(&parameter, setting, unit), value, "{name}");
+        }
+    }
+}

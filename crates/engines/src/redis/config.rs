@@ -1,0 +1,148 @@
+//! The engine's configuration files, written whole from the assignment.
+
+use std::fmt::Write as _;
+
+use bellwether_contracts::Failure;
+use bellwether_model::Bytes;
+use bellwether_protocol::Assignment;
+
+use super::probe::NOBODY;
+use super::{AGENT_USER, Kind, REPLICATION_USER, Redis, conf, socket};
+
+/// What changed in the files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Changed {
+    pub(super) identity: bool,
+    pub(super) users: bool,
+}
+
+/// Between two pings to replicas, in seconds: so soon they notice a primary that says nothing.
+pub(super) const PING_SECONDS: &str = "1";
+
+impl Redis {
+    pub(super) fn write_config(&self, assignment: &Assignment) -> Result<Changed, Failure> {
+        let user = self.kind.user();
+        user.own_directory(conf())?;
+        user.own_directory(socket())?;
+        let identity = user.take_identity(conf())?;
+        let users =
+            user.write(&conf().join("users.acl"), users(self.kind, assignment).as_bytes())?;
+        user.write(&conf().join("engine.conf"), settings(self.kind, assignment).as_bytes())?;
+        Ok(Changed { identity, users })
+    }
+}
+
+/// For the data: the rest is for what clients send and are sent, for the replication backlog, and
+/// for pages that change while a child writes the data down.
+pub(super) fn memory_for_data(memory: Bytes) -> u64 {
+    memory.0 / 100 * 60
+}
+
+fn settings(kind: Kind, assignment: &Assignment) -> String {
+    let directory = conf().display();
+    let memory = assignment.engine.size.memory;
+    let mut text = format!(
+        "# Written by the agent; changes are overwritten.
+bind * -::*
+protected-mode no
+port 0
+tls-port {port}
+tls-cert-file {directory}/engine.pem
+tls-key-file {directory}/engine.key
+tls-ca-cert-file {directory}/ca.pem
+tls-auth-clients no
+tls-protocols \"TLSv1.2 TLSv1.3\"
+tls-replication yes
+unixsocket {socket}/engine.sock
+unixsocketperm 700
+aclfile {directory}/users.acl
+masteruser {REPLICATION_USER}
+masterauth {password}
+replicaof {nobody} {port_of_nobody}
+replica-read-only yes
+replica-serve-stale-data yes
+replica-ignore-maxmemory yes
+repl-diskless-sync yes
+repl-diskless-sync-delay 0
+repl-diskless-load disabled
+repl-backlog-size {backlog}
+repl-backlog-ttl 0
+repl-timeout 10
+repl-ping-replica-period {PING_SECONDS}
+client-output-buffer-limit replica {replica_buffer} {replica_buffer} 0
+maxmemory {data}
+maxmemory-policy noeviction
+maxclients {clients}
+tcp-keepalive 5
+timeout 0
+daemonize no
+databases 16
+save \"\"
+appendonly yes
+appendfsync everysec
+appendfilename appendonly.aof
+aof-load-truncated yes
+aof-use-rdb-preamble yes
+",
+        port = assignment.engine.ports.private,
+        socket = socket().display(),
+        password = assignment.secrets.replication_password,
+        nobody = NOBODY.0,
+        port_of_nobody = NOBODY.1,
+        backlog = (memory.0 / 16).clamp(1 << 20, 256 << 20),
+        replica_buffer = (memory.0 / 8).max(32 << 20),
+        data = memory_for_data(memory),
+        clients = (memory.0 / (64 << 10)).clamp(1_000, 10_000),
+    );
+    if kind != Kind::KeyDb {
+        text += "appenddirname appendonlydir\nshutdown-timeout 10\n";
+    }
+    for (name, value) in &assignment.engine.parameters {
+        let _ = writeln!(text, "{name} {value}");
+    }
+    text
+}
+
+/// Clients may do what they like with data, and nothing with the engine. Passwords are in here as
+/// hashes.
+fn users(kind: Kind, assignment: &Assignment) -> String {
+    let secrets = &assignment.secrets;
+    // KeyDB is of before channels had permissions of their own, and functions.
+    let (everything, ours) = match kind {
+        Kind::KeyDb => ("~*", ""),
+        Kind::Valkey | Kind::Redis => ("~* &*", " -function|flush -function|restore"),
+    };
+    format!(
+        "user default off\n\
+         user {AGENT_USER} on {agent} {everything} +@all\n\
+         user {REPLICATION_USER} on {replication} +psync +replconf +ping\n\
+         user {app} on {password} {everything} +@all -@admin -migrate{ours}\n",
+        agent = hash(&secrets.rewind_password),
+        replication = hash(&secrets.replication_password),
+        app = secrets.user,
+        password = hash(&secrets.user_password),
+    )
+}
+
+/// `#` and the SHA-256 in hexadecimal digits.
+fn hash(password: &str) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, password.as_bytes());
+    let digits: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("#{digits}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_of_users_are_written_as_hashes() {
+        let known = "#2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
+        assert_eq!(hash("secret"), known);
+    }
+
+    #[test]
+    fn data_gets_a_share_of_the_memory() {
+        assert_eq!(memory_for_data(Bytes(1_000)), 600);
+    }
+}

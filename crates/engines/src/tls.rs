@@ -1,0 +1,52 @@
+//! TLS of an endpoint that understands its engine's protocol: the server to clients, a client to
+//! the primary.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+/// Who this node is to clients, and whom it believes.
+pub(crate) struct Ends {
+    pub(crate) acceptor: TlsAcceptor,
+    pub(crate) connector: TlsConnector,
+    /// The SHA-256 of the certificate, which clients may bind to: with it the authority signs.
+    pub(crate) certificate: Vec<u8>,
+}
+
+impl Ends {
+    /// Reads certificate, key and authority of that directory. `alpn` are the names that clients
+    /// may give the protocol.
+    pub(crate) fn read(directory: &Path, alpn: &[&[u8]]) -> io::Result<Self> {
+        let wrong = io::Error::other::<Box<dyn std::error::Error + Send + Sync>>;
+        let certificates: Vec<CertificateDer<'static>> =
+            CertificateDer::pem_file_iter(directory.join("engine.pem"))
+                .map_err(|e| wrong(e.into()))?
+                .collect::<Result<_, _>>()
+                .map_err(|e| wrong(e.into()))?;
+        let own = certificates.first().ok_or_else(|| wrong("engine.pem is empty".into()))?;
+        let certificate = ring::digest::digest(&ring::digest::SHA256, own).as_ref().to_vec();
+        let key = PrivateKeyDer::from_pem_file(directory.join("engine.key"));
+        let key = key.map_err(|e| wrong(e.into()))?;
+        let mut server = ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(certificates, key)
+            .map_err(|e| wrong(e.into()))?;
+        server.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+        // Sessions of databases live long; tickets are two more messages for each.
+        server.send_tls13_tickets = 0;
+        let mut roots = RootCertStore::empty();
+        let authority = CertificateDer::from_pem_file(directory.join("ca.pem"));
+        roots.add(authority.map_err(|e| wrong(e.into()))?).map_err(|e| wrong(e.into()))?;
+        let client = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        Ok(Self {
+            acceptor: TlsAcceptor::from(Arc::new(server)),
+            connector: TlsConnector::from(Arc::new(client)),
+            certificate,
+        })
+    }
+}

@@ -1,0 +1,48 @@
+//! MySQL's driver on real nodes.
+
+mod mysql_family;
+
+use mysql_family::Engine;
+
+const ENGINE: Engine = Engine {
+    name: "mysql",
+    version: "9.7",
+    process: "mysqld",
+    client: "mysql",
+    verifies: "--ssl-mode=VERIFY_IDENTITY",
+};
+
+#[tokio::test]
+async fn mysql_only_the_clusters_users_get_in_and_only_by_tls() -> anyhow::Result<()> {
+    mysql_family::only_the_clusters_users_get_in_and_only_by_tls(&ENGINE).await
+}
+
+#[tokio::test]
+async fn mysql_a_killed_node_is_replaced_and_comes_back() -> anyhow::Result<()> {
+    mysql_family::a_killed_node_is_replaced_and_comes_back(&ENGINE).await
+}
+
+#[tokio::test]
+async fn mysql_a_dead_engine_is_replaced_again_and_again() -> anyhow::Result<()> {
+    mysql_family::a_dead_engine_is_replaced_again_and_again(&ENGINE).await
+}
+
+#[tokio::test]
+async fn mysql_all_engines_may_die_at_once() -> anyhow::Result<()> {
+    mysql_family::all_engines_may_die_at_once(&ENGINE).await
+}
+
+#[tokio::test]
+async fn mysql_a_planned_change_loses_nothing() -> anyhow::Result<()> {
+    mysql_family::a_planned_change_loses_nothing(&ENGINE).await
+}
+
+#[tokio::test]
+async fn mysql_what_only_a_former_primary_held_is_kept() -> anyhow::Result<()> {
+    mysql_family::what_only_a_former_primary_held_is_kept(&ENGINE).await
+}
+
+#[tokio::test]
+async fn mysql_a_single_one_is_started_again_and_grows() -> anyhow::Result<()> {
+    mysql_family::a_single_one_is_started_again_and_grows(&ENGINE).await
+}
