@@ -4,17 +4,20 @@
 //! Every start has a name, the epoch, which is in every assignment. An agent that was given one by
 //! a start that this store does not know of, or after what it knows of it, says what it was told;
 //! that is taken over before the agent is told anything. Nobody is promoted before every node has
-//! spoken, unless the primary that was learned of serves.
+//! spoken, unless the primary that was learned of serves: then nobody was elected since, and what
+//! others say of its term later was never in force.
 
 use std::sync::Arc;
 
 use bellwether_model::cluster::Handover;
 use bellwether_model::node::NodePhase;
-use bellwether_model::{Cluster, ClusterId, Node, Operation, OperationStatus};
+use bellwether_model::{
+    Cluster, ClusterId, Node, Operation, OperationKind, OperationStatus, Timestamp,
+};
 use bellwether_protocol::Hello;
 use bellwether_protocol::session::Known;
 use bellwether_store::lineage::Lineage;
-use bellwether_store::{Error, Store, Stored, Txn};
+use bellwether_store::{Error, Store, Stored, Txn, nodes};
 use tracing::warn;
 
 use crate::world::World;
@@ -65,42 +68,88 @@ async fn learn_once(world: &Arc<World>, hello: &Hello) -> Result<(), Error> {
     let Some(mut cluster) = store.find::<Cluster>(hello.cluster.as_str()) else { return Ok(()) };
     let Some(mut node) = store.find::<Node>(hello.node.as_str()) else { return Ok(()) };
     if lineage.gave(&known.epoch, seq, store.revision()) {
-        let status = &mut cluster.object.status;
-        if status.unheard.remove(&hello.node) {
+        if cluster.object.status.unheard.remove(&hello.node) {
             store.commit(Txn::new().update(&cluster)).await?;
         }
         return Ok(());
     }
-    warn!(cluster = %cluster.object.spec.name, node = %node.object.name,
-        "the store is an older copy than the one its agents were told from; they are heard");
     let mut txn = Txn::new().above(seq);
     if !lineage.is_restored {
         lineage.is_restored = true;
         txn = txn.put(&lineage);
     }
-    if seq > cluster.object.status.learned_seq {
-        txn = end_operations(store, &cluster, txn, world);
-        take_group(store, &mut cluster.object, known, seq);
-    }
     let status = &mut cluster.object.status;
-    status.promised = status.promised.max(known.promised).max(status.term);
-    status.unheard.remove(&hello.node);
-    take_place(&mut node.object, known);
-    store.commit(txn.update(&cluster).update(&node)).await?;
+    status.promised = status.promised.max(known.promised);
+    let is_new = status.learned_from.insert(known.epoch.clone());
+    let is_learning = is_new || !status.unheard.is_empty();
+    if is_learning || known.group.term > status.term {
+        warn!(cluster = %cluster.object.spec.name, node = %node.object.name,
+            "the store is an older copy than the one its agents were told from; they are heard");
+        if seq > status.learned_seq {
+            txn = overtake_all(world, &hello.cluster, &mut node, txn);
+            take_group(store, &mut cluster.object, known, seq);
+        }
+        cluster.object.status.unheard.remove(&hello.node);
+        take_place(&mut node.object, known);
+        txn = txn.update(&node);
+    }
+    store.commit(txn.update(&cluster)).await?;
     Ok(())
 }
 
-/// What was under way in the copy has ended since, or another has begun.
-fn end_operations(store: &Store, cluster: &Stored<Cluster>, txn: Txn, world: &World) -> Txn {
+/// What was under way in the copy. A change of primary has ended since, and so has what an agent
+/// was ordered to copy; nodes that come or go, and settings, are looked at anew and gone on with.
+fn overtake(operation: &mut Operation, now: Timestamp) {
+    match operation.kind {
+        OperationKind::CreateCluster
+        | OperationKind::AddNode
+        | OperationKind::RemoveNode
+        | OperationKind::DeleteCluster => operation.status = OperationStatus::Queued,
+        OperationKind::Reconfigure => {
+            operation.status = OperationStatus::Queued;
+            if let Some(state) = operation.state.as_object_mut() {
+                state.remove("handover");
+            }
+        }
+        OperationKind::Failover
+        | OperationKind::Switchover
+        | OperationKind::Rejoin
+        | OperationKind::Resync
+        | OperationKind::Drill => {
+            operation.status = OperationStatus::Failed;
+            operation.ended_at = Some(now);
+            OVERTAKEN.clone_into(&mut operation.message);
+        }
+    }
+}
+
+fn overtake_all(
+    world: &World,
+    cluster: &ClusterId,
+    speaker: &mut Stored<Node>,
+    mut txn: Txn,
+) -> Txn {
+    let store = &world.store;
     let under_way = store.list_where::<Operation>(|operation| {
-        operation.cluster == cluster.object.id && !operation.status.is_ended()
+        operation.cluster == *cluster && !operation.status.is_ended()
     });
-    under_way.into_iter().fold(txn, |txn, mut operation| {
-        operation.object.status = OperationStatus::Failed;
-        operation.object.ended_at = Some(world.now());
-        OVERTAKEN.clone_into(&mut operation.object.message);
-        txn.update(&operation)
-    })
+    let copies = under_way.iter().any(|asked| asked.object.kind == OperationKind::Resync);
+    for mut operation in under_way {
+        overtake(&mut operation.object, world.now());
+        txn = txn.update(&operation);
+    }
+    // Whoever was being copied to comes back like a former primary.
+    let is_copied = |node: &Node| copies && node.phase == NodePhase::Seeding;
+    if is_copied(&speaker.object) {
+        speaker.object.phase = NodePhase::Rejoining;
+    }
+    for mut node in nodes::of_cluster(store, cluster) {
+        if node.object.id != speaker.object.id && is_copied(&node.object) {
+            (node.object.phase, node.object.copy) = (NodePhase::Rejoining, None);
+            txn = txn.update(&node);
+        }
+    }
+    txn
 }
 
 /// Who is primary, under which term and with which voters.
@@ -109,6 +158,7 @@ fn take_group(store: &Store, cluster: &mut Cluster, known: &Known, seq: u64) {
     (status.term, status.config) = (known.group.term, known.group.config.clone());
     (status.primary, status.candidate) = (known.group.primary.clone(), None);
     (status.handover, status.operation) = (Handover::None, None);
+    status.promised = status.promised.max(status.term);
     status.learned_seq = seq;
     if status.unheard.is_empty() {
         let members = known.group.members.iter().map(|member| member.node.clone());

@@ -137,6 +137,12 @@ async fn pass(
             world.store.commit(Txn::new().update(&node)).await?;
             Ok(Progress::Moved)
         }
+        Act::StopWaiting(nodes) => {
+            let mut cluster = cluster.clone();
+            cluster.object.status.unheard.retain(|node| !nodes.contains(node));
+            world.store.commit(Txn::new().update(&cluster)).await?;
+            Ok(Progress::Moved)
+        }
         Act::Drill(due) => drills::follow(world, cluster, due).await,
         Act::StartMachine { node } => {
             start_machine(world, &cluster.object, &node);

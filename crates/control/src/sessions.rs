@@ -334,7 +334,8 @@ impl Session {
         }
         if let Some(term) = report.lease_request {
             let world = &self.world;
-            if world.leases.acknowledge(&world.store, &self.cluster, &self.node, term) {
+            let (asked, is_open) = ((&self.node, term), report.gate.open);
+            if world.leases.acknowledge(&world.store, &self.cluster, asked, is_open) {
                 let ack = FromServer::LeaseAck { report: report.number, term };
                 if !socket.send(&ack).await {
                     return false;

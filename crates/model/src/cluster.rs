@@ -179,6 +179,9 @@ pub struct ClusterStatus {
     /// 0 when it never was one.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub learned_seq: u64,
+    /// The starts of another server by which they were told such.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub learned_from: BTreeSet<String>,
     /// Nodes that have not yet said what they know since.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub unheard: BTreeSet<NodeId>,
@@ -209,6 +212,7 @@ impl Default for ClusterStatus {
             operation: None,
             last_failover_at: None,
             learned_seq: 0,
+            learned_from: BTreeSet::new(),
             unheard: BTreeSet::new(),
             unmeasured: None,
             drill: None,

@@ -151,6 +151,10 @@ fn refuse_removal(view: &View, facts: &NodeFacts) -> Option<String> {
     if let Some(refusal) = refuse_busy(view) {
         return Some(refusal);
     }
+    // Only a person can say that it is lost for good; it goes when there is a primary again.
+    if view.cluster.status.unheard.contains(&facts.node.id) && view.nodes.len() > 1 {
+        return None;
+    }
     if view.cluster.status.primary.as_ref() == Some(&facts.node.id) {
         return Some(if view.nodes.len() == 1 {
             format!("{name} is the only node; delete the cluster instead")

@@ -29,6 +29,8 @@ pub enum Act {
     Configure(JointConfig),
     /// Assign this to that node.
     Assign { node: NodeId, target: Target },
+    /// No longer wait for what these nodes know that the server's store does not.
+    StopWaiting(Vec<NodeId>),
     /// Start the node's machine, which is off.
     StartMachine { node: NodeId },
     /// Do this about the schedule of drills.
@@ -162,17 +164,28 @@ fn is_changing_primary(view: &View) -> Option<Act> {
     needs_configuration(view).filter(|_| has_begun).or(Some(Act::Continue))
 }
 
-/// Holds until every node has said what it was told, unless the primary that was learned of serves:
-/// then nobody can have been elected since.
+/// Holds until every node has said what it was told. Not once the primary that was learned of
+/// serves: then nobody can have been elected since. And not for one whose removal a person asks
+/// for: it may be lost for good.
 fn is_learning(view: &View) -> Option<Act> {
     let status = &view.cluster.status;
+    if status.unheard.is_empty() || mutated(Mutation::RestoredKnowsAll) {
+        return None;
+    }
     let serves = view.primary().is_some_and(|primary| {
         primary.is_fresh(view.timers().suspect_ms)
             && primary.serves(status.term)
             && primary.report().is_some_and(|report| report.gate.open)
     });
-    let is_learning = !status.unheard.is_empty() && !mutated(Mutation::RestoredKnowsAll);
-    (is_learning && !serves).then_some(Act::Hold)
+    let removed = view.queued.iter().filter(|asked| asked.kind == OperationKind::RemoveNode);
+    let given_up: Vec<NodeId> = match serves {
+        true => status.unheard.iter().cloned().collect(),
+        false => removed
+            .filter_map(|asked| asked.node.clone())
+            .filter(|node| status.unheard.contains(node))
+            .collect(),
+    };
+    Some(if given_up.is_empty() { Act::Hold } else { Act::StopWaiting(given_up) })
 }
 
 /// Holds until everybody who counts was heard by this server, or has had the time to be.
@@ -414,6 +427,20 @@ mod tests {
         let mut view = sketch.view();
         view.server_age_ms = 100;
         assert_eq!(decide(&view).rule, 107);
+    }
+
+    #[test]
+    fn an_older_copy_waits_for_nobody_once_the_primary_serves_or_who_is_missing_is_given_up() {
+        let mut sketch = sketch(3);
+        sketch.cluster.status.unheard = [sketch.id(2), sketch.id(3)].into();
+        let all = vec![sketch.id(2), sketch.id(3)];
+        assert_eq!(decide(&sketch.view()).act, Act::StopWaiting(all));
+        sketch.silence(1, 9_000);
+        let mut view = sketch.view();
+        assert_eq!(decide(&view).act, Act::Hold);
+        let asked = sketch.operation(OperationKind::RemoveNode);
+        view.queued.push(Operation { node: Some(sketch.id(3)), ..asked });
+        assert_eq!(decide(&view).act, Act::StopWaiting(vec![sketch.id(3)]));
     }
 
     #[test]

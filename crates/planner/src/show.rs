@@ -72,6 +72,9 @@ pub fn phase(view: &View) -> (ClusterPhase, String) {
         }
         _ => {}
     }
+    if let Some(sentence) = is_learning(view) {
+        return (ClusterPhase::Unknown, sentence);
+    }
     let name = view.primary().map_or("the primary", |facts| facts.node.name.as_str());
     match election::judge(view) {
         Verdict::NoPrimary => {
@@ -89,6 +92,20 @@ pub fn phase(view: &View) -> (ClusterPhase, String) {
             (ClusterPhase::Unavailable, format!("{name} is lost"))
         }
     }
+}
+
+/// What a server waits for whose store is an older copy.
+fn is_learning(view: &View) -> Option<String> {
+    let unheard = &view.cluster.status.unheard;
+    let missing = view.nodes.iter().filter(|facts| unheard.contains(&facts.node.id));
+    let names: Vec<&str> = missing.map(|facts| facts.node.name.as_str()).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "the server's data was replaced by an older copy, and it waits to hear what was \
+             decided since from {}; remove whoever is lost for good",
+            names.join(", ")
+        )
+    })
 }
 
 fn serving_phase(view: &View) -> (ClusterPhase, String) {

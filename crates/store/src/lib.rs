@@ -192,10 +192,17 @@ impl Store {
     /// The objects of a kind that are wanted, by key.
     #[must_use]
     pub fn list_where<T: Object>(&self, is_wanted: impl Fn(&T) -> bool) -> Vec<Stored<T>> {
-        let entries: Vec<Entry> =
-            self.cache(|cache| cache.entries(T::KIND).map(|(_, entry)| entry.clone()).collect());
-        let wanted = entries.iter().filter(|entry| is_wanted(&entry.object::<T>()));
-        wanted.map(Entry::stored).collect()
+        self.cache(|cache| {
+            let entries = cache.entries(T::KIND).map(|(_, entry)| entry);
+            entries.filter(|entry| is_wanted(&entry.object::<T>())).map(Entry::stored).collect()
+        })
+    }
+
+    /// Shows every object of a kind, by key, without copying any. Nobody can write meanwhile.
+    pub(crate) fn show<T: Object>(&self, mut look: impl FnMut(&T)) {
+        self.cache(|cache| {
+            cache.entries(T::KIND).for_each(|(_, entry)| look(&entry.object::<T>()));
+        });
     }
 
     /// Saves all of it or nothing; durable and visible when it returns. The revision of the store.

@@ -24,22 +24,20 @@ pub fn view(store: &Store, id: &ClusterId) -> Option<View> {
         .and_then(|id| store.find::<Operation>(id.as_str()))
         .map(|operation| operation.object)
         .filter(|operation| operation.status == OperationStatus::Running);
-    let queued = operations::queued(store, id).into_iter().map(|o| o.object).collect();
     let now = store.now();
-    let last_failure_age_ms = operations::last_failed_by_rule(store, id)
-        .and_then(|operation| operation.object.ended_at)
-        .and_then(|ended_at| age(ended_at, now));
+    let lately = operations::lately(store, id);
+    let is_recent = |at: &&Timestamp| now.millis_since(**at) <= HOUR_MS;
     Some(View {
-        failovers_lately: operations::failovers_within(store, id, HOUR_MS),
+        failovers_lately: lately.failovers.iter().filter(is_recent).count(),
         last_failover_age_ms: cluster.status.last_failover_at.and_then(|at| age(at, now)),
         log: store.log_facts(&cluster.spec.engine),
         cluster,
         nodes,
         operation,
-        queued,
+        queued: lately.queued,
         now,
         server_age_ms: millis(store.live().started().elapsed()),
-        last_failure_age_ms,
+        last_failure_age_ms: lately.failed_at.and_then(|at| age(at, now)),
     })
 }
 

@@ -59,7 +59,9 @@ pub enum Fault {
         ms: u64,
     },
     ServerCrash,
-    /// It is back with an older copy of its store.
+    /// Its store is copied.
+    ServerBackUp,
+    /// It crashes, and is back with that copy in the place of its store.
     ServerRestored,
     ServerFreeze,
     ServerDiskSlow {
@@ -74,7 +76,13 @@ pub enum Fault {
 impl Fault {
     /// Whether all of it is done when it begins.
     fn is_momentary(&self) -> bool {
-        matches!(self, Self::EngineCrash { .. } | Self::WallClock { .. } | Self::Ambush { .. })
+        matches!(
+            self,
+            Self::EngineCrash { .. }
+                | Self::WallClock { .. }
+                | Self::Ambush { .. }
+                | Self::ServerBackUp
+        )
     }
 
     /// Whether it is the server that is struck.
@@ -110,13 +118,10 @@ pub fn draw(rng: &mut StdRng, kind: u32, nodes: usize, primary: Option<usize>) -
         20 => unsent(rng, node),
         22 => twice(rng, nodes, node),
         23 => back_unseen(rng, nodes, node),
+        25 => restored(rng, node),
         21 => {
             let lasts_ms = rng.random_range(100..8_000);
             vec![Strike { after_ms: 0, fault: Fault::SendersStall { node }, lasts_ms }]
-        }
-        25 => {
-            let lasts_ms = rng.random_range(10..4_000);
-            vec![Strike { after_ms: 0, fault: Fault::ServerRestored, lasts_ms }]
         }
         24 => {
             let lasts_ms = rng.random_range(500..30_000);
@@ -222,6 +227,24 @@ fn back_unseen(rng: &mut StdRng, nodes: usize, node: usize) -> Vec<Strike> {
         strike(cut_at, Fault::Cut { ways: others }, rng.random_range(2_000..3_900)),
         strike(frozen_at, Fault::ServerFreeze, rng.random_range(2_500..4_500)),
     ]
+}
+
+/// The server is back with an older copy of its store. Often the primary is lost in between, and
+/// sometimes it has only just come back, and knows as little.
+fn restored(rng: &mut StdRng, node: usize) -> Vec<Strike> {
+    let strike = |after_ms, fault, lasts_ms| Strike { after_ms, fault, lasts_ms };
+    let (after_ms, lasts_ms) = (rng.random_range(300..40_000), rng.random_range(10..4_000));
+    let mut all = vec![
+        strike(0, Fault::ServerBackUp, 0),
+        strike(after_ms, Fault::ServerRestored, lasts_ms),
+    ];
+    if rng.random_bool(0.5) {
+        let lost_at = rng.random_range(0..after_ms);
+        let back_at = after_ms - rng.random_range(0..1_500.min(after_ms - lost_at));
+        let gone = Fault::PowerLoss { node, unclear: rng.random_bool(0.5) };
+        all.push(strike(lost_at, gone, back_at - lost_at));
+    }
+    all
 }
 
 /// The engine dies with writes that it has sent to nobody.
@@ -402,7 +425,7 @@ impl State {
             Fault::ServerDiskSlow { ms } => self.server_disk_ms = *ms,
             Fault::WallClock { ms } => self.wall_offset += ms,
             Fault::ProviderFails => self.provider_fails = true,
-            Fault::ServerCrash | Fault::ServerRestored => {}
+            Fault::ServerCrash | Fault::ServerBackUp | Fault::ServerRestored => {}
         }
     }
 
@@ -434,7 +457,8 @@ impl State {
             Fault::ServerDiskSlow { .. } => self.server_disk_ms = 0,
             Fault::ProviderFails => self.provider_fails = false,
             Fault::EngineCrash { .. } | Fault::WallClock { .. } => {}
-            Fault::Ambush { .. } | Fault::ServerCrash | Fault::ServerRestored => {}
+            Fault::Ambush { .. } | Fault::ServerCrash => {}
+            Fault::ServerBackUp | Fault::ServerRestored => {}
         }
     }
 
@@ -472,6 +496,9 @@ impl State {
 impl Hub {
     pub fn begin(&self, server: &mut Server, fault: &Fault) {
         let mut state = self.lock();
+        if state.now < state.spared_until {
+            return;
+        }
         let node = match fault {
             Fault::EngineCrash { node }
             | Fault::EngineHang { node }
@@ -494,6 +521,7 @@ impl Hub {
         drop(state);
         match fault {
             Fault::ServerCrash => server.crash(),
+            Fault::ServerBackUp => server.back_up(),
             Fault::ServerRestored => server.crash_with_copy(),
             _ => {}
         }

@@ -218,9 +218,6 @@ impl Run {
             state.watch_machines();
             state.now
         };
-        if now / 500 % 8 == 0 {
-            self.server.back_up();
-        }
         match self.phase {
             Phase::Creating => match self.health() {
                 Ok(_) => self.begin_chaos(),
@@ -361,6 +358,7 @@ impl Run {
         state.drop_faults();
         state.check.watch.death = None;
         state.ambushes_until = 0;
+        state.spared_until = 0;
         state.net.heal_all();
         state.server_pause.set(false);
         (state.server_disk_ms, state.provider_fails) = (0, false);

@@ -1,6 +1,5 @@
 //! The server: the real loops over a store in memory, which crash, freeze and start again.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +46,10 @@ impl Surroundings for Around {
         Box::pin(async move {
             let (ms, pause) = {
                 let state = &mut hub.lock();
+                // What a start writes is there at once: the run waits for it.
+                if !state.server_up {
+                    return;
+                }
                 (state.server_disk_ms, state.server_pause.clone())
             };
             if ms > 0 {
@@ -67,20 +70,19 @@ pub struct Server {
     pub world: Option<Arc<World>>,
     tasks: JoinSet<()>,
     image: Image,
-    /// Earlier copies, the oldest first, with what a person had asked for.
-    copies: VecDeque<(Asked, Image)>,
+    /// An earlier copy, with what a person had asked for.
+    copy: Option<(Asked, Image)>,
 }
+
+/// In so many milliseconds a server with an older copy of its store is back, and hears everybody.
+const RESTORE_MS: u64 = 12_000;
 
 /// What a person had asked for, and the nodes there were.
 type Asked = (ClusterSpec, Vec<NodeId>);
 
-/// So many copies are kept.
-const COPIES_MAX: usize = 8;
-
 impl Server {
     pub fn new(hub: Hub) -> Self {
-        let (tasks, image, copies) = (JoinSet::new(), Image::default(), VecDeque::new());
-        Self { hub, world: None, tasks, image, copies }
+        Self { hub, world: None, tasks: JoinSet::new(), image: Image::default(), copy: None }
     }
 
     fn asked(world: &World) -> Option<Asked> {
@@ -92,22 +94,23 @@ impl Server {
     /// Keeps a copy of the store, to be put back later.
     pub fn back_up(&mut self) {
         let Some(world) = &self.world else { return };
-        let Some(asked) = Self::asked(world) else { return };
-        self.copies.push_back((asked, world.store.image()));
-        if self.copies.len() > COPIES_MAX {
-            self.copies.pop_front();
-        }
+        self.copy = Self::asked(world).map(|asked| (asked, world.store.image()));
     }
 
-    /// Crashes, and comes back with the oldest copy that knows of the same nodes and wishes.
+    /// Crashes, and comes back with the copy, if that knows of the same nodes and wishes, and if
+    /// everybody can speak who knows better: for those a start waits some seconds.
     pub fn crash_with_copy(&mut self) {
         let asked = self.world.as_deref().and_then(Self::asked);
         self.crash();
-        let found = self.copies.iter().position(|(then, _)| Some(then) == asked.as_ref());
-        if let Some((_, image)) = found.and_then(|at| self.copies.get(at)) {
-            self.image = image.clone();
-            self.copies.clear();
-            self.hub.lock().note(|_| "its store is replaced by an older copy".to_owned());
+        let copy = self.copy.take().filter(|(then, _)| Some(then) == asked.as_ref());
+        let mut state = self.hub.lock();
+        let is_calm = state.net.is_calm()
+            && !state.server_pause.is_on()
+            && state.machines.iter().all(|machine| machine.deleted || machine.acts());
+        if let Some((_, image)) = copy.filter(|_| is_calm) {
+            self.image = image;
+            state.spared_until = state.now + RESTORE_MS;
+            state.note(|_| "its store is replaced by an older copy".to_owned());
         }
     }
 
