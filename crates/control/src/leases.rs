@@ -8,7 +8,6 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use bellwether_model::mutation::{Mutation, mutated};
 use bellwether_model::{Cluster, ClusterId, NodeId, Term};
 use bellwether_store::Store;
 use tokio::time::Instant;
@@ -58,8 +57,7 @@ fn may_hold_lease(cluster: &Cluster, node: &NodeId, term: Term) -> bool {
     let holder = status.primary.as_ref().or(status.candidate.as_ref());
     // Another may have been elected since the copy was made that this store is; who was, is kept
     // alive by its voters.
-    let is_learning = !status.unheard.is_empty() && !mutated(Mutation::RestoredKnowsAll);
-    !is_election && !is_learning && term == status.term && holder == Some(node)
+    !is_election && status.unheard.is_empty() && term == status.term && holder == Some(node)
 }
 
 /// Whether nobody can have been elected whom this store, which may be an older copy, does not know
@@ -67,12 +65,9 @@ fn may_hold_lease(cluster: &Cluster, node: &NodeId, term: Term) -> bool {
 /// it was told before it asks for anything. They are waited for as long as a start waits before it
 /// judges.
 fn knows_of_elections(store: &Store, cluster: &Cluster) -> bool {
-    let has_spoken =
-        |id: &NodeId| store.live().get(id).is_some_and(|seen| seen.report.is_some());
+    let has_spoken = |id: &NodeId| store.live().get(id).is_some_and(|seen| seen.report.is_some());
     let config = &cluster.status.config;
     let settle = Duration::from_millis(cluster.spec.timers.timers().settle_ms);
     let silent = config.voters().into_iter().filter(|id| !has_spoken(id)).collect();
-    store.live().started().elapsed() >= settle
-        || !config.elects(&silent)
-        || mutated(Mutation::LeaseToUnknown)
+    store.live().started().elapsed() >= settle || !config.elects(&silent)
 }

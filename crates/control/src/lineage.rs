@@ -10,6 +10,7 @@
 use std::sync::Arc;
 
 use bellwether_model::cluster::Handover;
+use bellwether_model::mutation::{Mutation, mutated};
 use bellwether_model::node::NodePhase;
 use bellwether_model::{
     Cluster, ClusterId, Node, Operation, OperationKind, OperationStatus, Timestamp,
@@ -67,7 +68,8 @@ async fn learn_once(world: &Arc<World>, hello: &Hello) -> Result<(), Error> {
     let Some(known) = hello.known.as_ref().filter(|_| seq > 0) else { return Ok(()) };
     let Some(mut cluster) = store.find::<Cluster>(hello.cluster.as_str()) else { return Ok(()) };
     let Some(mut node) = store.find::<Node>(hello.node.as_str()) else { return Ok(()) };
-    if lineage.gave(&known.epoch, seq, store.revision()) {
+    let is_ours = mutated(Mutation::RestoredKnowsAll);
+    if is_ours || lineage.gave(&known.epoch, seq, store.revision()) {
         if cluster.object.status.unheard.remove(&hello.node) {
             store.commit(Txn::new().update(&cluster)).await?;
         }

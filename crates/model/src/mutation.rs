@@ -49,10 +49,8 @@ mutations! {
     MachineStoppedBefore "machine-stopped-before",
     /// A server that has just started believes that nobody holds a lease, and judges at once.
     RestartForgetsLease "restart-forgets-lease",
-    /// A server whose store is an older copy decides before everybody has said what it knows.
+    /// A server whose store is an older copy takes over nothing of what its agents know.
     RestoredKnowsAll "restored-knows-all",
-    /// A server that has just started grants a lease before it knows that nobody else has one.
-    LeaseToUnknown "lease-to-unknown",
     /// A term that was given up is served again.
     SurrenderForgotten "surrender-forgotten",
     /// A promise is reported although replication is not cut.

@@ -3,7 +3,6 @@
 //! later.
 
 use bellwether_model::cluster::Handover;
-use bellwether_model::mutation::{Mutation, mutated};
 use bellwether_model::node::NodePhase;
 use bellwether_model::{JointConfig, NodeId, Operation, OperationKind, Target};
 
@@ -169,7 +168,7 @@ fn is_changing_primary(view: &View) -> Option<Act> {
 /// for: it may be lost for good.
 fn is_learning(view: &View) -> Option<Act> {
     let status = &view.cluster.status;
-    if status.unheard.is_empty() || mutated(Mutation::RestoredKnowsAll) {
+    if status.unheard.is_empty() {
         return None;
     }
     let serves = view.primary().is_some_and(|primary| {

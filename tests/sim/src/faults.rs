@@ -61,8 +61,12 @@ pub enum Fault {
     ServerCrash,
     /// Its store is copied.
     ServerBackUp,
-    /// It crashes, and is back with that copy in the place of its store.
-    ServerRestored,
+    /// It crashes, and is back with that copy in the place of its store; for so long nobody but
+    /// that node reaches it.
+    ServerRestored {
+        alone: usize,
+        ms: u64,
+    },
     ServerFreeze,
     ServerDiskSlow {
         ms: u64,
@@ -90,7 +94,7 @@ impl Fault {
         matches!(
             self,
             Self::ServerCrash
-                | Self::ServerRestored
+                | Self::ServerRestored { .. }
                 | Self::ServerFreeze
                 | Self::ServerDiskSlow { .. }
         )
@@ -234,10 +238,9 @@ fn back_unseen(rng: &mut StdRng, nodes: usize, node: usize) -> Vec<Strike> {
 fn restored(rng: &mut StdRng, node: usize) -> Vec<Strike> {
     let strike = |after_ms, fault, lasts_ms| Strike { after_ms, fault, lasts_ms };
     let (after_ms, lasts_ms) = (rng.random_range(300..40_000), rng.random_range(10..4_000));
-    let mut all = vec![
-        strike(0, Fault::ServerBackUp, 0),
-        strike(after_ms, Fault::ServerRestored, lasts_ms),
-    ];
+    let ms = lasts_ms + rng.random_range(0..1_500);
+    let restored = Fault::ServerRestored { alone: node, ms };
+    let mut all = vec![strike(0, Fault::ServerBackUp, 0), strike(after_ms, restored, lasts_ms)];
     if rng.random_bool(0.5) {
         let lost_at = rng.random_range(0..after_ms);
         let back_at = after_ms - rng.random_range(0..1_500.min(after_ms - lost_at));
@@ -273,7 +276,7 @@ pub fn ambush(rng: &mut StdRng, nodes: usize, node: usize) -> Strike {
     Strike { after_ms, fault, lasts_ms }
 }
 
-fn both(one: Host, other: Host) -> [(Host, Host); 2] {
+pub fn both(one: Host, other: Host) -> [(Host, Host); 2] {
     [(one, other), (other, one)]
 }
 
@@ -425,7 +428,7 @@ impl State {
             Fault::ServerDiskSlow { ms } => self.server_disk_ms = *ms,
             Fault::WallClock { ms } => self.wall_offset += ms,
             Fault::ProviderFails => self.provider_fails = true,
-            Fault::ServerCrash | Fault::ServerBackUp | Fault::ServerRestored => {}
+            Fault::ServerCrash | Fault::ServerBackUp | Fault::ServerRestored { .. } => {}
         }
     }
 
@@ -458,7 +461,7 @@ impl State {
             Fault::ProviderFails => self.provider_fails = false,
             Fault::EngineCrash { .. } | Fault::WallClock { .. } => {}
             Fault::Ambush { .. } | Fault::ServerCrash => {}
-            Fault::ServerBackUp | Fault::ServerRestored => {}
+            Fault::ServerBackUp | Fault::ServerRestored { .. } => {}
         }
     }
 
@@ -522,7 +525,7 @@ impl Hub {
         match fault {
             Fault::ServerCrash => server.crash(),
             Fault::ServerBackUp => server.back_up(),
-            Fault::ServerRestored => server.crash_with_copy(),
+            Fault::ServerRestored { alone, ms } => server.crash_with_copy(*alone, *ms),
             _ => {}
         }
     }
@@ -533,7 +536,7 @@ impl Hub {
         let death = state.check.watch.death.filter(|_| fault.is_momentary());
         state.watch_fault(fault, death);
         drop(state);
-        if matches!(fault, Fault::ServerCrash | Fault::ServerRestored) {
+        if matches!(fault, Fault::ServerCrash | Fault::ServerRestored { .. }) {
             server.start_later(0);
         }
     }

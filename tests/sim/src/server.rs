@@ -1,10 +1,11 @@
 //! The server: the real loops over a store in memory, which crash, freeze and start again.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bellwether_control::{Authority, World, lineage, machines, orphans, reconcile, sessions};
 use bellwether_model::drill::Drill;
+use bellwether_model::engine::EngineProfile;
 use bellwether_model::operation::NewOperation;
 use bellwether_model::parameter::ParameterText;
 use bellwether_model::reconfigure::Reconfigure;
@@ -19,6 +20,7 @@ use bellwether_store::{Image, Store, Stored, Txn};
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
+use crate::faults::{self, Fault};
 use crate::hub::{Event, Hub};
 use crate::machine::Freezable;
 use crate::net::Host;
@@ -27,6 +29,9 @@ use crate::sessions::SimSocket;
 
 /// The wall clock when the simulation begins.
 const EPOCH_MS: i64 = 1_800_000_000_000;
+
+/// Made once: servers start often.
+static PROFILES: LazyLock<Vec<EngineProfile>> = LazyLock::new(bellwether_engines::profiles);
 
 /// The user who asks.
 const SOMEBODY: &str = "somebody";
@@ -98,8 +103,9 @@ impl Server {
     }
 
     /// Crashes, and comes back with the copy, if that knows of the same nodes and wishes, and if
-    /// everybody can speak who knows better: for those a start waits some seconds.
-    pub fn crash_with_copy(&mut self) {
+    /// everybody can speak who knows better: for those a start waits some seconds. All but one are
+    /// held up for so long.
+    pub fn crash_with_copy(&mut self, alone: usize, ms: u64) {
         let asked = self.world.as_deref().and_then(Self::asked);
         self.crash();
         let copy = self.copy.take().filter(|(then, _)| Some(then) == asked.as_ref());
@@ -107,11 +113,15 @@ impl Server {
         let is_calm = state.net.is_calm()
             && !state.server_pause.is_on()
             && state.machines.iter().all(|machine| machine.deleted || machine.acts());
-        if let Some((_, image)) = copy.filter(|_| is_calm) {
-            self.image = image;
-            state.spared_until = state.now + RESTORE_MS;
-            state.note(|_| "its store is replaced by an older copy".to_owned());
-        }
+        let Some((_, image)) = copy.filter(|_| is_calm) else { return };
+        self.image = image;
+        state.spared_until = state.now + RESTORE_MS;
+        state.note(|_| "its store is replaced by an older copy".to_owned());
+        let others = (0..state.machines.len()).filter(|node| *node != alone);
+        let ways: Vec<_> =
+            others.flat_map(|node| faults::both(Host::Node(node), Host::Server)).collect();
+        ways.iter().for_each(|(a, b)| state.net.cut(*a, *b));
+        state.after(ms, Event::End(Box::new(Fault::Cut { ways })));
     }
 
     pub async fn start(&mut self) {
@@ -123,13 +133,8 @@ impl Server {
         let authority = Authority::open(&store).await.expect("the authority opens");
         let epoch = lineage::begin(&store).await.expect("a start is written down");
         let provider = Arc::new(SimProvider::new(self.hub.clone()));
-        let world = World::new(
-            store.clone(),
-            vec![provider],
-            bellwether_engines::profiles(),
-            authority,
-            (epoch, 7443),
-        );
+        let world =
+            World::new(store.clone(), vec![provider], PROFILES.clone(), authority, (epoch, 7443));
         let pause = {
             let mut state = self.hub.lock();
             state.server_life = state.id();
