@@ -18,6 +18,7 @@ pub mod report;
 pub mod resync;
 pub mod rules;
 pub mod show;
+pub mod steps;
 pub mod suspicion;
 pub mod view;
 pub mod voters;
