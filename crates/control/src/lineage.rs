@@ -106,6 +106,9 @@ fn overtake(operation: &mut Operation, now: Timestamp) {
         OperationKind::CreateCluster
         | OperationKind::AddNode
         | OperationKind::RemoveNode
+        | OperationKind::Drain
+        | OperationKind::Undrain
+        | OperationKind::Reboot
         | OperationKind::DeleteCluster => operation.status = OperationStatus::Queued,
         OperationKind::Reconfigure => {
             operation.status = OperationStatus::Queued;
