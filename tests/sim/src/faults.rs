@@ -237,13 +237,13 @@ fn back_unseen(rng: &mut StdRng, nodes: usize, node: usize) -> Vec<Strike> {
 /// sometimes it has only just come back, and knows as little.
 fn restored(rng: &mut StdRng, node: usize) -> Vec<Strike> {
     let strike = |after_ms, fault, lasts_ms| Strike { after_ms, fault, lasts_ms };
-    let (after_ms, lasts_ms) = (rng.random_range(300..40_000), rng.random_range(10..4_000));
+    let (after_ms, lasts_ms) = (rng.random_range(6_000..40_000), rng.random_range(10..4_000));
     let ms = lasts_ms + rng.random_range(0..1_500);
     let restored = Fault::ServerRestored { alone: node, ms };
     let mut all = vec![strike(0, Fault::ServerBackUp, 0), strike(after_ms, restored, lasts_ms)];
-    if rng.random_bool(0.5) {
-        let lost_at = rng.random_range(0..after_ms);
-        let back_at = after_ms - rng.random_range(0..1_500.min(after_ms - lost_at));
+    if rng.random_bool(0.8) {
+        let lost_at = rng.random_range(0..after_ms - 5_000);
+        let back_at = after_ms - rng.random_range(0..1_500);
         let gone = Fault::PowerLoss { node, unclear: rng.random_bool(0.5) };
         all.push(strike(lost_at, gone, back_at - lost_at));
     }

@@ -17,6 +17,7 @@ mod disk_hung;
 mod engine_frozen;
 mod in_a_switchover;
 mod no_server;
+mod nobody_complete;
 mod node_added;
 mod node_paused;
 mod one_after_another;
