@@ -1,14 +1,14 @@
 //! Who asks: a bearer token, or the cookie of a session.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
-use bellwether_model::Timestamp;
+use bellwether_model::{Timestamp, allowlist};
 use bellwether_model::problem::Code;
 use bellwether_store::tokens::{Token, TokenKind, hash};
 use bellwether_store::users::User;
@@ -149,6 +149,14 @@ async fn remember_use(state: &Inner, mut token: Stored<Token>, now: Timestamp) {
 }
 
 impl Caller {
+    /// What an allowlist calls the caller: its address, or the machine that the server runs on.
+    pub(crate) fn listed_as(&self) -> String {
+        let address: Option<IpAddr> = self.source.parse().ok();
+        // Only an address of this machine can be bound to.
+        let is_here = address.is_some_and(|address| std::net::UdpSocket::bind((address, 0)).is_ok());
+        if is_here { allowlist::SERVER.to_owned() } else { self.source.clone() }
+    }
+
     /// What the audit log keeps of what the caller does; saved with what is done.
     pub(crate) fn entry(&self, action: &str, object: &str) -> AuditEntry {
         entry(&self.user.name, &self.source, action, object, "ok")

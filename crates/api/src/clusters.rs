@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State as Extract;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bellwether_model::allowlist;
 use bellwether_model::cluster::{ClusterChange, ClusterStatus};
 use bellwether_model::event::Page;
 use bellwether_model::operation::NewOperation;
@@ -97,7 +98,7 @@ fn with_generation(view: &ClusterView, status: StatusCode) -> Response {
 }
 
 /// The generation is what a change has to name.
-fn tagged(generation: u64, status: StatusCode, body: impl Serialize) -> Response {
+pub(crate) fn tagged(generation: u64, status: StatusCode, body: impl Serialize) -> Response {
     let etag = format!("\"{generation}\"");
     (status, [(header::ETAG, etag)], Json(body)).into_response()
 }
@@ -148,6 +149,7 @@ pub(crate) async fn create(
         status: ClusterStatus::default(),
         network: None,
         next_ordinal: 1,
+        pending_allowlist: None,
         spec,
     };
     let name = &cluster.spec.name;
@@ -192,6 +194,8 @@ fn complete(api: &Inner, spec: &mut ClusterSpec) -> Result<()> {
     if spec.version.is_empty() {
         spec.version = engine.versions.first().cloned().unwrap_or_default();
     }
+    // Nobody is let in who was not named.
+    allowlist::canonicalise(spec.allowlist.get_or_insert_default());
     complete_parameters(api, spec);
     Ok(())
 }
@@ -232,7 +236,7 @@ enum Changed {
 }
 
 /// Change what was asked for: the number of nodes, the replication mode, the timers, the settings
-/// of the engine, when drills begin. With
+/// of the engine, when drills begin, who may reach the ports of clients. With
 /// `plan=true` nothing is changed, and the answer is the plans of the operations that would follow.
 #[utoipa::path(patch, path = "/v1/clusters/{cluster}", tag = "clusters",
     operation_id = "change_cluster", params(
@@ -267,6 +271,10 @@ pub(crate) async fn change(
         spec.parameters = change.parameters.clone().unwrap_or_else(|| before.parameters.clone());
         complete_parameters(&api, spec);
         spec.drill = change.drill.clone().unwrap_or_else(|| before.drill.clone());
+        if let Some(mut entries) = change.allowlist.clone() {
+            allowlist::canonicalise(&mut entries);
+            spec.allowlist = Some(entries);
+        }
         check_change(&api, &before, spec).await?;
         let settings = settings_change(&api, &view, spec, query.plan)?;
         if query.plan {
@@ -277,6 +285,9 @@ pub(crate) async fn change(
         let id = cluster.object.id.clone();
         if *spec != before {
             cluster.object.generation += 1;
+            if change.allowlist.is_some() {
+                cluster.object.pending_allowlist = None;
+            }
             let mut txn =
                 Txn::new().update(&cluster).audit(caller.entry("cluster.change", &before.name));
             if let Some((_, state)) = &settings {
@@ -308,6 +319,7 @@ async fn check_change(api: &Inner, before: &ClusterSpec, after: &ClusterSpec) ->
     problems.retain(|problem| {
         ["nodes", "replication", "drill.schedule"].contains(&problem.field.as_str())
             || (after.parameters != before.parameters && problem.field.starts_with("parameters."))
+            || (after.allowlist != before.allowlist && problem.field.starts_with("allowlist"))
     });
     if !problems.is_empty() {
         return Err(ApiError::fields(problems));
@@ -346,7 +358,7 @@ fn settings_change(
     Ok(Some((plan, state)))
 }
 
-fn check_generation(cluster: &Cluster, expected: u64) -> Result<()> {
+pub(crate) fn check_generation(cluster: &Cluster, expected: u64) -> Result<()> {
     if cluster.generation == expected {
         return Ok(());
     }
@@ -355,7 +367,7 @@ fn check_generation(cluster: &Cluster, expected: u64) -> Result<()> {
         .hint("look at it again and repeat the change"))
 }
 
-fn expected_generation(headers: &HeaderMap) -> Result<u64> {
+pub(crate) fn expected_generation(headers: &HeaderMap) -> Result<u64> {
     let value = headers.get(header::IF_MATCH).and_then(|value| value.to_str().ok());
     let number = value.and_then(|value| {
         let digits = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));

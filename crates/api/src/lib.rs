@@ -1,6 +1,7 @@
 //! The REST API: authenticate, authorise, validate, write intent, audit, answer. It decides
 //! nothing: what is allowed, what a plan is and how things are shown comes from the planner.
 
+mod allowlist;
 mod audit;
 mod auth;
 mod clusters;
@@ -109,6 +110,8 @@ fn routes() -> OpenApiRouter<Arc<Inner>> {
         .routes(routes!(clusters::list, clusters::create))
         .routes(routes!(clusters::show, clusters::change, clusters::delete))
         .routes(routes!(connection::show))
+        .routes(routes!(allowlist::show, allowlist::change))
+        .routes(routes!(allowlist::decide))
         .routes(routes!(parameters::of_cluster))
         .routes(routes!(parameters::of_engine))
         .routes(routes!(nodes::list))

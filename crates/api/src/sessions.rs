@@ -27,6 +27,7 @@ fn view(user: &User) -> UserView {
         id: user.id.clone(),
         name: user.name.clone(),
         must_change_password: user.must_change_password,
+        address: String::new(),
     }
 }
 
@@ -130,7 +131,7 @@ pub(crate) async fn delete(
     (status = 200, body = UserView), (status = 400, body = Problem), (status = 401, body = Problem),
 ))]
 pub(crate) async fn me(caller: Caller, _: Query<Nothing>) -> Json<UserView> {
-    Json(view(&caller.user))
+    Json(UserView { address: caller.listed_as(), ..view(&caller.user) })
 }
 
 /// Change one's own password; other sessions end.

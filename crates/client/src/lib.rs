@@ -5,6 +5,9 @@ mod stream;
 
 use std::time::Duration;
 
+use bellwether_model::allowlist::{
+    AllowlistDecision, AllowlistPlan, AllowlistView, NewAllowlist,
+};
 use bellwether_model::cluster::ClusterChange;
 use bellwether_model::connection::Connection;
 use bellwether_model::drill::DrillView;
@@ -235,6 +238,46 @@ impl Client {
         change: &ClusterChange,
     ) -> Result<Vec<Plan>> {
         self.read(self.change(name, "?plan=true", generation, change)).await
+    }
+
+    pub async fn allowlist(&self, cluster: &str) -> Result<AllowlistView> {
+        self.get(&format!("clusters/{}/allowlist", segment(cluster))).await
+    }
+
+    pub async fn change_allowlist(
+        &self,
+        cluster: &str,
+        generation: u64,
+        new: &NewAllowlist,
+    ) -> Result<AllowlistView> {
+        self.read(self.new_allowlist(cluster, "", generation, new)).await
+    }
+
+    /// What another list would change now.
+    pub async fn plan_allowlist(
+        &self,
+        cluster: &str,
+        generation: u64,
+        new: &NewAllowlist,
+    ) -> Result<AllowlistPlan> {
+        self.read(self.new_allowlist(cluster, "?plan=true", generation, new)).await
+    }
+
+    fn new_allowlist(
+        &self,
+        cluster: &str,
+        query: &str,
+        generation: u64,
+        new: &NewAllowlist,
+    ) -> RequestBuilder {
+        let path = format!("clusters/{}/allowlist{query}", segment(cluster));
+        let request = self.request(Method::PUT, &path);
+        request.header("if-match", format!("\"{generation}\"")).json(new)
+    }
+
+    pub async fn decide_allowlist(&self, cluster: &str, keep: bool) -> Result<AllowlistView> {
+        let path = format!("clusters/{}/allowlist/decision", segment(cluster));
+        self.post(&path, &AllowlistDecision { keep }).await
     }
 
     fn change(

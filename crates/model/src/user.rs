@@ -14,6 +14,9 @@ pub struct UserView {
     /// The first password was printed by the server: it must be changed before anything else is
     /// done in the dashboard.
     pub must_change_password: bool,
+    /// What an allowlist calls whoever asks: an address, or `server`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub address: String,
 }
 
 /// `POST /v1/sessions`.

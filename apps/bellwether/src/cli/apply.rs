@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::PathBuf;
 
+use bellwether_model::allowlist::{self, AllowEntry};
 use bellwether_model::cluster::ClusterChange;
 use bellwether_model::drill::DrillSchedule;
 use bellwether_model::parameter::ParameterText;
@@ -88,6 +89,9 @@ async fn look(context: &Context, spec: ClusterSpec) -> Result<Work> {
         Err(error) => return Err(error.into()),
     };
     let mut spec = spec;
+    if let Some(entries) = &mut spec.allowlist {
+        allowlist::canonicalise(entries);
+    }
     if let Some(known) = &known {
         refuse_impossible(&spec, known)?;
         spec.parameters = canonical(context, &spec, known).await?;
@@ -220,6 +224,8 @@ fn changes(spec: &ClusterSpec, now: &ClusterSpec) -> Vec<Change> {
         ("replication", now.replication.to_string(), spec.replication.to_string()),
         ("timers", word(&now.timers), word(&spec.timers)),
         ("drill", drill(&now.drill), drill(&spec.drill)),
+        // A file that does not speak of it leaves it as it is.
+        ("allowlist", listed(&now.allowlist), listed(spec.allowlist.as_ref().map_or(&now.allowlist, |_| &spec.allowlist))),
     ]
     .into_iter()
     .filter(|(_, from, to)| from != to)
@@ -256,6 +262,17 @@ async fn canonical(
     Ok(written.collect())
 }
 
+fn listed(of: &Option<Vec<AllowEntry>>) -> String {
+    let Some(entries) = of else { return "everybody".to_owned() };
+    let word = |entry: &AllowEntry| {
+        let until = entry.expires_at.map(|at| format!(" until {at}")).unwrap_or_default();
+        let note = if entry.note.is_empty() { String::new() } else { format!(" ({})", entry.note) };
+        format!("{}{until}{note}", entry.address)
+    };
+    let words: Vec<String> = entries.iter().map(word).collect();
+    if words.is_empty() { "nobody".to_owned() } else { words.join(", ") }
+}
+
 fn drill(of: &Option<DrillSchedule>) -> String {
     match of {
         None => "none".to_owned(),
@@ -290,6 +307,7 @@ fn change_to(spec: &ClusterSpec) -> ClusterChange {
         nodes: Some(spec.nodes),
         parameters: Some(spec.parameters.clone()),
         drill: Some(spec.drill.clone()),
+        allowlist: spec.allowlist.clone(),
     }
 }
 

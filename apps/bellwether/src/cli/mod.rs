@@ -1,5 +1,6 @@
 //! The command line: the same REST API as the dashboard.
 
+mod allowlist;
 mod apply;
 mod clusters;
 mod config;
@@ -63,6 +64,9 @@ pub(crate) enum Command {
     /// Look at and change settings of a cluster's engine
     #[command(subcommand)]
     Parameter(parameters::Command),
+    /// Look at and change who may reach a cluster
+    #[command(subcommand)]
+    Allowlist(allowlist::Command),
     /// Look at what is being done and was done
     #[command(subcommand)]
     Operation(operations::Command),
@@ -167,6 +171,7 @@ async fn dispatch(global: Global, command: Command) -> Result {
     match command {
         Command::Cluster(command) => clusters::run(&context, command).await,
         Command::Node(command) => nodes::run(&context, command).await,
+        Command::Allowlist(command) => allowlist::run(&context, command).await,
         Command::Parameter(command) => parameters::run(&context, command).await,
         Command::Operation(command) => operations::run(&context, command).await,
         Command::Report(command) => reports::run(&context, command).await,
