@@ -40,7 +40,7 @@ pub(crate) async fn show(
 
 fn answer(api: &Inner, cluster: &str, caller: &Caller) -> Result<Response> {
     let shown = planned::shown(&find_view(api, cluster)?, &caller.listed_as());
-    Ok(tagged(shown.generation, StatusCode::OK, Changed::Allowlist(shown)))
+    Ok(tagged(shown.generation, StatusCode::OK, AllowlistChange::Allowlist(shown)))
 }
 
 /// Another list. With `revert_after_seconds` it is only tried: unless it is confirmed in time, the
@@ -51,7 +51,7 @@ fn answer(api: &Inner, cluster: &str, caller: &Caller) -> Result<Response> {
     ("cluster" = String, Path, description = "id or name"),
     ("If-Match" = String, Header, description = "the generation that is changed, in quotes"),
     PlanOnly), request_body = NewAllowlist, responses(
-    (status = 200, body = Changed),
+    (status = 200, body = AllowlistChange),
     (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
     (status = 404, body = Problem), (status = 409, body = Problem), (status = 412, body = Problem),
     (status = 413, body = Problem), (status = 422, body = Problem),
@@ -77,7 +77,7 @@ pub(crate) async fn change(
         }
         if query.plan {
             let plan = planned::plan(&view, &new.entries, &caller.listed_as());
-            return Ok(Json(Changed::Plan(plan)).into_response());
+            return Ok(Json(AllowlistChange::Plan(plan)).into_response());
         }
         replace(&mut cluster.object, &new, api.store.now());
         let action = "allowlist.change";
@@ -95,7 +95,7 @@ pub(crate) async fn change(
 /// The answer to a change: the list, or with `plan=true` what would be done.
 #[derive(serde::Serialize, utoipa::ToSchema)]
 #[serde(untagged)]
-enum Changed {
+enum AllowlistChange {
     Allowlist(AllowlistView),
     Plan(AllowlistPlan),
 }

@@ -40,7 +40,7 @@ pub(crate) struct Paging {
 #[utoipa::path(get, path = "/v1/audit", tag = "audit", operation_id = "list_audit",
     params(Paging), responses(
     (status = 200, body = Page<AuditView>), (status = 400, body = Problem),
-    (status = 401, body = Problem),
+    (status = 401, body = Problem), (status = 403, body = Problem),
 ))]
 pub(crate) async fn list(
     Extract(api): State,

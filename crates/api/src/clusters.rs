@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State as Extract;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bellwether_model::access::Role;
 use bellwether_model::allowlist;
 use bellwether_model::cluster::{ClusterChange, ClusterStatus};
 use bellwether_model::event::Page;
@@ -16,6 +17,7 @@ use bellwether_model::{
 };
 use bellwether_planner::{View, check_spec, cluster_view, plan_change, plan_creation, reconfigure};
 use bellwether_store::clusters::{self, NameClaim};
+use bellwether_store::projects::Project;
 use bellwether_store::{Error as StoreError, Stored, Txn, views};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -26,7 +28,7 @@ use crate::extract::{Body, Nothing, Path, Query};
 use crate::idempotency::{self, Key};
 use crate::operations;
 use crate::paging::{Paging, page};
-use crate::{Inner, State, check_provider};
+use crate::{Inner, State, check_provider, projects};
 
 /// Times a change is tried again when the control loop changed the same cluster meanwhile.
 pub(crate) const TRIES: usize = 20;
@@ -65,10 +67,10 @@ pub(crate) fn find_view(api: &Inner, text: &str) -> Result<View> {
 ))]
 pub(crate) async fn list(
     Extract(api): State,
-    _: Caller,
+    caller: Caller,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<ClusterView>>> {
-    let all = api.store.list::<Cluster>();
+    let all = api.store.list_where(|cluster: &Cluster| caller.sees(&cluster.spec.project));
     let show = |cluster: Stored<Cluster>| {
         views::view(&api.store, &cluster.object.id).map(|view| cluster_view(&view))
     };
@@ -121,6 +123,7 @@ pub(crate) async fn create(
     headers: HeaderMap,
     Body(mut spec): Body<ClusterSpec>,
 ) -> Result<Response> {
+    caller.require(&spec.project, Role::Admin)?;
     let request = serde_json::to_string(&spec).expect("plain data");
     let key = if query.plan {
         Key::default()
@@ -156,6 +159,9 @@ pub(crate) async fn create(
     let operation = new_operation(&cluster, OperationKind::CreateCluster, &caller);
     let claim = NameClaim { name: name.clone(), cluster: cluster.id.clone() };
     let txn = Txn::new().insert(&cluster).insert(&claim).insert(&operation);
+    // It must not be deleted meanwhile.
+    let project = api.store.find::<Project>(&cluster.spec.project);
+    let txn = project.iter().fold(txn, |txn, project| txn.update(project));
     let txn = key.remember(&api, txn, cluster.id.as_str());
     let txn = txn.audit(caller.entry("cluster.create", name));
     match api.store.commit(txn).await {
@@ -185,6 +191,10 @@ fn refuse_name(api: &Inner, key: &Key, name: &str) -> Result<Response> {
 
 /// Fills in what was left to the server.
 fn complete(api: &Inner, spec: &mut ClusterSpec) -> Result<()> {
+    if !projects::exists(api, &spec.project) {
+        let words = format!("there is no project `{}`", spec.project);
+        return Err(ApiError::field("project", words));
+    }
     let Some(engine) = api.engine(&spec.engine) else {
         let known: Vec<&str> = api.engines.iter().map(|engine| engine.name.as_str()).collect();
         let known = known.join(", ");

@@ -1,6 +1,7 @@
 //! The REST API: authenticate, authorise, validate, write intent, audit, answer. It decides
 //! nothing: what is allowed, what a plan is and how things are shown comes from the planner.
 
+mod access;
 mod allowlist;
 mod audit;
 mod auth;
@@ -18,11 +19,13 @@ mod operations;
 mod paging;
 mod parameters;
 mod passwords;
+mod projects;
 mod providers;
 mod reports;
 mod request;
 mod sessions;
 mod tokens;
+mod users;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +41,7 @@ use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub use access::decisions;
 pub use auth::OverTls;
 pub use error::ApiError;
 pub use passwords::{ensure_first_administrator, is_first_password_in_use};
@@ -98,12 +102,19 @@ pub(crate) async fn check_provider(provider: &dyn Provider) -> Result<(), String
 fn routes() -> OpenApiRouter<Arc<Inner>> {
     OpenApiRouter::with_openapi(document::Document::openapi())
         .routes(routes!(health))
-        .routes(routes!(sessions::create))
+        .routes(routes!(sessions::create, sessions::list))
         .routes(routes!(sessions::delete))
+        .routes(routes!(sessions::end))
         .routes(routes!(sessions::me))
         .routes(routes!(sessions::change_password))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::delete))
+        .routes(routes!(users::list, users::create))
+        .routes(routes!(users::show, users::change, users::delete))
+        .routes(routes!(users::reset_password))
+        .routes(routes!(projects::list, projects::create))
+        .routes(routes!(projects::delete))
+        .routes(routes!(projects::set_member, projects::remove_member))
         .routes(routes!(engines::list))
         .routes(routes!(engines::show))
         .routes(routes!(providers::list))

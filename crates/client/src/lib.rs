@@ -5,6 +5,7 @@ mod stream;
 
 use std::time::Duration;
 
+use bellwether_model::access::{NewMember, NewProject, ProjectView, Role};
 use bellwether_model::allowlist::{
     AllowlistDecision, AllowlistPlan, AllowlistView, NewAllowlist,
 };
@@ -19,7 +20,8 @@ use bellwether_model::provider::ProviderView;
 use bellwether_model::report::Report;
 use bellwether_model::settings::ParameterView;
 use bellwether_model::user::{
-    CreatedToken, NewPassword, NewSession, NewToken, Session, TokenView, UserView,
+    CreatedToken, CreatedUser, NewPassword, NewSession, NewToken, NewUser, Session, SessionView,
+    TokenView, UserChange, UserSummary, UserView,
 };
 use bellwether_model::{ClusterSpec, ClusterView, NodeView, Operation};
 use reqwest::{Method, RequestBuilder};
@@ -170,6 +172,62 @@ impl Client {
     pub async fn change_password(&self, current: &str, new: &str) -> Result<()> {
         let body = NewPassword { current: current.to_owned(), new: new.to_owned() };
         self.answer(self.request(Method::PUT, "me/password").json(&body)).await.map(|_| ())
+    }
+
+    pub async fn users(&self) -> Result<Vec<UserSummary>> {
+        self.get("users").await
+    }
+
+    pub async fn create_user(&self, user: &NewUser) -> Result<CreatedUser> {
+        self.post("users", user).await
+    }
+
+    pub async fn change_user(&self, user: &str, change: &UserChange) -> Result<UserSummary> {
+        let path = format!("users/{}", segment(user));
+        self.read(self.request(Method::PATCH, &path).json(change)).await
+    }
+
+    pub async fn reset_password(&self, user: &str) -> Result<CreatedUser> {
+        let path = format!("users/{}/password", segment(user));
+        self.read(self.request(Method::POST, &path)).await
+    }
+
+    pub async fn delete_user(&self, user: &str) -> Result<()> {
+        self.delete(&format!("users/{}", segment(user))).await
+    }
+
+    pub async fn projects(&self) -> Result<Vec<ProjectView>> {
+        self.get("projects").await
+    }
+
+    pub async fn create_project(&self, name: &str) -> Result<()> {
+        let new = NewProject { name: name.to_owned() };
+        self.post::<ProjectView>("projects", &new).await.map(|_| ())
+    }
+
+    pub async fn delete_project(&self, name: &str) -> Result<()> {
+        self.delete(&format!("projects/{}", segment(name))).await
+    }
+
+    pub async fn set_member(&self, project: &str, user: &str, role: Role) -> Result<()> {
+        let path = format!("projects/{}/members/{}", segment(project), segment(user));
+        self.answer(self.request(Method::PUT, &path).json(&NewMember { role })).await.map(|_| ())
+    }
+
+    pub async fn remove_member(&self, project: &str, user: &str) -> Result<()> {
+        self.delete(&format!("projects/{}/members/{}", segment(project), segment(user))).await
+    }
+
+    pub async fn sessions(&self) -> Result<Vec<SessionView>> {
+        self.get("sessions").await
+    }
+
+    pub async fn end_session(&self, id: &str) -> Result<()> {
+        self.delete(&format!("sessions/{}", segment(id))).await
+    }
+
+    async fn delete(&self, path: &str) -> Result<()> {
+        self.answer(self.request(Method::DELETE, path)).await.map(|_| ())
     }
 
     pub async fn tokens(&self) -> Result<Vec<TokenView>> {

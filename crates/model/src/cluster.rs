@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::access::DEFAULT_PROJECT;
 use crate::allowlist::{AllowEntry, PendingAllowlist};
 use crate::bytes::Bytes;
 use crate::drill::{DrillProgress, DrillSchedule};
@@ -69,10 +70,21 @@ pub struct ClusterSpec {
     /// Drills that begin by themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drill: Option<DrillSchedule>,
+    /// The project it belongs to; it stays there.
+    #[serde(default = "default_project", skip_serializing_if = "is_default_project")]
+    pub project: String,
     /// Who may reach the ports of clients; left out when a cluster is made: nobody. Absent on
     /// clusters that were made before there were allowlists: everybody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowlist: Option<Vec<AllowEntry>>,
+}
+
+fn default_project() -> String {
+    DEFAULT_PROJECT.to_owned()
+}
+
+fn is_default_project(name: &String) -> bool {
+    name == DEFAULT_PROJECT
 }
 
 fn default_provider() -> String {

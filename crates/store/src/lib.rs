@@ -15,6 +15,7 @@ pub mod live;
 pub mod memory;
 pub mod nodes;
 pub mod operations;
+pub mod projects;
 pub mod seal;
 pub mod secrets;
 pub mod settings;
@@ -309,6 +310,8 @@ fn check(cache: &Cache) -> Result<(), Error> {
     kind::<join_tokens::JoinToken>(cache)?;
     kind::<secrets::Secret>(cache)?;
     kind::<settings::ServerSettings>(cache)?;
+    kind::<projects::Project>(cache)?;
     kind::<tokens::Token>(cache)?;
+    kind::<users::NameClaim>(cache)?;
     kind::<users::User>(cache)
 }

@@ -65,6 +65,9 @@ pub(crate) struct Create {
     /// A setting of the engine; may be given more than once. See `bellwether engine show`
     #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parameters::assignment)]
     parameters: Vec<(String, String)>,
+    /// The project it belongs to
+    #[arg(long, default_value = bellwether_model::access::DEFAULT_PROJECT)]
+    project: String,
     /// Who may reach the ports of clients: an address, a range, `me`, `server` or `none`; may be
     /// given more than once
     #[arg(long, value_name = "ADDRESS", default_value = "me")]
@@ -117,6 +120,7 @@ async fn run_create(context: &Context, create: Create) -> Result {
         timers: create.timers,
         parameters: parameters::chosen(create.parameters),
         drill: None,
+        project: create.project,
         allowlist: Some(allowlist::asked_for(context, &create.allow).await?),
     };
     if create.acting.plan {

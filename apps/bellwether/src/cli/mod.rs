@@ -13,6 +13,7 @@ mod nodes;
 mod operations;
 pub(crate) mod output;
 mod parameters;
+mod people;
 mod reports;
 mod tokens;
 mod watch;
@@ -88,6 +89,15 @@ pub(crate) enum Command {
     Login(login::Login),
     /// Sign out and forget it
     Logout,
+    /// Who may use the server, and what each may
+    #[command(subcommand)]
+    User(people::UserCommand),
+    /// Projects, and who may do what in them
+    #[command(subcommand)]
+    Project(people::ProjectCommand),
+    /// Your sessions in browsers
+    #[command(subcommand)]
+    Session(people::SessionCommand),
     /// Bearer tokens for programs
     #[command(subcommand)]
     Token(tokens::Command),
@@ -181,6 +191,9 @@ async fn dispatch(global: Global, command: Command) -> Result {
         Command::Provider(command) => engines::run_provider(&context, command).await,
         Command::Login(command) => login::run(&context, command).await,
         Command::Logout => login::logout(&context).await,
+        Command::User(command) => people::run_user(&context, command).await,
+        Command::Project(command) => people::run_project(&context, command).await,
+        Command::Session(command) => people::run_session(&context, command).await,
         Command::Token(command) => tokens::run(&context, command).await,
     }
 }

@@ -11,6 +11,7 @@ import { formatAgo, formatMoment, startSentence } from '../../ui/format';
 import { Status } from '../../ui/Status';
 import { useNow } from '../../ui/useNow';
 import { operationLooks } from '../operations/status';
+import { useMay } from '../people/may';
 import { messages } from './drills.messages';
 import classes from './drills.module.css';
 import { RunDialog } from './RunDialog';
@@ -25,10 +26,11 @@ export function DrillsCard({ cluster }: { cluster: ClusterView }) {
   const found = cluster.operations.find((operation) => operation.kind === 'drill');
   const isAllowed = found?.allowed ?? false;
   const close = () => setAsked(null);
+  const may = useMay(cluster);
   return (
     <Card
       title={messages.title}
-      aside={
+      aside={may.operate && (
         <span className={classes.buttons}>
           <Button size="xs" variant="default" onClick={() => setAsked('schedule')}>
             {messages.schedule}
@@ -51,7 +53,7 @@ export function DrillsCard({ cluster }: { cluster: ClusterView }) {
             </Button>
           </Tooltip>
         </span>
-      }
+      )}
     >
       {query.error && !query.data && (
         <ErrorNote error={query.error} retry={() => void query.refetch()} />
