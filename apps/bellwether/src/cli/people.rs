@@ -1,6 +1,6 @@
 //! `bellwether user …`, `project …` and `session …`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bellwether_model::access::{Access, Member, ProjectView, Role};
 use bellwether_model::user::{CreatedUser, NewUser, UserChange, UserSummary};
@@ -116,14 +116,7 @@ pub(super) async fn run_user(context: &Context, command: UserCommand) -> Result 
             table(&heads, users.into_iter().map(row).collect());
         }
         UserCommand::Create { name, may, password_file } => {
-            let password = password_file.map(|path| {
-                let text = std::fs::read_to_string(&path);
-                let text = text.map_err(|error| {
-                    Failure::usage(format!("{}: {error}", path.display()))
-                })?;
-                Ok(text.trim_end_matches(['\n', '\r']).to_owned())
-            });
-            let password = password.transpose()?;
+            let password = password_file.as_deref().map(read_password).transpose()?;
             let new = NewUser { name, access: may.access(), password };
             return show_created(context, &context.client.create_user(&new).await?);
         }
@@ -145,6 +138,12 @@ pub(super) async fn run_user(context: &Context, command: UserCommand) -> Result 
         }
     }
     Ok(())
+}
+
+fn read_password(path: &Path) -> Result<String> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
+    Ok(text.trim_end_matches(['\n', '\r']).to_owned())
 }
 
 fn show_created(context: &Context, made: &CreatedUser) -> Result {

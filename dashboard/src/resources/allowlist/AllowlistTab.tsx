@@ -37,6 +37,9 @@ export function AllowlistTab({ cluster }: { cluster: ClusterView }) {
   );
 }
 
+/** Whole seconds, so that the last one counts. */
+const whole = (ms: number) => Math.ceil(ms / 1_000) * 1_000;
+
 /** A list that goes away by itself, and the two ways to decide. */
 function Trial({ cluster, revertAt }: { cluster: ClusterView; revertAt: string }) {
   const now = useNow(1_000);
@@ -50,20 +53,22 @@ function Trial({ cluster, revertAt }: { cluster: ClusterView; revertAt: string }
   return (
     <Alert color="yellow" role="status">
       <div className={classes.trial}>
-        <span>{left > 0 ? messages.tried(formatDuration(Math.ceil(left / 1_000) * 1_000)) : messages.isBack}</span>
-        {may.operate && <span className={classes.buttons}>
-          <Button size="xs" loading={decide.isPending} onClick={() => decide.mutate(true)}>
-            {messages.keep}
-          </Button>
-          <Button
-            size="xs"
-            variant="default"
-            disabled={decide.isPending}
-            onClick={() => decide.mutate(false)}
-          >
-            {messages.goBack}
-          </Button>
-        </span>}
+        <span>{left > 0 ? messages.tried(formatDuration(whole(left))) : messages.isBack}</span>
+        {may.operate && (
+          <span className={classes.buttons}>
+            <Button size="xs" loading={decide.isPending} onClick={() => decide.mutate(true)}>
+              {messages.keep}
+            </Button>
+            <Button
+              size="xs"
+              variant="default"
+              disabled={decide.isPending}
+              onClick={() => decide.mutate(false)}
+            >
+              {messages.goBack}
+            </Button>
+          </span>
+        )}
       </div>
       {decide.error && <ErrorNote error={decide.error} />}
     </Alert>
@@ -83,16 +88,18 @@ function ListCard({ cluster, list }: { cluster: ClusterView; list: AllowlistView
     <Card
       title={messages.title}
       aside={
-        may.operate && <span className={classes.buttons}>
-          {isMineMissing && (
-            <Button size="xs" variant="default" onClick={() => add({ address: list.caller })}>
-              {messages.addMine}
+        may.operate && (
+          <span className={classes.buttons}>
+            {isMineMissing && (
+              <Button size="xs" variant="default" onClick={() => add({ address: list.caller })}>
+                {messages.addMine}
+              </Button>
+            )}
+            <Button size="xs" variant="default" onClick={() => setIsAdding(true)}>
+              {messages.add}
             </Button>
-          )}
-          <Button size="xs" variant="default" onClick={() => setIsAdding(true)}>
-            {messages.add}
-          </Button>
-        </span>
+          </span>
+        )
       }
     >
       {list.open && <p className={classes.dim}>{messages.open}</p>}
@@ -104,15 +111,17 @@ function ListCard({ cluster, list }: { cluster: ClusterView; list: AllowlistView
               <span className={classes.address}>{entry.address}</span>
               <p className={classes.dim}>{about(entry)}</p>
             </span>
-            {may.operate && <ActionIcon
-              size={32}
-              color="red"
-              variant="subtle"
-              aria-label={messages.remove(entry.address)}
-              onClick={() => setWanted(list.entries.filter((one) => one !== entry))}
-            >
-              <TrashIcon />
-            </ActionIcon>}
+            {may.operate && (
+              <ActionIcon
+                size={32}
+                color="red"
+                variant="subtle"
+                aria-label={messages.remove(entry.address)}
+                onClick={() => setWanted(list.entries.filter((one) => one !== entry))}
+              >
+                <TrashIcon />
+              </ActionIcon>
+            )}
           </li>
         ))}
       </ul>

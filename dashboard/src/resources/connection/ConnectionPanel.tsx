@@ -123,15 +123,17 @@ function Values(props: PanelProps & { addresses: string[] }) {
           <span key="password" className={classes.value}>
             <span className={classes.mono}>{password ?? messages.hidden}</span>
             {password && <CopyAction text={password} label={messages.password} />}
-            {mayReveal && <Button
-              size="compact-xs"
-              variant="subtle"
-              loading={isRevealed && isWaiting}
-              leftSection={isRevealed ? <EyeOffIcon size={13} /> : <EyeIcon size={13} />}
-              onClick={() => onReveal(!isRevealed)}
-            >
-              {isRevealed ? messages.hide : messages.reveal}
-            </Button>}
+            {mayReveal && (
+              <Button
+                size="compact-xs"
+                variant="subtle"
+                loading={isRevealed && isWaiting}
+                leftSection={isRevealed ? <EyeOffIcon size={13} /> : <EyeIcon size={13} />}
+                onClick={() => onReveal(!isRevealed)}
+              >
+                {isRevealed ? messages.hide : messages.reveal}
+              </Button>
+            )}
           </span>,
         ],
         [

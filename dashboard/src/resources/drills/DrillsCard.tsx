@@ -30,30 +30,32 @@ export function DrillsCard({ cluster }: { cluster: ClusterView }) {
   return (
     <Card
       title={messages.title}
-      aside={may.operate && (
-        <span className={classes.buttons}>
-          <Button size="xs" variant="default" onClick={() => setAsked('schedule')}>
-            {messages.schedule}
-          </Button>
-          <Tooltip
-            label={startSentence(found?.reason || messages.unavailable)}
-            disabled={isAllowed}
-            multiline
-            maw={360}
-          >
-            {/* Not `disabled`: the reason has to be reachable by keyboard. */}
-            <Button
-              size="xs"
-              variant="default"
-              aria-disabled={!isAllowed}
-              data-disabled={!isAllowed || undefined}
-              onClick={() => isAllowed && setAsked('run')}
-            >
-              {messages.run}
+      aside={
+        may.operate && (
+          <span className={classes.buttons}>
+            <Button size="xs" variant="default" onClick={() => setAsked('schedule')}>
+              {messages.schedule}
             </Button>
-          </Tooltip>
-        </span>
-      )}
+            <Tooltip
+              label={startSentence(found?.reason || messages.unavailable)}
+              disabled={isAllowed}
+              multiline
+              maw={360}
+            >
+              {/* Not `disabled`: the reason has to be reachable by keyboard. */}
+              <Button
+                size="xs"
+                variant="default"
+                aria-disabled={!isAllowed}
+                data-disabled={!isAllowed || undefined}
+                onClick={() => isAllowed && setAsked('run')}
+              >
+                {messages.run}
+              </Button>
+            </Tooltip>
+          </span>
+        )
+      }
     >
       {query.error && !query.data && (
         <ErrorNote error={query.error} retry={() => void query.refetch()} />

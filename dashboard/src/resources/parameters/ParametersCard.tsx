@@ -66,15 +66,15 @@ function Editor({ cluster, parameters }: { cluster: ClusterView; parameters: Par
       </div>
       {shown.length === 0 && <p className={classes.nothing}>{nothing}</p>}
       <fieldset className={classes.bare} disabled={!may.operate}>
-      <ParameterFields
-        parameters={shown}
-        chosen={chosen}
-        errors={errors}
-        onChange={(name, value) => {
-          setEdited(choose(chosen, name, value));
-          setErrors({});
-        }}
-      />
+        <ParameterFields
+          parameters={shown}
+          chosen={chosen}
+          errors={errors}
+          onChange={(name, value) => {
+            setEdited(choose(chosen, name, value));
+            setErrors({});
+          }}
+        />
       </fieldset>
       {changed.length > 0 && (
         <div className={classes.bar}>
