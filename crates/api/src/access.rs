@@ -53,6 +53,8 @@ const TABLE: &[(&str, &str, Needs)] = &[
     ("GET", "/v1/providers", Account),
     ("GET", "/v1/events", Account),
     ("GET", "/v1/audit", Server(Admin)),
+    ("GET", "/v1/audit/export", Server(Admin)),
+    ("GET", "/v1/audit/verification", Server(Admin)),
     ("GET", "/v1/clusters", Account),
     ("POST", "/v1/clusters", Named(Admin)),
     ("GET", "/v1/clusters/{cluster}", Project(Viewer)),

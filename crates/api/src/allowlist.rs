@@ -14,9 +14,7 @@ use bellwether_planner::allowlist as planned;
 use bellwether_store::{Error as StoreError, Stored, Txn, clusters};
 
 use crate::auth::Caller;
-use crate::clusters::{
-    PlanOnly, TRIES, check_generation, expected_generation, find_view, tagged,
-};
+use crate::clusters::{PlanOnly, TRIES, check_generation, expected_generation, find_view, tagged};
 use crate::error::{ApiError, Result};
 use crate::extract::{Body, Nothing, Path, Query};
 use crate::{Inner, State, operations};
@@ -79,10 +77,14 @@ pub(crate) async fn change(
             let plan = planned::plan(&view, &new.entries, &caller.listed_as());
             return Ok(Json(AllowlistChange::Plan(plan)).into_response());
         }
+        let plan = planned::plan(&view, &new.entries, &caller.listed_as());
         replace(&mut cluster.object, &new, api.store.now());
-        let action = "allowlist.change";
-        let txn = Txn::new().update(&cluster);
-        let txn = txn.audit(caller.entry(action, &cluster.object.spec.name));
+        let signed = |sign: &str, all: Vec<String>| -> Vec<String> {
+            all.into_iter().map(|address| format!("{sign}{address}")).collect()
+        };
+        let detail = [signed("+", plan.added), signed("-", plan.removed)].concat().join(", ");
+        let entry = caller.entry_of("allowlist.change", &cluster.object.spec.name, detail);
+        let txn = Txn::new().update(&cluster).audit(entry);
         match api.store.commit(txn).await {
             Ok(_) => return answer(&api, cluster.object.id.as_str(), &caller),
             Err(StoreError::Conflict { .. }) => {}

@@ -13,7 +13,7 @@ use bellwether_model::problem::Code;
 use bellwether_model::{Timestamp, allowlist};
 use bellwether_store::tokens::{Token, TokenKind, hash};
 use bellwether_store::users::User;
-use bellwether_store::{AuditEntry, Stored, Txn};
+use bellwether_store::{AuditEntry, Store, Stored, Txn};
 
 use crate::Inner;
 use crate::access::{self, Needs};
@@ -45,6 +45,7 @@ pub(crate) struct Caller {
     /// What may be done: no more than the user, and no more than the token.
     pub(crate) access: Access,
     source: String,
+    store: Store,
 }
 
 impl FromRequestParts<Arc<Inner>> for Caller {
@@ -68,7 +69,8 @@ impl FromRequestParts<Arc<Inner>> for Caller {
         let user = user.ok_or_else(unauthenticated)?.object;
         remember_use(state, token.clone(), now).await;
         let access = user.access.within(&token.object.scope);
-        let caller = Self { user, token: token.object, access, source: source(parts) };
+        let (token, store) = (token.object, state.store.clone());
+        let caller = Self { user, token, access, source: source(parts), store };
         caller.authorise(parts, state).await?;
         Ok(caller)
     }
@@ -80,10 +82,11 @@ impl Caller {
         let nobody = || ApiError::new(Code::Forbidden, "nobody may ask for this");
         let path = MatchedPath::from_request_parts(parts, state).await.ok();
         let needs = path.and_then(|path| access::needs(&parts.method, path.as_str()));
+        let path = parts.uri.path().to_owned();
         let role = match needs.ok_or_else(nobody)? {
             Needs::Account => return Ok(()),
-            Needs::Named(role) => return self.require_somewhere(role),
-            Needs::Server(role) => return self.require_everywhere(role),
+            Needs::Named(role) => return self.require_somewhere(role, &path).await,
+            Needs::Server(role) => return self.require_everywhere(role, &path).await,
             Needs::Project(role) => role,
         };
         let parameters = RawPathParams::from_request_parts(parts, state).await;
@@ -94,7 +97,7 @@ impl Caller {
         let subject = access::subject(state, parameters.iter()).ok_or_else(nobody)?;
         let missing = || ApiError::not_found(subject.kind, &subject.name);
         match &subject.project {
-            Some(project) if self.sees(project) => self.require(project, role),
+            Some(project) if self.sees(project) => self.require(project, role, &path).await,
             // Whoever may see everything is told by the call itself what is not there.
             None if self.access.everywhere.is_some() => Ok(()),
             _ => Err(missing()),
@@ -106,29 +109,39 @@ impl Caller {
         self.access.role_in(project).is_some()
     }
 
-    /// Refuses who has a lesser role in that project.
-    pub(crate) fn require(&self, project: &str, role: Role) -> Result<()> {
+    /// Refuses who has a lesser role in that project what is asked of `object`.
+    pub(crate) async fn require(&self, project: &str, role: Role, object: &str) -> Result<()> {
         let place = format!("in the project `{project}`");
-        check_role(self.access.role_in(project), role, &place)
+        self.check_role(self.access.role_in(project), role, &place, object).await
     }
 
-    fn require_everywhere(&self, role: Role) -> Result<()> {
-        check_role(self.access.everywhere, role, "on the whole server")
+    async fn require_everywhere(&self, role: Role, object: &str) -> Result<()> {
+        self.check_role(self.access.everywhere, role, "on the whole server", object).await
     }
 
-    fn require_somewhere(&self, role: Role) -> Result<()> {
+    async fn require_somewhere(&self, role: Role, object: &str) -> Result<()> {
         let greatest = self.access.projects.values().copied().max();
-        check_role(self.access.everywhere.max(greatest), role, "in a project")
+        let own = self.access.everywhere.max(greatest);
+        self.check_role(own, role, "in a project", object).await
     }
-}
 
-fn check_role(own: Option<Role>, needed: Role, place: &str) -> Result<()> {
-    if own >= Some(needed) {
-        return Ok(());
+    /// What is refused is kept, too.
+    async fn check_role(
+        &self,
+        own: Option<Role>,
+        needed: Role,
+        place: &str,
+        object: &str,
+    ) -> Result<()> {
+        if own >= Some(needed) {
+            return Ok(());
+        }
+        let has = own.map_or_else(|| "you have none".to_owned(), |own| format!("yours is {own}"));
+        let words = format!("this takes the role {needed} {place}; {has}");
+        let entry = entry(&self.user.name, &self.source, "access.refuse", object, "forbidden");
+        self.store.append_audit(AuditEntry { detail: words.clone(), ..entry }).await?;
+        Err(ApiError::new(Code::Forbidden, words).hint("ask somebody who may give it to you"))
     }
-    let has = own.map_or_else(|| "you have none".to_owned(), |own| format!("yours is {own}"));
-    let words = format!("this takes the role {needed} {place}; {has}");
-    Err(ApiError::new(Code::Forbidden, words).hint("ask somebody who may give it to you"))
 }
 
 fn is_over(token: &Token, now: Timestamp) -> bool {
@@ -225,13 +238,19 @@ impl Caller {
     pub(crate) fn listed_as(&self) -> String {
         let address: Option<IpAddr> = self.source.parse().ok();
         // Only an address of this machine can be bound to.
-        let is_here = address.is_some_and(|address| std::net::UdpSocket::bind((address, 0)).is_ok());
+        let is_here =
+            address.is_some_and(|address| std::net::UdpSocket::bind((address, 0)).is_ok());
         if is_here { allowlist::SERVER.to_owned() } else { self.source.clone() }
     }
 
     /// What the audit log keeps of what the caller does; saved with what is done.
     pub(crate) fn entry(&self, action: &str, object: &str) -> AuditEntry {
         entry(&self.user.name, &self.source, action, object, "ok")
+    }
+
+    /// The same, with what was changed.
+    pub(crate) fn entry_of(&self, action: &str, object: &str, detail: String) -> AuditEntry {
+        AuditEntry { detail, ..self.entry(action, object) }
     }
 }
 
@@ -249,7 +268,9 @@ pub(crate) fn entry(
         source: source.to_owned(),
         action: action.to_owned(),
         object: object.to_owned(),
+        detail: String::new(),
         result: result.to_owned(),
+        hash: String::new(),
     }
 }
 

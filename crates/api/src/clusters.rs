@@ -123,7 +123,7 @@ pub(crate) async fn create(
     headers: HeaderMap,
     Body(mut spec): Body<ClusterSpec>,
 ) -> Result<Response> {
-    caller.require(&spec.project, Role::Admin)?;
+    caller.require(&spec.project, Role::Admin, &spec.name).await?;
     let request = serde_json::to_string(&spec).expect("plain data");
     let key = if query.plan {
         Key::default()
@@ -163,7 +163,9 @@ pub(crate) async fn create(
     let project = api.store.find::<Project>(&cluster.spec.project);
     let txn = project.iter().fold(txn, |txn, project| txn.update(project));
     let txn = key.remember(&api, txn, cluster.id.as_str());
-    let txn = txn.audit(caller.entry("cluster.create", name));
+    let ClusterSpec { engine, version, nodes, project, .. } = &cluster.spec;
+    let detail = format!("{engine} {version}, {nodes} nodes, in {project}");
+    let txn = txn.audit(caller.entry_of("cluster.create", name, detail));
     match api.store.commit(txn).await {
         Ok(_) => {}
         // Another request was quicker: for the same name, or the same one with the same key.
@@ -298,8 +300,11 @@ pub(crate) async fn change(
             if change.allowlist.is_some() {
                 cluster.object.pending_allowlist = None;
             }
-            let mut txn =
-                Txn::new().update(&cluster).audit(caller.entry("cluster.change", &before.name));
+            let mut txn = Txn::new().update(&cluster).audit(caller.entry_of(
+                "cluster.change",
+                &before.name,
+                differences(&before, &cluster.object.spec),
+            ));
             if let Some((_, state)) = &settings {
                 let kind = OperationKind::Reconfigure;
                 let mut operation = new_operation(&cluster.object, kind, &caller);
@@ -317,6 +322,20 @@ pub(crate) async fn change(
         return Ok(tagged(generation, StatusCode::OK, Changed::Cluster(Box::new(view))));
     }
     Err(operations::changes_too_quickly())
+}
+
+/// The fields that differ, with what they are now.
+fn differences(before: &ClusterSpec, after: &ClusterSpec) -> String {
+    let fields = |spec| serde_json::to_value(spec).expect("plain data");
+    let (before, after) = (fields(before), fields(after));
+    let names = before.as_object().into_iter().chain(after.as_object()).flat_map(|all| all.keys());
+    let names: std::collections::BTreeSet<&String> = names.collect();
+    let changed = names.into_iter().filter(|name| before.get(name) != after.get(name));
+    let words = changed.map(|name| match after.get(name) {
+        Some(value) => format!("{name} {value}"),
+        None => format!("no {name}"),
+    });
+    words.collect::<Vec<_>>().join(", ")
 }
 
 /// Whether the changed fields can be carried out. What was fit before is not held against it,

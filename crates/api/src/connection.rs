@@ -44,7 +44,8 @@ pub(crate) async fn show(
         .engine(&view.cluster.spec.engine)
         .ok_or_else(|| ApiError::not_found("engine", &view.cluster.spec.engine))?;
     let password = if query.reveal {
-        caller.require(&view.cluster.spec.project, Role::Operator)?;
+        let spec = &view.cluster.spec;
+        caller.require(&spec.project, Role::Operator, &spec.name).await?;
         let entry = caller.entry("connection.reveal", &view.cluster.spec.name);
         api.store.append_audit(entry).await?;
         Secret::open(&api.store, &view.cluster.id, USER_PASSWORD)

@@ -135,6 +135,8 @@ fn routes() -> OpenApiRouter<Arc<Inner>> {
         .routes(routes!(drills::list))
         .routes(routes!(events::watch))
         .routes(routes!(audit::list))
+        .routes(routes!(audit::verify))
+        .routes(routes!(audit::export))
 }
 
 /// The document of the API, generated from its code.

@@ -103,7 +103,8 @@ pub(crate) async fn create(
 ) -> Result<Response> {
     let view = find_view(&api, &cluster)?;
     if request.kind == OperationKind::DeleteCluster {
-        caller.require(&view.cluster.spec.project, Role::Admin)?;
+        let spec = &view.cluster.spec;
+        caller.require(&spec.project, Role::Admin, &spec.name).await?;
     }
     if query.plan {
         return planned(&api, &view, &request);

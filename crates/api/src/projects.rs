@@ -172,7 +172,7 @@ async fn change_member(
     let mut user = users::find(api, name)?;
     let before = user.object.access.projects.get(project).copied();
     if let Some(role) = role.max(before) {
-        caller.require(project, role)?;
+        caller.require(project, role, &format!("{project}/{name}")).await?;
     }
     let after = &mut user.object.access.projects;
     match role {
@@ -181,6 +181,8 @@ async fn change_member(
     };
     let action = if role.is_some() { "member.set" } else { "member.remove" };
     let object = format!("{project}/{}", user.object.name);
-    api.store.commit(Txn::new().update(&user).audit(caller.entry(action, &object))).await?;
+    let detail = role.map(|role| role.to_string()).unwrap_or_default();
+    let entry = caller.entry_of(action, &object, detail);
+    api.store.commit(Txn::new().update(&user).audit(entry)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

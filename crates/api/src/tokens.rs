@@ -95,7 +95,10 @@ pub(crate) async fn create(
         source: String::new(),
         program: String::new(),
     };
-    let txn = Txn::new().insert(&token).audit(caller.entry("token.create", &token.name));
+    let role = token.scope.role.map_or_else(|| "any role".to_owned(), |role| role.to_string());
+    let project = token.scope.project.as_deref().unwrap_or("every project");
+    let entry = caller.entry_of("token.create", &token.name, format!("{role} in {project}"));
+    let txn = Txn::new().insert(&token).audit(entry);
     api.store.commit(txn).await?;
     Ok((StatusCode::CREATED, Json(CreatedToken { token: view(&token), secret })))
 }

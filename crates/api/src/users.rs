@@ -78,21 +78,28 @@ pub(crate) async fn show(
 fn check_name(name: &str) -> Option<String> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-@+".contains(c);
     let is_usable = !name.is_empty() && name.len() <= NAME_LENGTH_MAX && name.chars().all(is_plain);
-    (!is_usable).then(|| {
-        format!("use 1 to {NAME_LENGTH_MAX} letters, digits and `.`, `_`, `-`, `@`, `+`")
-    })
+    (!is_usable)
+        .then(|| format!("use 1 to {NAME_LENGTH_MAX} letters, digits and `.`, `_`, `-`, `@`, `+`"))
 }
 
 fn check_access(api: &Inner, access: &Access) -> Vec<FieldProblem> {
-    let unknown = access.projects.keys().filter(|name| {
-        *name != DEFAULT_PROJECT && api.store.find::<Project>(name).is_none()
-    });
+    let unknown = access
+        .projects
+        .keys()
+        .filter(|name| *name != DEFAULT_PROJECT && api.store.find::<Project>(name).is_none());
     unknown
         .map(|name| FieldProblem {
             field: format!("access.projects.{name}"),
             message: format!("there is no project `{name}`"),
         })
         .collect()
+}
+
+/// What somebody may, for the audit log.
+fn words(access: &Access) -> String {
+    let everywhere = access.everywhere.iter().map(|role| format!("{role} everywhere"));
+    let projects = access.projects.iter().map(|(project, role)| format!("{role} in {project}"));
+    everywhere.chain(projects).collect::<Vec<_>>().join(", ")
 }
 
 /// Let somebody use the server. Without a password one is made, to be changed at the first sign-in;
@@ -142,7 +149,8 @@ pub(crate) async fn create(
     };
     let claim = NameClaim { name: user.name.clone(), user: user.id.clone() };
     let txn = Txn::new().insert(&user).insert(&claim);
-    match api.store.commit(txn.audit(caller.entry("user.create", &user.name))).await {
+    let entry = caller.entry_of("user.create", &user.name, words(&user.access));
+    match api.store.commit(txn.audit(entry)).await {
         Ok(_) => {}
         Err(StoreError::Conflict { .. }) => return Err(taken()),
         Err(error) => return Err(error.into()),
@@ -191,7 +199,8 @@ pub(crate) async fn change(
         txn = keep_an_owner(&api, &user.object, txn)?;
     }
     user.object.access = change.access;
-    let entry = caller.entry("user.change", &user.object.name);
+    let detail = words(&user.object.access);
+    let entry = caller.entry_of("user.change", &user.object.name, detail);
     api.store.commit(txn.update(&user).audit(entry)).await?;
     Ok(Json(summary(&api, &user.object)))
 }
@@ -241,9 +250,8 @@ pub(crate) async fn reset_password(
     user.object.password_hash = passwords::hash(&api, password.clone()).await;
     user.object.must_change_password = true;
     let id = &user.object.id;
-    let sessions = api.store.list_where(|token: &Token| {
-        token.kind == TokenKind::Session && token.user == *id
-    });
+    let sessions =
+        api.store.list_where(|token: &Token| token.kind == TokenKind::Session && token.user == *id);
     let txn = Txn::new().update(&user).audit(caller.entry("password.reset", &user.object.name));
     let txn = sessions
         .iter()

@@ -6,9 +6,8 @@ mod stream;
 use std::time::Duration;
 
 use bellwether_model::access::{NewMember, NewProject, ProjectView, Role};
-use bellwether_model::allowlist::{
-    AllowlistDecision, AllowlistPlan, AllowlistView, NewAllowlist,
-};
+use bellwether_model::allowlist::{AllowlistDecision, AllowlistPlan, AllowlistView, NewAllowlist};
+use bellwether_model::audit::{AuditEntry, AuditVerification};
 use bellwether_model::cluster::ClusterChange;
 use bellwether_model::connection::Connection;
 use bellwether_model::drill::DrillView;
@@ -68,6 +67,24 @@ fn segment(name: &str) -> String {
         _ => format!("%{byte:02X}"),
     };
     name.bytes().map(encode).collect()
+}
+
+/// An answer that is read piece by piece.
+pub struct Download {
+    response: reqwest::Response,
+    url: String,
+}
+
+impl Download {
+    /// The next piece; none at the end.
+    ///
+    /// # Errors
+    /// When the server is gone before the end.
+    pub async fn next(&mut self) -> Result<Option<Vec<u8>>> {
+        let unreachable = |source| Error::Unreachable { url: self.url.clone(), source };
+        let chunk = self.response.chunk().await.map_err(unreachable)?;
+        Ok(chunk.map(|bytes| bytes.to_vec()))
+    }
 }
 
 /// A client of one server.
@@ -216,6 +233,32 @@ impl Client {
 
     pub async fn remove_member(&self, project: &str, user: &str) -> Result<()> {
         self.delete(&format!("projects/{}/members/{}", segment(project), segment(user))).await
+    }
+
+    /// The newest entries of the audit log.
+    pub async fn audit(&self, limit: u16) -> Result<Vec<AuditEntry>> {
+        let page: Page<AuditEntry> = self.get(&format!("audit?limit={limit}")).await?;
+        Ok(page.items)
+    }
+
+    pub async fn verify_audit(&self) -> Result<AuditVerification> {
+        self.get("audit/verification").await
+    }
+
+    /// All of the audit log, piece by piece.
+    pub async fn export_audit(&self) -> Result<Download> {
+        let unreachable = |source| Error::Unreachable { url: self.url.clone(), source };
+        let request = self.request(Method::GET, "audit/export");
+        let response = request.send().await.map_err(unreachable)?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(Download { response, url: self.url.clone() });
+        }
+        let body = response.bytes().await.map_err(unreachable)?;
+        match serde_json::from_slice(&body) {
+            Ok(problem) => Err(Error::Refused(Box::new(problem))),
+            Err(_) => Err(Error::Unexpected(format!("the server answered {status}"))),
+        }
     }
 
     pub async fn sessions(&self) -> Result<Vec<SessionView>> {

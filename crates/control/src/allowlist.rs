@@ -25,7 +25,9 @@ pub(crate) async fn revert(world: &World, cluster: &Stored<Cluster>) -> Result<(
         source: "server".to_owned(),
         action: "allowlist.revert".to_owned(),
         object: name.clone(),
+        detail: "nobody confirmed the new list".to_owned(),
         result: "ok".to_owned(),
+        hash: String::new(),
     };
     world.store.commit(Txn::new().update(&cluster).audit(entry)).await?;
     info!(cluster = %name, "the former allowlist is in force again: nobody confirmed the new one");

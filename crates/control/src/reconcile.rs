@@ -14,12 +14,12 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{error, info};
 
-use crate::{allowlist, drills};
 use crate::machines::start_machine;
 use crate::operations::gaps;
 use crate::pass::Pass;
 use crate::runner::{self, Progress};
 use crate::world::World;
+use crate::{allowlist, drills};
 
 /// Between two passes when nothing woke the loop: silence has to be noticed too.
 const TICK: Duration = Duration::from_millis(100);

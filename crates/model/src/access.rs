@@ -77,7 +77,11 @@ impl Access {
         match &scope.project {
             None => Self {
                 everywhere: self.everywhere.map(at_most),
-                projects: self.projects.iter().map(|(p, role)| (p.clone(), at_most(*role))).collect(),
+                projects: self
+                    .projects
+                    .iter()
+                    .map(|(p, role)| (p.clone(), at_most(*role)))
+                    .collect(),
             },
             Some(project) => {
                 let role = self.role_in(project).map(at_most);
@@ -146,7 +150,8 @@ mod tests {
         let access = Access { everywhere: Some(Role::Operator), projects };
         assert_eq!(access.role_in("a"), Some(Role::Admin));
         assert_eq!(access.role_in("b"), Some(Role::Operator));
-        let scope = |role, project: Option<&str>| Scope { role, project: project.map(str::to_owned) };
+        let scope =
+            |role, project: Option<&str>| Scope { role, project: project.map(str::to_owned) };
         let in_a = access.within(&scope(None, Some("a")));
         assert_eq!((in_a.role_in("a"), in_a.role_in("b")), (Some(Role::Admin), None));
         let viewer = access.within(&scope(Some(Role::Viewer), None));

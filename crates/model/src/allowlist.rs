@@ -306,8 +306,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_with_a_list_is_named_by_its_place() {
-        let entries =
-            ["server", "10.0.0.1", "nonsense", "10.0.0.1"].map(AllowEntry::of).to_vec();
+        let entries = ["server", "10.0.0.1", "nonsense", "10.0.0.1"].map(AllowEntry::of).to_vec();
         let fields: Vec<String> = check("entries", &entries).into_iter().map(|p| p.field).collect();
         assert_eq!(fields, ["entries[2].address", "entries[3].address"]);
     }

@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod allowlist;
+pub mod audit;
 pub mod bytes;
 pub mod cluster;
 pub mod connection;

@@ -27,10 +27,8 @@ pub(crate) fn admission(cluster: &Cluster) -> Admission {
     Admission {
         generation: cluster.generation,
         allowed: resolve(&cluster.spec.allowlist),
-        reversal: pending.map(|pending| Reversal {
-            at: pending.revert_at,
-            allowed: resolve(&pending.before),
-        }),
+        reversal: pending
+            .map(|pending| Reversal { at: pending.revert_at, allowed: resolve(&pending.before) }),
     }
 }
 
@@ -212,7 +210,10 @@ mod tests {
         }
         let view = sketch.view();
         let plan = plan(&view, &listed(&[SERVER, "10.0.0.8"]), "10.0.0.7");
-        assert_eq!((plan.added, plan.removed), (vec!["10.0.0.8".into()], vec!["10.0.0.0/8".into()]));
+        assert_eq!(
+            (plan.added, plan.removed),
+            (vec!["10.0.0.8".into()], vec!["10.0.0.0/8".into()])
+        );
         assert_eq!((plan.cut.len(), plan.cut[0].connections), (1, 4));
         assert!(plan.excludes_caller && plan.unknown.is_empty());
         let shown = shown(&view, SERVER);

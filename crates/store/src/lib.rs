@@ -5,7 +5,7 @@
 //! too: reads never touch the disk, writes are durable before they are visible. History that grows
 //! (the audit log) is append-only, beside that table. Secrets are sealed before they reach it.
 
-mod audit;
+pub mod audit;
 mod cache;
 pub mod clusters;
 mod error;
@@ -264,6 +264,17 @@ impl Store {
         match &self.inner.backing {
             Backing::Disk(disk) => disk.reader.list(limit, before),
             Backing::Memory(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// Hands every entry of the audit log out, the oldest first, until it is not wanted any more.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn walk_audit(&self, each: impl FnMut(AuditEntry) -> bool) -> Result<(), Error> {
+        match &self.inner.backing {
+            Backing::Disk(disk) => disk.reader.walk(each),
+            Backing::Memory(_) => Ok(()),
         }
     }
 

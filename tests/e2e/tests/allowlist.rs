@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use bellwether_model::allowlist::{AllowlistPlan, AllowlistView};
 use bellwether_model::NodeView;
+use bellwether_model::allowlist::{AllowlistPlan, AllowlistView};
 use bellwether_testkit::docker::{container_of, docker, inside};
 use bellwether_testkit::wait::until;
 use bellwether_testkit::{Api, Server};
@@ -27,8 +27,18 @@ impl Outsider {
         let v4 = subnets[0].replace(".0/24", &format!(".{last}"));
         let v6 = subnets[1].replace("::/64", &format!("::{last}"));
         let container = docker(&[
-            "run", "--detach", "--network", network, "--ip", &v4, "--ip6", &v6, "--entrypoint",
-            "sleep", IMAGE, "infinity",
+            "run",
+            "--detach",
+            "--network",
+            network,
+            "--ip",
+            &v4,
+            "--ip6",
+            &v6,
+            "--entrypoint",
+            "sleep",
+            IMAGE,
+            "infinity",
         ])?;
         Ok(Self { container, addresses: [v4, v6] })
     }

@@ -226,7 +226,11 @@ fn changes(spec: &ClusterSpec, now: &ClusterSpec) -> Vec<Change> {
         ("timers", word(&now.timers), word(&spec.timers)),
         ("drill", drill(&now.drill), drill(&spec.drill)),
         // A file that does not speak of it leaves it as it is.
-        ("allowlist", listed(&now.allowlist), listed(spec.allowlist.as_ref().map_or(&now.allowlist, |_| &spec.allowlist))),
+        (
+            "allowlist",
+            listed(&now.allowlist),
+            listed(spec.allowlist.as_ref().map_or(&now.allowlist, |_| &spec.allowlist)),
+        ),
     ]
     .into_iter()
     .filter(|(_, from, to)| from != to)

@@ -2,6 +2,7 @@
 
 mod allowlist;
 mod apply;
+mod audit;
 mod clusters;
 mod config;
 mod connection;
@@ -98,6 +99,9 @@ pub(crate) enum Command {
     /// Your sessions in browsers
     #[command(subcommand)]
     Session(people::SessionCommand),
+    /// What was changed and which secrets were shown, by whom
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Bearer tokens for programs
     #[command(subcommand)]
     Token(tokens::Command),
@@ -194,6 +198,7 @@ async fn dispatch(global: Global, command: Command) -> Result {
         Command::User(command) => people::run_user(&context, command).await,
         Command::Project(command) => people::run_project(&context, command).await,
         Command::Session(command) => people::run_session(&context, command).await,
+        Command::Audit(command) => audit::run(&context, command).await,
         Command::Token(command) => tokens::run(&context, command).await,
     }
 }

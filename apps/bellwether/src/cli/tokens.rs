@@ -4,9 +4,9 @@ use bellwether_model::access::{Role, Scope};
 use bellwether_model::user::NewToken;
 use clap::Subcommand;
 
-use super::{Context, people};
 use super::failure::Result;
 use super::output::{Format, or_dash, print, say, table};
+use super::{Context, people};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::fixture::{allowlist, OPERATION, cluster, connection, drills, new_cluster, nodes, operation};
+use crate::fixture::{
+    OPERATION, allowlist, cluster, connection, drills, new_cluster, nodes, operation,
+};
 use crate::fixture::{operations, plan, report, token};
 use crate::program::{Run, expect};
 use crate::stand_in::Server;

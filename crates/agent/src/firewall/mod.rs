@@ -68,8 +68,7 @@ impl Firewall {
     fn set(&mut self, set: &str, ports: &[u16], for_ms: u64) -> anyhow::Result<()> {
         let elements = |timeout_ms| -> Vec<Element> {
             let key = |port: &u16| port.to_be_bytes().to_vec();
-            let element =
-                |port| Element { key: key(port), timeout_ms, ..Element::default() };
+            let element = |port| Element { key: key(port), timeout_ms, ..Element::default() };
             ports.iter().map(element).collect()
         };
         let with_timeout = elements(Some(for_ms.max(1)));

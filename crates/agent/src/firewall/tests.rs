@@ -37,14 +37,9 @@ fn wanted(members: &[IpAddr]) -> Wanted {
 }
 
 fn letting_in(ranges: &[&str]) -> Admission {
-    let allowed = |text: &&str| Allowed {
-        range: Cidr::parse(text).expect("a range"),
-        expires_at: None,
-    };
-    Admission {
-        allowed: Some(ranges.iter().map(allowed).collect()),
-        ..Admission::default()
-    }
+    let allowed =
+        |text: &&str| Allowed { range: Cidr::parse(text).expect("a range"), expires_at: None };
+    Admission { allowed: Some(ranges.iter().map(allowed).collect()), ..Admission::default() }
 }
 
 /// Another network that this one has a cable to: 10.9.0.2 and fd09::2, seen from there 10.9.0.1 and

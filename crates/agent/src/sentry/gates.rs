@@ -59,11 +59,7 @@ impl<F: Filter> Gates<F> {
     }
 
     /// What the table has to know. The table is made anew when the ports change.
-    pub(super) async fn assign<H: Hands<Filter = F>>(
-        &mut self,
-        hands: &mut H,
-        wanted: Wanted,
-    ) {
+    pub(super) async fn assign<H: Hands<Filter = F>>(&mut self, hands: &mut H, wanted: Wanted) {
         let are_ports_new = self.wanted.as_ref().is_none_or(|known| known.ports != wanted.ports);
         let is_same = self.wanted.as_ref() == Some(&wanted);
         self.wanted = Some(wanted);

@@ -134,7 +134,9 @@ fn blocked(now: Timestamp) -> (u64, Vec<RefusedSource>) {
     let Some(listed) = listed.ok().filter(|listed| listed.status.success()) else {
         return (0, Vec::new());
     };
-    serde_json::from_slice(&listed.stdout).map(|table| read_blocked(&table, now)).unwrap_or_default()
+    serde_json::from_slice(&listed.stdout)
+        .map(|table| read_blocked(&table, now))
+        .unwrap_or_default()
 }
 
 fn read_blocked(table: &Value, now: Timestamp) -> (u64, Vec<RefusedSource>) {

@@ -14,6 +14,8 @@ const ELSEWHERE: &[(&str, &str, u16, &str)] = &[
     ("PUT", "/v1/me/password", 409, "operation-refused"),
     // events::a_watcher_is_greeted_and_told_of_changes
     ("GET", "/v1/events", 200, ""),
+    // people::the_audit_log_is_a_chain_that_can_be_exported
+    ("GET", "/v1/audit/export", 200, ""),
 ];
 
 #[tokio::test]
@@ -50,6 +52,8 @@ async fn anybody(world: &World) {
     world.token(&world.admin.id, "session", TokenKind::Session, None).await;
     let paths = [
         ("GET", "/v1/audit"),
+        ("GET", "/v1/audit/export"),
+        ("GET", "/v1/audit/verification"),
         ("GET", "/v1/clusters"),
         ("POST", "/v1/clusters"),
         ("GET", "/v1/clusters/x"),
@@ -260,10 +264,11 @@ async fn people(world: &World) {
     let body = json!({"user": "ada", "password": made.at("/password")});
     let ada = world.post("/v1/sessions", body).anonymous().expect(201).await;
     let ada = ada.at("/token");
-    for path in ["/v1/audit", "/v1/users", "/v1/users/ada"] {
+    for path in ["/v1/audit", "/v1/audit/verification", "/v1/users", "/v1/users/ada"] {
         world.get(path).expect(200).await;
         world.get(path).bearer(ada).refused(403, "forbidden").await;
     }
+    world.get("/v1/audit/export").bearer(ada).refused(403, "forbidden").await;
     world.get("/v1/users/x").refused(404, "not-found").await;
     let nothing = json!({"access": {}});
     let change = |user: &str| world.call("PATCH", format!("/v1/users/{user}")).json(&nothing);

@@ -43,7 +43,11 @@ async fn the_server_keeps_an_owner() {
     world.call("DELETE", "/v1/users/admin").refused(409, "operation-refused").await;
     world.another_user("second", "of-second").await;
     lose().expect(200).await;
-    world.call("DELETE", "/v1/users/second").bearer("of-second").refused(409, "operation-refused").await;
+    world
+        .call("DELETE", "/v1/users/second")
+        .bearer("of-second")
+        .refused(409, "operation-refused")
+        .await;
 }
 
 #[tokio::test]
@@ -65,9 +69,7 @@ async fn what_is_wrong_with_a_user_is_named() {
 async fn an_admin_of_a_project_gives_no_role_above_the_own_one() {
     let world = World::new().await;
     world.post("/v1/projects", json!({"name": "shop"})).expect(201).await;
-    let new = |name: &str, role: &str| {
-        json!({"name": name, "password": PASSWORD, "access": {"projects": {"shop": role}}})
-    };
+    let new = |name: &str, role: &str| json!({"name": name, "password": PASSWORD, "access": {"projects": {"shop": role}}});
     let mut tokens = Vec::new();
     for (name, role) in [("ada", "admin"), ("eve", "owner"), ("bob", "viewer")] {
         world.post("/v1/users", new(name, role)).expect(201).await;
@@ -150,4 +152,37 @@ async fn many_names_from_one_address_are_slowed_down_too() {
     let body = json!({"user": "user-21", "password": "wrong"});
     let elsewhere = world.post("/v1/sessions", body).anonymous().from("198.51.100.10");
     elsewhere.refused(401, "wrong-password").await;
+}
+
+#[tokio::test]
+async fn the_audit_log_is_a_chain_that_can_be_exported() {
+    let world = World::new().await;
+    world.post("/v1/projects", json!({"name": "shop"})).expect(201).await;
+    let new = json!({"name": "ada", "access": {"projects": {"shop": "viewer"}}});
+    world.post("/v1/users", new).expect(201).await;
+    let token = json!({"name": "ci", "scope": {"role": "viewer"}});
+    let token = world.post("/v1/tokens", token).expect(201).await;
+    let refused = world.post("/v1/projects", json!({"name": "lab"})).bearer(token.at("/secret"));
+    refused.refused(403, "forbidden").await;
+    let list = world.get("/v1/audit").expect(200).await;
+    let newest = &list.body["items"][0];
+    assert_eq!(
+        (&newest["action"], &newest["result"]),
+        (&json!("access.refuse"), &json!("forbidden"))
+    );
+    assert_eq!(list.at("/items/2/detail"), "viewer in shop");
+    assert_eq!(list.at("/items/2/source"), "192.0.2.1");
+
+    let found = world.get("/v1/audit/verification").expect(200).await;
+    assert_eq!((&found.body["whole"], &found.body["entries"]), (&json!(true), &json!(4)));
+    let export = world.get("/v1/audit/export").begin().await;
+    let kind = export.headers()["content-type"].to_str().expect("text").to_owned();
+    assert_eq!(kind, "application/x-ndjson");
+    let text = axum::body::to_bytes(export.into_body(), 1 << 20).await.expect("all of it");
+    let mut verifier = bellwether_store::audit::Verifier::default();
+    for line in String::from_utf8(text.to_vec()).expect("text").lines() {
+        verifier.next(&serde_json::from_str(line).expect("an entry"));
+    }
+    let exported = verifier.end();
+    assert!(exported.whole && exported.entries == 5, "{exported:?}: the export is in it");
 }

@@ -241,7 +241,11 @@ fn a_request_heard_before_says_nothing_and_is_not_answered() {
 #[test]
 fn what_was_granted_last_below_the_promise_is_told() {
     let mut core = voter();
-    assert_eq!(core.report(&Kernel::default(), 700).last_ack_age_ms, Some(200), "perhaps just before it started");
+    assert_eq!(
+        core.report(&Kernel::default(), 700).last_ack_age_ms,
+        Some(200),
+        "perhaps just before it started"
+    );
     core.on_peer(&node(2), PeerBody::LeaseRequest { term: 1, nonce: 1 }, 1_000);
     let mut later = assignment(2, Target::Replica { upstream: node(2), term: 1 }, &[1, 3]);
     later.promise = 2;
@@ -313,6 +317,10 @@ fn what_the_endpoint_has_measured_is_told_until_it_says_otherwise() {
     let gap = WriteGap { term: 2, ms: 240, slack_ms: 0 };
     core.on_gaps(vec![gap]);
     for now in [1_100, 9_000] {
-        assert_eq!(core.report(&Kernel::default(), now).gaps, [gap], "the server may have been away");
+        assert_eq!(
+            core.report(&Kernel::default(), now).gaps,
+            [gap],
+            "the server may have been away"
+        );
     }
 }
