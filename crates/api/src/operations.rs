@@ -162,6 +162,9 @@ pub(crate) async fn accept(
             let drill = Drill { kind, allow_loss, ..Drill::default() };
             operation.state = serde_json::to_value(&drill).expect("plain data");
         }
+        if request.kind == OperationKind::Failover {
+            operation.state = serde_json::json!({ "allows_loss": true });
+        }
         if request.end_transactions {
             operation.state = serde_json::json!({ "end_transactions": true });
         }
@@ -247,12 +250,18 @@ fn check_node(view: &View, request: &NewOperation) -> Result<()> {
         let words = format!("{} knows no `end_transactions`; leave it out", request.kind);
         return Err(ApiError::field("end_transactions", words));
     }
-    let given = [("drill", request.drill.is_some()), ("allow_loss", request.allow_loss)];
-    if request.kind != OperationKind::Drill
-        && let Some((field, _)) = given.iter().find(|(_, is_given)| *is_given)
-    {
+    let may_lose = matches!(request.kind, OperationKind::Drill | OperationKind::Failover);
+    let given = [
+        ("drill", request.drill.is_some() && request.kind != OperationKind::Drill),
+        ("allow_loss", request.allow_loss && !may_lose),
+    ];
+    if let Some((field, _)) = given.iter().find(|(_, is_given)| *is_given) {
         let words = format!("{} knows no `{field}`; leave it out", request.kind);
         return Err(ApiError::field(field, words));
+    }
+    if request.kind == OperationKind::Failover && !request.allow_loss {
+        let words = "a failover by a person is one that may lose writes: say so with `true`";
+        return Err(ApiError::field("allow_loss", words));
     }
     let needs_node = matches!(request.kind, OperationKind::Switchover | OperationKind::RemoveNode);
     match request.node.as_deref() {

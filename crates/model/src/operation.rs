@@ -237,7 +237,8 @@ pub struct NewOperation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drill: Option<DrillKind>,
     /// For `drill` of a failover: also in asynchronous replication, where it may lose what was
-    /// acknowledged last.
+    /// acknowledged last. For `failover`: needed, for a person is asked only where more would be
+    /// lost than automation may lose.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_loss: bool,
 }

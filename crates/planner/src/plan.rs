@@ -199,9 +199,10 @@ fn summary(view: &View, kind: OperationKind, node: Option<&NodeFacts>) -> String
             "Makes {node} the primary of {name}; {primary} follows it. Clients at the read-write \
              endpoint wait meanwhile and go on; connections made directly to {primary} are closed."
         ),
-        OperationKind::Failover => {
-            format!("Replaces the lost primary of {name} by its most advanced replica.")
-        }
+        OperationKind::Failover => format!(
+            "Replaces the lost primary of {name} by its most advanced replica. What {primary} had \
+             and no replica has is lost, unless it comes back: then it is kept aside there."
+        ),
         OperationKind::Rejoin => {
             format!("Lets {node} follow {primary}, by the least that makes its data fit.")
         }
