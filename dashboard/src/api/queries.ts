@@ -6,6 +6,7 @@ import {
 } from '@tanstack/react-query';
 
 import { getAllowlist } from './allowlist';
+import { listAudit } from './audit';
 import { listEngineParameters, listEngines, listProviders } from './catalogue';
 import {
   getCluster,
@@ -29,6 +30,13 @@ export const meQuery = queryOptions({
   queryKey: keys.me,
   queryFn: ({ signal }) => getMe(signal),
   staleTime: Number.POSITIVE_INFINITY,
+});
+
+export const auditQuery = infiniteQueryOptions({
+  queryKey: keys.audit,
+  queryFn: ({ pageParam, signal }) => listAudit(pageParam, signal),
+  initialPageParam: first,
+  getNextPageParam: nextPage,
 });
 
 export const usersQuery = queryOptions({

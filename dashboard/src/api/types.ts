@@ -9,6 +9,7 @@ export type {
   AllowEntry,
   AllowlistPlan,
   AllowlistView,
+  AuditEntry,
   ClusterChange,
   ClusterPhase,
   ConnectedClient,

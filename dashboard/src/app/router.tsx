@@ -110,6 +110,12 @@ const people = createRoute({
   component: lazyRouteComponent(() => import('../resources/people/PeoplePage'), 'PeoplePage'),
 });
 
+const audit = createRoute({
+  getParentRoute: () => shell,
+  path: '/audit',
+  component: lazyRouteComponent(() => import('../resources/audit/AuditPage'), 'AuditPage'),
+});
+
 const anything = createRoute({
   getParentRoute: () => shell,
   path: '$',
@@ -119,7 +125,7 @@ const anything = createRoute({
 export const router = createRouter({
   routeTree: root.addChildren([
     signIn,
-    shell.addChildren([index, clusters, newCluster, cluster, activity, password, sessions, people, anything]),
+    shell.addChildren([index, clusters, newCluster, cluster, activity, password, sessions, people, audit, anything]),
   ]),
   defaultPreload: 'intent',
   defaultPendingComponent: PagePending,

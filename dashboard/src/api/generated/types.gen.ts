@@ -135,16 +135,64 @@ export type Amount = {
 };
 
 /**
- * One entry: who did what, from where, and what came of it.
+ * One entry. Each is chained to the one before by its hash, so that none can be changed or taken
+ * out of the middle unnoticed.
  */
-export type AuditView = {
+export type AuditEntry = {
+    /**
+     * For example `cluster.create`, `connection.reveal`.
+     */
     action: string;
     at: Timestamp;
-    id: number;
+    /**
+     * What was changed, in words.
+     */
+    detail?: string;
+    /**
+     * SHA-256, in hexadecimal digits, of the JSON list of the hash before and of `id`, `at`,
+     * `user`, `source`, `action`, `object`, `detail` and `result`. Given by the store.
+     */
+    hash?: string;
+    /**
+     * Given by the store; counts upwards.
+     */
+    id?: number;
+    /**
+     * What it was done to.
+     */
     object: string;
+    /**
+     * `ok`, or the code of the refusal.
+     */
     result: string;
+    /**
+     * The address the request came from.
+     */
     source: string;
+    /**
+     * A user's name, or `bellwether` for automation.
+     */
     user: string;
+};
+
+/**
+ * What came of looking through the whole log.
+ */
+export type AuditVerification = {
+    /**
+     * The first entry that does not follow from the one before.
+     */
+    broken_at?: number | null;
+    entries: number;
+    last_hash?: string | null;
+    /**
+     * The last entry's id and hash: kept elsewhere, they show later that nothing was cut off.
+     */
+    last_id?: number | null;
+    /**
+     * Every entry is as it was written, as far as the chain can tell.
+     */
+    whole: boolean;
 };
 
 /**
@@ -772,7 +820,8 @@ export type NewMember = {
 export type NewOperation = {
     /**
      * For `drill` of a failover: also in asynchronous replication, where it may lose what was
-     * acknowledged last.
+     * acknowledged last. For `failover`: needed, for a person is asked only where more would be
+     * lost than automation may lose.
      */
     allow_loss?: boolean;
     /**
@@ -1063,14 +1112,41 @@ export type OwnedParameter = {
 /**
  * One page of a list.
  */
-export type PageAuditView = {
+export type PageAuditEntry = {
     items: Array<{
+        /**
+         * For example `cluster.create`, `connection.reveal`.
+         */
         action: string;
         at: Timestamp;
-        id: number;
+        /**
+         * What was changed, in words.
+         */
+        detail?: string;
+        /**
+         * SHA-256, in hexadecimal digits, of the JSON list of the hash before and of `id`, `at`,
+         * `user`, `source`, `action`, `object`, `detail` and `result`. Given by the store.
+         */
+        hash?: string;
+        /**
+         * Given by the store; counts upwards.
+         */
+        id?: number;
+        /**
+         * What it was done to.
+         */
         object: string;
+        /**
+         * `ok`, or the code of the refusal.
+         */
         result: string;
+        /**
+         * The address the request came from.
+         */
         source: string;
+        /**
+         * A user's name, or `bellwether` for automation.
+         */
         user: string;
     }>;
     /**
@@ -2032,10 +2108,76 @@ export type GetV1AuditResponses = {
     /**
      * done
      */
-    200: PageAuditView;
+    200: PageAuditEntry;
 };
 
 export type GetV1AuditResponse = GetV1AuditResponses[keyof GetV1AuditResponses];
+
+export type GetV1AuditExportData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/audit/export';
+};
+
+export type GetV1AuditExportErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+};
+
+export type GetV1AuditExportError = GetV1AuditExportErrors[keyof GetV1AuditExportErrors];
+
+export type GetV1AuditExportResponses = {
+    /**
+     * done
+     */
+    200: AuditEntry;
+};
+
+export type GetV1AuditExportResponse = GetV1AuditExportResponses[keyof GetV1AuditExportResponses];
+
+export type GetV1AuditVerificationData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/audit/verification';
+};
+
+export type GetV1AuditVerificationErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+};
+
+export type GetV1AuditVerificationError = GetV1AuditVerificationErrors[keyof GetV1AuditVerificationErrors];
+
+export type GetV1AuditVerificationResponses = {
+    /**
+     * done
+     */
+    200: AuditVerification;
+};
+
+export type GetV1AuditVerificationResponse = GetV1AuditVerificationResponses[keyof GetV1AuditVerificationResponses];
 
 export type GetV1ClustersData = {
     body?: never;

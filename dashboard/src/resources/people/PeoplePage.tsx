@@ -1,3 +1,6 @@
+import { Button } from '@mantine/core';
+import { Link } from '@tanstack/react-router';
+
 import { useTitle } from '../../ui/useTitle';
 import { PageHead } from '../../ui/PageHead';
 import { isAtLeast, useAccess } from './may';
@@ -12,7 +15,16 @@ export function PeoplePage() {
   const access = useAccess();
   return (
     <>
-      <PageHead title={messages.title} />
+      <PageHead
+        title={messages.title}
+        actions={
+          isAtLeast(access?.everywhere, 'admin') && (
+            <Button component={Link} to="/audit" variant="default">
+              {messages.audit}
+            </Button>
+          )
+        }
+      />
       <div className={classes.stack}>
         {isAtLeast(access?.everywhere, 'admin') && <UsersCard />}
         <ProjectsCard />

@@ -3,6 +3,7 @@ import { formatCount } from '../../ui/format';
 
 export const messages = {
   title: 'People',
+  audit: 'Audit log',
   roles: { viewer: 'Viewer', operator: 'Operator', admin: 'Admin', owner: 'Owner' } satisfies Record<
     Role,
     string
