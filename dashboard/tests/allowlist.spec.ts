@@ -33,12 +33,13 @@ test('an allowlist is changed with a plan, and a list that locks out goes back',
   const list = page.getByRole('list', { name: 'Who may reach it' });
   await expect(list).toContainText('the machine that Bellwether runs on · this test · for good');
 
-  const dialog = page.getByRole('dialog');
+  const adding = page.getByRole('dialog', { name: 'Whom shall it let in?' });
+  const dialog = page.getByRole('dialog', { name: `Change who may reach ${name}?` });
   const letIn = async (address: string) => {
     await page.getByRole('button', { name: 'Let in…' }).click();
-    await dialog.getByLabel('Address').fill(address);
-    await dialog.getByLabel('Note').fill('the application');
-    await dialog.getByRole('button', { name: 'Review' }).click();
+    await adding.getByLabel('Address').fill(address);
+    await adding.getByLabel('Note').fill('the application');
+    await adding.getByRole('button', { name: 'Review' }).click();
   };
   await letIn('my house');
   await expect(dialog).toContainText('`my house` is no address');

@@ -104,6 +104,13 @@ pub struct Scope {
     pub project: Option<String>,
 }
 
+impl Scope {
+    #[must_use]
+    pub fn is_unlimited(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// A project: clusters that the same people may use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ProjectView {

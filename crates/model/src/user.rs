@@ -58,7 +58,7 @@ pub struct NewToken {
     #[serde(default)]
     pub days: Option<u32>,
     /// What it may at most.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Scope::is_unlimited")]
     pub scope: Scope,
 }
 

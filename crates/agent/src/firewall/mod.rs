@@ -34,6 +34,9 @@ use crate::sentry::hands::{Filter, Wanted};
 
 pub(crate) const TABLE: &str = "bellwether";
 
+/// The port that a connection was begun to.
+const CAME_TO: &str = "meta l4proto tcp ct original proto-dst";
+
 /// An address that was not let in is remembered for so long after its last attempt.
 pub(crate) const BLOCKED_MEMORY: Duration = Duration::from_secs(24 * 3_600);
 
@@ -157,21 +160,55 @@ async fn run_nft(rules: &str) -> anyhow::Result<()> {
 /// The table, with every gate closed. Naming the table before it is deleted makes sure that it is
 /// there to be deleted; all of it is one transaction.
 fn rules(ports: EnginePorts, members: &[IpAddr], allowed: &Ranges) -> String {
+    let (sets, clients) = (sets(members, allowed), clients(ports));
     let EnginePorts { gate, read_write, read_only, private, read_gate, peer } = ports;
-    let (v4, v6): (Vec<&IpAddr>, Vec<&IpAddr>) = members.iter().partition(|one| one.is_ipv4());
-    let words = |all: Vec<&IpAddr>| all.iter().map(ToString::to_string).collect();
-    let (members4, members6) = (elements(words(v4)), elements(words(v6)));
-    let (allowed4, allowed6) = (elements(allowed.words4()), elements(allowed.words6()));
-    let memory = BLOCKED_MEMORY.as_secs();
     // A packet is judged by the port its connection was begun to, which the redirection changed.
-    let came_to = "meta l4proto tcp ct original proto-dst";
-    let is_open = "ct original proto-dst @open";
+    let came_to = CAME_TO;
     let is_closed = "ct original proto-dst != @open";
     format!(
         "table inet {TABLE}
 delete table inet {TABLE}
 table inet {TABLE} {{
- set open {{ type inet_service; flags timeout; }}
+{sets}
+ chain arrivals {{ type nat hook prerouting priority dstnat; policy accept;
+  tcp dport {{ {gate}, {read_gate} }} redirect to :{private}
+ }}
+ chain own {{ type nat hook output priority -100; policy accept;
+  oif lo tcp dport {{ {gate}, {read_gate} }} redirect to :{private}
+ }}
+{clients}
+ chain sentries {{
+  ip saddr @members4 accept
+  ip6 saddr @members6 accept
+  drop
+ }}
+ chain gate {{ type filter hook input priority filter; policy accept;
+  tcp dport {{ {read_write}, {read_only} }} jump outsiders
+  tcp dport {private} jump clients
+  udp dport {peer} jump sentries
+ }}
+ chain answers {{
+  tcp flags & rst == rst accept
+  {came_to} {{ {gate}, {read_gate} }} {is_closed} reject with tcp reset
+  {came_to} {private} oif lo {is_closed} reject with tcp reset
+ }}
+ chain leaving {{ type filter hook output priority filter; policy accept;
+  tcp sport {private} jump answers
+ }}
+}}
+"
+    )
+}
+
+/// Who may come, and what is counted of those who may not.
+fn sets(members: &[IpAddr], allowed: &Ranges) -> String {
+    let (v4, v6): (Vec<&IpAddr>, Vec<&IpAddr>) = members.iter().partition(|one| one.is_ipv4());
+    let words = |all: Vec<&IpAddr>| all.iter().map(ToString::to_string).collect();
+    let (members4, members6) = (elements(words(v4)), elements(words(v6)));
+    let (allowed4, allowed6) = (elements(allowed.words4()), elements(allowed.words6()));
+    let memory = BLOCKED_MEMORY.as_secs();
+    format!(
+        " set open {{ type inet_service; flags timeout; }}
  set held {{ type inet_service; flags timeout; }}
  set members4 {{ type ipv4_addr; {members4} }}
  set members6 {{ type ipv6_addr; {members6} }}
@@ -179,14 +216,17 @@ table inet {TABLE} {{
  set allowed6 {{ type ipv6_addr; flags interval; {allowed6} }}
  counter blocked {{ }}
  set blocked4 {{ type ipv4_addr; size 1024; flags dynamic,timeout; timeout {memory}s; }}
- set blocked6 {{ type ipv6_addr; size 1024; flags dynamic,timeout; timeout {memory}s; }}
- chain arrivals {{ type nat hook prerouting priority dstnat; policy accept;
-  tcp dport {{ {gate}, {read_gate} }} redirect to :{private}
- }}
- chain own {{ type nat hook output priority -100; policy accept;
-  oif lo tcp dport {{ {gate}, {read_gate} }} redirect to :{private}
- }}
- chain blocked {{
+ set blocked6 {{ type ipv6_addr; size 1024; flags dynamic,timeout; timeout {memory}s; }}"
+    )
+}
+
+/// What becomes of those who come.
+fn clients(ports: EnginePorts) -> String {
+    let EnginePorts { gate, private, read_gate, .. } = ports;
+    let came_to = CAME_TO;
+    let is_open = "ct original proto-dst @open";
+    format!(
+        " chain blocked {{
   counter name \"blocked\"
   update @blocked4 {{ ip saddr counter }}
   update @blocked6 {{ ip6 saddr counter }}
@@ -212,27 +252,7 @@ table inet {TABLE} {{
   {came_to} {private} iif != lo ip6 saddr @members6 accept
   tcp flags & rst == rst accept
   reject with tcp reset
- }}
- chain sentries {{
-  ip saddr @members4 accept
-  ip6 saddr @members6 accept
-  drop
- }}
- chain gate {{ type filter hook input priority filter; policy accept;
-  tcp dport {{ {read_write}, {read_only} }} jump outsiders
-  tcp dport {private} jump clients
-  udp dport {peer} jump sentries
- }}
- chain answers {{
-  tcp flags & rst == rst accept
-  {came_to} {{ {gate}, {read_gate} }} {is_closed} reject with tcp reset
-  {came_to} {private} oif lo {is_closed} reject with tcp reset
- }}
- chain leaving {{ type filter hook output priority filter; policy accept;
-  tcp sport {private} jump answers
- }}
-}}
-"
+ }}"
     )
 }
 

@@ -8,8 +8,8 @@ use super::hands::{Filter, Hands, Wanted};
 /// A gate's time is renewed once it would end so much later.
 const RENEW_MS: u64 = 400;
 
-/// Members and clients are set anew so often: some end by themselves, and it shows whether the table
-/// is still there.
+/// Members and clients are set anew so often: some end by themselves, and it shows whether the
+/// table is still there.
 const CHECK_MS: u64 = 5_000;
 
 /// Between two attempts to make the table.

@@ -118,7 +118,11 @@ async fn a_plan_changes_nothing() {
     let plans = change("?plan=true", json!({"timers": "fast"})).expect(200).await;
     assert_eq!(plans.body, json!([]));
     for kind in ["add_node", "delete_cluster", "failover", "create_cluster"] {
-        let call = world.post("/v1/clusters/demo/operations?plan=true", json!({"kind": kind}));
+        let mut body = json!({"kind": kind});
+        if kind == "failover" {
+            body["allow_loss"] = json!(true);
+        }
+        let call = world.post("/v1/clusters/demo/operations?plan=true", body);
         let plan = call.expect(200).await;
         let is_refused = ["failover", "create_cluster"].contains(&kind);
         assert_eq!(plan.body["refusals"] != json!([]), is_refused, "{}", plan.text);

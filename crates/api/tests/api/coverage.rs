@@ -354,7 +354,7 @@ async fn allowlists(world: &World) {
     let delete = world.call("DELETE", format!("/v1/clusters/{}?confirm=guarded", cluster.id));
     delete.expect(202).await;
     let generation = world.get(path).expect(200).await.body["generation"].to_string();
-    let call = world.call("PUT", path).header("if-match", &format!("\"{generation}\""));
+    let call = world.call("PUT", path).header("if-match", format!("\"{generation}\""));
     call.json(&list).refused(409, "operation-refused").await;
 }
 

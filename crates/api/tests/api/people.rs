@@ -69,7 +69,10 @@ async fn what_is_wrong_with_a_user_is_named() {
 async fn an_admin_of_a_project_gives_no_role_above_the_own_one() {
     let world = World::new().await;
     world.post("/v1/projects", json!({"name": "shop"})).expect(201).await;
-    let new = |name: &str, role: &str| json!({"name": name, "password": PASSWORD, "access": {"projects": {"shop": role}}});
+    let new = |name: &str, role: &str| {
+        let access = json!({"projects": {"shop": role}});
+        json!({"name": name, "password": PASSWORD, "access": access})
+    };
     let mut tokens = Vec::new();
     for (name, role) in [("ada", "admin"), ("eve", "owner"), ("bob", "viewer")] {
         world.post("/v1/users", new(name, role)).expect(201).await;
