@@ -6,6 +6,7 @@
 //! operation would do (`plan`).
 
 pub mod allowed;
+pub mod allowlist;
 pub mod assign;
 pub mod check;
 pub mod connect;

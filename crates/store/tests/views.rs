@@ -36,6 +36,7 @@ fn cluster(name: &str) -> Cluster {
         status: ClusterStatus::default(),
         network: None,
         next_ordinal: 4,
+        pending_allowlist: None,
     }
 }
 
@@ -78,6 +79,7 @@ fn report() -> Report {
         open_sessions: None,
         round_trip_ms: None,
         gaps: Vec::new(),
+        admission: None,
         worker_age_ms: None,
         worker: None,
     }
