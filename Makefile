@@ -73,8 +73,8 @@ unit: dashboard ## tests that need nothing but the code, and a kernel
 
 e2e: build ## one test for each promise, on real engines in containers
 	@scripts/ensure-images
-	@for image in "postgresql 15" "postgresql 18" "timescaledb 17" "hydra 15" "mysql 9.7" \
-	  "valkey 8" "valkey 9" "redis 8"; do \
+	@for image in "postgresql 15" "postgresql 18" "timescaledb 17" "hydra 15" "mariadb 11.8" \
+	  "mysql 9.7" "valkey 8" "valkey 9" "redis 8"; do \
 	  scripts/ensure-images $$image || \
 	  echo "$$image cannot be had here; its tests say that they are not run"; done
 	@cargo $(run_tests) --release --package e2e $(one_by_one)
@@ -102,7 +102,7 @@ bench-create: build ## how long creating clusters takes
 	@scripts/ensure-images && scripts/ensure-postgresql-client && bench/create
 
 ENGINE ?= postgresql
-bench-failover: build ## how long writes stop when a primary dies (ENGINE=mysql, valkey, redis)
+bench-failover: build ## how long writes stop when a primary dies (ENGINE=mariadb, mysql, …)
 	@scripts/ensure-images $(ENGINE)
 	@scripts/ensure-postgresql-client
 	@scripts/apt-install iproute2 && bench/failover

@@ -45,8 +45,9 @@ struct Engine {
 }
 
 impl Engine {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 5] = [
         Self { name: "postgresql", process: "postgres", mode: "strict" },
+        Self { name: "mariadb", process: "mariadbd", mode: "strict" },
         Self { name: "mysql", process: "mysqld", mode: "strict" },
         Self { name: "valkey", process: "valkey-server", mode: "async" },
         Self { name: "redis", process: "redis-server", mode: "async" },
@@ -56,7 +57,7 @@ impl Engine {
         let name = std::env::var("ENGINE").unwrap_or_else(|_| "postgresql".to_owned());
         let known = Self::ALL.into_iter().find(|engine| engine.name == name);
         known.with_context(|| {
-            format!("ENGINE={name}: there are postgresql, mysql, valkey and redis")
+            format!("ENGINE={name}: there are postgresql, mariadb, mysql, valkey and redis")
         })
     }
 }

@@ -22,14 +22,14 @@ mod room;
 pub mod timescaledb;
 mod tls;
 
-/// The facts of every engine that is offered. MariaDB's driver is not yet: writes that wait for a
-/// confirmation may not go on after every engine of a cluster has died at once.
+/// The facts of every engine.
 #[must_use]
 pub fn profiles() -> Vec<EngineProfile> {
     vec![
         postgres::profile::profile(),
         timescaledb::profile(),
         hydra::profile(),
+        mariadb::profile::profile(),
         mysql::profile::profile(),
         redis::profile::profile(Kind::Valkey),
         redis::profile::profile(Kind::Redis),

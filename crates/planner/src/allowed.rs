@@ -8,7 +8,7 @@ use bellwether_model::{ClusterPhase, NodeId, OperationKind};
 use crate::drills;
 use crate::election::{self, Verdict};
 use crate::view::{NodeFacts, View};
-use crate::{reconfigure, resync};
+use crate::{maintenance, reconfigure, resync};
 
 /// The operations on the cluster as a whole.
 #[must_use]
@@ -30,10 +30,15 @@ pub fn allowed_on_cluster(view: &View) -> Vec<Allowed> {
 #[must_use]
 pub fn allowed_on_node(view: &View, node: &NodeId) -> Vec<Allowed> {
     let Some(facts) = view.node(node) else { return Vec::new() };
+    // What only a person's word is missing for can be asked for.
+    let leave = |kind| allowed(kind, maintenance::refuse(view, facts, kind, true));
     vec![
         allowed(OperationKind::Switchover, refuse_switchover(view, facts)),
         allowed(OperationKind::Resync, resync::refuse(view, &resync::of_one(view, facts))),
         allowed(OperationKind::RemoveNode, refuse_removal(view, facts)),
+        leave(OperationKind::Drain),
+        leave(OperationKind::Undrain),
+        leave(OperationKind::Reboot),
     ]
 }
 
@@ -57,6 +62,9 @@ pub fn check_operation(view: &View, request: &NewOperation) -> Result<(), String
             refuse_on_cluster(view, request.kind)
         }
         OperationKind::Resync => resync::refuse(view, &resync::resolve(view, request)?),
+        OperationKind::Drain | OperationKind::Undrain | OperationKind::Reboot => {
+            maintenance::refuse(view, named()?, request.kind, request.allow_waiting)
+        }
         OperationKind::Drill => {
             drills::refuse(view, request.drill.unwrap_or_default(), request.allow_loss)
         }

@@ -77,7 +77,6 @@ fn first_users(assignment: &Assignment) -> String {
          GRANT SLAVE MONITOR, BINLOG MONITOR ON *.* TO '{REPLICATION_USER}'@'%';\n\
          CREATE DATABASE bellwether;\n\
          {table};\n\
-         {mark};\n\
          GRANT SELECT ON bellwether.* TO '{REPLICATION_USER}'@'%';\n\
          CREATE DATABASE `{database}`;\n\
          CREATE USER {user} IDENTIFIED BY {password} REQUIRE SSL;\n\
@@ -86,6 +85,5 @@ fn first_users(assignment: &Assignment) -> String {
         replication = quote(&secrets.replication_password),
         password = quote(&secrets.user_password),
         table = history::MAKE,
-        mark = history::MAKE_MARK,
     )
 }

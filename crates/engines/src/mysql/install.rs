@@ -93,7 +93,6 @@ fn first_users(assignment: &Assignment) -> Vec<String> {
     vec![
         "CREATE DATABASE bellwether".to_owned(),
         history::MAKE.to_owned(),
-        history::MAKE_MARK.to_owned(),
         format!("CREATE USER '{REPLICATION_USER}'@'%' IDENTIFIED BY {replication} REQUIRE SSL"),
         format!("GRANT REPLICATION CLIENT, BACKUP_ADMIN ON *.* TO '{REPLICATION_USER}'@'%'"),
         format!("GRANT SELECT ON bellwether.* TO '{REPLICATION_USER}'@'%'"),

@@ -19,6 +19,10 @@ pub(super) static WORDS: Words = Words {
         let retrieved = Set::parse(&text(row, "Retrieved_Gtid_Set").unwrap_or_default());
         Position { timeline: 0, offset: executed.with(&retrieved).count() }
     },
+    applied: |row| {
+        let executed = Set::parse(&text(row, "Executed_Gtid_Set").unwrap_or_default());
+        Position { timeline: 0, offset: executed.count() }
+    },
     source_host: "Source_Host",
     is_receiving: "Replica_IO_Running",
     is_applying: "Replica_SQL_Running",
@@ -37,6 +41,9 @@ pub(super) static WORDS: Words = Words {
     confirms: "SELECT @@global.rpl_semi_sync_replica_enabled AS enabled, \
                (SELECT VARIABLE_VALUE FROM performance_schema.global_status \
                 WHERE VARIABLE_NAME = 'Rpl_semi_sync_replica_status') AS status",
+    introduction: "SET @rpl_semi_sync_replica = 1, \
+                   @source_binlog_checksum = @@global.binlog_checksum, \
+                   @source_heartbeat_period = 300000000",
     running_ms: "p.TIME * 1000",
     bytes: "SELECT CAST(SUM(FILE_SIZE) AS UNSIGNED) AS bytes \
             FROM information_schema.INNODB_TABLESPACES",

@@ -11,6 +11,7 @@ pub(crate) mod replication;
 mod room;
 pub(crate) mod session;
 pub(crate) mod sessions;
+mod stand_in;
 pub(crate) mod synchronous;
 pub(crate) mod words;
 

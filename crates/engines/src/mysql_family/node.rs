@@ -55,8 +55,8 @@ pub(crate) struct Node {
     pub(super) locks: Mutex<BTreeMap<NodeId, bool>>,
     /// The version of the configuration under which waiting commits were looked for at once.
     pub(super) released: AtomicU64,
-    /// The mark is being written.
-    pub(super) is_marking: Arc<AtomicBool>,
+    /// The engine is being told what voters hold.
+    pub(super) is_standing_in: Arc<AtomicBool>,
     /// What only this node held and is kept, the newest first.
     diverged: Mutex<Vec<Divergence>>,
     /// A step is under way that ends with the engine accepting writes.
@@ -88,7 +88,7 @@ impl Node {
             armed: Mutex::default(),
             locks: Mutex::default(),
             released: AtomicU64::default(),
-            is_marking: Arc::default(),
+            is_standing_in: Arc::default(),
             diverged: Mutex::new(crate::findings::findings()),
             is_opening: AtomicBool::new(false),
             is_refusing: AtomicBool::new(false),

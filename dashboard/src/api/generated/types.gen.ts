@@ -825,8 +825,8 @@ export type NewOperation = {
      */
     allow_loss?: boolean;
     /**
-     * For `resync`: go on also where writes wait meanwhile, because fewer replicas are left than
-     * have to confirm them.
+     * For `resync`, `drain` and `reboot`: go on also where writes wait meanwhile, because fewer
+     * replicas are left than have to confirm them, or because the only node is started again.
      */
     allow_waiting?: boolean;
     /**
@@ -952,7 +952,7 @@ export type NodeId = string;
 /**
  * Where a node is in its life.
  */
-export type NodePhase = 'provisioning' | 'joining' | 'seeding' | 'active' | 'rejoining' | 'removing';
+export type NodePhase = 'provisioning' | 'joining' | 'seeding' | 'active' | 'rejoining' | 'maintenance' | 'removing';
 
 /**
  * The role of a node as it is, not as it is wanted.
@@ -1108,7 +1108,7 @@ export type OperationId = string;
 /**
  * What an operation does. The names are stored: add, never rename.
  */
-export type OperationKind = 'create_cluster' | 'add_node' | 'remove_node' | 'switchover' | 'failover' | 'rejoin' | 'resync' | 'reconfigure' | 'drill' | 'delete_cluster';
+export type OperationKind = 'create_cluster' | 'add_node' | 'remove_node' | 'switchover' | 'failover' | 'rejoin' | 'resync' | 'reconfigure' | 'drill' | 'drain' | 'undrain' | 'reboot' | 'delete_cluster';
 
 export type OperationStatus = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled';
 
