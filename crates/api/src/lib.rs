@@ -23,6 +23,7 @@ mod projects;
 mod providers;
 mod reports;
 mod request;
+mod second_factor;
 mod sessions;
 mod tokens;
 mod users;
@@ -112,6 +113,9 @@ fn routes() -> OpenApiRouter<Arc<Inner>> {
         .routes(routes!(users::list, users::create))
         .routes(routes!(users::show, users::change, users::delete))
         .routes(routes!(users::reset_password))
+        .routes(routes!(second_factor::begin, second_factor::confirm))
+        .routes(routes!(second_factor::end))
+        .routes(routes!(second_factor::remove))
         .routes(routes!(projects::list, projects::create))
         .routes(routes!(projects::delete))
         .routes(routes!(projects::set_member, projects::remove_member))

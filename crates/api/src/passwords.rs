@@ -101,6 +101,7 @@ pub async fn ensure_first_administrator(
         must_change_password: true,
         created_at: Timestamp::now(),
         access: Access::owner(),
+        second_factor: None,
     };
     let claim = NameClaim { name: user.name.clone(), user: user.id.clone() };
     store.commit(Txn::new().insert(&user).insert(&claim)).await?;

@@ -10,12 +10,12 @@ use bellwether_model::user::{NewPassword, NewSession, Session, SessionView, User
 use bellwether_model::{Timestamp, TokenId};
 use bellwether_store::tokens::{self, Token, TokenKind};
 use bellwether_store::users::{self, User};
-use bellwether_store::{Stored, Txn};
+use bellwether_store::{Error as StoreError, Stored, Txn};
 
 use crate::auth::{Caller, Limit, SESSION_MS, Source, cookie, entry, expired};
 use crate::error::{ApiError, Result};
 use crate::extract::{Body, Nothing, Path, Query};
-use crate::{Inner, State, passwords};
+use crate::{Inner, State, passwords, second_factor};
 
 /// Nobody has a longer name.
 const NAME_LENGTH_MAX: usize = 100;
@@ -28,6 +28,7 @@ fn view(user: &User) -> UserView {
         id: user.id.clone(),
         name: user.name.clone(),
         must_change_password: user.must_change_password,
+        second_factor: user.has_second_factor(),
         access: user.access.clone(),
         address: String::new(),
     }
@@ -37,7 +38,7 @@ fn view(user: &User) -> UserView {
 #[utoipa::path(post, path = "/v1/sessions", tag = "sessions",
     operation_id = "sign_in", request_body = NewSession, responses(
     (status = 201, body = Session), (status = 400, body = Problem),
-    (status = 401, body = Problem, description = "`wrong-password`"),
+    (status = 401, body = Problem, description = "`wrong-password`, `second-factor-needed`"),
     (status = 413, body = Problem), (status = 422, body = Problem), (status = 429, body = Problem),
 ), security(()))]
 pub(crate) async fn create(
@@ -59,12 +60,16 @@ pub(crate) async fn create(
     let user = users::find_by_name(&api.store, &request.user);
     let known = user.as_ref().map(|user| user.object.password_hash.clone());
     let is_right = passwords::verify(&api, &keys, request.password, known).await?;
-    let Some(user) = user.filter(|_| is_right) else {
+    let Some(mut user) = user.filter(|_| is_right) else {
         let (name, address) = (&request.user, &source.address);
         let entry = entry(name, address, "session.create", name, "wrong-password");
         api.store.append_audit(entry).await?;
         return Err(ApiError::new(Code::WrongPassword, "the user or the password is wrong"));
     };
+    let has_second_factor = user.object.has_second_factor();
+    if has_second_factor {
+        take_code(&api, &source, &mut user.object, request.code.as_deref()).await?;
+    }
     let secret = passwords::random(52);
     let expires_at = Timestamp::from_millis(Timestamp::now().as_millis() + SESSION_MS);
     let token = Token {
@@ -83,15 +88,41 @@ pub(crate) async fn create(
     let name = &user.object.name;
     let txn =
         Txn::new().insert(&token).audit(entry(name, &source.address, "session.create", name, "ok"));
+    // Of two who give the same code at one moment one is refused.
+    let txn = if has_second_factor { txn.update(&user) } else { txn };
     let txn = expired(&api)
         .iter()
         .fold(txn, |txn, old| txn.delete::<Token>(&old.object.secret_hash, None));
-    api.store.commit(txn).await?;
+    match api.store.commit(txn).await {
+        Ok(_) => {}
+        Err(StoreError::Conflict { .. }) => {
+            let words = "the code was used at the same moment; wait for the next one";
+            return Err(ApiError::new(Code::WrongPassword, words));
+        }
+        Err(error) => return Err(error.into()),
+    }
     let cookie = cookie(Some(&secret), source.over_tls);
     let session = Session { token: secret, user: view(&user.object), expires_at };
     let mut response = (StatusCode::CREATED, Json(session)).into_response();
     set_cookie(&mut response, &cookie);
     Ok(response)
+}
+
+/// Whether the code that belongs to the password is there and right; what is not is kept.
+async fn take_code(
+    api: &Inner,
+    source: &Source,
+    user: &mut User,
+    code: Option<&str>,
+) -> Result<()> {
+    let code = code.filter(|code| !code.trim().is_empty()).ok_or_else(|| {
+        ApiError::new(Code::SecondFactorNeeded, "a code of your application is needed too")
+            .hint("send it as `code`")
+    })?;
+    let Err(refusal) = second_factor::use_code(api, user, code) else { return Ok(()) };
+    let entry = entry(&user.name, &source.address, "session.create", &user.name, "wrong-code");
+    api.store.append_audit(entry).await?;
+    Err(refusal)
 }
 
 pub(crate) fn check_length(field: &str, text: &str, most: usize) -> Result<()> {

@@ -37,6 +37,7 @@ fn summary(api: &Inner, user: &User) -> UserSummary {
         name: user.name.clone(),
         access: user.access.clone(),
         must_change_password: user.must_change_password,
+        second_factor: user.has_second_factor(),
         created_at: user.created_at,
         last_seen_at: used.max(),
         sessions: count(TokenKind::Session),
@@ -146,6 +147,7 @@ pub(crate) async fn create(
         must_change_password: true,
         created_at: Timestamp::now(),
         access: new.access.clone(),
+        second_factor: None,
     };
     let claim = NameClaim { name: user.name.clone(), user: user.id.clone() };
     let txn = Txn::new().insert(&user).insert(&claim);

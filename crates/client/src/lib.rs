@@ -19,8 +19,9 @@ use bellwether_model::provider::ProviderView;
 use bellwether_model::report::Report;
 use bellwether_model::settings::ParameterView;
 use bellwether_model::user::{
-    CreatedToken, CreatedUser, NewPassword, NewSession, NewToken, NewUser, Session, SessionView,
-    TokenView, UserChange, UserSummary, UserView,
+    CreatedToken, CreatedUser, NewPassword, NewSecondFactor, NewSession, NewToken, NewUser,
+    RecoveryCodes, SecondFactorCode, SecondFactorSecret, Session, SessionView, TokenView,
+    UserChange, UserSummary, UserView,
 };
 use bellwether_model::{ClusterSpec, ClusterView, NodeView, Operation};
 use reqwest::{Method, RequestBuilder};
@@ -173,9 +174,32 @@ impl Client {
         }
     }
 
-    pub async fn sign_in(&self, user: &str, password: &str) -> Result<Session> {
-        let body = NewSession { user: user.to_owned(), password: password.to_owned() };
+    /// With a code where the user has a second factor.
+    pub async fn sign_in(&self, user: &str, password: &str, code: Option<&str>) -> Result<Session> {
+        let (user, password) = (user.to_owned(), password.to_owned());
+        let body = NewSession { user, password, code: code.map(str::to_owned) };
         self.post("sessions", &body).await
+    }
+
+    pub async fn begin_second_factor(&self, password: &str) -> Result<SecondFactorSecret> {
+        let body = NewSecondFactor { password: password.to_owned() };
+        self.post("me/second-factor", &body).await
+    }
+
+    pub async fn confirm_second_factor(&self, code: &str) -> Result<RecoveryCodes> {
+        let body = SecondFactorCode { code: code.to_owned() };
+        self.read(self.request(Method::PUT, "me/second-factor").json(&body)).await
+    }
+
+    pub async fn end_second_factor(&self, password: &str) -> Result<()> {
+        let body = NewSecondFactor { password: password.to_owned() };
+        let request = self.request(Method::POST, "me/second-factor/end");
+        self.answer(request.json(&body)).await.map(|_| ())
+    }
+
+    /// Of somebody who has lost the application and the codes for its loss.
+    pub async fn remove_second_factor(&self, user: &str) -> Result<()> {
+        self.delete(&format!("users/{}/second-factor", segment(user))).await
     }
 
     pub async fn sign_out(&self) -> Result<()> {

@@ -15,6 +15,9 @@ pub struct UserView {
     /// The first password was printed by the server: it must be changed before anything else is
     /// done in the dashboard.
     pub must_change_password: bool,
+    /// Signing in takes a code of an application too.
+    #[serde(default)]
+    pub second_factor: bool,
     /// What may be done with what is asked with.
     #[serde(default)]
     pub access: Access,
@@ -29,6 +32,9 @@ pub struct UserView {
 pub struct NewSession {
     pub user: String,
     pub password: String,
+    /// Of the application, or one for its loss, where the user has a second factor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
 }
 
 /// A session: the token is shown this once. Browsers get it as a cookie too.
@@ -109,6 +115,9 @@ pub struct UserSummary {
     pub access: Access,
     /// The password was made by the server and not changed yet.
     pub must_change_password: bool,
+    /// Signing in takes a code of an application too.
+    #[serde(default)]
+    pub second_factor: bool,
     pub created_at: Timestamp,
     /// When a session or token was last used, to some minutes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -143,4 +152,45 @@ pub struct CreatedUser {
     pub user: UserSummary,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<String>,
+}
+
+/// `POST /v1/me/second-factor`, and `/end` of it.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewSecondFactor {
+    /// One's own, again.
+    pub password: String,
+}
+
+/// What an application that shows codes has to know, shown this once.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct SecondFactorSecret {
+    /// Base32, to be typed.
+    pub secret: String,
+    /// The same as an address that applications read.
+    pub uri: String,
+    /// The address as a picture.
+    pub qr: QrCode,
+}
+
+/// A QR code: black squares of the size 1 as the path of an SVG.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct QrCode {
+    /// Squares on each side.
+    pub size: u32,
+    pub path: String,
+}
+
+/// `PUT /v1/me/second-factor`.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SecondFactorCode {
+    /// Six digits.
+    pub code: String,
+}
+
+/// Codes for when the application is lost, each good once; shown this once.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct RecoveryCodes {
+    pub codes: Vec<String>,
 }

@@ -4,6 +4,7 @@ import {
   deleteV1SessionsById,
   deleteV1TokensById,
   deleteV1UsersByUser,
+  deleteV1UsersByUserSecondFactor,
   getV1Projects,
   getV1Sessions,
   getV1Tokens,
@@ -27,6 +28,9 @@ export const changeAccess = (user: string, access: Access) =>
   body(patchV1UsersByUser({ path: { user }, body: { access } }));
 
 export const resetPassword = (user: string) => body(postV1UsersByUserPassword({ path: { user } }));
+
+export const removeSecondFactor = (user: string) =>
+  body(deleteV1UsersByUserSecondFactor({ path: { user } }));
 
 export const deleteUser = (user: string) => body(deleteV1UsersByUser({ path: { user } }));
 

@@ -17,6 +17,7 @@ pub(crate) mod output;
 mod parameters;
 mod people;
 mod reports;
+mod second_factor;
 mod tokens;
 mod watch;
 
@@ -99,6 +100,9 @@ pub(crate) enum Command {
     /// Projects, and who may do what in them
     #[command(subcommand)]
     Project(people::ProjectCommand),
+    /// Codes of an application, beside your password
+    #[command(subcommand)]
+    SecondFactor(second_factor::Command),
     /// Your sessions in browsers
     #[command(subcommand)]
     Session(people::SessionCommand),
@@ -201,6 +205,7 @@ async fn dispatch(global: Global, command: Command) -> Result {
         Command::Logout => login::logout(&context).await,
         Command::User(command) => people::run_user(&context, command).await,
         Command::Project(command) => people::run_project(&context, command).await,
+        Command::SecondFactor(command) => second_factor::run(&context, command).await,
         Command::Session(command) => people::run_session(&context, command).await,
         Command::Audit(command) => audit::run(&context, command).await,
         Command::Token(command) => tokens::run(&context, command).await,

@@ -31,6 +31,8 @@ pub(crate) enum UserCommand {
     },
     /// Give somebody a new password, printed this once; sessions end
     Password { user: String },
+    /// Take the second factor of somebody away who has lost it
+    RemoveFactor { user: String },
     /// Let somebody use the server no more
     Delete {
         user: String,
@@ -131,6 +133,7 @@ pub(super) async fn run_user(context: &Context, command: UserCommand) -> Result 
         UserCommand::Password { user } => {
             return show_created(context, &context.client.reset_password(&user).await?);
         }
+        UserCommand::RemoveFactor { user } => context.client.remove_second_factor(&user).await?,
         UserCommand::Delete { user, yes } => {
             let acting = Acting { yes, ..Acting::default() };
             context.confirm(&acting, &format!("Let {user} use this server no more?"))?;

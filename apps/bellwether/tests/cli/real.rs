@@ -131,7 +131,7 @@ fn the_first_password_is_kept_until_it_is_changed() {
     runtime.expect("a runtime").block_on(async {
         let options = bellwether_client::Options { url: server.url.clone(), ..Default::default() };
         let anybody = bellwether_client::Client::new(options.clone()).expect("a client");
-        let session = anybody.sign_in("admin", &first).await.expect("signed in");
+        let session = anybody.sign_in("admin", &first, None).await.expect("signed in");
         assert!(session.user.must_change_password);
         let options = bellwether_client::Options { token: Some(session.token), ..options };
         let admin = bellwether_client::Client::new(options).expect("a client");

@@ -29,6 +29,7 @@ async fn every_documented_answer_is_given_and_no_other() {
     changes(&world).await;
     allowlists(&world).await;
     people(&world).await;
+    second_factor(&world).await;
     operations(&world).await;
     deletion(&world).await;
     let seen = world.document.seen();
@@ -75,6 +76,10 @@ async fn anybody(world: &World) {
         ("GET", "/v1/events"),
         ("GET", "/v1/me"),
         ("PUT", "/v1/me/password"),
+        ("POST", "/v1/me/second-factor"),
+        ("PUT", "/v1/me/second-factor"),
+        ("POST", "/v1/me/second-factor/end"),
+        ("DELETE", "/v1/users/x/second-factor"),
         ("GET", "/v1/operations"),
         ("GET", "/v1/operations/x"),
         ("GET", "/v1/providers"),
@@ -317,6 +322,53 @@ async fn people(world: &World) {
     }
     delete("admin").refused(409, "operation-refused").await;
     change("admin").refused(409, "operation-refused").await;
+}
+
+async fn second_factor(world: &World) {
+    let password = crate::passwords::PASSWORD;
+    let user = crate::passwords::user_with_password(world, "careful").await;
+    let sign_in = || {
+        let body = json!({"user": user.name, "password": password});
+        world.post("/v1/sessions", body).anonymous()
+    };
+    let token = sign_in().expect(201).await.at("/token").to_owned();
+    let call = |method: &str, path: &str| {
+        world.call(method, format!("/v1/me/second-factor{path}")).bearer(&token)
+    };
+    let right = json!({"password": password});
+    for (method, path) in [("POST", ""), ("PUT", ""), ("POST", "/end")] {
+        bad_bodies(|| call(method, path)).await;
+    }
+    let code = |code: String| call("PUT", "").json(&json!({"code": code}));
+    code("000000".to_owned()).refused(409, "operation-refused").await;
+    let begun = call("POST", "").json(&right).expect(201).await;
+    for _ in 0..5 {
+        code("000000".to_owned()).refused(401, "wrong-password").await;
+    }
+    code("000000".to_owned()).refused(429, "too-many-attempts").await;
+    call("POST", "/end").json(&right).expect(204).await;
+    drop(begun);
+    let wrong = |path| call("POST", path).json(&json!({"password": "wrong"}));
+    for path in ["", "/end", "", "", ""] {
+        wrong(path).refused(401, "wrong-password").await;
+    }
+    for path in ["", "/end"] {
+        wrong(path).refused(429, "too-many-attempts").await;
+    }
+
+    let other = crate::passwords::user_with_password(world, "more-careful").await;
+    let body = json!({"user": other.name, "password": password});
+    let sign_in = || world.post("/v1/sessions", body.clone()).anonymous();
+    let token = sign_in().expect(201).await.at("/token").to_owned();
+    let call = |method: &str| world.call(method, "/v1/me/second-factor").bearer(&token);
+    let begun = call("POST").json(&right).expect(201).await;
+    let code = crate::people::code(begun.at("/secret"), 0);
+    call("PUT").json(&json!({"code": code})).expect(200).await;
+    call("POST").json(&right).refused(409, "operation-refused").await;
+    sign_in().refused(401, "second-factor-needed").await;
+    let remove = |user: &str| world.call("DELETE", format!("/v1/users/{user}/second-factor"));
+    remove("x").refused(404, "not-found").await;
+    remove(&other.name).expect(204).await;
 }
 
 async fn allowlists(world: &World) {

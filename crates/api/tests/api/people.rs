@@ -189,3 +189,82 @@ async fn the_audit_log_is_a_chain_that_can_be_exported() {
     let exported = verifier.end();
     assert!(exported.whole && exported.entries == 5, "{exported:?}: the export is in it");
 }
+
+/// The code of this secret so many steps from now.
+pub(crate) fn code(secret: &str, steps: i64) -> String {
+    let secret = totp_rs::Secret::try_from_base32(secret).expect("base32");
+    let totp = totp_rs::Builder::new().with_secret(secret).build().expect("as usual");
+    let seconds = bellwether_model::Timestamp::now().as_millis() / 1_000 + steps * 30;
+    totp.generate(u64::try_from(seconds).expect("after 1970")).to_string()
+}
+
+#[tokio::test]
+async fn a_second_factor_is_asked_for_once_it_is_confirmed_and_each_code_is_good_once() {
+    let world = World::new().await;
+    let user = user_with_password(&world, "ada").await;
+    let sign_in = |code: Option<&str>| {
+        let mut body = json!({"user": user.name, "password": PASSWORD});
+        if let Some(code) = code {
+            body["code"] = json!(code);
+        }
+        world.post("/v1/sessions", body).anonymous()
+    };
+    let token = sign_in(None).expect(201).await.at("/token").to_owned();
+    let own = |method: &str, path: &str, body: serde_json::Value| {
+        world.call(method, format!("/v1/me/second-factor{path}")).bearer(&token).json(&body)
+    };
+    let password = json!({"password": PASSWORD});
+    own("POST", "", json!({"password": "wrong"})).refused(401, "wrong-password").await;
+    let begun = own("POST", "", password.clone()).expect(201).await;
+    let secret = begun.at("/secret").to_owned();
+    assert!(begun.at("/uri").starts_with("otpauth://totp/Bellwether:"), "{}", begun.text);
+    sign_in(None).expect(201).await;
+    own("PUT", "", json!({"code": "000000"})).refused(401, "wrong-password").await;
+    let first = code(&secret, 0);
+    let confirmed = own("PUT", "", json!({"code": first})).expect(200).await;
+    let recovery = confirmed.at("/codes/0").to_owned();
+    own("PUT", "", json!({"code": first})).refused(409, "operation-refused").await;
+    own("POST", "", password.clone()).refused(409, "operation-refused").await;
+
+    sign_in(None).refused(401, "second-factor-needed").await;
+    sign_in(Some(&first)).refused(401, "wrong-password").await;
+    let second = code(&secret, 1);
+    sign_in(Some(&second)).expect(201).await;
+    sign_in(Some(&second)).refused(401, "wrong-password").await;
+    sign_in(Some(&recovery)).expect(201).await;
+    sign_in(Some(&recovery)).refused(401, "wrong-password").await;
+    let me = world.get("/v1/me").bearer(&token).expect(200).await;
+    assert_eq!(me.body["second_factor"], json!(true));
+    assert!(!me.text.contains(&secret));
+
+    own("POST", "/end", password).expect(204).await;
+    sign_in(None).expect(201).await;
+    for call in ["begin", "confirm", "end"] {
+        let audit = world.get("/v1/audit").expect(200).await;
+        assert!(audit.text.contains(&format!("second-factor.{call}")), "{}", audit.text);
+    }
+}
+
+#[tokio::test]
+async fn codes_are_guessed_slowly_and_an_owner_helps_who_has_lost_them() {
+    let world = World::new().await;
+    let user = user_with_password(&world, "ada").await;
+    let sign_in = |code: &str| {
+        let body = json!({"user": user.name, "password": PASSWORD, "code": code});
+        world.post("/v1/sessions", body).anonymous()
+    };
+    let token = sign_in("").expect(201).await.at("/token").to_owned();
+    let own = |method: &str, body: serde_json::Value| {
+        world.call(method, "/v1/me/second-factor").bearer(&token).json(&body)
+    };
+    let begun = own("POST", json!({"password": PASSWORD})).expect(201).await;
+    let first = json!({"code": code(begun.at("/secret"), 0)});
+    own("PUT", first).expect(200).await;
+    for number in 0..5 {
+        sign_in(&format!("00000{number}")).refused(401, "wrong-password").await;
+    }
+    sign_in("000009").refused(429, "too-many-attempts").await;
+    let path = format!("/v1/users/{}/second-factor", user.name);
+    world.call("DELETE", &path).bearer(&token).expect(204).await;
+    sign_in("").expect(201).await;
+}

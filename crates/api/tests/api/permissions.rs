@@ -23,6 +23,9 @@ const TABLE: &str = "
     DELETE /v1/sessions/{id}                        account
     GET    /v1/me                                   account
     PUT    /v1/me/password                          account
+    POST   /v1/me/second-factor                     account
+    PUT    /v1/me/second-factor                     account
+    POST   /v1/me/second-factor/end                 account
     GET    /v1/tokens                               account
     POST   /v1/tokens                               account
     DELETE /v1/tokens/{id}                          account
@@ -40,6 +43,7 @@ const TABLE: &str = "
     PATCH  /v1/users/{user}                         server owner
     DELETE /v1/users/{user}                         server owner
     POST   /v1/users/{user}/password                server owner
+    DELETE /v1/users/{user}/second-factor           server owner
     GET    /v1/audit                                server admin
     GET    /v1/audit/export                         server admin
     GET    /v1/audit/verification                   server admin
@@ -101,6 +105,7 @@ async fn somebody(world: &World, name: &str, access: Access, scope: Scope) -> Wh
         must_change_password: false,
         created_at: Timestamp::now(),
         access,
+        second_factor: None,
     };
     world.store.commit(Txn::new().insert(&user)).await.expect("saved");
     Who { name: name.to_owned(), user, scope }

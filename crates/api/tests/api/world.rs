@@ -110,6 +110,7 @@ fn user(name: &str) -> User {
         must_change_password: false,
         created_at: Timestamp::now(),
         access: Access::owner(),
+        second_factor: None,
     }
 }
 

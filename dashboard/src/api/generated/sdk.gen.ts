@@ -2,7 +2,7 @@
 
 import type { Client, Options as Options2, TDataShape } from './client';
 import { client } from './client.gen';
-import type { DeleteV1ClustersByClusterData, DeleteV1ClustersByClusterErrors, DeleteV1ClustersByClusterResponses, DeleteV1ProjectsByProjectData, DeleteV1ProjectsByProjectErrors, DeleteV1ProjectsByProjectMembersByUserData, DeleteV1ProjectsByProjectMembersByUserErrors, DeleteV1ProjectsByProjectMembersByUserResponses, DeleteV1ProjectsByProjectResponses, DeleteV1SessionsByIdData, DeleteV1SessionsByIdErrors, DeleteV1SessionsByIdResponses, DeleteV1SessionsCurrentData, DeleteV1SessionsCurrentErrors, DeleteV1SessionsCurrentResponses, DeleteV1TokensByIdData, DeleteV1TokensByIdErrors, DeleteV1TokensByIdResponses, DeleteV1UsersByUserData, DeleteV1UsersByUserErrors, DeleteV1UsersByUserResponses, GetV1AuditData, GetV1AuditErrors, GetV1AuditExportData, GetV1AuditExportErrors, GetV1AuditExportResponses, GetV1AuditResponses, GetV1AuditVerificationData, GetV1AuditVerificationErrors, GetV1AuditVerificationResponses, GetV1ClustersByClusterAllowlistData, GetV1ClustersByClusterAllowlistErrors, GetV1ClustersByClusterAllowlistResponses, GetV1ClustersByClusterConnectionData, GetV1ClustersByClusterConnectionErrors, GetV1ClustersByClusterConnectionResponses, GetV1ClustersByClusterData, GetV1ClustersByClusterDrillsData, GetV1ClustersByClusterDrillsErrors, GetV1ClustersByClusterDrillsResponses, GetV1ClustersByClusterErrors, GetV1ClustersByClusterNodesByNodeData, GetV1ClustersByClusterNodesByNodeErrors, GetV1ClustersByClusterNodesByNodeResponses, GetV1ClustersByClusterNodesData, GetV1ClustersByClusterNodesErrors, GetV1ClustersByClusterNodesResponses, GetV1ClustersByClusterParametersData, GetV1ClustersByClusterParametersErrors, GetV1ClustersByClusterParametersResponses, GetV1ClustersByClusterReportsData, GetV1ClustersByClusterReportsErrors, GetV1ClustersByClusterReportsResponses, GetV1ClustersByClusterResponses, GetV1ClustersData, GetV1ClustersErrors, GetV1ClustersResponses, GetV1EnginesByEngineParametersData, GetV1EnginesByEngineParametersErrors, GetV1EnginesByEngineParametersResponses, GetV1EnginesByNameData, GetV1EnginesByNameErrors, GetV1EnginesByNameResponses, GetV1EnginesData, GetV1EnginesErrors, GetV1EnginesResponses, GetV1EventsData, GetV1EventsErrors, GetV1EventsResponse, GetV1EventsResponses, GetV1HealthData, GetV1HealthResponses, GetV1MeData, GetV1MeErrors, GetV1MeResponses, GetV1OperationsByIdData, GetV1OperationsByIdErrors, GetV1OperationsByIdResponses, GetV1OperationsData, GetV1OperationsErrors, GetV1OperationsResponses, GetV1ProjectsData, GetV1ProjectsErrors, GetV1ProjectsResponses, GetV1ProvidersData, GetV1ProvidersErrors, GetV1ProvidersResponses, GetV1ReportsByIdData, GetV1ReportsByIdErrors, GetV1ReportsByIdResponses, GetV1SessionsData, GetV1SessionsErrors, GetV1SessionsResponses, GetV1TokensData, GetV1TokensErrors, GetV1TokensResponses, GetV1UsersByUserData, GetV1UsersByUserErrors, GetV1UsersByUserResponses, GetV1UsersData, GetV1UsersErrors, GetV1UsersResponses, PatchV1ClustersByClusterData, PatchV1ClustersByClusterErrors, PatchV1ClustersByClusterResponses, PatchV1UsersByUserData, PatchV1UsersByUserErrors, PatchV1UsersByUserResponses, PostV1ClustersByClusterAllowlistDecisionData, PostV1ClustersByClusterAllowlistDecisionErrors, PostV1ClustersByClusterAllowlistDecisionResponses, PostV1ClustersByClusterOperationsData, PostV1ClustersByClusterOperationsErrors, PostV1ClustersByClusterOperationsResponses, PostV1ClustersData, PostV1ClustersErrors, PostV1ClustersResponses, PostV1ProjectsData, PostV1ProjectsErrors, PostV1ProjectsResponses, PostV1SessionsData, PostV1SessionsErrors, PostV1SessionsResponses, PostV1TokensData, PostV1TokensErrors, PostV1TokensResponses, PostV1UsersByUserPasswordData, PostV1UsersByUserPasswordErrors, PostV1UsersByUserPasswordResponses, PostV1UsersData, PostV1UsersErrors, PostV1UsersResponses, PutV1ClustersByClusterAllowlistData, PutV1ClustersByClusterAllowlistErrors, PutV1ClustersByClusterAllowlistResponses, PutV1MePasswordData, PutV1MePasswordErrors, PutV1MePasswordResponses, PutV1ProjectsByProjectMembersByUserData, PutV1ProjectsByProjectMembersByUserErrors, PutV1ProjectsByProjectMembersByUserResponses } from './types.gen';
+import type { DeleteV1ClustersByClusterData, DeleteV1ClustersByClusterErrors, DeleteV1ClustersByClusterResponses, DeleteV1ProjectsByProjectData, DeleteV1ProjectsByProjectErrors, DeleteV1ProjectsByProjectMembersByUserData, DeleteV1ProjectsByProjectMembersByUserErrors, DeleteV1ProjectsByProjectMembersByUserResponses, DeleteV1ProjectsByProjectResponses, DeleteV1SessionsByIdData, DeleteV1SessionsByIdErrors, DeleteV1SessionsByIdResponses, DeleteV1SessionsCurrentData, DeleteV1SessionsCurrentErrors, DeleteV1SessionsCurrentResponses, DeleteV1TokensByIdData, DeleteV1TokensByIdErrors, DeleteV1TokensByIdResponses, DeleteV1UsersByUserData, DeleteV1UsersByUserErrors, DeleteV1UsersByUserResponses, DeleteV1UsersByUserSecondFactorData, DeleteV1UsersByUserSecondFactorErrors, DeleteV1UsersByUserSecondFactorResponses, GetV1AuditData, GetV1AuditErrors, GetV1AuditExportData, GetV1AuditExportErrors, GetV1AuditExportResponses, GetV1AuditResponses, GetV1AuditVerificationData, GetV1AuditVerificationErrors, GetV1AuditVerificationResponses, GetV1ClustersByClusterAllowlistData, GetV1ClustersByClusterAllowlistErrors, GetV1ClustersByClusterAllowlistResponses, GetV1ClustersByClusterConnectionData, GetV1ClustersByClusterConnectionErrors, GetV1ClustersByClusterConnectionResponses, GetV1ClustersByClusterData, GetV1ClustersByClusterDrillsData, GetV1ClustersByClusterDrillsErrors, GetV1ClustersByClusterDrillsResponses, GetV1ClustersByClusterErrors, GetV1ClustersByClusterNodesByNodeData, GetV1ClustersByClusterNodesByNodeErrors, GetV1ClustersByClusterNodesByNodeResponses, GetV1ClustersByClusterNodesData, GetV1ClustersByClusterNodesErrors, GetV1ClustersByClusterNodesResponses, GetV1ClustersByClusterParametersData, GetV1ClustersByClusterParametersErrors, GetV1ClustersByClusterParametersResponses, GetV1ClustersByClusterReportsData, GetV1ClustersByClusterReportsErrors, GetV1ClustersByClusterReportsResponses, GetV1ClustersByClusterResponses, GetV1ClustersData, GetV1ClustersErrors, GetV1ClustersResponses, GetV1EnginesByEngineParametersData, GetV1EnginesByEngineParametersErrors, GetV1EnginesByEngineParametersResponses, GetV1EnginesByNameData, GetV1EnginesByNameErrors, GetV1EnginesByNameResponses, GetV1EnginesData, GetV1EnginesErrors, GetV1EnginesResponses, GetV1EventsData, GetV1EventsErrors, GetV1EventsResponse, GetV1EventsResponses, GetV1HealthData, GetV1HealthResponses, GetV1MeData, GetV1MeErrors, GetV1MeResponses, GetV1OperationsByIdData, GetV1OperationsByIdErrors, GetV1OperationsByIdResponses, GetV1OperationsData, GetV1OperationsErrors, GetV1OperationsResponses, GetV1ProjectsData, GetV1ProjectsErrors, GetV1ProjectsResponses, GetV1ProvidersData, GetV1ProvidersErrors, GetV1ProvidersResponses, GetV1ReportsByIdData, GetV1ReportsByIdErrors, GetV1ReportsByIdResponses, GetV1SessionsData, GetV1SessionsErrors, GetV1SessionsResponses, GetV1TokensData, GetV1TokensErrors, GetV1TokensResponses, GetV1UsersByUserData, GetV1UsersByUserErrors, GetV1UsersByUserResponses, GetV1UsersData, GetV1UsersErrors, GetV1UsersResponses, PatchV1ClustersByClusterData, PatchV1ClustersByClusterErrors, PatchV1ClustersByClusterResponses, PatchV1UsersByUserData, PatchV1UsersByUserErrors, PatchV1UsersByUserResponses, PostV1ClustersByClusterAllowlistDecisionData, PostV1ClustersByClusterAllowlistDecisionErrors, PostV1ClustersByClusterAllowlistDecisionResponses, PostV1ClustersByClusterOperationsData, PostV1ClustersByClusterOperationsErrors, PostV1ClustersByClusterOperationsResponses, PostV1ClustersData, PostV1ClustersErrors, PostV1ClustersResponses, PostV1MeSecondFactorData, PostV1MeSecondFactorEndData, PostV1MeSecondFactorEndErrors, PostV1MeSecondFactorEndResponses, PostV1MeSecondFactorErrors, PostV1MeSecondFactorResponses, PostV1ProjectsData, PostV1ProjectsErrors, PostV1ProjectsResponses, PostV1SessionsData, PostV1SessionsErrors, PostV1SessionsResponses, PostV1TokensData, PostV1TokensErrors, PostV1TokensResponses, PostV1UsersByUserPasswordData, PostV1UsersByUserPasswordErrors, PostV1UsersByUserPasswordResponses, PostV1UsersData, PostV1UsersErrors, PostV1UsersResponses, PutV1ClustersByClusterAllowlistData, PutV1ClustersByClusterAllowlistErrors, PutV1ClustersByClusterAllowlistResponses, PutV1MePasswordData, PutV1MePasswordErrors, PutV1MePasswordResponses, PutV1MeSecondFactorData, PutV1MeSecondFactorErrors, PutV1MeSecondFactorResponses, PutV1ProjectsByProjectMembersByUserData, PutV1ProjectsByProjectMembersByUserErrors, PutV1ProjectsByProjectMembersByUserResponses } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -366,6 +366,59 @@ export const putV1MePassword = <ThrowOnError extends boolean = true>(options: Op
 });
 
 /**
+ * Begin to use a second factor: the secret for the application, shown this once. It counts from
+ * its first code on.
+ */
+export const postV1MeSecondFactor = <ThrowOnError extends boolean = true>(options: Options<PostV1MeSecondFactorData, ThrowOnError>) => (options.client ?? client).post<PostV1MeSecondFactorResponses, PostV1MeSecondFactorErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/me/second-factor',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Confirm it with the first code. The answer has the codes for when the application is lost, shown
+ * this once.
+ */
+export const putV1MeSecondFactor = <ThrowOnError extends boolean = true>(options: Options<PutV1MeSecondFactorData, ThrowOnError>) => (options.client ?? client).put<PutV1MeSecondFactorResponses, PutV1MeSecondFactorErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/me/second-factor',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Use a second factor no more.
+ */
+export const postV1MeSecondFactorEnd = <ThrowOnError extends boolean = true>(options: Options<PostV1MeSecondFactorEndData, ThrowOnError>) => (options.client ?? client).post<PostV1MeSecondFactorEndResponses, PostV1MeSecondFactorEndErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/me/second-factor/end',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
  * Operations, the newest first.
  */
 export const getV1Operations = <ThrowOnError extends boolean = true>(options?: Options<GetV1OperationsData, ThrowOnError>) => (options?.client ?? client).get<GetV1OperationsResponses, GetV1OperationsErrors, ThrowOnError>({
@@ -669,5 +722,18 @@ export const postV1UsersByUserPassword = <ThrowOnError extends boolean = true>(o
             type: 'apiKey'
         }],
     url: '/v1/users/{user}/password',
+    ...options
+});
+
+/**
+ * Take somebody's second factor away: the application and the codes for its loss are lost.
+ */
+export const deleteV1UsersByUserSecondFactor = <ThrowOnError extends boolean = true>(options: Options<DeleteV1UsersByUserSecondFactorData, ThrowOnError>) => (options.client ?? client).delete<DeleteV1UsersByUserSecondFactorResponses, DeleteV1UsersByUserSecondFactorErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/users/{user}/second-factor',
     ...options
 });

@@ -353,7 +353,7 @@ export type ClusterView = {
 /**
  * The stable words. Each has a page under `docs/errors/`; add, never rename.
  */
-export type Code = 'bad-request' | 'invalid-field' | 'unauthenticated' | 'wrong-password' | 'forbidden' | 'not-found' | 'method-not-allowed' | 'name-taken' | 'generation-mismatch' | 'operation-refused' | 'idempotency-key-reused' | 'join-token-invalid' | 'payload-too-large' | 'too-many-attempts' | 'provider-unavailable' | 'internal';
+export type Code = 'bad-request' | 'invalid-field' | 'unauthenticated' | 'wrong-password' | 'second-factor-needed' | 'forbidden' | 'not-found' | 'method-not-allowed' | 'name-taken' | 'generation-mismatch' | 'operation-refused' | 'idempotency-key-reused' | 'join-token-invalid' | 'payload-too-large' | 'too-many-attempts' | 'provider-unavailable' | 'internal';
 
 /**
  * An address with connections of clients.
@@ -876,9 +876,23 @@ export type NewProject = {
 };
 
 /**
+ * `POST /v1/me/second-factor`, and `/end` of it.
+ */
+export type NewSecondFactor = {
+    /**
+     * One's own, again.
+     */
+    password: string;
+};
+
+/**
  * `POST /v1/sessions`.
  */
 export type NewSession = {
+    /**
+     * Of the application, or one for its loss, where the user has a second factor.
+     */
+    code?: string | null;
     password: string;
     user: string;
 };
@@ -1753,6 +1767,24 @@ export type ProviderView = {
 };
 
 /**
+ * A QR code: black squares of the size 1 as the path of an SVG.
+ */
+export type QrCode = {
+    path: string;
+    /**
+     * Squares on each side.
+     */
+    size: number;
+};
+
+/**
+ * Codes for when the application is lost, each good once; shown this once.
+ */
+export type RecoveryCodes = {
+    codes: Array<string>;
+};
+
+/**
  * A replication mode an engine can keep, explained.
  */
 export type ReplicationFact = {
@@ -1857,6 +1889,34 @@ export type Scope = {
      */
     project?: string | null;
     role?: Role | null;
+};
+
+/**
+ * `PUT /v1/me/second-factor`.
+ */
+export type SecondFactorCode = {
+    /**
+     * Six digits.
+     */
+    code: string;
+};
+
+/**
+ * What an application that shows codes has to know, shown this once.
+ */
+export type SecondFactorSecret = {
+    /**
+     * The address as a picture.
+     */
+    qr: QrCode;
+    /**
+     * Base32, to be typed.
+     */
+    secret: string;
+    /**
+     * The same as an address that applications read.
+     */
+    uri: string;
 };
 
 /**
@@ -2021,6 +2081,10 @@ export type UserSummary = {
      */
     must_change_password: boolean;
     name: string;
+    /**
+     * Signing in takes a code of an application too.
+     */
+    second_factor?: boolean;
     sessions: number;
     tokens: number;
 };
@@ -2044,6 +2108,10 @@ export type UserView = {
      */
     must_change_password: boolean;
     name: string;
+    /**
+     * Signing in takes a code of an application too.
+     */
+    second_factor?: boolean;
 };
 
 /**
@@ -3186,6 +3254,149 @@ export type PutV1MePasswordResponses = {
 
 export type PutV1MePasswordResponse = PutV1MePasswordResponses[keyof PutV1MePasswordResponses];
 
+export type PostV1MeSecondFactorData = {
+    body: NewSecondFactor;
+    path?: never;
+    query?: never;
+    url: '/v1/me/second-factor';
+};
+
+export type PostV1MeSecondFactorErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`, `wrong-password`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `operation-refused`
+     */
+    409: Problem;
+    /**
+     * `payload-too-large`
+     */
+    413: Problem;
+    /**
+     * `invalid-field`
+     */
+    422: Problem;
+    /**
+     * `too-many-attempts`
+     */
+    429: Problem;
+};
+
+export type PostV1MeSecondFactorError = PostV1MeSecondFactorErrors[keyof PostV1MeSecondFactorErrors];
+
+export type PostV1MeSecondFactorResponses = {
+    /**
+     * made
+     */
+    201: SecondFactorSecret;
+};
+
+export type PostV1MeSecondFactorResponse = PostV1MeSecondFactorResponses[keyof PostV1MeSecondFactorResponses];
+
+export type PutV1MeSecondFactorData = {
+    body: SecondFactorCode;
+    path?: never;
+    query?: never;
+    url: '/v1/me/second-factor';
+};
+
+export type PutV1MeSecondFactorErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`, `wrong-password`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `operation-refused`
+     */
+    409: Problem;
+    /**
+     * `payload-too-large`
+     */
+    413: Problem;
+    /**
+     * `invalid-field`
+     */
+    422: Problem;
+    /**
+     * `too-many-attempts`
+     */
+    429: Problem;
+};
+
+export type PutV1MeSecondFactorError = PutV1MeSecondFactorErrors[keyof PutV1MeSecondFactorErrors];
+
+export type PutV1MeSecondFactorResponses = {
+    /**
+     * done
+     */
+    200: RecoveryCodes;
+};
+
+export type PutV1MeSecondFactorResponse = PutV1MeSecondFactorResponses[keyof PutV1MeSecondFactorResponses];
+
+export type PostV1MeSecondFactorEndData = {
+    body: NewSecondFactor;
+    path?: never;
+    query?: never;
+    url: '/v1/me/second-factor/end';
+};
+
+export type PostV1MeSecondFactorEndErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`, `wrong-password`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `payload-too-large`
+     */
+    413: Problem;
+    /**
+     * `invalid-field`
+     */
+    422: Problem;
+    /**
+     * `too-many-attempts`
+     */
+    429: Problem;
+};
+
+export type PostV1MeSecondFactorEndError = PostV1MeSecondFactorEndErrors[keyof PostV1MeSecondFactorEndErrors];
+
+export type PostV1MeSecondFactorEndResponses = {
+    /**
+     * done
+     */
+    204: void;
+};
+
+export type PostV1MeSecondFactorEndResponse = PostV1MeSecondFactorEndResponses[keyof PostV1MeSecondFactorEndResponses];
+
 export type GetV1OperationsData = {
     body?: never;
     path?: never;
@@ -3583,7 +3794,7 @@ export type PostV1SessionsErrors = {
      */
     400: Problem;
     /**
-     * `wrong-password`
+     * `wrong-password`, `second-factor-needed`
      */
     401: Problem;
     /**
@@ -4053,3 +4264,45 @@ export type PostV1UsersByUserPasswordResponses = {
 };
 
 export type PostV1UsersByUserPasswordResponse = PostV1UsersByUserPasswordResponses[keyof PostV1UsersByUserPasswordResponses];
+
+export type DeleteV1UsersByUserSecondFactorData = {
+    body?: never;
+    path: {
+        /**
+         * id or name
+         */
+        user: string;
+    };
+    query?: never;
+    url: '/v1/users/{user}/second-factor';
+};
+
+export type DeleteV1UsersByUserSecondFactorErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+};
+
+export type DeleteV1UsersByUserSecondFactorError = DeleteV1UsersByUserSecondFactorErrors[keyof DeleteV1UsersByUserSecondFactorErrors];
+
+export type DeleteV1UsersByUserSecondFactorResponses = {
+    /**
+     * done
+     */
+    204: void;
+};
+
+export type DeleteV1UsersByUserSecondFactorResponse = DeleteV1UsersByUserSecondFactorResponses[keyof DeleteV1UsersByUserSecondFactorResponses];

@@ -2,25 +2,34 @@ import { Button, Modal } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 
 import { keys } from '../../api/keys';
-import { deleteUser, resetPassword } from '../../api/people';
+import { deleteUser, removeSecondFactor, resetPassword } from '../../api/people';
 import type { UserSummary } from '../../api/types';
 import { ErrorNote } from '../../ui/ErrorNote';
 import { MadePassword } from './MadePassword';
 import classes from './people.module.css';
 import { messages } from './people.messages';
 
+export type UserAct = 'reset' | 'factor' | 'remove';
+
+const titles: Record<UserAct, (name: string) => string> = {
+  reset: messages.resetTitle,
+  factor: messages.removeFactorTitle,
+  remove: messages.removeTitle,
+};
+
 interface Props {
   user: UserSummary;
-  act: 'reset' | 'remove' | null;
+  act: UserAct | null;
   onClose: () => void;
 }
 
 /** Asks before a password is reset or a user deleted. */
 export function UserDialog({ user, act, onClose }: Props) {
-  const title = act === 'reset' ? messages.resetTitle(user.name) : messages.removeTitle(user.name);
+  const title = act ? titles[act](user.name) : '';
   return (
     <Modal opened={act !== null} onClose={onClose} title={<strong>{title}</strong>}>
       {act === 'reset' && <Reset user={user} onClose={onClose} />}
+      {act === 'factor' && <RemoveFactor user={user} onClose={onClose} />}
       {act === 'remove' && <Remove user={user} onClose={onClose} />}
     </Modal>
   );
@@ -57,6 +66,27 @@ function Remove({ user, onClose }: ActProps) {
     <Ask
       text={messages.removeText}
       action={messages.removeConfirm}
+      error={remove.error}
+      isPending={remove.isPending}
+      onAct={() => remove.mutate()}
+      onClose={onClose}
+    />
+  );
+}
+
+function RemoveFactor({ user, onClose }: ActProps) {
+  const client = useQueryClient();
+  const remove = useMutation({
+    mutationFn: () => removeSecondFactor(user.id),
+    onSuccess: async () => {
+      await client.invalidateQueries({ queryKey: keys.users });
+      onClose();
+    },
+  });
+  return (
+    <Ask
+      text={messages.removeFactorText}
+      action={messages.removeFactorConfirm}
       error={remove.error}
       isPending={remove.isPending}
       onAct={() => remove.mutate()}

@@ -14,7 +14,7 @@ import { isAtLeast, useAccess } from './may';
 import classes from './people.module.css';
 import { messages } from './people.messages';
 import { RoleSelect } from './RoleSelect';
-import { UserDialog } from './UserDialog';
+import { type UserAct, UserDialog } from './UserDialog';
 
 /** Everybody who may use the server. */
 export function UsersCard() {
@@ -45,7 +45,7 @@ export function UsersCard() {
 function UserRow({ user, isOwner }: { user: UserSummary; isOwner: boolean }) {
   const me = useQuery(meQuery).data;
   const client = useQueryClient();
-  const [asked, setAsked] = useState<'reset' | 'remove' | null>(null);
+  const [asked, setAsked] = useState<UserAct | null>(null);
   const change = useMutation({
     mutationFn: (everywhere: Role | null) =>
       changeAccess(user.id, { ...user.access, everywhere }),
@@ -86,6 +86,9 @@ function UserRow({ user, isOwner }: { user: UserSummary; isOwner: boolean }) {
             </Menu.Target>
             <Menu.Dropdown>
               <Menu.Item onClick={() => setAsked('reset')}>{messages.reset}</Menu.Item>
+              {user.second_factor && (
+                <Menu.Item onClick={() => setAsked('factor')}>{messages.removeFactor}</Menu.Item>
+              )}
               <Menu.Item color="red" onClick={() => setAsked('remove')}>
                 {messages.remove}
               </Menu.Item>

@@ -16,6 +16,7 @@ import { useTitle } from '../../ui/useTitle';
 import classes from '../people/people.module.css';
 import { messages as roleMessages } from '../people/people.messages';
 import { RoleSelect } from '../people/RoleSelect';
+import { SecondFactorCard } from './SecondFactorCard';
 import { messages } from './session.messages';
 
 const words = messages.sessions;
@@ -36,6 +37,7 @@ export function SessionsPage() {
             {sessions.data?.map((session) => <SessionRow key={session.id} session={session} />)}
           </ul>
         </Card>
+        <SecondFactorCard />
         <Card title={words.tokens}>
           {tokens.data?.length === 0 && <p className={classes.dim}>{words.noTokens}</p>}
           <ul className={classes.list} aria-label={words.tokens}>
