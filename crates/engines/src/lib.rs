@@ -7,6 +7,7 @@ use bellwether_model::engine::EngineProfile;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::local::Routes;
 
+use crate::mysql_family::driver::FamilyDriver;
 use crate::redis::Kind;
 
 mod files;
@@ -48,8 +49,8 @@ pub fn driver(assignment: &Assignment) -> Option<Arc<dyn Driver>> {
         postgres::profile::NAME => postgres_with(&postgres::flavour::PLAIN, assignment),
         timescaledb::NAME => postgres_with(&timescaledb::FLAVOUR, assignment),
         hydra::NAME => postgres_with(&hydra::FLAVOUR, assignment),
-        mariadb::profile::NAME => Some(Arc::new(mariadb::Mariadb::new(assignment))),
-        mysql::profile::NAME => Some(Arc::new(mysql::Mysql::new(assignment))),
+        mariadb::profile::NAME => Some(Arc::new(FamilyDriver(mariadb::Mariadb::new(assignment)))),
+        mysql::profile::NAME => Some(Arc::new(FamilyDriver(mysql::Mysql::new(assignment)))),
         _ => None,
     }
 }

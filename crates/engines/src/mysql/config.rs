@@ -2,28 +2,16 @@
 
 use std::fmt::Write as _;
 
-use bellwether_contracts::Failure;
 use bellwether_model::Bytes;
 use bellwether_protocol::Assignment;
 
 use super::Mysql;
-use crate::mysql_family::OS_USER;
 use crate::mysql_family::place::{
-    conf, config_file, data_in, log_in, root, socket_directory, socket_file, temporary,
+    conf, data_in, log_in, root, socket_directory, socket_file, temporary,
 };
 
 impl Mysql {
-    /// Writes the configuration and what it names; whether something changed.
-    pub(super) fn write_config(&self, assignment: &Assignment) -> Result<bool, Failure> {
-        for directory in [conf(), socket_directory(), temporary()] {
-            OS_USER.own_directory(directory)?;
-        }
-        let mut changed = OS_USER.take_identity(conf())?;
-        changed |= OS_USER.write(&config_file(), self.settings(assignment).as_bytes())?;
-        Ok(changed)
-    }
-
-    fn settings(&self, assignment: &Assignment) -> String {
+    pub(super) fn text_of_settings(&self, assignment: &Assignment) -> String {
         let memory = assignment.engine.size.memory;
         let disk = assignment.engine.size.disk.0;
         let conf = conf().display();
