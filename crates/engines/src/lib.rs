@@ -16,10 +16,12 @@ pub mod hydra;
 pub mod mariadb;
 pub mod mysql;
 mod mysql_family;
+mod parameters;
 pub mod postgres;
 mod process;
 pub mod redis;
 mod room;
+mod settings;
 pub mod timescaledb;
 mod tls;
 
@@ -82,6 +84,9 @@ pub fn sessions(routes: &Routes) -> Option<Arc<dyn Sessions>> {
 /// The way to measure how long writes of the assigned engine wait, where one is known.
 #[must_use]
 pub fn prober(routes: &Routes) -> Option<Arc<dyn Prober>> {
+    if Kind::named(&routes.engine).is_some() {
+        return Some(Arc::new(redis::sessions::RedisProber::new(routes)));
+    }
     match routes.engine.as_str() {
         postgres::profile::NAME | timescaledb::NAME | hydra::NAME => {
             Some(Arc::new(postgres::sessions::PostgresProber::new(routes)))

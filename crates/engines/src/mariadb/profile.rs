@@ -5,8 +5,13 @@ use bellwether_model::engine::{
     TopologyFact, TopologyPicture,
 };
 
+use crate::mysql_family::parameters::{owned, parameters};
+
 /// The stored name.
 pub const NAME: &str = "mariadb";
+
+/// The node's memory divided by it is the buffer pool's, where nobody chose.
+pub(super) const POOL_SHARE: f64 = 2.0;
 
 #[must_use]
 pub fn profile() -> EngineProfile {
@@ -67,8 +72,8 @@ pub fn profile() -> EngineProfile {
             "One replica confirms a write at most: a quorum of more cannot be asked for."
                 .to_owned(),
         ],
-        parameters: Vec::new(),
-        owned_parameters: Vec::new(),
+        parameters: parameters(POOL_SHARE),
+        owned_parameters: owned(),
     }
 }
 

@@ -1,8 +1,5 @@
 //! The engine's configuration file, written whole from the assignment.
 
-use std::fmt::Write as _;
-
-use bellwether_model::Bytes;
 use bellwether_protocol::Assignment;
 
 use super::Mysql;
@@ -12,10 +9,9 @@ use crate::mysql_family::place::{
 
 impl Mysql {
     pub(super) fn text_of_settings(&self, assignment: &Assignment) -> String {
-        let memory = assignment.engine.size.memory;
         let disk = assignment.engine.size.disk.0;
         let conf = conf().display();
-        let mut text = format!(
+        let text = format!(
             "# Written by the agent; changes are overwritten.
 [mysqld]
 user = mysql
@@ -37,9 +33,7 @@ require-secure-transport = ON
 local-infile = OFF
 secure-file-priv = {temporary}
 default-time-zone = +00:00
-max-connections = {connections}
 plugin-load-add = auth_socket.so;semisync_source.so;semisync_replica.so;mysql_clone.so
-innodb-buffer-pool-size = {pool}M
 innodb-redo-log-capacity = {redo}M
 innodb-flush-log-at-trx-commit = 1
 super-read-only = ON
@@ -51,7 +45,6 @@ relay-log = {log}/relay
 log-replica-updates = ON
 sync-binlog = 1
 max-binlog-size = 64M
-binlog-expire-logs-seconds = 604800
 gtid-mode = ON
 enforce-gtid-consistency = ON
 relay-log-recovery = OFF
@@ -67,25 +60,15 @@ rpl-semi-sync-source-wait-no-replica = ON
             socket = socket_file().display(),
             socket_directory = socket_directory().display(),
             port = self.port,
-            connections = connections(memory),
-            pool = (memory.0 >> 22).clamp(64, 1 << 20),
             redo = (disk >> 25).clamp(32, 4096),
             log = log_in(root()).display(),
             server_id = server_id(assignment),
         );
-        for (name, value) in &assignment.engine.parameters {
-            let _ = writeln!(text, "{name} = {value}");
-        }
-        text
+        text + &self.chosen_lines(assignment)
     }
 }
 
 /// Another for every node; members have ordinals of their own.
 fn server_id(assignment: &Assignment) -> u32 {
     assignment.group.member(&assignment.node).map_or(1, |own| own.ordinal + 1)
-}
-
-/// Each connection may take some megabytes; the processor, not the number, is the limit beyond 500.
-fn connections(memory: Bytes) -> u64 {
-    (memory.0 / (5 << 20)).clamp(50, 500)
 }

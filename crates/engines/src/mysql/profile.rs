@@ -5,8 +5,13 @@ use bellwether_model::engine::{
     TopologyFact, TopologyPicture,
 };
 
+use crate::mysql_family::parameters::{owned, parameters};
+
 /// The stored name.
 pub const NAME: &str = "mysql";
+
+/// The node's memory divided by it is the buffer pool's, where nobody chose.
+pub(super) const POOL_SHARE: f64 = 4.0;
 
 #[must_use]
 pub fn profile() -> EngineProfile {
@@ -64,8 +69,8 @@ pub fn profile() -> EngineProfile {
         database: "app".to_owned(),
         examples: examples(),
         warnings: Vec::new(),
-        parameters: Vec::new(),
-        owned_parameters: Vec::new(),
+        parameters: parameters(POOL_SHARE),
+        owned_parameters: owned(),
     }
 }
 

@@ -78,6 +78,7 @@ impl Redis {
             probe.followers = self.followers(&said, probe.position);
         }
         self.note(place);
+        probe.settings = self.look_at_settings().await;
         if let Some((free, size)) = room() {
             keep_reserve(free, size);
         }

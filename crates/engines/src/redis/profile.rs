@@ -5,7 +5,7 @@ use bellwether_model::engine::{
     TopologyFact, TopologyPicture,
 };
 
-use super::Kind;
+use super::{Kind, parameters};
 
 #[must_use]
 pub fn profile(kind: Kind) -> EngineProfile {
@@ -50,8 +50,8 @@ pub fn profile(kind: Kind) -> EngineProfile {
         database: String::new(),
         examples: examples(kind),
         warnings: warnings(kind),
-        parameters: Vec::new(),
-        owned_parameters: Vec::new(),
+        parameters: parameters::parameters(kind),
+        owned_parameters: parameters::owned(),
     }
 }
 
