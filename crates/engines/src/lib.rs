@@ -10,6 +10,7 @@ use bellwether_protocol::local::Routes;
 use crate::mysql_family::driver::FamilyDriver;
 use crate::redis::Kind;
 
+mod facts;
 mod files;
 mod findings;
 pub mod hydra;

@@ -34,6 +34,7 @@ local-infile = OFF
 secure-file-priv = {temporary}
 default-time-zone = +00:00
 plugin-load-add = auth_socket.so;semisync_source.so;semisync_replica.so;mysql_clone.so
+innodb-buffer-pool-instances = 1
 innodb-redo-log-capacity = {redo}M
 innodb-flush-log-at-trx-commit = 1
 super-read-only = ON

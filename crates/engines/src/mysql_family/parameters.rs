@@ -7,8 +7,8 @@ use crate::parameters::{
     in_groups, integer, of_memory, owned_by,
 };
 
-/// The only one that the engine rounds up: to whole chunks of all its instances.
-pub(super) const BUFFER_POOL: &str = "innodb_buffer_pool_size";
+/// The engine keeps its pool in chunks of that size.
+const CHUNK: f64 = 128.0 * MIB;
 
 /// Every one, in groups. `pool_share`: the memory divided by it is the pool's, where nobody chose.
 pub(crate) fn parameters(pool_share: f64) -> Vec<Parameter> {
@@ -33,9 +33,9 @@ fn memory(pool_share: f64) -> Vec<Parameter> {
             .by_default(fixed(16.0 * MIB))
     };
     vec![
-        bytes(BUFFER_POOL, "Buffer pool", 128.0 * MIB)
-            .range(fixed(128.0 * MIB), of_memory(1.25, 128.0 * MIB, TIB))
-            .by_default(of_memory(pool_share, 128.0 * MIB, TIB))
+        bytes("innodb_buffer_pool_size", "Buffer pool", CHUNK)
+            .range(fixed(CHUNK), of_memory(1.25, CHUNK, TIB))
+            .by_default(of_memory(pool_share, CHUNK, TIB))
             .at_start()
             .about("Memory in which the engine keeps pages of all tables: the more, the quicker."),
         small("sort_buffer_size", "Memory of a sort")

@@ -4,13 +4,12 @@
 use std::fmt::Write as _;
 
 use bellwether_contracts::Failure;
-use bellwether_model::Parameter;
 use bellwether_model::parameter::ParameterKind;
 use bellwether_model::settings::{ParameterDrift, SettingsReport};
 use bellwether_protocol::Assignment;
 
 use super::node::Node;
-use super::parameters::{BUFFER_POOL, parameters};
+use super::parameters::parameters;
 use super::quote;
 use super::session::text;
 use crate::settings::{Due, Form, Wanted, drifts, wanted};
@@ -76,20 +75,7 @@ impl Node {
         let question = format!("SELECT {}", all.collect::<Vec<_>>().join(", "));
         let rows = self.look.query(&question).await?;
         let row = rows.first().ok_or_else(|| Failure::transient("the engine says nothing"))?;
-        let mut found = drifts(wanted, |p| Some(FORM.read(p, &text(row, &p.name)?)));
-        found.retain(|drift| !is_rounded_up(wanted, drift));
-        Ok(found)
-    }
-}
-
-fn is_rounded_up(wanted: &[Wanted], drift: &ParameterDrift) -> bool {
-    let pool = wanted.iter().map(|(p, _)| p).find(|p| p.name == BUFFER_POOL);
-    let amount = |value: &str| pool.and_then(|pool: &Parameter| pool.amount(value));
-    match (amount(&drift.in_force), amount(&drift.wanted)) {
-        (Some(in_force), Some(wanted)) if drift.name == BUFFER_POOL => {
-            (wanted..wanted * 2.0).contains(&in_force)
-        }
-        _ => false,
+        Ok(drifts(wanted, |p| Some(FORM.read(p, &text(row, &p.name)?))))
     }
 }
 
@@ -102,7 +88,7 @@ mod tests {
         let find =
             |name: &str| parameters(4.0).into_iter().find(|p| p.name == name).expect("known");
         for (name, value, text, told) in [
-            (BUFFER_POOL, "256MiB", "268435456", "268435456"),
+            ("innodb_buffer_pool_size", "256MiB", "268435456", "268435456"),
             ("wait_timeout", "8h", "28800", "28800"),
             ("long_query_time", "500ms", "0.5", "0.500000"),
             ("innodb_print_all_deadlocks", "on", "ON", "1"),
@@ -114,21 +100,5 @@ mod tests {
             assert_eq!(FORM.written(&parameter, value), text, "{name}");
             assert_eq!(FORM.read(&parameter, told), value, "{name}");
         }
-    }
-
-    #[test]
-    fn a_pool_that_the_engine_rounds_up_is_as_it_shall_be() {
-        let wanted: Vec<Wanted> =
-            parameters(4.0).into_iter().map(|p| (p, "128MiB".to_owned())).collect();
-        let drift = |in_force: &str| ParameterDrift {
-            name: BUFFER_POOL.to_owned(),
-            wanted: "1GiB".to_owned(),
-            in_force: in_force.to_owned(),
-            needs_restart: true,
-        };
-        assert!(is_rounded_up(&wanted, &drift("1152MiB")));
-        assert!(
-            !is_rounded_up(&wanted, &drift("512MiB")) && !is_rounded_up(&wanted, &drift("2GiB"))
-        );
     }
 }
