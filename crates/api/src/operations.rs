@@ -156,6 +156,12 @@ pub(crate) async fn accept(
             let drill = Drill { kind, allow_loss, ..Drill::default() };
             operation.state = serde_json::to_value(&drill).expect("plain data");
         }
+        if request.kind == OperationKind::Failover {
+            operation.state = serde_json::json!({ "allows_loss": true });
+        }
+        if request.allow_waiting && request.kind != OperationKind::Resync {
+            operation.state = serde_json::json!({ "allow_waiting": true });
+        }
         if request.end_transactions {
             operation.state = serde_json::json!({ "end_transactions": true });
         }
@@ -224,13 +230,14 @@ fn check(api: &Inner, view: &View, request: &NewOperation) -> Result<()> {
 
 /// Whether the request names nodes where they are needed, such that are there.
 fn check_node(view: &View, request: &NewOperation) -> Result<()> {
+    let may_wait = matches!(request.kind, OperationKind::Drain | OperationKind::Reboot);
     if request.kind == OperationKind::Resync {
         resync::resolve(view, request).map_err(|words| ApiError::field("nodes", words))?;
     } else {
         let given = [
             ("nodes", !request.nodes.is_empty()),
             ("copy", request.copy),
-            ("allow_waiting", request.allow_waiting),
+            ("allow_waiting", request.allow_waiting && !may_wait),
         ];
         if let Some((field, _)) = given.iter().find(|(_, is_given)| *is_given) {
             let words = format!("{} knows no `{field}`; leave it out", request.kind);
@@ -241,14 +248,27 @@ fn check_node(view: &View, request: &NewOperation) -> Result<()> {
         let words = format!("{} knows no `end_transactions`; leave it out", request.kind);
         return Err(ApiError::field("end_transactions", words));
     }
-    let given = [("drill", request.drill.is_some()), ("allow_loss", request.allow_loss)];
-    if request.kind != OperationKind::Drill
-        && let Some((field, _)) = given.iter().find(|(_, is_given)| *is_given)
-    {
+    let may_lose = matches!(request.kind, OperationKind::Drill | OperationKind::Failover);
+    let given = [
+        ("drill", request.drill.is_some() && request.kind != OperationKind::Drill),
+        ("allow_loss", request.allow_loss && !may_lose),
+    ];
+    if let Some((field, _)) = given.iter().find(|(_, is_given)| *is_given) {
         let words = format!("{} knows no `{field}`; leave it out", request.kind);
         return Err(ApiError::field(field, words));
     }
-    let needs_node = matches!(request.kind, OperationKind::Switchover | OperationKind::RemoveNode);
+    if request.kind == OperationKind::Failover && !request.allow_loss {
+        let words = "a failover by a person is one that may lose writes: say so with `true`";
+        return Err(ApiError::field("allow_loss", words));
+    }
+    let needs_node = matches!(
+        request.kind,
+        OperationKind::Switchover
+            | OperationKind::RemoveNode
+            | OperationKind::Drain
+            | OperationKind::Undrain
+            | OperationKind::Reboot
+    );
     match request.node.as_deref() {
         None | Some("") if needs_node => {
             Err(ApiError::field("node", format!("{} needs a node; name it", request.kind)))

@@ -11,6 +11,7 @@ pub mod engine;
 pub mod event;
 pub mod group;
 pub mod id;
+pub mod maintenance;
 pub mod mutation;
 pub mod name;
 pub mod node;

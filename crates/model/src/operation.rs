@@ -27,11 +27,17 @@ pub enum OperationKind {
     Reconfigure,
     /// The change of primary is tried.
     Drill,
+    /// A node is taken out of service, its data kept current.
+    Drain,
+    /// A drained node serves again.
+    Undrain,
+    /// A node's machine is stopped and started again.
+    Reboot,
     DeleteCluster,
 }
 
 impl OperationKind {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::CreateCluster,
         Self::AddNode,
         Self::RemoveNode,
@@ -41,6 +47,9 @@ impl OperationKind {
         Self::Resync,
         Self::Reconfigure,
         Self::Drill,
+        Self::Drain,
+        Self::Undrain,
+        Self::Reboot,
         Self::DeleteCluster,
     ];
 
@@ -57,8 +66,17 @@ impl OperationKind {
             Self::Resync => "resync",
             Self::Reconfigure => "reconfigure",
             Self::Drill => "drill",
+            Self::Drain => "drain",
+            Self::Undrain => "undrain",
+            Self::Reboot => "reboot",
             Self::DeleteCluster => "delete_cluster",
         }
+    }
+
+    /// Whether it may have the primary moved as a part of it, by a switchover of its own.
+    #[must_use]
+    pub fn may_hand_over(self) -> bool {
+        matches!(self, Self::Drill | Self::Drain | Self::Reboot)
     }
 
     /// The name for people.
@@ -74,6 +92,9 @@ impl OperationKind {
             Self::Resync => "Resync",
             Self::Reconfigure => "Change settings",
             Self::Drill => "Drill",
+            Self::Drain => "Drain",
+            Self::Undrain => "Return to service",
+            Self::Reboot => "Reboot",
             Self::DeleteCluster => "Delete cluster",
         }
     }
@@ -221,8 +242,8 @@ pub struct NewOperation {
     /// For `resync`: copy all data anew, also to a replica that follows or could be made fit to.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub copy: bool,
-    /// For `resync`: go on also where writes wait meanwhile, because fewer replicas are left than
-    /// have to confirm them.
+    /// For `resync`, `drain` and `reboot`: go on also where writes wait meanwhile, because fewer
+    /// replicas are left than have to confirm them, or because the only node is started again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_waiting: bool,
     /// For `switchover`: end transactions that are still open instead of leaving the primary as it
@@ -233,7 +254,8 @@ pub struct NewOperation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drill: Option<DrillKind>,
     /// For `drill` of a failover: also in asynchronous replication, where it may lose what was
-    /// acknowledged last.
+    /// acknowledged last. For `failover`: needed, for a person is asked only where more would be
+    /// lost than automation may lose.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_loss: bool,
 }

@@ -49,6 +49,7 @@ pub fn assignment(
         drill: node.drill.clone(),
         prepare: matches!(status.handover, Handover::Prepare | Handover::Hold),
         hold: status.handover == Handover::Hold,
+        drained: node.phase == NodePhase::Maintenance,
         read_lag_max: engine.log.lag_max,
         secrets,
     }

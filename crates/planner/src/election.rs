@@ -151,7 +151,9 @@ pub fn choose_candidate(view: &View, promised: &BTreeSet<NodeId>) -> Option<(Nod
     let voters = view.cluster.status.config.voters();
     let is_member = |facts: &&NodeFacts| match facts.node.phase {
         NodePhase::Active => true,
-        NodePhase::Removing | NodePhase::Seeding => voters.contains(&facts.node.id),
+        NodePhase::Removing | NodePhase::Seeding | NodePhase::Maintenance => {
+            voters.contains(&facts.node.id)
+        }
         _ => false,
     };
     // One whose library differs is no voter: no acknowledged write is with it alone.

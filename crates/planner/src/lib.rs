@@ -11,6 +11,7 @@ pub mod check;
 pub mod connect;
 pub mod drills;
 pub mod election;
+pub mod maintenance;
 pub mod plan;
 pub mod reconfigure;
 pub mod report;

@@ -12,6 +12,9 @@ use crate::view::{NodeFacts, View};
 /// Milliseconds writes wait in a planned switchover, before this cluster has figures of its own.
 pub(crate) const SWITCHOVER_PAUSE_MS: u64 = 300;
 
+/// Milliseconds everything waits when the only machine is started again, likewise.
+const RESTART_PAUSE_MS: u64 = 10_000;
+
 const RECONFIGURE: &[(&str, &str)] = &[
     ("check", "Check that settings can be changed now"),
     ("replicas", "Change the replicas, one at a time"),
@@ -91,6 +94,27 @@ pub fn steps(kind: OperationKind) -> &'static [(&'static str, &'static str)] {
         OperationKind::Resync => &[("check", "Check that the others can do without")],
         OperationKind::Reconfigure => RECONFIGURE,
         OperationKind::Drill => DRILL,
+        OperationKind::Drain => &[
+            ("check", "Check that the others can do without"),
+            ("hand_over", "Move the primary, should it be here"),
+            ("withdraw", "Withdraw it from votes and endpoints"),
+        ],
+        OperationKind::Undrain => &[
+            ("start_machine", "Start the machine, should it be off"),
+            ("await_agent", "Wait for the agent"),
+            ("await_catch_up", "Wait until it has caught up"),
+            ("admit", "Give it its vote and its clients back"),
+        ],
+        OperationKind::Reboot => &[
+            ("check", "Check that the others can do without"),
+            ("hand_over", "Move the primary, should it be here"),
+            ("withdraw", "Withdraw it from votes and endpoints"),
+            ("stop_machine", "Stop the machine"),
+            ("start_machine", "Start the machine"),
+            ("await_agent", "Wait for the agent"),
+            ("await_catch_up", "Wait until it has caught up"),
+            ("admit", "Give it its vote and its clients back"),
+        ],
         OperationKind::DeleteCluster => &[
             ("withdraw", "Close the endpoints"),
             ("release_machines", "Delete the machines and their disks"),
@@ -162,6 +186,17 @@ pub fn plan(view: &View, request: &NewOperation) -> Plan {
             (0, 0, copies.saturating_sub(u32::from(is_copy)))
         }
         OperationKind::Switchover => (SWITCHOVER_PAUSE_MS, 0, copies),
+        OperationKind::Undrain => (0, 0, copies),
+        OperationKind::Drain | OperationKind::Reboot => {
+            let is_primary = node
+                .is_some_and(|facts| view.cluster.status.primary.as_ref() == Some(&facts.node.id));
+            let pause = match (is_primary, view.nodes.len()) {
+                (true, 1) => RESTART_PAUSE_MS,
+                (true, _) => SWITCHOVER_PAUSE_MS,
+                (false, _) => 0,
+            };
+            (pause, 0, copies.saturating_sub(1))
+        }
         OperationKind::Drill => match request.drill.unwrap_or_default() {
             DrillKind::Switchover => (SWITCHOVER_PAUSE_MS, 0, copies),
             DrillKind::Failover => (FAILOVER_PAUSE_MS, 0, copies.saturating_sub(1)),
@@ -199,12 +234,22 @@ fn summary(view: &View, kind: OperationKind, node: Option<&NodeFacts>) -> String
             "Makes {node} the primary of {name}; {primary} follows it. Clients at the read-write \
              endpoint wait meanwhile and go on; connections made directly to {primary} are closed."
         ),
-        OperationKind::Failover => {
-            format!("Replaces the lost primary of {name} by its most advanced replica.")
-        }
+        OperationKind::Failover => format!(
+            "Replaces the lost primary of {name} by its most advanced replica. What {primary} had \
+             and no replica has is lost, unless it comes back: then it is kept aside there."
+        ),
         OperationKind::Rejoin => {
             format!("Lets {node} follow {primary}, by the least that makes its data fit.")
         }
+        OperationKind::Drain => format!(
+            "Takes {node} out of service: a primary hands over first, new clients are led past it, \
+             it has no vote; its data is kept current. `undrain` takes it back."
+        ),
+        OperationKind::Undrain => format!("Gives {node} its vote and its clients back."),
+        OperationKind::Reboot => format!(
+            "Stops the machine of {node} and starts it again; a primary hands over first. \
+             Connections made to {node} are closed."
+        ),
         OperationKind::Reconfigure => format!("Changes settings of {name}."),
         OperationKind::Resync => format!("Copies the data of {name} anew."),
         OperationKind::Drill => format!("Tries the change of primary of {name}."),

@@ -8,7 +8,7 @@ use bellwether_model::{JointConfig, NodeId, Operation, OperationKind, Target};
 
 use crate::drills::{self, Due};
 use crate::election::{self, Verdict};
-use crate::view::View;
+use crate::view::{NodeFacts, View};
 use crate::voters;
 
 /// What to do.
@@ -106,7 +106,10 @@ pub fn machines_to_start(view: &View, decision: &Decision) -> Vec<NodeId> {
         return Vec::new();
     }
     let is_off = |facts: &&crate::view::NodeFacts| {
-        facts.machine_stopped && facts.node.phase != NodePhase::Removing
+        // In maintenance it may be off for a reason.
+        let is_left_alone =
+            matches!(facts.node.phase, NodePhase::Removing | NodePhase::Maintenance);
+        facts.machine_stopped && !is_left_alone
     };
     view.nodes.iter().filter(is_off).map(|facts| facts.node.id.clone()).collect()
 }
@@ -208,13 +211,16 @@ fn needs_configuration(view: &View) -> Option<Act> {
 
 fn has_operation(view: &View) -> Option<Act> {
     let operation = view.operation.as_ref()?;
-    if operation.kind == OperationKind::Drill {
-        // It waits for the switchover that it has asked for, and for the former primary's return.
+    if operation.kind.may_hand_over() {
+        // It waits for the switchover that it has asked for.
         let switchover = view.queued.iter().find(|queued| queued.kind == OperationKind::Switchover);
-        return match switchover {
-            Some(asked) => Some(Act::Start { kind: asked.kind, node: asked.node.clone() }),
-            None => has_returning(view).or(Some(Act::Continue)),
-        };
+        if let Some(asked) = switchover {
+            return Some(Act::Start { kind: asked.kind, node: asked.node.clone() });
+        }
+    }
+    if operation.kind == OperationKind::Drill {
+        // And for the former primary's return.
+        return has_returning(view).or(Some(Act::Continue));
     }
     // A node that returns may take its time; what a person asked for does not wait for it.
     let asked = view
@@ -255,7 +261,9 @@ fn has_returning(view: &View) -> Option<Act> {
 fn needs_assignment(view: &View) -> Option<Act> {
     let status = &view.cluster.status;
     let primary = status.primary.as_ref()?;
-    view.active().find_map(|facts| {
+    let follows =
+        |facts: &&NodeFacts| matches!(facts.node.phase, NodePhase::Active | NodePhase::Maintenance);
+    view.nodes.iter().filter(follows).find_map(|facts| {
         let wanted = if facts.node.id == *primary {
             match facts.node.target {
                 Target::Primary { term, .. } if term == status.term => return None,

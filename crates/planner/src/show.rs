@@ -111,7 +111,12 @@ fn serving_phase(view: &View) -> (ClusterPhase, String) {
         view.replicas().filter(|facts| health(view, facts) == NodeHealth::Healthy).count();
     let wanted = (view.cluster.spec.nodes as usize).saturating_sub(1).max(replicas);
     if healthy < wanted {
-        let sentence = format!("{name} accepts writes; {healthy} of {wanted} replicas follow");
+        let mut sentence = format!("{name} accepts writes; {healthy} of {wanted} replicas follow");
+        let out = view.nodes.iter().filter(|facts| facts.node.phase == NodePhase::Maintenance);
+        let out: Vec<_> = out.map(|facts| facts.node.name.as_str()).collect();
+        if !out.is_empty() {
+            sentence += &format!("; in maintenance: {}", out.join(", "));
+        }
         return (ClusterPhase::Degraded, sentence);
     }
     let sentence = match wanted {
@@ -202,7 +207,7 @@ pub fn health(view: &View, facts: &NodeFacts) -> NodeHealth {
             return NodeHealth::Working;
         }
         _ if !is_fresh => return NodeHealth::Silent,
-        NodePhase::Seeding | NodePhase::Rejoining | NodePhase::Active => {}
+        NodePhase::Seeding | NodePhase::Rejoining | NodePhase::Active | NodePhase::Maintenance => {}
     }
     let status = &view.cluster.status;
     match (facts.actual(), &node.target) {
@@ -228,7 +233,7 @@ fn state(view: &View, facts: &NodeFacts) -> String {
         NodePhase::Provisioning => return "its machine is being made".to_owned(),
         NodePhase::Joining => return "waiting for its agent".to_owned(),
         NodePhase::Removing => return "being removed".to_owned(),
-        NodePhase::Seeding | NodePhase::Rejoining | NodePhase::Active => {}
+        NodePhase::Seeding | NodePhase::Rejoining | NodePhase::Active | NodePhase::Maintenance => {}
     }
     if facts.machine_stopped {
         return "its machine is off".to_owned();
@@ -240,6 +245,9 @@ fn state(view: &View, facts: &NodeFacts) -> String {
         };
     }
     let mut activity = activity(view, facts);
+    if facts.node.phase == NodePhase::Maintenance {
+        activity = format!("in maintenance, without clients and vote; {activity}");
+    }
     let other = view.primary().and_then(|primary| facts.other_library(primary));
     if let Some(words) = other {
         activity = format!("{activity}; {words}");

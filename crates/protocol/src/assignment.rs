@@ -41,6 +41,9 @@ pub struct Assignment {
     /// new ones in. It lapses by itself after `timers.hold_ms` counted from when the agent first
     /// saw it.
     pub hold: bool,
+    /// In maintenance: its endpoint takes no clients.
+    #[serde(default)]
+    pub drained: bool,
     /// How far a replica may lag, in the unit of the engine's log, and still serve reads.
     #[serde(alias = "read_lag_bytes_max")]
     pub read_lag_max: u64,

@@ -199,6 +199,9 @@ pub struct Routes {
     /// A planned change of primary is under way: what clients begin anew waits.
     #[serde(default)]
     pub is_held: bool,
+    /// In maintenance: new clients are turned away, and find another node.
+    #[serde(default)]
+    pub is_drained: bool,
     /// The primary's gate, address and port; none: hold new connections. On the primary itself it
     /// is a loopback address and the private port.
     pub primary: Option<(String, u16)>,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bellwether_control::{Authority, World, machines, orphans, reconcile, sessions};
 use bellwether_model::drill::Drill;
+use bellwether_model::maintenance::Maintenance;
 use bellwether_model::operation::NewOperation;
 use bellwether_model::parameter::ParameterText;
 use bellwether_model::reconfigure::Reconfigure;
@@ -209,6 +210,11 @@ impl Server {
                         (request.drill.unwrap_or_default(), request.allow_loss);
                     let drill = Drill { kind, allow_loss, ..Drill::default() };
                     operation.state = serde_json::to_value(drill).expect("plain data");
+                }
+                OperationKind::Drain | OperationKind::Reboot => {
+                    let allow_waiting = request.allow_waiting;
+                    let state = Maintenance { allow_waiting, ..Maintenance::default() };
+                    operation.state = serde_json::to_value(state).expect("plain data");
                 }
                 OperationKind::AddNode => cluster.object.spec.nodes = count + 1,
                 OperationKind::RemoveNode => {

@@ -6,6 +6,7 @@ mod config;
 mod connection;
 mod drills;
 mod engines;
+mod failover;
 mod failure;
 mod login;
 mod nodes;
@@ -72,6 +73,8 @@ pub(crate) enum Command {
     /// Try the change of primary, now or on schedule
     #[command(subcommand)]
     Drill(drills::Command),
+    /// Go on without a lost primary, where more is lost by that than automation may lose
+    Failover(failover::Failover),
     /// Create or change clusters as a file says
     Apply(apply::Apply),
     /// What engines can be created
@@ -171,6 +174,7 @@ async fn dispatch(global: Global, command: Command) -> Result {
         Command::Operation(command) => operations::run(&context, command).await,
         Command::Report(command) => reports::run(&context, command).await,
         Command::Drill(command) => drills::run(&context, command).await,
+        Command::Failover(command) => failover::run(&context, command).await,
         Command::Apply(command) => apply::run(&context, command).await,
         Command::Engine(command) => engines::run(&context, command).await,
         Command::Provider(command) => engines::run_provider(&context, command).await,

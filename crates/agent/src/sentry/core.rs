@@ -467,6 +467,7 @@ impl Core {
             private_port: ports.private,
             probe_password: ProbePassword(assignment.secrets.probe_password.clone()),
             is_held,
+            is_drained: assignment.drained,
             primary_name: name.map(|member| member.name.clone()).unwrap_or_default(),
             read_write_port: ports.read_write,
             read_only_port: ports.read_only,

@@ -192,6 +192,8 @@ async fn reports(world: &World) {
     let ask = |body| world.post("/v1/clusters/drilled/operations", body);
     let wrong = json!({"kind": "add_node", "drill": "failover"});
     assert_eq!(ask(wrong).refused(422, "invalid-field").await.fields(), ["drill"]);
+    let wrong = json!({"kind": "failover"});
+    assert_eq!(ask(wrong).refused(422, "invalid-field").await.fields(), ["allow_loss"]);
     let wrong = json!({"kind": "add_node", "allow_loss": true});
     assert_eq!(ask(wrong).refused(422, "invalid-field").await.fields(), ["allow_loss"]);
     let failover = json!({"kind": "drill", "drill": "failover"});

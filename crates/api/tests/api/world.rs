@@ -205,6 +205,10 @@ impl Provider for Nothing {
         never()
     }
 
+    async fn stop_machine(&self, _: &NodeId) -> Result<(), Failure> {
+        never()
+    }
+
     async fn delete_machine(&self, _: &NodeId) -> Result<(), Failure> {
         never()
     }

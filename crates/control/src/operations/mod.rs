@@ -7,6 +7,7 @@ pub mod delete_cluster;
 pub mod drill;
 pub mod failover;
 pub mod gaps;
+pub mod maintenance;
 pub mod nodes;
 pub mod reconfigure;
 pub mod rejoin;
@@ -36,6 +37,9 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
         OperationKind::Resync => resync::step(world, pass, op, name),
         OperationKind::Reconfigure => reconfigure::step(world, pass, op, name),
         OperationKind::Drill => drill::step(world, pass, op, name),
+        OperationKind::Drain | OperationKind::Undrain | OperationKind::Reboot => {
+            maintenance::step(world, pass, op, name)
+        }
         OperationKind::DeleteCluster => delete_cluster::step(world, pass, op, name),
     }
 }

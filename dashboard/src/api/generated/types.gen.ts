@@ -596,12 +596,13 @@ export type MeasuredGap = {
 export type NewOperation = {
     /**
      * For `drill` of a failover: also in asynchronous replication, where it may lose what was
-     * acknowledged last.
+     * acknowledged last. For `failover`: needed, for a person is asked only where more would be
+     * lost than automation may lose.
      */
     allow_loss?: boolean;
     /**
-     * For `resync`: go on also where writes wait meanwhile, because fewer replicas are left than
-     * have to confirm them.
+     * For `resync`, `drain` and `reboot`: go on also where writes wait meanwhile, because fewer
+     * replicas are left than have to confirm them, or because the only node is started again.
      */
     allow_waiting?: boolean;
     /**
@@ -684,7 +685,7 @@ export type NodeId = string;
 /**
  * Where a node is in its life.
  */
-export type NodePhase = 'provisioning' | 'joining' | 'seeding' | 'active' | 'rejoining' | 'removing';
+export type NodePhase = 'provisioning' | 'joining' | 'seeding' | 'active' | 'rejoining' | 'maintenance' | 'removing';
 
 /**
  * The role of a node as it is, not as it is wanted.
@@ -836,7 +837,7 @@ export type OperationId = string;
 /**
  * What an operation does. The names are stored: add, never rename.
  */
-export type OperationKind = 'create_cluster' | 'add_node' | 'remove_node' | 'switchover' | 'failover' | 'rejoin' | 'resync' | 'reconfigure' | 'drill' | 'delete_cluster';
+export type OperationKind = 'create_cluster' | 'add_node' | 'remove_node' | 'switchover' | 'failover' | 'rejoin' | 'resync' | 'reconfigure' | 'drill' | 'drain' | 'undrain' | 'reboot' | 'delete_cluster';
 
 export type OperationStatus = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled';
 

@@ -67,6 +67,7 @@ fn assignment(seq: u64, target: Target, voters: &[u32]) -> Assignment {
         drill: None,
         prepare: false,
         hold: false,
+        drained: false,
         read_lag_max: 0,
         secrets: Secrets::default(),
     }
