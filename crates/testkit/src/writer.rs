@@ -1,5 +1,5 @@
-//! A client that writes all the time, one row about every 5 ms, through the endpoints, and remembers
-//! what it was told. How an engine is written to is its client's.
+//! A client that writes all the time, one row about every 5 ms, through the endpoints, and
+//! remembers what it was told. How an engine is written to is its client's.
 
 use std::collections::BTreeSet;
 use std::future::Future;
