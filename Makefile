@@ -22,7 +22,7 @@ dashboard_sources = $(shell [[ ! -d dashboard ]] || find dashboard -path dashboa
   -o -path 'dashboard/*.json' -o -path 'dashboard/*.ts' -o -path 'dashboard/*.html' \) -print)
 
 .PHONY: help run stop setup build dashboard openapi test ci format lint tidy unit sim sim-mutations \
-  e2e browser clean-nodes bench-create bench-failover bench-endpoint \
+  fuzz-api e2e browser clean-nodes bench-create bench-failover bench-endpoint \
   bench-anchors soak
 
 help: ## this list
@@ -55,7 +55,7 @@ openapi: ## write openapi/v1.json and the dashboard's client from the code
 
 test: setup ci ## set up, then everything CI runs
 
-ci: format lint tidy unit sim e2e browser ## all checks and tests, cheapest first
+ci: format lint tidy unit sim fuzz-api e2e browser ## all checks and tests, cheapest first
 
 format: ## is everything formatted?
 	@cargo fmt --all --check
@@ -85,6 +85,9 @@ sim: ## the real decisions over a simulated world: SEEDS=1000 for more, SEED=7 t
 
 sim-mutations: ## deliberate mistakes, each of which some seed of the simulation has to notice
 	@cargo run --quiet --profile sim --package sim --features mutations -- --mutations
+
+fuzz-api: build ## thousands of odd questions to the API, made from its document (EXAMPLES=100)
+	@scripts/fuzz-api
 
 browser: build ## the dashboard in a real browser against the real server
 	@scripts/ensure-images && scripts/ensure-images valkey 8

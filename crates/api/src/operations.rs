@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State as Extract;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bellwether_model::access::Role;
 use bellwether_model::drill::Drill;
 use bellwether_model::event::Page;
 use bellwether_model::operation::NewOperation;
@@ -21,7 +22,7 @@ use crate::error::{ApiError, Result};
 use crate::extract::{Body, Nothing, Path, Query};
 use crate::idempotency::{self, Key};
 use crate::paging::{Paging, page};
-use crate::{Inner, State};
+use crate::{Inner, State, access};
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -43,11 +44,12 @@ pub(crate) struct Selection {
 ))]
 pub(crate) async fn list(
     Extract(api): State,
-    _: Caller,
+    caller: Caller,
     Query(selection): Query<Selection>,
 ) -> Result<Json<Page<Operation>>> {
     // A cluster that is gone still has its operations, by its id or its name of then.
     let mut all = operations::newest(&api.store, None);
+    all.retain(|operation| caller.sees(&access::project_of(&api, &operation.object)));
     if let Some(text) = &selection.cluster {
         let id = clusters::find(&api.store, text).map(|cluster| cluster.object.id);
         all.retain(|operation| match &id {
@@ -100,6 +102,10 @@ pub(crate) async fn create(
     Body(request): Body<NewOperation>,
 ) -> Result<Response> {
     let view = find_view(&api, &cluster)?;
+    if request.kind == OperationKind::DeleteCluster {
+        let spec = &view.cluster.spec;
+        caller.require(&spec.project, Role::Admin, &spec.name).await?;
+    }
     if query.plan {
         return planned(&api, &view, &request);
     }

@@ -4,6 +4,7 @@
 //! Nothing here is told what changed: a change and the clock wake the same pass, which looks at
 //! everything anew. Steps act only through the [`world::World`] they are handed.
 
+mod allowlist;
 pub mod authority;
 pub mod background;
 mod drills;

@@ -14,12 +14,12 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{error, info};
 
-use crate::drills;
 use crate::machines::start_machine;
 use crate::operations::gaps;
 use crate::pass::Pass;
 use crate::runner::{self, Progress};
 use crate::world::World;
+use crate::{allowlist, drills};
 
 /// Between two passes when nothing woke the loop: silence has to be noticed too.
 const TICK: Duration = Duration::from_millis(100);
@@ -100,6 +100,10 @@ async fn pass(
     let Some(view) = bellwether_store::views::view(&world.store, &cluster.object.id) else {
         return Ok(Progress::Waits);
     };
+    if allowlist::is_over(&cluster.object, world.now()) {
+        allowlist::revert(world, cluster).await?;
+        return Ok(Progress::Moved);
+    }
     if gaps::are_late(&view)
         && let Some(mut pass) = Pass::read(&world.store, cluster)
     {

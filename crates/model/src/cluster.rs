@@ -4,6 +4,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::access::DEFAULT_PROJECT;
+use crate::allowlist::{AllowEntry, PendingAllowlist};
 use crate::bytes::Bytes;
 use crate::drill::{DrillProgress, DrillSchedule};
 use crate::group::{JointConfig, TimerProfile};
@@ -68,6 +70,21 @@ pub struct ClusterSpec {
     /// Drills that begin by themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drill: Option<DrillSchedule>,
+    /// The project it belongs to; it stays there.
+    #[serde(default = "default_project", skip_serializing_if = "is_default_project")]
+    pub project: String,
+    /// Who may reach the ports of clients; left out when a cluster is made: nobody. Absent on
+    /// clusters that were made before there were allowlists: everybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowlist: Option<Vec<AllowEntry>>,
+}
+
+fn default_project() -> String {
+    DEFAULT_PROJECT.to_owned()
+}
+
+fn is_default_project(name: &String) -> bool {
+    name == DEFAULT_PROJECT
 }
 
 fn default_provider() -> String {
@@ -93,6 +110,9 @@ pub struct Cluster {
     pub network: Option<ClusterNetwork>,
     /// The ordinal the next node gets; ordinals are never reused. Written by the control loop.
     pub next_ordinal: u32,
+    /// A change of the allowlist that is not confirmed yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending_allowlist: Option<PendingAllowlist>,
 }
 
 /// The addresses of a cluster's own network.
@@ -253,6 +273,9 @@ pub struct ClusterChange {
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<DrillSchedule>)]
     pub drill: Option<Option<DrillSchedule>>,
+    /// Everybody who may reach the ports of clients; empty lets in nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowlist: Option<Vec<AllowEntry>>,
 }
 
 /// Tells a field that is `null` from one that is left out.

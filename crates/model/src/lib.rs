@@ -2,6 +2,9 @@
 //!
 //! No I/O and nothing async lives here: every other crate may depend on this one.
 
+pub mod access;
+pub mod allowlist;
+pub mod audit;
 pub mod bytes;
 pub mod cluster;
 pub mod connection;

@@ -159,6 +159,9 @@ pub struct Operation {
     pub cluster: ClusterId,
     /// The cluster's name when the operation began: still readable after a deletion.
     pub cluster_name: String,
+    /// The cluster's project then.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub project: String,
     pub kind: OperationKind,
     /// The node it is about, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -202,6 +205,7 @@ impl Operation {
             id: OperationId::generate(),
             cluster: cluster.id.clone(),
             cluster_name: cluster.spec.name.clone(),
+            project: cluster.spec.project.clone(),
             kind,
             node: None,
             node_name: None,

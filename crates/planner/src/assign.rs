@@ -6,6 +6,8 @@ use bellwether_model::node::NodePhase;
 use bellwether_model::{Cluster, Node};
 use bellwether_protocol::assignment::{Assignment, EngineAssignment, Group, Member, Secrets};
 
+use crate::allowlist;
+
 /// The assignment of `node`; `seq` is the store's revision it was computed at.
 #[must_use]
 pub fn assignment(
@@ -51,6 +53,7 @@ pub fn assignment(
         hold: status.handover == Handover::Hold,
         drained: node.phase == NodePhase::Maintenance,
         read_lag_max: engine.log.lag_max,
+        admission: allowlist::admission(cluster),
         secrets,
     }
 }

@@ -3,7 +3,7 @@
 use bellwether_model::engine::EngineProfile;
 use bellwether_model::problem::FieldProblem;
 use bellwether_model::provider::ProviderLimits;
-use bellwether_model::{Bytes, ClusterSpec, ReplicationMode, name};
+use bellwether_model::{Bytes, ClusterSpec, ReplicationMode, allowlist, name};
 
 use crate::{drills, reconfigure};
 
@@ -44,7 +44,8 @@ pub fn check_spec(
     let problem = |(field, message): (&str, Option<String>)| {
         message.map(|message| FieldProblem { field: field.to_owned(), message })
     };
-    checks.into_iter().filter_map(problem).chain(parameters).collect()
+    let listed = allowlist::check("allowlist", spec.allowlist.as_deref().unwrap_or_default());
+    checks.into_iter().filter_map(problem).chain(parameters).chain(listed).collect()
 }
 
 fn check_version(spec: &ClusterSpec, engine: &EngineProfile) -> Option<String> {
@@ -200,6 +201,8 @@ pub(crate) mod tests {
             ("size.disk", "size", serde_json::json!({"cpus": 1, "memory": "1GiB", "disk": "5TiB"})),
             ("", "drill", serde_json::json!({"schedule": "0 4 * * 0", "kind": "failover"})),
             ("drill.schedule", "drill", serde_json::json!({"schedule": "on Sundays"})),
+            ("", "allowlist", serde_json::json!([{"address": "server"}, {"address": "::1"}])),
+            ("allowlist[0].address", "allowlist", serde_json::json!([{"address": "my house"}])),
         ];
         for (problem, field, value) in table {
             let mut json = good.clone();

@@ -6,6 +6,7 @@
 //! operation would do (`plan`).
 
 pub mod allowed;
+pub mod allowlist;
 pub mod assign;
 pub mod check;
 pub mod connect;
@@ -18,6 +19,7 @@ pub mod report;
 pub mod resync;
 pub mod rules;
 pub mod show;
+pub mod steps;
 pub mod suspicion;
 pub mod view;
 pub mod voters;

@@ -7,6 +7,7 @@ use bellwether_model::{ClusterSpec, OperationKind};
 
 use crate::allowed::check_operation;
 use crate::resync;
+use crate::steps::steps;
 use crate::view::{NodeFacts, View};
 
 /// Milliseconds writes wait in a planned switchover, before this cluster has figures of its own.
@@ -15,115 +16,8 @@ pub(crate) const SWITCHOVER_PAUSE_MS: u64 = 300;
 /// Milliseconds everything waits when the only machine is started again, likewise.
 const RESTART_PAUSE_MS: u64 = 10_000;
 
-const RECONFIGURE: &[(&str, &str)] = &[
-    ("check", "Check that settings can be changed now"),
-    ("replicas", "Change the replicas, one at a time"),
-    ("primary", "Change the primary"),
-    ("rest", "Change what replicas take last"),
-    ("verify", "Verify what is in force on every node"),
-];
-
 /// Milliseconds writes wait when the primary's engine dies, likewise.
 const FAILOVER_PAUSE_MS: u64 = 1_000;
-
-const DRILL: &[(&str, &str)] = &[
-    ("check", "Check that nothing else can go wrong"),
-    ("strike", "Take the role from the primary"),
-    ("await_change", "Wait for the change of primary"),
-    ("await_whole", "Wait until every node follows again"),
-    ("write_result", "Write down what was measured"),
-];
-
-/// The steps of an operation: stored name and title, in order.
-#[must_use]
-pub fn steps(kind: OperationKind) -> &'static [(&'static str, &'static str)] {
-    match kind {
-        OperationKind::CreateCluster => &[
-            ("reserve_network", "Reserve a network"),
-            ("reserve_nodes", "Reserve the nodes"),
-            ("acquire_machines", "Make the machines"),
-            ("await_agents", "Wait for the agents"),
-            ("bootstrap_primary", "Create the database"),
-            ("await_primary", "Wait for the primary"),
-            ("seed_replicas", "Copy the data to the replicas"),
-            ("await_replicas", "Wait for the replicas"),
-            ("open_endpoints", "Open the endpoints"),
-        ],
-        OperationKind::AddNode => &[
-            ("reserve_node", "Reserve a node"),
-            ("acquire_machine", "Make the machine"),
-            ("await_agent", "Wait for the agent"),
-            ("seed", "Copy the data"),
-            ("await_catch_up", "Wait until it has caught up"),
-            ("admit", "Admit it to the endpoints"),
-        ],
-        OperationKind::RemoveNode => &[
-            ("check_quorum", "Check that the rest can do without"),
-            ("withdraw", "Withdraw it from votes and endpoints"),
-            ("release_machine", "Delete the machine and its disk"),
-            ("forget", "Forget the node"),
-        ],
-        OperationKind::Switchover => &[
-            ("check_candidate", "Check the replica"),
-            ("prepare", "Prepare the primary for a quick stop"),
-            ("hold_writes", "Hold new connections"),
-            ("surrender", "Let the primary give up its role"),
-            ("advance_term", "Begin the new term"),
-            ("await_primary", "Wait for the new primary"),
-            ("repoint", "Let the others follow it"),
-        ],
-        OperationKind::Failover => &[
-            ("confirm_loss", "Confirm the loss"),
-            ("collect_promises", "Collect promises"),
-            ("await_fence", "Wait until the former primary is fenced"),
-            ("choose_candidate", "Choose the most advanced replica"),
-            ("rescue_tail", "Take the end of the log from the former primary"),
-            ("advance_term", "Begin the new term"),
-            ("await_primary", "Wait for the new primary"),
-            ("repoint", "Let the others follow it"),
-            ("write_report", "Write the report"),
-        ],
-        OperationKind::Rejoin => &[
-            ("start_machine", "Start the machine"),
-            ("await_agent", "Wait for the agent"),
-            ("align", "Make its data fit to follow"),
-            ("await_catch_up", "Wait until it has caught up"),
-            ("admit", "Give it its vote back"),
-        ],
-        // The steps of each replica follow: `resync::steps`.
-        OperationKind::Resync => &[("check", "Check that the others can do without")],
-        OperationKind::Reconfigure => RECONFIGURE,
-        OperationKind::Drill => DRILL,
-        OperationKind::Drain => &[
-            ("check", "Check that the others can do without"),
-            ("hand_over", "Move the primary, should it be here"),
-            ("withdraw", "Withdraw it from votes and endpoints"),
-        ],
-        OperationKind::Undrain => &[
-            ("start_machine", "Start the machine, should it be off"),
-            ("await_agent", "Wait for the agent"),
-            ("await_catch_up", "Wait until it has caught up"),
-            ("admit", "Give it its vote and its clients back"),
-        ],
-        OperationKind::Reboot => &[
-            ("check", "Check that the others can do without"),
-            ("hand_over", "Move the primary, should it be here"),
-            ("withdraw", "Withdraw it from votes and endpoints"),
-            ("stop_machine", "Stop the machine"),
-            ("start_machine", "Start the machine"),
-            ("await_agent", "Wait for the agent"),
-            ("await_catch_up", "Wait until it has caught up"),
-            ("admit", "Give it its vote and its clients back"),
-        ],
-        OperationKind::DeleteCluster => &[
-            ("withdraw", "Close the endpoints"),
-            ("release_machines", "Delete the machines and their disks"),
-            ("release_network", "Delete the network"),
-            ("verify_empty", "Verify that nothing is left"),
-            ("forget", "Forget the cluster"),
-        ],
-    }
-}
 
 fn planned_steps(kind: OperationKind) -> Vec<PlannedStep> {
     let step = |(name, title): &(&str, &str)| PlannedStep {

@@ -1,11 +1,12 @@
 //! What a node shall be: the whole of it, in one message.
 
+use bellwether_model::allowlist::Cidr;
 use bellwether_model::cluster::NodeSize;
 use bellwether_model::drill::DrillOrder;
 use bellwether_model::engine::EnginePorts;
 use bellwether_model::group::{JointConfig, Timers};
 use bellwether_model::node::CopyOrder;
-use bellwether_model::{ClusterId, NodeId, Parameters, ReplicationMode, Target, Term};
+use bellwether_model::{ClusterId, NodeId, Parameters, ReplicationMode, Target, Term, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// What a node shall be, with everything it needs to become it. Kept on the node's disk (mode 0600,
@@ -47,7 +48,47 @@ pub struct Assignment {
     /// How far a replica may lag, in the unit of the engine's log, and still serve reads.
     #[serde(alias = "read_lag_bytes_max")]
     pub read_lag_max: u64,
+    /// Who may reach the ports of clients, beside the members.
+    #[serde(default)]
+    pub admission: Admission,
     pub secrets: Secrets,
+}
+
+/// Who may reach the ports of clients. The node keeps to it by its own clock, so that what ends
+/// ends without a server.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Admission {
+    /// Of the cluster's spec; reports name the one that is in force.
+    pub generation: u64,
+    /// None: everybody.
+    pub allowed: Option<Vec<Allowed>>,
+    /// What is in force again from a moment on, unless it is confirmed before.
+    pub reversal: Option<Reversal>,
+}
+
+/// A range that is let in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Allowed {
+    pub range: Cidr,
+    pub expires_at: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reversal {
+    pub at: Timestamp,
+    /// None: everybody.
+    pub allowed: Option<Vec<Allowed>>,
+}
+
+impl Admission {
+    /// The ranges that are let in at that moment; none: everybody.
+    #[must_use]
+    pub fn at(&self, now: Timestamp) -> Option<Vec<Cidr>> {
+        let reversed = self.reversal.as_ref().filter(|reversal| reversal.at <= now);
+        let allowed = reversed.map_or(&self.allowed, |reversal| &reversal.allowed).as_ref()?;
+        let counts = |one: &&Allowed| one.expires_at.is_none_or(|end| end > now);
+        Some(allowed.iter().filter(counts).map(|one| one.range).collect())
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use bellwether_model::replication::{Actual, Position};
 use bellwether_model::report::WriteGap;
 use bellwether_model::settings::SettingsReport;
 use bellwether_model::transaction::Transaction;
-use bellwether_model::{NodeId, Term};
+use bellwether_model::{NodeId, Term, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::assignment::Assignment;
@@ -131,6 +131,33 @@ pub struct WorkerReport {
     pub disk_hangs: bool,
     pub engine: EngineFigures,
     pub host: HostFigures,
+    /// Who is connected and who was not let in; none: not looked at.
+    #[serde(default)]
+    pub clients: Option<ClientsReport>,
+}
+
+/// The clients of a node as its kernel sees them; members of the cluster are none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientsReport {
+    /// The addresses with the most connections.
+    pub sources: Vec<ClientSource>,
+    /// Attempts that were not let in since the agent was started.
+    pub blocked: u64,
+    /// Where the latest came from.
+    pub blocked_sources: Vec<RefusedSource>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientSource {
+    pub address: String,
+    pub connections: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedSource {
+    pub address: String,
+    pub attempts: u64,
+    pub last_at: Timestamp,
 }
 
 /// A replica as its primary sees it.

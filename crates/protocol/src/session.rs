@@ -76,6 +76,9 @@ pub struct Report {
     pub gaps: Vec<WriteGap>,
     /// Milliseconds since the worker was last heard from; none: not yet.
     pub worker_age_ms: Option<u64>,
+    /// The generation of the allowlist that the kernel keeps to (`Admission::generation`).
+    #[serde(default)]
+    pub admission: Option<u64>,
     /// The worker's last report.
     pub worker: Option<WorkerReport>,
 }

@@ -5,7 +5,7 @@
 //! too: reads never touch the disk, writes are durable before they are visible. History that grows
 //! (the audit log) is append-only, beside that table. Secrets are sealed before they reach it.
 
-mod audit;
+pub mod audit;
 mod cache;
 pub mod clusters;
 mod error;
@@ -15,6 +15,7 @@ pub mod live;
 pub mod memory;
 pub mod nodes;
 pub mod operations;
+pub mod projects;
 pub mod seal;
 pub mod secrets;
 pub mod settings;
@@ -266,6 +267,17 @@ impl Store {
         }
     }
 
+    /// Hands every entry of the audit log out, the oldest first, until it is not wanted any more.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn walk_audit(&self, each: impl FnMut(AuditEntry) -> bool) -> Result<(), Error> {
+        match &self.inner.backing {
+            Backing::Disk(disk) => disk.reader.walk(each),
+            Backing::Memory(_) => Ok(()),
+        }
+    }
+
     fn cache<R>(&self, read: impl FnOnce(&Cache) -> R) -> R {
         read(&self.inner.cache.read().expect("nothing panics while it is held"))
     }
@@ -309,6 +321,8 @@ fn check(cache: &Cache) -> Result<(), Error> {
     kind::<join_tokens::JoinToken>(cache)?;
     kind::<secrets::Secret>(cache)?;
     kind::<settings::ServerSettings>(cache)?;
+    kind::<projects::Project>(cache)?;
     kind::<tokens::Token>(cache)?;
+    kind::<users::NameClaim>(cache)?;
     kind::<users::User>(cache)
 }

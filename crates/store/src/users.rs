@@ -1,5 +1,6 @@
 //! Users of the server.
 
+use bellwether_model::access::Access;
 use bellwether_model::{Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,9 @@ pub struct User {
     pub password_hash: String,
     pub must_change_password: bool,
     pub created_at: Timestamp,
+    /// Whoever was there before there were roles could do everything.
+    #[serde(default = "Access::owner")]
+    pub access: Access,
 }
 
 impl Object for User {
@@ -20,6 +24,22 @@ impl Object for User {
 
     fn key(&self) -> String {
         self.id.to_string()
+    }
+}
+
+/// Inserted with a user and deleted with it: no two users have one name. Users from before there
+/// were several have none.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NameClaim {
+    pub name: String,
+    pub user: UserId,
+}
+
+impl Object for NameClaim {
+    const KIND: &'static str = "user-name";
+
+    fn key(&self) -> String {
+        self.name.clone()
     }
 }
 

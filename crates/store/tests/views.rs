@@ -36,6 +36,7 @@ fn cluster(name: &str) -> Cluster {
         status: ClusterStatus::default(),
         network: None,
         next_ordinal: 4,
+        pending_allowlist: None,
     }
 }
 
@@ -77,6 +78,7 @@ fn report() -> Report {
         surrendered: None,
         open_sessions: None,
         gaps: Vec::new(),
+        admission: None,
         worker_age_ms: None,
         worker: None,
     }

@@ -4,9 +4,17 @@
 import type * as wire from './generated/types.gen';
 
 export type {
+  Access,
   Allowed,
+  AllowEntry,
+  AllowlistPlan,
+  AllowlistView,
+  AuditEntry,
   ClusterChange,
   ClusterPhase,
+  ConnectedClient,
+  CreatedToken,
+  CreatedUser,
   Connection,
   ConnectionExample,
   DrillKind,
@@ -17,6 +25,7 @@ export type {
   Evidence,
   FieldProblem,
   Loss,
+  NewAllowlist,
   NewOperation,
   NodeHealth,
   NodePhase,
@@ -29,22 +38,30 @@ export type {
   ParameterView,
   Phase,
   Plan,
+  ProjectView,
   PlannedStep,
   Position,
   ProviderLimits,
   ProviderView,
   ReplicationFact,
   Report,
+  Role,
+  Scope,
+  SessionView,
   Step,
   StepState,
   Suspicion,
   TimerProfile,
+  TokenView,
   TopologyFact,
+  UserSummary,
   UserView,
 } from './generated/types.gen';
 
-export type ClusterSpec = Required<Omit<wire.ClusterSpec, 'drill'>> &
-  Pick<wire.ClusterSpec, 'drill'>;
+export type ClusterSpec = Required<
+  Omit<wire.ClusterSpec, 'drill' | 'allowlist' | 'project'>
+> &
+  Pick<wire.ClusterSpec, 'drill' | 'allowlist' | 'project'>;
 export type ClusterView = Omit<wire.ClusterView, 'spec'> & { spec: ClusterSpec };
 
 type WithSpec<E> = E extends { cluster: wire.ClusterView }

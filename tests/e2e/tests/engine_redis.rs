@@ -44,6 +44,7 @@ impl Engine {
         let spec = json!({
             "name": "cache", "engine": self.name, "version": self.version, "nodes": nodes,
             "size": { "cpus": 1, "memory": "256MiB", "disk": "1GiB" },
+            "allowlist": [{ "address": "server" }],
         });
         let made: ClusterView = api.post("/v1/clusters", &spec).await?;
         let creation = made.operation.context("creating is an operation")?;

@@ -172,6 +172,7 @@ impl Server {
             status: ClusterStatus::default(),
             network: None,
             next_ordinal: 1,
+            pending_allowlist: None,
             spec,
         };
         let operation =

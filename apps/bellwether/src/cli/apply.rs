@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::PathBuf;
 
+use bellwether_model::allowlist::{self, AllowEntry};
 use bellwether_model::cluster::ClusterChange;
 use bellwether_model::drill::DrillSchedule;
 use bellwether_model::parameter::ParameterText;
@@ -88,6 +89,9 @@ async fn look(context: &Context, spec: ClusterSpec) -> Result<Work> {
         Err(error) => return Err(error.into()),
     };
     let mut spec = spec;
+    if let Some(entries) = &mut spec.allowlist {
+        allowlist::canonicalise(entries);
+    }
     if let Some(known) = &known {
         refuse_impossible(&spec, known)?;
         spec.parameters = canonical(context, &spec, known).await?;
@@ -201,6 +205,7 @@ fn refuse_impossible(spec: &ClusterSpec, known: &ClusterView) -> Result {
         ("version", *version != known.spec.version),
         ("provider", spec.provider != known.spec.provider),
         ("size", spec.size != known.spec.size),
+        ("project", spec.project != known.spec.project),
     ];
     let fields: Vec<&str> = differs.iter().filter(|(_, is)| *is).map(|(name, _)| *name).collect();
     if fields.is_empty() {
@@ -220,6 +225,12 @@ fn changes(spec: &ClusterSpec, now: &ClusterSpec) -> Vec<Change> {
         ("replication", now.replication.to_string(), spec.replication.to_string()),
         ("timers", word(&now.timers), word(&spec.timers)),
         ("drill", drill(&now.drill), drill(&spec.drill)),
+        // A file that does not speak of it leaves it as it is.
+        (
+            "allowlist",
+            listed(&now.allowlist),
+            listed(spec.allowlist.as_ref().map_or(&now.allowlist, |_| &spec.allowlist)),
+        ),
     ]
     .into_iter()
     .filter(|(_, from, to)| from != to)
@@ -256,6 +267,17 @@ async fn canonical(
     Ok(written.collect())
 }
 
+fn listed(of: &Option<Vec<AllowEntry>>) -> String {
+    let Some(entries) = of else { return "everybody".to_owned() };
+    let word = |entry: &AllowEntry| {
+        let until = entry.expires_at.map(|at| format!(" until {at}")).unwrap_or_default();
+        let note = if entry.note.is_empty() { String::new() } else { format!(" ({})", entry.note) };
+        format!("{}{until}{note}", entry.address)
+    };
+    let words: Vec<String> = entries.iter().map(word).collect();
+    if words.is_empty() { "nobody".to_owned() } else { words.join(", ") }
+}
+
 fn drill(of: &Option<DrillSchedule>) -> String {
     match of {
         None => "none".to_owned(),
@@ -290,6 +312,7 @@ fn change_to(spec: &ClusterSpec) -> ClusterChange {
         nodes: Some(spec.nodes),
         parameters: Some(spec.parameters.clone()),
         drill: Some(spec.drill.clone()),
+        allowlist: spec.allowlist.clone(),
     }
 }
 

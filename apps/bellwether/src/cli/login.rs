@@ -4,6 +4,7 @@ use std::io::{IsTerminal as _, Read as _};
 use std::path::PathBuf;
 
 use bellwether_client::{Client, Options};
+use bellwether_model::access::Scope;
 use bellwether_model::user::NewToken;
 use clap::Args;
 
@@ -31,7 +32,9 @@ pub(super) async fn run(context: &Context, command: Login) -> Result {
     let signed_in = Client::new(options)?;
     let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
     let name = format!("command line on {}", host.trim());
-    let token = signed_in.create_token(&NewToken { name, days: Some(365) }).await?;
+    let token = signed_in
+        .create_token(&NewToken { name, days: Some(365), scope: Scope::default() })
+        .await?;
     signed_in.sign_out().await?;
     context.config.write(&Settings {
         url: Some(context.url.clone()),

@@ -1,6 +1,8 @@
 //! The command line: the same REST API as the dashboard.
 
+mod allowlist;
 mod apply;
+mod audit;
 mod clusters;
 mod config;
 mod connection;
@@ -13,6 +15,7 @@ mod nodes;
 mod operations;
 pub(crate) mod output;
 mod parameters;
+mod people;
 mod reports;
 mod tokens;
 mod watch;
@@ -64,6 +67,9 @@ pub(crate) enum Command {
     /// Look at and change settings of a cluster's engine
     #[command(subcommand)]
     Parameter(parameters::Command),
+    /// Look at and change who may reach a cluster
+    #[command(subcommand)]
+    Allowlist(allowlist::Command),
     /// Look at what is being done and was done
     #[command(subcommand)]
     Operation(operations::Command),
@@ -87,6 +93,18 @@ pub(crate) enum Command {
     Login(login::Login),
     /// Sign out and forget it
     Logout,
+    /// Who may use the server, and what each may
+    #[command(subcommand)]
+    User(people::UserCommand),
+    /// Projects, and who may do what in them
+    #[command(subcommand)]
+    Project(people::ProjectCommand),
+    /// Your sessions in browsers
+    #[command(subcommand)]
+    Session(people::SessionCommand),
+    /// What was changed and which secrets were shown, by whom
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Bearer tokens for programs
     #[command(subcommand)]
     Token(tokens::Command),
@@ -170,6 +188,7 @@ async fn dispatch(global: Global, command: Command) -> Result {
     match command {
         Command::Cluster(command) => clusters::run(&context, command).await,
         Command::Node(command) => nodes::run(&context, command).await,
+        Command::Allowlist(command) => allowlist::run(&context, command).await,
         Command::Parameter(command) => parameters::run(&context, command).await,
         Command::Operation(command) => operations::run(&context, command).await,
         Command::Report(command) => reports::run(&context, command).await,
@@ -180,6 +199,10 @@ async fn dispatch(global: Global, command: Command) -> Result {
         Command::Provider(command) => engines::run_provider(&context, command).await,
         Command::Login(command) => login::run(&context, command).await,
         Command::Logout => login::logout(&context).await,
+        Command::User(command) => people::run_user(&context, command).await,
+        Command::Project(command) => people::run_project(&context, command).await,
+        Command::Session(command) => people::run_session(&context, command).await,
+        Command::Audit(command) => audit::run(&context, command).await,
         Command::Token(command) => tokens::run(&context, command).await,
     }
 }

@@ -43,6 +43,15 @@ pub struct Durable {
     pub assignment: Option<Assignment>,
 }
 
+/// What the kernel was told last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kernel {
+    /// Until when the gate is open unless it is renewed.
+    pub open_until: Option<u64>,
+    /// The generation of the allowlist it keeps to.
+    pub admission: Option<u64>,
+}
+
 /// How far the gate may be open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gate {
@@ -478,15 +487,14 @@ impl Core {
         })
     }
 
-    /// The next report; it asks for the lease where this node may. `open_until` is what the kernel
-    /// was told last about the gate.
-    pub fn report(&mut self, open_until: Option<u64>, now: u64) -> Report {
+    /// The next report; it asks for the lease where this node may.
+    pub fn report(&mut self, kernel: &Kernel, now: u64) -> Report {
         self.number += 1;
         let term = self.own_term();
         if let Some(term) = term {
             remember(&mut self.asked_server, (self.number, term, now));
         }
-        let remaining = open_until.map_or(0, |end| end.saturating_sub(now));
+        let remaining = kernel.open_until.map_or(0, |end| end.saturating_sub(now));
         let is_solo = self.assignment().is_none_or(|known| known.group.config.is_solo());
         let age = |at: u64| now.saturating_sub(at);
         Report {
@@ -504,6 +512,7 @@ impl Core {
             surrendered: self.saved.surrendered,
             open_sessions: self.open_sessions(now),
             gaps: self.gaps.clone(),
+            admission: kernel.admission,
             worker_age_ms: self.worker.as_ref().map(|(_, at)| age(*at)),
             worker: self.worker.as_ref().map(|(report, _)| self.kept(report)),
         }

@@ -715,6 +715,7 @@ impl Worker {
         self.served = serving;
         let progress = *self.progress.lock().expect("nothing panics while it is held");
         let host = self.place.figures();
+        let clients = self.place.clients(&self.orders.as_ref()?.assignment);
         let probe = &self.probe;
         let position_age = self.dead_after.unwrap_or_else(|| self.positioned_at.elapsed());
         Some(WorkerReport {
@@ -741,6 +742,7 @@ impl Worker {
             disk_hangs: self.disk.silence > HANG,
             engine: probe.figures.clone(),
             host,
+            clients,
         })
     }
 

@@ -90,6 +90,7 @@ fn cluster(name: &str, nodes: &[NodeId]) -> Cluster {
         },
         network: None,
         next_ordinal: count + 1,
+        pending_allowlist: None,
     }
 }
 
@@ -156,6 +157,7 @@ fn publish(store: &Store, ids: &[NodeId], index: usize) {
         disk_hangs: false,
         engine: EngineFigures { version: Some("17.5".to_owned()), ..EngineFigures::default() },
         host: HostFigures { cpu_percent: Some(1.5), ..HostFigures::default() },
+        clients: None,
     };
     let report = Report {
         number: 1,
@@ -168,6 +170,7 @@ fn publish(store: &Store, ids: &[NodeId], index: usize) {
         surrendered: None,
         open_sessions: None,
         gaps: Vec::new(),
+        admission: None,
         worker_age_ms: Some(50),
         worker: Some(worker),
     };

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use axum::Router;
 use bellwether_contracts::provider::{Machine, MachineRequest, Owned};
 use bellwether_contracts::{Failure, Provider};
+use bellwether_model::access::{Access, Scope};
 use bellwether_model::cluster::ClusterNetwork;
 use bellwether_model::engine::EngineProfile;
 use bellwether_model::provider::ProviderLimits;
@@ -84,6 +85,9 @@ impl World {
             created_at: Timestamp::now(),
             expires_at,
             last_used_at: None,
+            scope: Scope::default(),
+            source: String::new(),
+            program: String::new(),
         };
         self.store.commit(Txn::new().insert(&token)).await.expect("saved");
         token
@@ -105,6 +109,7 @@ fn user(name: &str) -> User {
         password_hash: "none fits".to_owned(),
         must_change_password: false,
         created_at: Timestamp::now(),
+        access: Access::owner(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Take a node out of service and back: drain, undrain, reboot. A primary hands over first; the
 //! node has no vote before it is touched, and gets it back when it has caught up.
 //!
-//! Whatever ends a reboot early leaves the node a member, whose machine is started like any other's.
+//! Whatever ends a reboot early leaves the node a member, whose machine is started like any other.
 
 use std::sync::Arc;
 

@@ -47,6 +47,7 @@ pub(crate) fn sketch(count: u32) -> Sketch {
         status,
         network: None,
         next_ordinal: count + 1,
+        pending_allowlist: None,
     };
     let nodes = (1..=count).map(|ordinal| sketch_node(&cluster, ordinal, count)).collect();
     Sketch { cluster, nodes }
@@ -110,6 +111,7 @@ fn sketch_node(cluster: &Cluster, ordinal: u32, count: u32) -> (Node, Seen, Repo
         disk_hangs: false,
         engine: EngineFigures::default(),
         host: HostFigures::default(),
+        clients: None,
     };
     let report = Report {
         number: 1,
@@ -122,6 +124,7 @@ fn sketch_node(cluster: &Cluster, ordinal: u32, count: u32) -> (Node, Seen, Repo
         surrendered: None,
         open_sessions: None,
         gaps: Vec::new(),
+        admission: None,
         worker_age_ms: Some(50),
         worker: Some(worker),
     };

@@ -5,6 +5,35 @@ export type ClientOptions = {
 };
 
 /**
+ * What somebody may do, and where.
+ */
+export type Access = {
+    everywhere?: Role | null;
+    /**
+     * In single projects, by their names.
+     */
+    projects?: {
+        [key: string]: Role;
+    };
+};
+
+/**
+ * Whom a cluster lets in.
+ */
+export type AllowEntry = {
+    /**
+     * An IPv4 or IPv6 address, a range such as `10.0.0.0/8` or `fd00::/8`, or `server`: the
+     * machine that this server runs on.
+     */
+    address: string;
+    expires_at?: Timestamp | null;
+    /**
+     * What it is for.
+     */
+    note?: string;
+};
+
+/**
  * Whether an operation may be asked for now.
  */
 export type Allowed = {
@@ -14,6 +43,77 @@ export type Allowed = {
      * Why not, and what to do about it; empty when allowed.
      */
     reason?: string;
+};
+
+/**
+ * The answer to a change: the list, or with `plan=true` what would be done.
+ */
+export type AllowlistChange = AllowlistView | AllowlistPlan;
+
+/**
+ * `POST /v1/clusters/{cluster}/allowlist/decision`.
+ */
+export type AllowlistDecision = {
+    /**
+     * The new list stays; otherwise the former one is in force again at once.
+     */
+    keep: boolean;
+};
+
+/**
+ * What a new list would do.
+ */
+export type AllowlistPlan = {
+    added: Array<string>;
+    /**
+     * Clients that are connected now and would be cut off.
+     */
+    cut: Array<ConnectedClient>;
+    /**
+     * Whoever asks would not be let in.
+     */
+    excludes_caller: boolean;
+    removed: Array<string>;
+    /**
+     * Nodes that have not told who is connected to them.
+     */
+    unknown: Array<string>;
+};
+
+/**
+ * Who may reach a cluster's client ports, and who does.
+ */
+export type AllowlistView = {
+    /**
+     * Nodes whose kernel is not known to have this list yet.
+     */
+    awaited: Array<string>;
+    /**
+     * Attempts that were not let in since the nodes' agents were started.
+     */
+    blocked: number;
+    /**
+     * Where they came from, the latest first.
+     */
+    blocked_sources: Array<BlockedSource>;
+    /**
+     * What the list calls whoever asks.
+     */
+    caller: string;
+    /**
+     * The client addresses that are connected now, as far as the nodes have told.
+     */
+    clients: Array<ConnectedClient>;
+    entries: Array<AllowEntry>;
+    /**
+     * What a change has to name.
+     */
+    generation: number;
+    /**
+     * Everybody is let in: the cluster was made before there were allowlists.
+     */
+    open: boolean;
+    revert_at?: Timestamp | null;
 };
 
 /**
@@ -35,16 +135,73 @@ export type Amount = {
 };
 
 /**
- * One entry: who did what, from where, and what came of it.
+ * One entry. Each is chained to the one before by its hash, so that none can be changed or taken
+ * out of the middle unnoticed.
  */
-export type AuditView = {
+export type AuditEntry = {
+    /**
+     * For example `cluster.create`, `connection.reveal`.
+     */
     action: string;
     at: Timestamp;
-    id: number;
+    /**
+     * What was changed, in words.
+     */
+    detail?: string;
+    /**
+     * SHA-256, in hexadecimal digits, of the JSON list of the hash before and of `id`, `at`,
+     * `user`, `source`, `action`, `object`, `detail` and `result`. Given by the store.
+     */
+    hash?: string;
+    /**
+     * Given by the store; counts upwards.
+     */
+    id?: number;
+    /**
+     * What it was done to.
+     */
     object: string;
+    /**
+     * `ok`, or the code of the refusal.
+     */
     result: string;
+    /**
+     * The address the request came from.
+     */
     source: string;
+    /**
+     * A user's name, or `bellwether` for automation.
+     */
     user: string;
+};
+
+/**
+ * What came of looking through the whole log.
+ */
+export type AuditVerification = {
+    /**
+     * The first entry that does not follow from the one before.
+     */
+    broken_at?: number | null;
+    entries: number;
+    last_hash?: string | null;
+    /**
+     * The last entry's id and hash: kept elsewhere, they show later that nothing was cut off.
+     */
+    last_id?: number | null;
+    /**
+     * Every entry is as it was written, as far as the chain can tell.
+     */
+    whole: boolean;
+};
+
+/**
+ * An address that was not let in.
+ */
+export type BlockedSource = {
+    address: string;
+    attempts: number;
+    last_at: Timestamp;
 };
 
 /**
@@ -74,6 +231,10 @@ export type Changed = ClusterView | Array<Plan>;
  * A new number of nodes or other settings for an existing cluster.
  */
 export type ClusterChange = {
+    /**
+     * Everybody who may reach the ports of clients; empty lets in nobody.
+     */
+    allowlist?: Array<AllowEntry> | null;
     drill?: DrillSchedule | null;
     /**
      * The number of nodes wanted; the control loop adds or removes one at a time.
@@ -104,6 +265,11 @@ export type ClusterPhase = 'creating' | 'healthy' | 'degraded' | 'failing_over' 
  * settings that an engine refused: the operation that was to change them sets them back.
  */
 export type ClusterSpec = {
+    /**
+     * Who may reach the ports of clients; left out when a cluster is made: nobody. Absent on
+     * clusters that were made before there were allowlists: everybody.
+     */
+    allowlist?: Array<AllowEntry> | null;
     drill?: DrillSchedule | null;
     /**
      * An engine's name, as listed by `/v1/engines`.
@@ -124,6 +290,10 @@ export type ClusterSpec = {
     parameters?: {
         [key: string]: string;
     };
+    /**
+     * The project it belongs to; it stays there.
+     */
+    project?: string;
     /**
      * A provider's name, as listed by `/v1/providers`.
      */
@@ -186,6 +356,18 @@ export type ClusterView = {
 export type Code = 'bad-request' | 'invalid-field' | 'unauthenticated' | 'wrong-password' | 'forbidden' | 'not-found' | 'method-not-allowed' | 'name-taken' | 'generation-mismatch' | 'operation-refused' | 'idempotency-key-reused' | 'join-token-invalid' | 'payload-too-large' | 'too-many-attempts' | 'provider-unavailable' | 'internal';
 
 /**
+ * An address with connections of clients.
+ */
+export type ConnectedClient = {
+    address: string;
+    connections: number;
+    /**
+     * The nodes it is connected to.
+     */
+    nodes: Array<string>;
+};
+
+/**
  * Everything a client needs. The password is there only when it was asked for.
  */
 export type Connection = {
@@ -232,6 +414,14 @@ export type ConnectionExample = {
 export type CreatedToken = {
     secret: string;
     token: TokenView;
+};
+
+/**
+ * A user whose password was made: it is shown this once.
+ */
+export type CreatedUser = {
+    password?: string | null;
+    user: UserSummary;
 };
 
 /**
@@ -591,6 +781,40 @@ export type MeasuredGap = {
 };
 
 /**
+ * Somebody who has a role in a project.
+ */
+export type Member = {
+    /**
+     * The role is one that is held everywhere, and is not changed here.
+     */
+    everywhere: boolean;
+    role: Role;
+    user: string;
+};
+
+/**
+ * `PUT /v1/clusters/{cluster}/allowlist`.
+ */
+export type NewAllowlist = {
+    /**
+     * All of them; empty lets in nobody.
+     */
+    entries: Array<AllowEntry>;
+    /**
+     * The former list is in force again after so many seconds, 10 to 3600, unless this one is
+     * confirmed before.
+     */
+    revert_after_seconds?: number | null;
+};
+
+/**
+ * `PUT /v1/projects/{project}/members/{user}`.
+ */
+export type NewMember = {
+    role: Role;
+};
+
+/**
  * A request for an operation on a cluster: `POST /v1/clusters/{id}/operations`.
  */
 export type NewOperation = {
@@ -642,6 +866,16 @@ export type NewPassword = {
 };
 
 /**
+ * `POST /v1/projects`.
+ */
+export type NewProject = {
+    /**
+     * 1 to 40 lower-case letters, digits and hyphens, beginning with a letter.
+     */
+    name: string;
+};
+
+/**
  * `POST /v1/sessions`.
  */
 export type NewSession = {
@@ -661,6 +895,25 @@ export type NewToken = {
      * What it is for.
      */
     name: string;
+    /**
+     * What it may at most.
+     */
+    scope?: Scope;
+};
+
+/**
+ * `POST /v1/users`.
+ */
+export type NewUser = {
+    access?: Access;
+    /**
+     * 1 to 64 letters, digits and `.`, `_`, `-`, `@`, `+`; unique on the server.
+     */
+    name: string;
+    /**
+     * 12 characters or more; one is made when it is left out.
+     */
+    password?: string | null;
 };
 
 /**
@@ -806,6 +1059,10 @@ export type Operation = {
     node?: NodeId | null;
     node_name?: string | null;
     /**
+     * The cluster's project then.
+     */
+    project?: string;
+    /**
      * Why it was started: "asked for", or the sentence of the rule that fired.
      */
     reason: string;
@@ -855,14 +1112,41 @@ export type OwnedParameter = {
 /**
  * One page of a list.
  */
-export type PageAuditView = {
+export type PageAuditEntry = {
     items: Array<{
+        /**
+         * For example `cluster.create`, `connection.reveal`.
+         */
         action: string;
         at: Timestamp;
-        id: number;
+        /**
+         * What was changed, in words.
+         */
+        detail?: string;
+        /**
+         * SHA-256, in hexadecimal digits, of the JSON list of the hash before and of `id`, `at`,
+         * `user`, `source`, `action`, `object`, `detail` and `result`. Given by the store.
+         */
+        hash?: string;
+        /**
+         * Given by the store; counts upwards.
+         */
+        id?: number;
+        /**
+         * What it was done to.
+         */
         object: string;
+        /**
+         * `ok`, or the code of the refusal.
+         */
         result: string;
+        /**
+         * The address the request came from.
+         */
         source: string;
+        /**
+         * A user's name, or `bellwether` for automation.
+         */
         user: string;
     }>;
     /**
@@ -1052,6 +1336,10 @@ export type PageOperation = {
         message?: string;
         node?: NodeId | null;
         node_name?: string | null;
+        /**
+         * The cluster's project then.
+         */
+        project?: string;
         /**
          * Why it was started: "asked for", or the sentence of the rule that fired.
          */
@@ -1410,6 +1698,25 @@ export type Problem = {
 };
 
 /**
+ * A project: clusters that the same people may use.
+ */
+export type ProjectView = {
+    /**
+     * How many clusters it has.
+     */
+    clusters: number;
+    /**
+     * Who has a role in it, as far as you may know.
+     */
+    members: Array<Member>;
+    name: string;
+    /**
+     * Your own role in it.
+     */
+    role: Role;
+};
+
+/**
  * What one node may have at most, and at least, at a provider.
  */
 export type ProviderLimits = {
@@ -1537,6 +1844,22 @@ export type Report = {
 };
 
 /**
+ * What somebody may do. Each role may do what those before it may.
+ */
+export type Role = 'viewer' | 'operator' | 'admin' | 'owner';
+
+/**
+ * What a token may at most; it never may more than its user.
+ */
+export type Scope = {
+    /**
+     * In this project alone; wherever the user may when left out.
+     */
+    project?: string | null;
+    role?: Role | null;
+};
+
+/**
  * What was seen before it was decided.
  */
 export type Seen = {
@@ -1554,6 +1877,28 @@ export type Session = {
     expires_at: Timestamp;
     token: string;
     user: UserView;
+};
+
+/**
+ * A session as its user sees it.
+ */
+export type SessionView = {
+    created_at: Timestamp;
+    /**
+     * It is the one that asks.
+     */
+    current: boolean;
+    expires_at?: Timestamp | null;
+    id: TokenId;
+    last_used_at?: Timestamp | null;
+    /**
+     * The program it was begun with, as that calls itself.
+     */
+    program: string;
+    /**
+     * The address it was begun from.
+     */
+    source: string;
 };
 
 /**
@@ -1628,6 +1973,10 @@ export type TokenView = {
     id: TokenId;
     last_used_at?: Timestamp | null;
     name: string;
+    /**
+     * What it may at most.
+     */
+    scope?: Scope;
 };
 
 /**
@@ -1648,14 +1997,46 @@ export type TopologyFact = {
 export type TopologyPicture = 'single' | 'replicas' | 'multi_primary' | 'shards';
 
 /**
+ * `PATCH /v1/users/{user}`.
+ */
+export type UserChange = {
+    access: Access;
+};
+
+/**
  * Names one user of the server.
  */
 export type UserId = string;
 
 /**
+ * A user as those see it who manage users.
+ */
+export type UserSummary = {
+    access: Access;
+    created_at: Timestamp;
+    id: UserId;
+    last_seen_at?: Timestamp | null;
+    /**
+     * The password was made by the server and not changed yet.
+     */
+    must_change_password: boolean;
+    name: string;
+    sessions: number;
+    tokens: number;
+};
+
+/**
  * A user as the API shows it.
  */
 export type UserView = {
+    /**
+     * What may be done with what is asked with.
+     */
+    access?: Access;
+    /**
+     * What an allowlist calls whoever asks: an address, or `server`.
+     */
+    address?: string;
     id: UserId;
     /**
      * The first password was printed by the server: it must be changed before anything else is
@@ -1715,6 +2096,10 @@ export type GetV1AuditErrors = {
      * `unauthenticated`
      */
     401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
 };
 
 export type GetV1AuditError = GetV1AuditErrors[keyof GetV1AuditErrors];
@@ -1723,10 +2108,76 @@ export type GetV1AuditResponses = {
     /**
      * done
      */
-    200: PageAuditView;
+    200: PageAuditEntry;
 };
 
 export type GetV1AuditResponse = GetV1AuditResponses[keyof GetV1AuditResponses];
+
+export type GetV1AuditExportData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/audit/export';
+};
+
+export type GetV1AuditExportErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+};
+
+export type GetV1AuditExportError = GetV1AuditExportErrors[keyof GetV1AuditExportErrors];
+
+export type GetV1AuditExportResponses = {
+    /**
+     * done
+     */
+    200: AuditEntry;
+};
+
+export type GetV1AuditExportResponse = GetV1AuditExportResponses[keyof GetV1AuditExportResponses];
+
+export type GetV1AuditVerificationData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/audit/verification';
+};
+
+export type GetV1AuditVerificationErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+};
+
+export type GetV1AuditVerificationError = GetV1AuditVerificationErrors[keyof GetV1AuditVerificationErrors];
+
+export type GetV1AuditVerificationResponses = {
+    /**
+     * done
+     */
+    200: AuditVerification;
+};
+
+export type GetV1AuditVerificationResponse = GetV1AuditVerificationResponses[keyof GetV1AuditVerificationResponses];
 
 export type GetV1ClustersData = {
     body?: never;
@@ -2004,6 +2455,167 @@ export type PatchV1ClustersByClusterResponses = {
 
 export type PatchV1ClustersByClusterResponse = PatchV1ClustersByClusterResponses[keyof PatchV1ClustersByClusterResponses];
 
+export type GetV1ClustersByClusterAllowlistData = {
+    body?: never;
+    path: {
+        /**
+         * id or name
+         */
+        cluster: string;
+    };
+    query?: never;
+    url: '/v1/clusters/{cluster}/allowlist';
+};
+
+export type GetV1ClustersByClusterAllowlistErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+};
+
+export type GetV1ClustersByClusterAllowlistError = GetV1ClustersByClusterAllowlistErrors[keyof GetV1ClustersByClusterAllowlistErrors];
+
+export type GetV1ClustersByClusterAllowlistResponses = {
+    /**
+     * done
+     */
+    200: AllowlistView;
+};
+
+export type GetV1ClustersByClusterAllowlistResponse = GetV1ClustersByClusterAllowlistResponses[keyof GetV1ClustersByClusterAllowlistResponses];
+
+export type PutV1ClustersByClusterAllowlistData = {
+    body: NewAllowlist;
+    headers: {
+        /**
+         * the generation that is changed, in quotes
+         */
+        'If-Match': string;
+    };
+    path: {
+        /**
+         * id or name
+         */
+        cluster: string;
+    };
+    query?: {
+        /**
+         * Only say what would be done.
+         */
+        plan?: boolean;
+    };
+    url: '/v1/clusters/{cluster}/allowlist';
+};
+
+export type PutV1ClustersByClusterAllowlistErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+    /**
+     * `operation-refused`
+     */
+    409: Problem;
+    /**
+     * `generation-mismatch`
+     */
+    412: Problem;
+    /**
+     * `payload-too-large`
+     */
+    413: Problem;
+    /**
+     * `invalid-field`
+     */
+    422: Problem;
+};
+
+export type PutV1ClustersByClusterAllowlistError = PutV1ClustersByClusterAllowlistErrors[keyof PutV1ClustersByClusterAllowlistErrors];
+
+export type PutV1ClustersByClusterAllowlistResponses = {
+    /**
+     * done
+     */
+    200: AllowlistChange;
+};
+
+export type PutV1ClustersByClusterAllowlistResponse = PutV1ClustersByClusterAllowlistResponses[keyof PutV1ClustersByClusterAllowlistResponses];
+
+export type PostV1ClustersByClusterAllowlistDecisionData = {
+    body: AllowlistDecision;
+    path: {
+        /**
+         * id or name
+         */
+        cluster: string;
+    };
+    query?: never;
+    url: '/v1/clusters/{cluster}/allowlist/decision';
+};
+
+export type PostV1ClustersByClusterAllowlistDecisionErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+    /**
+     * `operation-refused`
+     */
+    409: Problem;
+    /**
+     * `payload-too-large`
+     */
+    413: Problem;
+    /**
+     * `invalid-field`
+     */
+    422: Problem;
+};
+
+export type PostV1ClustersByClusterAllowlistDecisionError = PostV1ClustersByClusterAllowlistDecisionErrors[keyof PostV1ClustersByClusterAllowlistDecisionErrors];
+
+export type PostV1ClustersByClusterAllowlistDecisionResponses = {
+    /**
+     * done
+     */
+    200: AllowlistView;
+};
+
+export type PostV1ClustersByClusterAllowlistDecisionResponse = PostV1ClustersByClusterAllowlistDecisionResponses[keyof PostV1ClustersByClusterAllowlistDecisionResponses];
+
 export type GetV1ClustersByClusterConnectionData = {
     body?: never;
     path: {
@@ -2030,6 +2642,10 @@ export type GetV1ClustersByClusterConnectionErrors = {
      * `unauthenticated`
      */
     401: Problem;
+    /**
+     * `forbidden`: to see the password
+     */
+    403: Problem;
     /**
      * `not-found`
      */
@@ -2647,6 +3263,217 @@ export type GetV1OperationsByIdResponses = {
 
 export type GetV1OperationsByIdResponse = GetV1OperationsByIdResponses[keyof GetV1OperationsByIdResponses];
 
+export type GetV1ProjectsData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/projects';
+};
+
+export type GetV1ProjectsErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+};
+
+export type GetV1ProjectsError = GetV1ProjectsErrors[keyof GetV1ProjectsErrors];
+
+export type GetV1ProjectsResponses = {
+    /**
+     * done
+     */
+    200: Array<ProjectView>;
+};
+
+export type GetV1ProjectsResponse = GetV1ProjectsResponses[keyof GetV1ProjectsResponses];
+
+export type PostV1ProjectsData = {
+    body: NewProject;
+    path?: never;
+    query?: never;
+    url: '/v1/projects';
+};
+
+export type PostV1ProjectsErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `name-taken`
+     */
+    409: Problem;
+    /**
+     * `payload-too-large`
+     */
+    413: Problem;
+    /**
+     * `invalid-field`
+     */
+    422: Problem;
+};
+
+export type PostV1ProjectsError = PostV1ProjectsErrors[keyof PostV1ProjectsErrors];
+
+export type PostV1ProjectsResponses = {
+    /**
+     * made
+     */
+    201: ProjectView;
+};
+
+export type PostV1ProjectsResponse = PostV1ProjectsResponses[keyof PostV1ProjectsResponses];
+
+export type DeleteV1ProjectsByProjectData = {
+    body?: never;
+    path: {
+        project: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project}';
+};
+
+export type DeleteV1ProjectsByProjectErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+    /**
+     * `operation-refused`
+     */
+    409: Problem;
+};
+
+export type DeleteV1ProjectsByProjectError = DeleteV1ProjectsByProjectErrors[keyof DeleteV1ProjectsByProjectErrors];
+
+export type DeleteV1ProjectsByProjectResponses = {
+    /**
+     * done
+     */
+    204: void;
+};
+
+export type DeleteV1ProjectsByProjectResponse = DeleteV1ProjectsByProjectResponses[keyof DeleteV1ProjectsByProjectResponses];
+
+export type DeleteV1ProjectsByProjectMembersByUserData = {
+    body?: never;
+    path: {
+        project: string;
+        /**
+         * id or name
+         */
+        user: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project}/members/{user}';
+};
+
+export type DeleteV1ProjectsByProjectMembersByUserErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+};
+
+export type DeleteV1ProjectsByProjectMembersByUserError = DeleteV1ProjectsByProjectMembersByUserErrors[keyof DeleteV1ProjectsByProjectMembersByUserErrors];
+
+export type DeleteV1ProjectsByProjectMembersByUserResponses = {
+    /**
+     * done
+     */
+    204: void;
+};
+
+export type DeleteV1ProjectsByProjectMembersByUserResponse = DeleteV1ProjectsByProjectMembersByUserResponses[keyof DeleteV1ProjectsByProjectMembersByUserResponses];
+
+export type PutV1ProjectsByProjectMembersByUserData = {
+    body: NewMember;
+    path: {
+        project: string;
+        /**
+         * id or name
+         */
+        user: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project}/members/{user}';
+};
+
+export type PutV1ProjectsByProjectMembersByUserErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+    /**
+     * `payload-too-large`
+     */
+    413: Problem;
+    /**
+     * `invalid-field`
+     */
+    422: Problem;
+};
+
+export type PutV1ProjectsByProjectMembersByUserError = PutV1ProjectsByProjectMembersByUserErrors[keyof PutV1ProjectsByProjectMembersByUserErrors];
+
+export type PutV1ProjectsByProjectMembersByUserResponses = {
+    /**
+     * done
+     */
+    204: void;
+};
+
+export type PutV1ProjectsByProjectMembersByUserResponse = PutV1ProjectsByProjectMembersByUserResponses[keyof PutV1ProjectsByProjectMembersByUserResponses];
+
 export type GetV1ProvidersData = {
     body?: never;
     path?: never;
@@ -2713,6 +3540,35 @@ export type GetV1ReportsByIdResponses = {
 };
 
 export type GetV1ReportsByIdResponse = GetV1ReportsByIdResponses[keyof GetV1ReportsByIdResponses];
+
+export type GetV1SessionsData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/sessions';
+};
+
+export type GetV1SessionsErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+};
+
+export type GetV1SessionsError = GetV1SessionsErrors[keyof GetV1SessionsErrors];
+
+export type GetV1SessionsResponses = {
+    /**
+     * done
+     */
+    200: Array<SessionView>;
+};
+
+export type GetV1SessionsResponse = GetV1SessionsResponses[keyof GetV1SessionsResponses];
 
 export type PostV1SessionsData = {
     body: NewSession;
@@ -2787,6 +3643,45 @@ export type DeleteV1SessionsCurrentResponses = {
 };
 
 export type DeleteV1SessionsCurrentResponse = DeleteV1SessionsCurrentResponses[keyof DeleteV1SessionsCurrentResponses];
+
+export type DeleteV1SessionsByIdData = {
+    body?: never;
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/v1/sessions/{id}';
+};
+
+export type DeleteV1SessionsByIdErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+};
+
+export type DeleteV1SessionsByIdError = DeleteV1SessionsByIdErrors[keyof DeleteV1SessionsByIdErrors];
+
+export type DeleteV1SessionsByIdResponses = {
+    /**
+     * done
+     */
+    204: void;
+};
+
+export type DeleteV1SessionsByIdResponse = DeleteV1SessionsByIdResponses[keyof DeleteV1SessionsByIdResponses];
 
 export type GetV1TokensData = {
     body?: never;
@@ -2896,3 +3791,265 @@ export type DeleteV1TokensByIdResponses = {
 };
 
 export type DeleteV1TokensByIdResponse = DeleteV1TokensByIdResponses[keyof DeleteV1TokensByIdResponses];
+
+export type GetV1UsersData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/users';
+};
+
+export type GetV1UsersErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+};
+
+export type GetV1UsersError = GetV1UsersErrors[keyof GetV1UsersErrors];
+
+export type GetV1UsersResponses = {
+    /**
+     * done
+     */
+    200: Array<UserSummary>;
+};
+
+export type GetV1UsersResponse = GetV1UsersResponses[keyof GetV1UsersResponses];
+
+export type PostV1UsersData = {
+    body: NewUser;
+    path?: never;
+    query?: never;
+    url: '/v1/users';
+};
+
+export type PostV1UsersErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `name-taken`
+     */
+    409: Problem;
+    /**
+     * `payload-too-large`
+     */
+    413: Problem;
+    /**
+     * `invalid-field`
+     */
+    422: Problem;
+};
+
+export type PostV1UsersError = PostV1UsersErrors[keyof PostV1UsersErrors];
+
+export type PostV1UsersResponses = {
+    /**
+     * made
+     */
+    201: CreatedUser;
+};
+
+export type PostV1UsersResponse = PostV1UsersResponses[keyof PostV1UsersResponses];
+
+export type DeleteV1UsersByUserData = {
+    body?: never;
+    path: {
+        /**
+         * id or name
+         */
+        user: string;
+    };
+    query?: never;
+    url: '/v1/users/{user}';
+};
+
+export type DeleteV1UsersByUserErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+    /**
+     * `operation-refused`
+     */
+    409: Problem;
+};
+
+export type DeleteV1UsersByUserError = DeleteV1UsersByUserErrors[keyof DeleteV1UsersByUserErrors];
+
+export type DeleteV1UsersByUserResponses = {
+    /**
+     * done
+     */
+    204: void;
+};
+
+export type DeleteV1UsersByUserResponse = DeleteV1UsersByUserResponses[keyof DeleteV1UsersByUserResponses];
+
+export type GetV1UsersByUserData = {
+    body?: never;
+    path: {
+        /**
+         * id or name
+         */
+        user: string;
+    };
+    query?: never;
+    url: '/v1/users/{user}';
+};
+
+export type GetV1UsersByUserErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+};
+
+export type GetV1UsersByUserError = GetV1UsersByUserErrors[keyof GetV1UsersByUserErrors];
+
+export type GetV1UsersByUserResponses = {
+    /**
+     * done
+     */
+    200: UserSummary;
+};
+
+export type GetV1UsersByUserResponse = GetV1UsersByUserResponses[keyof GetV1UsersByUserResponses];
+
+export type PatchV1UsersByUserData = {
+    body: UserChange;
+    path: {
+        /**
+         * id or name
+         */
+        user: string;
+    };
+    query?: never;
+    url: '/v1/users/{user}';
+};
+
+export type PatchV1UsersByUserErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+    /**
+     * `operation-refused`
+     */
+    409: Problem;
+    /**
+     * `payload-too-large`
+     */
+    413: Problem;
+    /**
+     * `invalid-field`
+     */
+    422: Problem;
+};
+
+export type PatchV1UsersByUserError = PatchV1UsersByUserErrors[keyof PatchV1UsersByUserErrors];
+
+export type PatchV1UsersByUserResponses = {
+    /**
+     * done
+     */
+    200: UserSummary;
+};
+
+export type PatchV1UsersByUserResponse = PatchV1UsersByUserResponses[keyof PatchV1UsersByUserResponses];
+
+export type PostV1UsersByUserPasswordData = {
+    body?: never;
+    path: {
+        /**
+         * id or name
+         */
+        user: string;
+    };
+    query?: never;
+    url: '/v1/users/{user}/password';
+};
+
+export type PostV1UsersByUserPasswordErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+};
+
+export type PostV1UsersByUserPasswordError = PostV1UsersByUserPasswordErrors[keyof PostV1UsersByUserPasswordErrors];
+
+export type PostV1UsersByUserPasswordResponses = {
+    /**
+     * done
+     */
+    200: CreatedUser;
+};
+
+export type PostV1UsersByUserPasswordResponse = PostV1UsersByUserPasswordResponses[keyof PostV1UsersByUserPasswordResponses];

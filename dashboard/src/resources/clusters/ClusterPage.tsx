@@ -14,12 +14,14 @@ import { formatCount, startSentence } from '../../ui/format';
 import { PageHead } from '../../ui/PageHead';
 import { Status, StatusDot } from '../../ui/Status';
 import { useTitle } from '../../ui/useTitle';
+import { AllowlistTab } from '../allowlist/AllowlistTab';
 import { AddNodeButton } from '../nodes/AddNodeButton';
 import { messages as nodeMessages } from '../nodes/nodes.messages';
 import { NodesSkeleton, NodesTable } from '../nodes/NodesTable';
 import { ResyncButton } from '../nodes/ResyncButton';
 import { OperationBanner } from '../operations/OperationBanner';
 import { OperationList } from '../operations/OperationList';
+import { useMay } from '../people/may';
 import { SuspicionNote } from '../reports/SuspicionNote';
 import classes from './clusters.module.css';
 import { messages } from './clusters.messages';
@@ -30,7 +32,7 @@ import { clusterLooks } from './status';
 
 const route = getRouteApi('/shell/clusters/$name');
 const words = messages.page;
-const tabs: ClusterTab[] = ['overview', 'nodes', 'activity', 'settings'];
+const tabs: ClusterTab[] = ['overview', 'nodes', 'access', 'activity', 'settings'];
 
 export function ClusterPage() {
   const { name } = route.useParams();
@@ -50,6 +52,11 @@ export function ClusterPage() {
       />
     );
   }
+  return <Known cluster={cluster} />;
+}
+
+function Known({ cluster }: { cluster: ClusterView }) {
+  const may = useMay(cluster);
   return (
     <>
       <PageHead
@@ -57,10 +64,12 @@ export function ClusterPage() {
         status={<Status look={clusterLooks[cluster.phase]} size="md" />}
         sub={<SubFacts cluster={cluster} />}
         actions={
-          <>
-            <ResyncButton cluster={cluster} />
-            <AddNodeButton cluster={cluster} />
-          </>
+          may.operate && (
+            <>
+              <ResyncButton cluster={cluster} />
+              <AddNodeButton cluster={cluster} />
+            </>
+          )
         }
       />
       <SuspicionNote cluster={cluster} />
@@ -117,6 +126,9 @@ function ClusterTabs({ cluster }: { cluster: ClusterView }) {
       </Tabs.Panel>
       <Tabs.Panel value="nodes">
         <NodesTab cluster={cluster} />
+      </Tabs.Panel>
+      <Tabs.Panel value="access">
+        <AllowlistTab cluster={cluster} />
       </Tabs.Panel>
       <Tabs.Panel value="activity">
         <OperationList key={operation} cluster={cluster.id} open={operation} />

@@ -4,6 +4,7 @@ import { useState } from 'react';
 import type { ClusterView, Operation } from '../../api/types';
 import { useNow } from '../../ui/useNow';
 import { ConfirmOperation } from '../nodes/ConfirmOperation';
+import { useMay } from '../people/may';
 import classes from './OperationBanner.module.css';
 import { messages } from './operations.messages';
 
@@ -22,7 +23,8 @@ export function AllowLossNote({ cluster, operation }: Props) {
   const step = operation.steps.find((step) => step.state === 'running');
   const waits = step?.name === 'rescue_tail' && isOlder(step.started_at, now);
   const isAllowed = cluster.operations.some(({ kind, allowed }) => kind === 'failover' && allowed);
-  if (!isAsked && !(waits && isAllowed)) return null;
+  const may = useMay(cluster);
+  if (!isAsked && !(waits && isAllowed && may.operate)) return null;
   return (
     <section className={classes.banner} data-status="failed" aria-label={messages.allowLoss}>
       <div className={classes.words} role="status">

@@ -37,6 +37,7 @@ impl Engine {
         let spec = json!({
             "name": "orders", "engine": self.name, "version": self.version, "nodes": nodes,
             "replication": mode, "size": { "cpus": 1, "memory": "768MiB", "disk": "2GiB" },
+            "allowlist": [{ "address": "server" }],
         });
         let made: ClusterView = api.post("/v1/clusters", &spec).await?;
         let creation = made.operation.context("creating is an operation")?;
