@@ -6,13 +6,13 @@ use bellwether_contracts::Failure;
 use bellwether_protocol::Assignment;
 
 use super::Mariadb;
+use crate::mysql_family::driver::Hands as _;
 use crate::mysql_family::place::{Mark, data_in, make_new, new_root, put_in_place};
 use crate::mysql_family::{REPLICATION_USER, history, quote};
 
 impl Mariadb {
     /// Makes a new, empty database with the cluster's users in place.
-    pub(super) async fn make_database(&self, assignment: &Assignment) -> Result<(), Failure> {
-        self.note_members(assignment);
+    pub(super) async fn make_first(&self, assignment: &Assignment) -> Result<(), Failure> {
         self.kill_server().await?;
         self.write_config(assignment)?;
         make_new()?;

@@ -2,7 +2,7 @@
 
 use mysql_async::Row;
 
-use super::gtid;
+use super::{gtid, profile};
 use crate::mysql_family::session::text;
 use crate::mysql_family::words::Words;
 
@@ -32,6 +32,7 @@ pub(super) static WORDS: Words = Words {
     introduction: "SET @rpl_semi_sync_slave = 1, @mariadb_slave_capability = 4, \
                    @master_binlog_checksum = @@global.binlog_checksum, \
                    @master_heartbeat_period = 300000000",
+    pool_share: profile::POOL_SHARE,
     running_ms: "p.TIME_MS",
     bytes: "SELECT CAST(SUM(FILE_SIZE) AS UNSIGNED) AS bytes \
             FROM information_schema.INNODB_SYS_TABLESPACES",

@@ -4,6 +4,7 @@ use bellwether_model::replication::Position;
 use mysql_async::Row;
 
 use super::gtid::Set;
+use super::profile;
 use crate::mysql_family::session::{number, text};
 use crate::mysql_family::words::Words;
 
@@ -44,6 +45,7 @@ pub(super) static WORDS: Words = Words {
     introduction: "SET @rpl_semi_sync_replica = 1, \
                    @source_binlog_checksum = @@global.binlog_checksum, \
                    @source_heartbeat_period = 300000000",
+    pool_share: profile::POOL_SHARE,
     running_ms: "p.TIME * 1000",
     bytes: "SELECT CAST(SUM(FILE_SIZE) AS UNSIGNED) AS bytes \
             FROM information_schema.INNODB_TABLESPACES",

@@ -43,8 +43,8 @@ pub(crate) struct Said {
 impl Said {
     /// Up to where in this node's log it has everything for good: applied, not only received.
     pub(crate) fn holds(&self) -> Option<&LogPlace> {
-        let Replication { received, applied, read, .. } = &self.replication;
-        let has_all = applied.offset >= received.offset && !read.0.is_empty();
+        let Replication { received, applied, read, is_applying, .. } = &self.replication;
+        let has_all = *is_applying && applied == received && !read.0.is_empty();
         (self.follows_us && self.confirms && has_all).then_some(read)
     }
 }

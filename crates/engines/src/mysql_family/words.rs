@@ -38,6 +38,8 @@ pub(crate) struct Words {
     pub(crate) confirms: &'static str,
     /// What a replica that confirms says before it asks for the log.
     pub(crate) introduction: &'static str,
+    /// The node's memory divided by it is for pages of tables, where nobody chose.
+    pub(crate) pool_share: f64,
     /// Milliseconds that a connection has been at what it does.
     pub(crate) running_ms: &'static str,
     /// Bytes of the data, as `bytes`.

@@ -33,6 +33,7 @@ use bellwether_protocol::assignment::Member;
 
 use crate::files::User;
 use crate::process::Processes;
+use crate::settings::Settings;
 pub use flavour::Flavour;
 
 /// Makes and feeds replicas; members only.
@@ -75,7 +76,7 @@ pub struct Postgres {
     /// What only this node held and is kept, the newest first.
     diverged: Mutex<Vec<Divergence>>,
     /// What the chosen settings shall be, and are.
-    settings: Mutex<settings::Settings>,
+    settings: Settings,
 }
 
 impl Postgres {
@@ -94,7 +95,7 @@ impl Postgres {
             has_prober: AtomicBool::default(),
             refusing: AtomicBool::new(room::is_refusing()),
             diverged: Mutex::new(crate::findings::findings()),
-            settings: Mutex::default(),
+            settings: Settings::default(),
         }
     }
 
