@@ -14,9 +14,9 @@ use bellwether_model::{
 };
 use bellwether_planner::election::{self, Verdict};
 use bellwether_planner::{drills, report, show};
-use bellwether_store::{Stored, Txn, operations};
+use bellwether_store::{Stored, operations};
 
-use super::{read_state, unknown_step, write_state};
+use super::{read_state, switchover, unknown_step, write_state};
 use crate::pass::{Outcome, Pass};
 use crate::world::World;
 
@@ -68,24 +68,12 @@ fn strike(pass: &mut Pass, op: &Operation, drill: &mut Drill) -> Outcome {
 
 /// A switchover like any other, which goes before this operation.
 fn ask_for_switchover(pass: &mut Pass, op: &Operation, drill: &mut Drill) -> Outcome {
-    let (id, name) = match drills::candidate(&pass.view) {
+    let candidate = match drills::candidate(&pass.view) {
         Ok(facts) => (facts.node.id.clone(), facts.node.name.clone()),
         Err(why) => return Outcome::Cancel(format!("not run: {why}")),
     };
-    let switchover = Operation {
-        node: Some(id),
-        node_name: Some(name),
-        reason: "a drill".to_owned(),
-        ..Operation::queued(
-            &pass.cluster.object,
-            OperationKind::Switchover,
-            &op.started_by,
-            pass.now,
-        )
-    };
-    drill.change = Some(switchover.id.clone());
+    drill.change = Some(switchover::ask(pass, op, candidate, "a drill".to_owned()));
     drill.struck_at = Some(pass.now);
-    pass.extra.push(Box::new(move |txn: Txn| txn.insert(&switchover)));
     Outcome::Next
 }
 

@@ -10,7 +10,7 @@ use bellwether_model::node::NodePhase;
 use bellwether_model::{NodeId, Operation, OperationKind, OperationStatus};
 use bellwether_planner::{NodeFacts, drills, maintenance};
 
-use super::{age_ms, nodes, read_state, unknown_step, write_state};
+use super::{age_ms, nodes, read_state, switchover, unknown_step, write_state};
 use crate::machines::start_machine;
 use crate::pass::{Outcome, Pass};
 use crate::world::World;
@@ -83,19 +83,12 @@ fn hand_over(
     if pass.cluster.object.status.primary.as_ref() != Some(id) || pass.view.nodes.len() == 1 {
         return Outcome::Next;
     }
-    let (candidate, name) = match drills::candidate(&pass.view) {
+    let candidate = match drills::candidate(&pass.view) {
         Ok(facts) => (facts.node.id.clone(), facts.node.name.clone()),
         Err(why) => return Outcome::Fail(format!("nobody can take over: {why}")),
     };
-    let cluster = &pass.cluster.object;
-    let switchover = Operation {
-        node: Some(candidate),
-        node_name: Some(name),
-        reason: format!("{} of the primary", op.kind.title().to_lowercase()),
-        ..Operation::queued(cluster, OperationKind::Switchover, &op.started_by, pass.now)
-    };
-    state.change = Some(switchover.id.clone());
-    pass.extra.push(Box::new(move |txn| txn.insert(&switchover)));
+    let reason = format!("{} of the primary", op.kind.title().to_lowercase());
+    state.change = Some(switchover::ask(pass, op, candidate, reason));
     Outcome::wait("the primary is being moved")
 }
 

@@ -11,7 +11,7 @@ use bellwether_model::cluster::Handover;
 use bellwether_model::mutation::{Mutation, mutated};
 use bellwether_model::report::Switchover as Report;
 use bellwether_model::transaction::Transaction;
-use bellwether_model::{NodeId, Operation, Target};
+use bellwether_model::{NodeId, Operation, OperationId, OperationKind, Target};
 use bellwether_planner::election::{self, Verdict};
 use bellwether_planner::{NodeFacts, allowed};
 
@@ -52,6 +52,26 @@ pub fn step(_: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str) -> 
     }
     write_state(op, &report);
     outcome
+}
+
+/// Asks for a switchover like any other, as a part of another operation, before which it goes.
+pub(super) fn ask(
+    pass: &mut Pass,
+    of: &Operation,
+    candidate: (NodeId, String),
+    reason: String,
+) -> OperationId {
+    let (node, name) = candidate;
+    let cluster = &pass.cluster.object;
+    let switchover = Operation {
+        node: Some(node),
+        node_name: Some(name),
+        reason,
+        ..Operation::queued(cluster, OperationKind::Switchover, &of.started_by, pass.now)
+    };
+    let id = switchover.id.clone();
+    pass.extra.push(Box::new(move |txn| txn.insert(&switchover)));
+    id
 }
 
 fn check_candidate(
