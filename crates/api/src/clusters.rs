@@ -67,7 +67,8 @@ pub(crate) async fn list(
     _: Caller,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<ClusterView>>> {
-    let all = api.store.list::<Cluster>();
+    // Scratch nodes are nobody's cluster.
+    let all = api.store.list_where(|cluster: &Cluster| cluster.proof_of.is_none());
     let show = |cluster: Stored<Cluster>| {
         views::view(&api.store, &cluster.object.id).map(|view| cluster_view(&view))
     };
@@ -134,6 +135,7 @@ pub(crate) async fn create(
     if !problems.is_empty() {
         return Err(ApiError::fields(problems));
     }
+    check_repository(&api, &spec)?;
     if api.store.find::<NameClaim>(&spec.name).is_some() {
         return refuse_name(&api, &key, &spec.name);
     }
@@ -148,6 +150,7 @@ pub(crate) async fn create(
         status: ClusterStatus::default(),
         network: None,
         next_ordinal: 1,
+        proof_of: None,
         spec,
     };
     let name = &cluster.spec.name;
@@ -193,6 +196,14 @@ fn complete(api: &Inner, spec: &mut ClusterSpec) -> Result<()> {
         spec.version = engine.versions.first().cloned().unwrap_or_default();
     }
     complete_parameters(api, spec);
+    if let Some(source) = &spec.source {
+        let facts = crate::backups::source(api, &source.backup)?.facts;
+        let from = facts.map(|facts| facts.spec).unwrap_or_else(|| spec.clone());
+        if (&from.engine, &from.version) != (&spec.engine, &spec.version) {
+            let words = format!("the backup is of {} {}", from.engine, from.version);
+            return Err(ApiError::field("source.backup", words));
+        }
+    }
     Ok(())
 }
 
@@ -207,6 +218,16 @@ pub(crate) fn problems(api: &Inner, spec: &ClusterSpec) -> Result<Vec<FieldProbl
     let engine = api.engine(&spec.engine);
     let engine = engine.ok_or_else(|| ApiError::field("engine", "it is not an engine here"))?;
     Ok(check_spec(spec, engine, &provider.limits()))
+}
+
+/// The repository of its schedule has to be there.
+fn check_repository(api: &Inner, spec: &ClusterSpec) -> Result<()> {
+    let Some(wanted) = &spec.backup else { return Ok(()) };
+    if bellwether_store::repositories::find(&api.store, &wanted.repository).is_some() {
+        return Ok(());
+    }
+    let words = format!("there is no repository `{}`", wanted.repository);
+    Err(ApiError::field("backup.repository", words))
 }
 
 /// Refuses while the provider cannot make machines.
@@ -266,6 +287,8 @@ pub(crate) async fn change(
         spec.nodes = change.nodes.unwrap_or(before.nodes);
         spec.parameters = change.parameters.clone().unwrap_or_else(|| before.parameters.clone());
         complete_parameters(&api, spec);
+        spec.backup = change.backup.clone().unwrap_or_else(|| before.backup.clone());
+        check_repository(&api, spec)?;
         spec.drill = change.drill.clone().unwrap_or_else(|| before.drill.clone());
         check_change(&api, &before, spec).await?;
         let settings = settings_change(&api, &view, spec, query.plan)?;
@@ -306,7 +329,8 @@ async fn check_change(api: &Inner, before: &ClusterSpec, after: &ClusterSpec) ->
     }
     let mut problems = problems(api, after)?;
     problems.retain(|problem| {
-        ["nodes", "replication", "drill.schedule"].contains(&problem.field.as_str())
+        ["nodes", "replication", "drill.schedule", "backup.schedule", "backup.keep"]
+            .contains(&problem.field.as_str())
             || (after.parameters != before.parameters && problem.field.starts_with("parameters."))
     });
     if !problems.is_empty() {

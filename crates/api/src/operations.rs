@@ -11,7 +11,7 @@ use bellwether_model::plan::Plan;
 use bellwether_model::problem::{Code, Problem};
 use bellwether_model::{Cluster, ClusterId, Operation, OperationKind};
 use bellwether_planner::{View, check_operation, plan, resync};
-use bellwether_store::{Error as StoreError, Stored, Txn, clusters, operations};
+use bellwether_store::{Error as StoreError, Stored, Txn, backups as stored, clusters, operations};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -21,7 +21,7 @@ use crate::error::{ApiError, Result};
 use crate::extract::{Body, Nothing, Path, Query};
 use crate::idempotency::{self, Key};
 use crate::paging::{Paging, page};
-use crate::{Inner, State};
+use crate::{Inner, State, backups};
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -156,6 +156,17 @@ pub(crate) async fn accept(
             let drill = Drill { kind, allow_loss, ..Drill::default() };
             operation.state = serde_json::to_value(&drill).expect("plain data");
         }
+        let backup = if request.kind == OperationKind::Backup {
+            let repository = backups::repository(api, &view, request.repository.as_deref())?;
+            let rate_kib = request.rate_kib.unwrap_or(0);
+            let cluster = &cluster.object;
+            let (backup, begun) =
+                stored::begin(cluster, &repository, operation.clone(), None, rate_kib);
+            operation = begun;
+            Some(backup)
+        } else {
+            None
+        };
         if request.end_transactions {
             operation.state = serde_json::json!({ "end_transactions": true });
         }
@@ -173,6 +184,7 @@ pub(crate) async fn accept(
         let object = operation.node_name.as_ref().unwrap_or(&operation.cluster_name);
         // The cluster is saved in any case: of two requests at one moment one is refused.
         let txn = Txn::new().insert(&operation).update(&cluster);
+        let txn = backup.iter().fold(txn, |txn, backup| txn.insert(backup));
         let txn = txn.audit(caller.entry(&action, object));
         match api.store.commit(key.remember(api, txn, operation.id.as_str())).await {
             Ok(_) => return Ok(answer(&operation)),
@@ -243,6 +255,14 @@ fn check_node(view: &View, request: &NewOperation) -> Result<()> {
     }
     let given = [("drill", request.drill.is_some()), ("allow_loss", request.allow_loss)];
     if request.kind != OperationKind::Drill
+        && let Some((field, _)) = given.iter().find(|(_, is_given)| *is_given)
+    {
+        let words = format!("{} knows no `{field}`; leave it out", request.kind);
+        return Err(ApiError::field(field, words));
+    }
+    let given =
+        [("repository", request.repository.is_some()), ("rate_kib", request.rate_kib.is_some())];
+    if request.kind != OperationKind::Backup
         && let Some((field, _)) = given.iter().find(|(_, is_given)| *is_given)
     {
         let words = format!("{} knows no `{field}`; leave it out", request.kind);

@@ -6,6 +6,7 @@
 
 pub mod authority;
 pub mod background;
+pub mod backups;
 mod drills;
 pub mod leases;
 pub mod machines;

@@ -14,12 +14,12 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{error, info};
 
-use crate::drills;
 use crate::machines::start_machine;
 use crate::operations::gaps;
 use crate::pass::Pass;
 use crate::runner::{self, Progress};
 use crate::world::World;
+use crate::{backups, drills};
 
 /// Between two passes when nothing woke the loop: silence has to be noticed too.
 const TICK: Duration = Duration::from_millis(100);
@@ -137,6 +137,7 @@ async fn pass(
             world.store.commit(Txn::new().update(&node)).await?;
             Ok(Progress::Moved)
         }
+        Act::BackUp(due) => backups::follow(world, cluster, due).await,
         Act::Drill(due) => drills::follow(world, cluster, due).await,
         Act::StartMachine { node } => {
             start_machine(world, &cluster.object, &node);

@@ -4,14 +4,17 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::backup::{BackupStanding, BackupSummary};
 use crate::bytes::Bytes;
 use crate::drill::{DrillProgress, DrillSchedule};
 use crate::group::{JointConfig, TimerProfile};
-use crate::id::{ClusterId, NodeId, OperationId};
+use crate::id::{BackupId, ClusterId, NodeId, OperationId};
 use crate::operation::Allowed;
 use crate::parameter::Parameters;
 use crate::replication::{ReplicationMode, Term};
 use crate::report::Suspicion;
+use crate::restore::Source;
+use crate::schedule::BackupSchedule;
 use crate::time::Timestamp;
 
 /// What every node of a cluster gets.
@@ -68,6 +71,12 @@ pub struct ClusterSpec {
     /// Drills that begin by themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drill: Option<DrillSchedule>,
+    /// Backups that begin by themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<BackupSchedule>,
+    /// Its first data is a backup's. Said when the cluster is created, and kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
 }
 
 fn default_provider() -> String {
@@ -93,6 +102,10 @@ pub struct Cluster {
     pub network: Option<ClusterNetwork>,
     /// The ordinal the next node gets; ordinals are never reused. Written by the control loop.
     pub next_ordinal: u32,
+    /// It was made to see whether this backup can be restored, and goes when that is known. It is
+    /// listed nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof_of: Option<BackupId>,
 }
 
 /// The addresses of a cluster's own network.
@@ -179,6 +192,9 @@ pub struct ClusterStatus {
     /// How far the schedule of drills was followed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drill: Option<DrillProgress>,
+    /// What is known of its backups, and how far their schedule was followed.
+    #[serde(default)]
+    pub backup: BackupStanding,
 }
 
 impl Default for ClusterStatus {
@@ -197,6 +213,7 @@ impl Default for ClusterStatus {
             last_failover_at: None,
             unmeasured: None,
             drill: None,
+            backup: BackupStanding::default(),
         }
     }
 }
@@ -229,6 +246,8 @@ pub struct ClusterView {
     /// When the next drill is due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_drill_at: Option<Timestamp>,
+    #[serde(default)]
+    pub backup: BackupSummary,
     /// Which operations may be asked for now and, for the rest, why not.
     pub operations: Vec<Allowed>,
 }
@@ -253,6 +272,10 @@ pub struct ClusterChange {
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<DrillSchedule>)]
     pub drill: Option<Option<DrillSchedule>>,
+    /// Backups that begin by themselves; `null` for none any more.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<BackupSchedule>)]
+    pub backup: Option<Option<BackupSchedule>>,
 }
 
 /// Tells a field that is `null` from one that is left out.

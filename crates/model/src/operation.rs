@@ -27,11 +27,15 @@ pub enum OperationKind {
     Reconfigure,
     /// The change of primary is tried.
     Drill,
+    /// The data is stored in a repository, as it is at one moment.
+    Backup,
+    /// A backup is restored in a scratch node and looked through.
+    Prove,
     DeleteCluster,
 }
 
 impl OperationKind {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::CreateCluster,
         Self::AddNode,
         Self::RemoveNode,
@@ -41,6 +45,8 @@ impl OperationKind {
         Self::Resync,
         Self::Reconfigure,
         Self::Drill,
+        Self::Backup,
+        Self::Prove,
         Self::DeleteCluster,
     ];
 
@@ -57,6 +63,8 @@ impl OperationKind {
             Self::Resync => "resync",
             Self::Reconfigure => "reconfigure",
             Self::Drill => "drill",
+            Self::Backup => "backup",
+            Self::Prove => "prove",
             Self::DeleteCluster => "delete_cluster",
         }
     }
@@ -74,6 +82,8 @@ impl OperationKind {
             Self::Resync => "Resync",
             Self::Reconfigure => "Change settings",
             Self::Drill => "Drill",
+            Self::Backup => "Backup",
+            Self::Prove => "Verify backup",
             Self::DeleteCluster => "Delete cluster",
         }
     }
@@ -236,6 +246,12 @@ pub struct NewOperation {
     /// acknowledged last.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_loss: bool,
+    /// For `backup`: the repository (id or name); the schedule's, or the only one, when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
+    /// For `backup`: kilobytes a second that are sent at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_kib: Option<u64>,
 }
 
 impl NewOperation {
@@ -252,6 +268,8 @@ impl NewOperation {
             end_transactions: false,
             drill: None,
             allow_loss: false,
+            repository: None,
+            rate_kib: None,
         }
     }
 }

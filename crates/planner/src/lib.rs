@@ -7,6 +7,7 @@
 
 pub mod allowed;
 pub mod assign;
+pub mod backups;
 pub mod check;
 pub mod connect;
 pub mod drills;
@@ -16,6 +17,7 @@ pub mod reconfigure;
 pub mod report;
 pub mod resync;
 pub mod rules;
+pub mod schedule;
 pub mod show;
 pub mod suspicion;
 pub mod view;

@@ -6,8 +6,8 @@ use bellwether_model::plan::{Plan, PlannedStep};
 use bellwether_model::{ClusterSpec, OperationKind};
 
 use crate::allowed::check_operation;
-use crate::resync;
 use crate::view::{NodeFacts, View};
+use crate::{backups, resync};
 
 /// Milliseconds writes wait in a planned switchover, before this cluster has figures of its own.
 pub(crate) const SWITCHOVER_PAUSE_MS: u64 = 300;
@@ -22,6 +22,27 @@ const RECONFIGURE: &[(&str, &str)] = &[
 
 /// Milliseconds writes wait when the primary's engine dies, likewise.
 const FAILOVER_PAUSE_MS: u64 = 1_000;
+
+const BACKUP: &[(&str, &str)] = &[
+    ("choose_source", "Choose the node to take it from"),
+    ("take", "Store the data in the repository"),
+    ("expire", "Let go of backups that are no longer kept"),
+];
+
+const PROVE: &[(&str, &str)] = &[
+    ("reserve_network", "Reserve a network"),
+    ("reserve_nodes", "Reserve a scratch node"),
+    ("acquire_machines", "Make its machine"),
+    ("await_agents", "Wait for its agent"),
+    ("restore", "Restore the backup"),
+    ("await_primary", "Wait for the engine"),
+    ("look_through", "Look through the data"),
+    ("write_result", "Write down what was found"),
+    ("release_machines", "Delete the machine and its disk"),
+    ("release_network", "Delete the network"),
+    ("verify_empty", "Verify that nothing is left"),
+    ("forget", "Forget the scratch node"),
+];
 
 const DRILL: &[(&str, &str)] = &[
     ("check", "Check that nothing else can go wrong"),
@@ -91,6 +112,8 @@ pub fn steps(kind: OperationKind) -> &'static [(&'static str, &'static str)] {
         OperationKind::Resync => &[("check", "Check that the others can do without")],
         OperationKind::Reconfigure => RECONFIGURE,
         OperationKind::Drill => DRILL,
+        OperationKind::Backup => BACKUP,
+        OperationKind::Prove => PROVE,
         OperationKind::DeleteCluster => &[
             ("withdraw", "Close the endpoints"),
             ("release_machines", "Delete the machines and their disks"),
@@ -155,7 +178,9 @@ pub fn plan(view: &View, request: &NewOperation) -> Plan {
         OperationKind::CreateCluster
         | OperationKind::DeleteCluster
         | OperationKind::Resync
-        | OperationKind::Reconfigure => (0, 0, 0),
+        | OperationKind::Reconfigure
+        | OperationKind::Prove => (0, 0, 0),
+        OperationKind::Backup => (0, 0, copies),
         OperationKind::AddNode | OperationKind::Rejoin => (0, data_bytes, copies),
         OperationKind::RemoveNode => {
             let is_copy = node.is_some_and(|facts| is_copy(view, facts));
@@ -207,6 +232,11 @@ fn summary(view: &View, kind: OperationKind, node: Option<&NodeFacts>) -> String
         }
         OperationKind::Reconfigure => format!("Changes settings of {name}."),
         OperationKind::Resync => format!("Copies the data of {name} anew."),
+        OperationKind::Backup => {
+            let from = backups::source(view).map_or("a replica", |facts| facts.node.name.as_str());
+            format!("Stores the data of {name} in a repository, taken from {from} as it runs.")
+        }
+        OperationKind::Prove => format!("Restores a backup of {name} in a scratch node."),
         OperationKind::Drill => format!("Tries the change of primary of {name}."),
         OperationKind::DeleteCluster => {
             format!("Deletes {name}: every node with all of its data.")

@@ -3,9 +3,11 @@
 
 use std::net::Ipv4Addr;
 
+use bellwether_model::backup::BackupReport;
 use bellwether_model::divergence::Divergence;
 use bellwether_model::replication::{Actual, Position};
 use bellwether_model::report::WriteGap;
+use bellwether_model::restore::CheckReport;
 use bellwether_model::settings::SettingsReport;
 use bellwether_model::transaction::Transaction;
 use bellwether_model::{NodeId, Term};
@@ -126,6 +128,12 @@ pub struct WorkerReport {
     /// What of the chosen settings is not in force; none: not looked at.
     #[serde(default)]
     pub settings: Option<SettingsReport>,
+    /// How far the backup that was ordered here has come.
+    #[serde(default)]
+    pub backup: Option<BackupReport>,
+    /// What was found in the data, where that was ordered.
+    #[serde(default)]
+    pub check: Option<CheckReport>,
     /// The disk under the data takes no writes, and has not for so long that nobody waits for it.
     #[serde(default)]
     pub disk_hangs: bool,

@@ -5,6 +5,7 @@ import {
   queryOptions,
 } from '@tanstack/react-query';
 
+import { listBackups } from './backups';
 import { listEngineParameters, listEngines, listProviders } from './catalogue';
 import {
   getCluster,
@@ -115,6 +116,12 @@ export const operationQuery = (id: string) =>
 
 export const reportQuery = (id: string) =>
   queryOptions({ queryKey: keys.report(id), queryFn: ({ signal }) => getReport(id, signal) });
+
+export const backupsQuery = (clusterId: string) =>
+  queryOptions({
+    queryKey: keys.backups(clusterId),
+    queryFn: async ({ signal }) => (await listBackups(clusterId, signal)).items,
+  });
 
 export const drillsQuery = (clusterId: string) =>
   queryOptions({

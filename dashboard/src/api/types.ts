@@ -5,6 +5,8 @@ import type * as wire from './generated/types.gen';
 
 export type {
   Allowed,
+  Backup,
+  BackupStatus,
   ClusterChange,
   ClusterPhase,
   Connection,
@@ -43,8 +45,8 @@ export type {
   UserView,
 } from './generated/types.gen';
 
-export type ClusterSpec = Required<Omit<wire.ClusterSpec, 'drill'>> &
-  Pick<wire.ClusterSpec, 'drill'>;
+export type ClusterSpec = Required<Omit<wire.ClusterSpec, 'drill' | 'backup' | 'source'>> &
+  Pick<wire.ClusterSpec, 'drill' | 'backup' | 'source'>;
 export type ClusterView = Omit<wire.ClusterView, 'spec'> & { spec: ClusterSpec };
 
 type WithSpec<E> = E extends { cluster: wire.ClusterView }

@@ -84,6 +84,7 @@ impl Server {
             store.clone(),
             vec![provider],
             bellwether_engines::profiles(),
+            bellwether_backups::opener(),
             authority,
             7443,
         );
@@ -171,6 +172,7 @@ impl Server {
             status: ClusterStatus::default(),
             network: None,
             next_ordinal: 1,
+            proof_of: None,
             spec,
         };
         let operation =

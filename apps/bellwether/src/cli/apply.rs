@@ -8,6 +8,7 @@ use bellwether_model::cluster::ClusterChange;
 use bellwether_model::drill::DrillSchedule;
 use bellwether_model::parameter::ParameterText;
 use bellwether_model::plan::Plan;
+use bellwether_model::schedule::BackupSchedule;
 use bellwether_model::{ClusterSpec, ClusterView, Parameters};
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -220,6 +221,7 @@ fn changes(spec: &ClusterSpec, now: &ClusterSpec) -> Vec<Change> {
         ("replication", now.replication.to_string(), spec.replication.to_string()),
         ("timers", word(&now.timers), word(&spec.timers)),
         ("drill", drill(&now.drill), drill(&spec.drill)),
+        ("backup", backup(&now.backup), backup(&spec.backup)),
     ]
     .into_iter()
     .filter(|(_, from, to)| from != to)
@@ -256,6 +258,11 @@ async fn canonical(
     Ok(written.collect())
 }
 
+fn backup(of: &Option<BackupSchedule>) -> String {
+    of.as_ref()
+        .map_or_else(|| "none".to_owned(), |of| serde_json::to_string(of).expect("plain data"))
+}
+
 fn drill(of: &Option<DrillSchedule>) -> String {
     match of {
         None => "none".to_owned(),
@@ -290,6 +297,7 @@ fn change_to(spec: &ClusterSpec) -> ClusterChange {
         nodes: Some(spec.nodes),
         parameters: Some(spec.parameters.clone()),
         drill: Some(spec.drill.clone()),
+        backup: Some(spec.backup.clone()),
     }
 }
 

@@ -113,6 +113,8 @@ async fn run_create(context: &Context, create: Create) -> Result {
         timers: create.timers,
         parameters: parameters::chosen(create.parameters),
         drill: None,
+        backup: None,
+        source: None,
     };
     if create.acting.plan {
         return context.show_plan(&context.client.plan_creation(&spec).await?);

@@ -1,6 +1,7 @@
 //! The command line: the same REST API as the dashboard.
 
 mod apply;
+mod backups;
 mod clusters;
 mod config;
 mod connection;
@@ -13,6 +14,9 @@ mod operations;
 pub(crate) mod output;
 mod parameters;
 mod reports;
+mod repositories;
+mod restore;
+mod schedules;
 mod tokens;
 mod watch;
 
@@ -72,6 +76,17 @@ pub(crate) enum Command {
     /// Try the change of primary, now or on schedule
     #[command(subcommand)]
     Drill(drills::Command),
+    /// Take, look at, verify and delete backups
+    #[command(subcommand)]
+    Backup(backups::Command),
+    /// Make a new cluster from a backup
+    Restore(restore::Restore),
+    /// Where backups are kept
+    #[command(subcommand)]
+    Repository(repositories::Command),
+    /// When backups are taken by themselves
+    #[command(subcommand)]
+    Schedule(schedules::Command),
     /// Create or change clusters as a file says
     Apply(apply::Apply),
     /// What engines can be created
@@ -171,6 +186,10 @@ async fn dispatch(global: Global, command: Command) -> Result {
         Command::Operation(command) => operations::run(&context, command).await,
         Command::Report(command) => reports::run(&context, command).await,
         Command::Drill(command) => drills::run(&context, command).await,
+        Command::Backup(command) => backups::run(&context, command).await,
+        Command::Restore(command) => restore::run(&context, command).await,
+        Command::Repository(command) => repositories::run(&context, command).await,
+        Command::Schedule(command) => schedules::run(&context, command).await,
         Command::Apply(command) => apply::run(&context, command).await,
         Command::Engine(command) => engines::run(&context, command).await,
         Command::Provider(command) => engines::run_provider(&context, command).await,

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use bellwether_control::{Authority, World, machines, orphans, reconcile, sessions};
+use bellwether_control::{Authority, World, backups, machines, orphans, reconcile, sessions};
 use bellwether_providers::DockerOptions;
 use bellwether_store::{Options, Store};
 use clap::Args;
@@ -84,12 +84,20 @@ async fn serve(args: ServerArgs) -> anyhow::Result<()> {
     let engines = bellwether_engines::profiles();
     first_password::ensure(&store, &data).await?;
     tokio::spawn(first_password::remove_when_changed(store.clone(), data.clone()));
-    let world =
-        World::new(store.clone(), providers.clone(), engines.clone(), authority, agent_port);
+    let repositories = bellwether_backups::opener();
+    let world = World::new(
+        store.clone(),
+        providers.clone(),
+        engines.clone(),
+        repositories.clone(),
+        authority,
+        agent_port,
+    );
     let api = bellwether_api::router(bellwether_api::Api {
         store,
         engines,
         providers,
+        repositories,
         authority_certificate: world.authority.certificate.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     });
@@ -99,6 +107,7 @@ async fn serve(args: ServerArgs) -> anyhow::Result<()> {
         tokio::spawn(reconcile::run(world.clone())),
         tokio::spawn(machines::run(world.clone())),
         tokio::spawn(orphans::run(world.clone())),
+        tokio::spawn(backups::run(world.clone())),
     ] {
         tokio::spawn(watch_task(task));
     }

@@ -21,6 +21,8 @@ pub(crate) struct Facts {
     pub(crate) stalled: Option<u32>,
     /// A replica's data shall be copied anew.
     pub(crate) copy: bool,
+    /// A new database begins with a backup's data.
+    pub(crate) restore: bool,
     /// A replica's engine shall be started again, for settings that need it.
     pub(crate) restart: bool,
     /// The engine's process lives and does not answer, and waiting is over.
@@ -46,6 +48,8 @@ pub(crate) enum Mute {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Act {
     Bootstrap,
+    /// Bring a backup's data here.
+    Restore,
     Seed(NodeId),
     StartPrimary(Term),
     StartReplica(Option<NodeId>),
@@ -113,6 +117,7 @@ fn from_absent(target: &Target, facts: &Facts) -> Plan {
         {
             Plan::Wait("the database that was made here is gone; waiting for newer orders")
         }
+        Target::Primary { create: true, .. } if facts.restore => Plan::Act(Act::Restore),
         Target::Primary { create: true, .. } => Plan::Act(Act::Bootstrap),
         Target::Primary { create: false, .. } => {
             Plan::Wait("there is no data here; an empty node is never made primary of a cluster")

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use bellwether_model::Term;
+use bellwether_model::backup::BackupReport;
 use bellwether_protocol::local::HostFigures;
 use bellwether_protocol::session::Surrender;
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,9 @@ pub struct Role {
     /// The last drill that was carried out here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drilled: Option<String>,
+    /// How the last backup that was taken here ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backup: Option<BackupReport>,
 }
 
 /// What the worker uses of its machine beside the engine.

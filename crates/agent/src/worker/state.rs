@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bellwether_contracts::driver::{DataState, Probe, ProcessState, Repair};
-use bellwether_contracts::{Class, Driver, Failure};
+use bellwether_contracts::{Class, Driver, Failure, OpenRepository};
 use bellwether_model::mutation::{Mutation, mutated};
 use bellwether_model::replication::Position;
 use bellwether_model::transaction::Transaction;
@@ -95,6 +95,7 @@ pub struct Worker {
     configured: Option<Assignment>,
     settings: Settings,
     disk: DiskWatch,
+    aside: backup::Aside,
 }
 
 /// How long the disk has taken no write, as far as it was watched: time in which this process stood
@@ -110,7 +111,11 @@ impl Worker {
     ///
     /// # Errors
     /// When the role cannot be read.
-    pub fn new(drivers: DriverFactory, mut place: Box<dyn Place>) -> std::io::Result<Self> {
+    pub fn new(
+        drivers: DriverFactory,
+        repositories: OpenRepository,
+        mut place: Box<dyn Place>,
+    ) -> std::io::Result<Self> {
         let role = place.read_role()?;
         Ok(Self {
             drivers,
@@ -148,6 +153,7 @@ impl Worker {
             configured: None,
             settings: Settings::default(),
             disk: DiskWatch { beats: 0, silence: Duration::ZERO, looked_at: Instant::now() },
+            aside: backup::Aside::new(repositories),
         })
     }
 
@@ -253,6 +259,7 @@ impl Worker {
         if self.drill(&driver, &orders).await {
             return true;
         }
+        self.keep_backups(&driver, &orders.assignment).await;
         let words = match plan(&actual, &orders.assignment.target, &facts) {
             Plan::Done => "",
             Plan::Wait(words) => words,
@@ -287,6 +294,7 @@ impl Worker {
             may_retry: self.failure.as_ref().is_none_or(|(_, due)| Instant::now() >= *due),
             stalled: is_stalled.then_some(self.repairs),
             copy: self.needs_copy(&orders.assignment),
+            restore: orders.assignment.restore.is_some(),
             restart: self.settings.need_restart(&orders.assignment, &self.probe),
             mute: self.mute(orders),
             handed_over: self.probe.handed_over
@@ -579,7 +587,7 @@ impl Worker {
         }
         *self.progress.lock().expect("nothing panics while it is held") = None;
         let progress = self.progress.clone();
-        let step = perform(driver, assignment, act.clone(), progress);
+        let step = perform(driver, assignment, act.clone(), progress, self.aside.open());
         let waker = self.waker.clone();
         let task = tokio::spawn(async move {
             let result = step.await;
@@ -738,6 +746,8 @@ impl Worker {
             keeps_former: probe.keeps_former,
             diverged: probe.diverged.clone(),
             settings: self.settings.report(settings_version, probe),
+            backup: self.backup_report(),
+            check: self.check_report(),
             disk_hangs: self.disk.silence > HANG,
             engine: probe.figures.clone(),
             host,
@@ -770,4 +780,5 @@ fn wanted_upstream(orders: &Orders) -> Option<NodeId> {
         _ => None,
     }
 }
+mod backup;
 mod drill;

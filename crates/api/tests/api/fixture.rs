@@ -90,6 +90,7 @@ fn cluster(name: &str, nodes: &[NodeId]) -> Cluster {
         },
         network: None,
         next_ordinal: count + 1,
+        proof_of: None,
     }
 }
 
@@ -116,6 +117,9 @@ fn node(cluster: &Cluster, ids: &[NodeId], index: usize) -> Node {
         copy: None,
         settings: Default::default(),
         drill: None,
+        backup: None,
+        restore: None,
+        check: None,
     }
 }
 
@@ -153,6 +157,8 @@ fn publish(store: &Store, ids: &[NodeId], index: usize) {
         keeps_former: false,
         diverged: Vec::new(),
         settings: None,
+        backup: None,
+        check: None,
         disk_hangs: false,
         engine: EngineFigures { version: Some("17.5".to_owned()), ..EngineFigures::default() },
         host: HostFigures { cpu_percent: Some(1.5), ..HostFigures::default() },

@@ -46,6 +46,7 @@ impl World {
             store: store.clone(),
             engines: vec![engine()],
             providers: vec![provider.clone()],
+            repositories: bellwether_backups::opener(),
             authority_certificate: "-----BEGIN CERTIFICATE-----".to_owned(),
             version: "0.0.0-test".to_owned(),
         });

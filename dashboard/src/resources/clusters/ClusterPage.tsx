@@ -14,6 +14,7 @@ import { formatCount, startSentence } from '../../ui/format';
 import { PageHead } from '../../ui/PageHead';
 import { Status, StatusDot } from '../../ui/Status';
 import { useTitle } from '../../ui/useTitle';
+import { BackupsTab } from '../backups/BackupsTab';
 import { AddNodeButton } from '../nodes/AddNodeButton';
 import { messages as nodeMessages } from '../nodes/nodes.messages';
 import { NodesSkeleton, NodesTable } from '../nodes/NodesTable';
@@ -30,7 +31,7 @@ import { clusterLooks } from './status';
 
 const route = getRouteApi('/shell/clusters/$name');
 const words = messages.page;
-const tabs: ClusterTab[] = ['overview', 'nodes', 'activity', 'settings'];
+const tabs: ClusterTab[] = ['overview', 'nodes', 'backups', 'activity', 'settings'];
 
 export function ClusterPage() {
   const { name } = route.useParams();
@@ -117,6 +118,9 @@ function ClusterTabs({ cluster }: { cluster: ClusterView }) {
       </Tabs.Panel>
       <Tabs.Panel value="nodes">
         <NodesTab cluster={cluster} />
+      </Tabs.Panel>
+      <Tabs.Panel value="backups">
+        <BackupsTab cluster={cluster} />
       </Tabs.Panel>
       <Tabs.Panel value="activity">
         <OperationList key={operation} cluster={cluster.id} open={operation} />

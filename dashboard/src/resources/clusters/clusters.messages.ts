@@ -27,7 +27,7 @@ export const messages = {
       'bellwether cluster create demo --engine postgresql --provider docker --nodes 3 --wait',
   },
   page: {
-    tabs: { overview: 'Overview', nodes: 'Nodes', activity: 'Activity', settings: 'Settings' },
+    tabs: { overview: 'Overview', nodes: 'Nodes', backups: 'Backups', activity: 'Activity', settings: 'Settings' },
     tabsLabel: 'Parts of the cluster',
     term: (term: number) => `term ${term}`,
     created: 'Created',
