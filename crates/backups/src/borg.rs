@@ -300,25 +300,6 @@ fn is_unread(line: &str) -> bool {
         && ["Permission denied", "Input/output error"].iter().any(|words| line.contains(words))
 }
 
-/// Asks a host for its public key, which is trusted from then on.
-///
-/// # Errors
-/// When it does not answer.
-pub async fn host_key(host: &str, port: u16) -> Result<String, Failure> {
-    let tool = Tool { program: "ssh-keyscan", environment: Vec::new() };
-    let arguments = ["-T", "10", "-p", &port.to_string(), "-t", "ed25519,ecdsa,rsa", host];
-    let arguments = arguments.map(str::to_owned);
-    let ended = tool.run(&arguments, Path::new("/"), Some(ANSWER_MAX), &|_| {}).await?;
-    let known = ["ssh-ed25519", "ecdsa-sha2-nistp256", "ssh-rsa"];
-    let key = known.iter().find_map(|kind| {
-        ended.output.lines().find_map(|line| {
-            let (_, key) = line.split_once(' ')?;
-            key.starts_with(kind).then(|| key.trim().to_owned())
-        })
-    });
-    key.ok_or_else(|| Failure::transient(format!("{host} port {port} shows no key of an SSH host")))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,8 +12,6 @@ use bellwether_contracts::repository::OpenRepository;
 use bellwether_model::repository::Place;
 use bellwether_protocol::repository::Access;
 
-pub use borg::host_key;
-
 /// The way into that repository.
 #[must_use]
 pub fn repository(access: &Access) -> Arc<dyn Repository> {

@@ -109,6 +109,13 @@ impl Restic {
     }
 }
 
+/// It was made before.
+fn is_there(said: &str) -> bool {
+    ["config file already exists", "repository already initialized"]
+        .iter()
+        .any(|words| said.contains(words))
+}
+
 fn is_missing(said: &str) -> bool {
     ["Is there a repository at the following location", "repository does not exist"]
         .iter()
@@ -123,23 +130,23 @@ impl Repository for Restic {
 
     async fn open(&self, make: bool) -> Result<(), Failure> {
         let what = "the repository cannot be opened";
+        if make {
+            // First, and not only where there is none: some versions look for a quarter of an hour
+            // for a bucket that is not there, and all of them make it here.
+            let arguments = ["init", "--repository-version", "2"];
+            let made = self.run(&arguments, Some(ANSWER_MAX), &|_| {}).await?;
+            if !made.success && !is_there(&made.said) {
+                return Err(failed(what, &made.said));
+            }
+        }
         let ended = self.run(&["cat", "config"], Some(ANSWER_MAX), &|_| {}).await?;
-        if ended.success {
-            return Ok(());
+        match ended.success {
+            true => Ok(()),
+            false if is_missing(&ended.said) => {
+                Err(Failure::needs_person("there is no repository at that place"))
+            }
+            false => Err(failed(what, &ended.said)),
         }
-        if !is_missing(&ended.said) {
-            return Err(failed(what, &ended.said));
-        }
-        if !make {
-            return Err(Failure::needs_person("there is no repository at that place"));
-        }
-        let made = self.run(&["init", "--repository-version", "2"], Some(ANSWER_MAX), &|_| {});
-        let made = made.await?;
-        // Somebody else was quicker, most likely.
-        if made.success || made.said.contains("already exists") {
-            return self.ask(&["cat", "config"], what).await.map(|_| ());
-        }
-        Err(failed("the repository cannot be made", &made.said))
     }
 
     async fn put(&self, part: &Part, progress: Progress<'_>) -> Result<Stored, Failure> {

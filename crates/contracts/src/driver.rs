@@ -189,8 +189,8 @@ pub trait Driver: Send + Sync {
         Err(Failure::permanent("this engine cannot be backed up yet"))
     }
 
-    /// Brings a backup's data into a new directory, which becomes the data only when it is complete:
-    /// a replica's that follows nobody, so that its promotion begins a history of its own. The
+    /// Brings a backup's data into a new directory, which becomes the data only when it is
+    /// complete: a replica's that follows nobody, so that its promotion begins a history of its own. The
     /// users' passwords become the assignment's before anybody can enter.
     async fn restore(
         &self,

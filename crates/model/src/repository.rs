@@ -31,8 +31,7 @@ pub enum Place {
         port: u16,
         /// The directory on that host, from its root.
         path: String,
-        /// The host's public key, as `known_hosts` has it: `ssh-ed25519 AAAA…`. Asked from the host
-        /// when it is left out, and never changed afterwards.
+        /// The host's public key, as `ssh-keyscan` prints it after the host: it is trusted alone.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         host_key: String,
     },
@@ -114,8 +113,7 @@ pub struct NewRepository {
     /// 1 to 40 lower-case letters, digits and hyphens; unique on the server.
     pub name: String,
     pub place: Place,
-    /// For `s3`: the secret of the access key. For `borg`: the private SSH key in OpenSSH's form;
-    /// one is made when it is left out.
+    /// For `s3`: the secret of the access key. For `borg`: the private SSH key in OpenSSH's form.
     #[serde(default)]
     pub secret: String,
     /// The encryption key of a repository that is there already: the backups in it are listed from
