@@ -46,9 +46,9 @@ impl S3 {
             .spawn()
             .context("start moto_server")?;
         self.process = Some(process);
-        let url = self.url();
+        let address = (self.host.clone(), self.port);
         until("the S3 server answers", Duration::from_secs(30), || async {
-            reqwest::get(&url).await.map(|_| ()).map_err(Into::into)
+            tokio::net::TcpStream::connect(&address).await.map(|_| ()).map_err(Into::into)
         })
         .await
     }
