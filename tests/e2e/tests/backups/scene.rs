@@ -71,6 +71,9 @@ pub(crate) async fn restore(
     let mut spec = serde_json::to_value(&facts.spec)?;
     spec["name"] = json!(name);
     spec["nodes"] = json!(nodes);
+    if nodes == 1 {
+        spec["replication"] = json!("async");
+    }
     spec["backup"] = Value::Null;
     spec["source"] = json!({ "backup": backup.id });
     let cluster: ClusterView = api.post("/v1/clusters", &spec).await?;
