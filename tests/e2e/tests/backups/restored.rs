@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use bellwether_model::Operation;
 use bellwether_model::repository::RepositoryKey;
+use bellwether_model::{Backup, Operation};
 use bellwether_testkit::s3::S3;
 use bellwether_testkit::{Server, sql};
 use serde_json::json;
@@ -57,8 +57,8 @@ async fn everything_is_lost_and_comes_back_with_the_key_alone() -> anyhow::Resul
     let begun: Operation = api.post(&path, &json!({})).await?;
     let proof = api.finish(begun.id.as_str(), WORK_MAX * 2).await?;
     println!("{}", proof.message);
-    let found = list(&api, "orders").await?;
-    let proof = found[0].proof.as_ref().context("a proof")?;
+    let found: Backup = api.get(&format!("/v1/backups/{}", found.id)).await?;
+    let proof = found.proof.as_ref().context("a proof")?;
     assert!(proof.proven && proof.compared >= 1 && proof.restore_ms.is_some(), "{proof:?}");
     let clusters = api.send("GET", "/v1/clusters", None).await?.1;
     assert_eq!(clusters["items"].as_array().map(Vec::len), Some(1), "{clusters}");
