@@ -22,7 +22,7 @@ dashboard_sources = $(shell [[ ! -d dashboard ]] || find dashboard -path dashboa
   -o -path 'dashboard/*.json' -o -path 'dashboard/*.ts' -o -path 'dashboard/*.html' \) -print)
 
 .PHONY: help run stop setup build dashboard openapi test ci format lint tidy unit sim sim-mutations \
-  e2e browser clean-nodes bench-create bench-failover bench-endpoint \
+  fuzz-api e2e browser clean-nodes bench-create bench-failover bench-endpoint \
   bench-anchors soak
 
 help: ## this list
@@ -55,7 +55,7 @@ openapi: ## write openapi/v1.json and the dashboard's client from the code
 
 test: setup ci ## set up, then everything CI runs
 
-ci: format lint tidy unit sim e2e browser ## all checks and tests, cheapest first
+ci: format lint tidy unit sim fuzz-api e2e browser ## all checks and tests, cheapest first
 
 format: ## is everything formatted?
 	@cargo fmt --all --check
@@ -74,8 +74,8 @@ unit: dashboard ## tests that need nothing but the code, and a kernel
 e2e: build ## one test for each promise, on real engines in containers
 	@scripts/ensure-images
 	@scripts/ensure-s3 >/dev/null
-	@for image in "postgresql 15" "postgresql 18" "timescaledb 17" "hydra 15" "mysql 9.7" \
-	  "valkey 8" "valkey 9" "redis 8"; do \
+	@for image in "postgresql 15" "postgresql 18" "timescaledb 17" "hydra 15" "mariadb 11.8" \
+	  "mysql 9.7" "valkey 8" "valkey 9" "redis 8"; do \
 	  scripts/ensure-images $$image || \
 	  echo "$$image cannot be had here; its tests say that they are not run"; done
 	@cargo $(run_tests) --release --package e2e $(one_by_one)
@@ -86,6 +86,9 @@ sim: ## the real decisions over a simulated world: SEEDS=1000 for more, SEED=7 t
 
 sim-mutations: ## deliberate mistakes, each of which some seed of the simulation has to notice
 	@cargo run --quiet --profile sim --package sim --features mutations -- --mutations
+
+fuzz-api: build ## thousands of odd questions to the API, made from its document (EXAMPLES=100)
+	@scripts/fuzz-api
 
 browser: build ## the dashboard in a real browser against the real server
 	@scripts/ensure-images && scripts/ensure-images valkey 8
@@ -100,7 +103,7 @@ bench-create: build ## how long creating clusters takes
 	@scripts/ensure-images && scripts/ensure-postgresql-client && bench/create
 
 ENGINE ?= postgresql
-bench-failover: build ## how long writes stop when a primary dies (ENGINE=mysql, valkey, redis)
+bench-failover: build ## how long writes stop when a primary dies (ENGINE=mariadb, mysql, …)
 	@scripts/ensure-images $(ENGINE)
 	@scripts/ensure-postgresql-client
 	@scripts/apt-install iproute2 && bench/failover

@@ -4,7 +4,7 @@
 //! nobody can say that it is dead and its lease has to end. Beside it what the engine alone needs:
 //! a bare pair whose replica is promoted by hand at once.
 //!
-//! `ONLY=planned` measures planned changes alone.
+//! `ONLY=planned` measures planned changes alone, `ONLY=floor` the engine's floor.
 
 use std::time::{Duration, Instant};
 
@@ -45,8 +45,9 @@ struct Engine {
 }
 
 impl Engine {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 5] = [
         Self { name: "postgresql", process: "postgres", mode: "strict" },
+        Self { name: "mariadb", process: "mariadbd", mode: "strict" },
         Self { name: "mysql", process: "mysqld", mode: "strict" },
         Self { name: "valkey", process: "valkey-server", mode: "async" },
         Self { name: "redis", process: "redis-server", mode: "async" },
@@ -56,7 +57,7 @@ impl Engine {
         let name = std::env::var("ENGINE").unwrap_or_else(|_| "postgresql".to_owned());
         let known = Self::ALL.into_iter().find(|engine| engine.name == name);
         known.with_context(|| {
-            format!("ENGINE={name}: there are postgresql, mysql, valkey and redis")
+            format!("ENGINE={name}: there are postgresql, mariadb, mysql, valkey and redis")
         })
     }
 }
@@ -79,10 +80,15 @@ pub(crate) async fn run(runs: usize) -> anyhow::Result<()> {
     let mode = std::env::var("REPLICATION").unwrap_or_else(|_| engine.mode.to_owned());
     api.create_of(engine.name, "bench", 3, &mode).await?;
     let mut totals = Totals::default();
-    let is_planned_only = std::env::var("ONLY").is_ok_and(|only| only == "planned");
+    let only = std::env::var("ONLY").unwrap_or_default();
     for run in 1..=runs {
-        planned_move(&api, engine, &mut totals).await?;
-        if is_planned_only {
+        if only != "floor" {
+            planned_move(&api, engine, &mut totals).await?;
+        }
+        if only == "floor" {
+            totals.floor.push(floor::measure(engine.name).await?);
+        }
+        if !only.is_empty() {
             continue;
         }
         for (kind, fault) in Fault::ALL.into_iter().enumerate() {

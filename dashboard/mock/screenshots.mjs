@@ -118,7 +118,7 @@ const sceneShots = {
 
 async function forward(page, steps) {
   await page.goto('/new-cluster');
-  for (const title of ['Where, and', 'How many', 'What is it'].slice(0, steps)) {
+  for (const title of ['Where, and', 'How many', 'Who may', 'What is it'].slice(0, steps)) {
     await page.getByRole('button', { name: 'Next' }).click();
     await page.getByRole('heading', { name: title }).waitFor();
   }

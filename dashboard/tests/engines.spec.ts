@@ -31,6 +31,7 @@ test('the wizard offers what another engine can do, and makes a cluster of it', 
     await expect(page.getByRole('radio', { name: /Asynchronous/ })).toBeChecked();
     await expect(page.getByRole('radio', { name: /Quorum/ })).toHaveCount(0);
     await look('topology');
+    await next(page, /reach/);
     await next(page, /called/);
     await page.getByLabel('Name', { exact: true }).fill(name);
     await next(page, /right/);

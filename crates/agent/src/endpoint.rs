@@ -121,6 +121,8 @@ struct Leader {
 async fn serve(listener: TcpListener, kind: Kind, leader: Leader) {
     loop {
         match listener.accept().await {
+            // Whoever knows several nodes goes on to the next.
+            Ok(_) if leader.routes.borrow().is_drained => {}
             Ok((client, _)) => {
                 tokio::spawn(leader.clone().lead(client, kind));
             }

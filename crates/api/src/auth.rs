@@ -1,20 +1,22 @@
 //! Who asks: a bearer token, or the cookie of a session.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, RawPathParams};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
-use bellwether_model::Timestamp;
+use bellwether_model::access::{Access, Role};
 use bellwether_model::problem::Code;
+use bellwether_model::{Timestamp, allowlist};
 use bellwether_store::tokens::{Token, TokenKind, hash};
 use bellwether_store::users::User;
-use bellwether_store::{AuditEntry, Stored, Txn};
+use bellwether_store::{AuditEntry, Store, Stored, Txn};
 
 use crate::Inner;
+use crate::access::{self, Needs};
 use crate::error::{ApiError, Result};
 
 /// The cookie of a session over plain HTTP, which the server speaks on loopback only.
@@ -40,7 +42,10 @@ pub struct OverTls;
 pub(crate) struct Caller {
     pub(crate) user: User,
     pub(crate) token: Token,
+    /// What may be done: no more than the user, and no more than the token.
+    pub(crate) access: Access,
     source: String,
+    store: Store,
 }
 
 impl FromRequestParts<Arc<Inner>> for Caller {
@@ -63,7 +68,79 @@ impl FromRequestParts<Arc<Inner>> for Caller {
         let user = state.store.find::<User>(token.object.user.as_str());
         let user = user.ok_or_else(unauthenticated)?.object;
         remember_use(state, token.clone(), now).await;
-        Ok(Self { user, token: token.object, source: source(parts) })
+        let access = user.access.within(&token.object.scope);
+        let (token, store) = (token.object, state.store.clone());
+        let caller = Self { user, token, access, source: source(parts), store };
+        caller.authorise(parts, state).await?;
+        Ok(caller)
+    }
+}
+
+impl Caller {
+    /// Whether the table lets the caller ask for this at all.
+    async fn authorise(&self, parts: &mut Parts, state: &Arc<Inner>) -> Result<()> {
+        let nobody = || ApiError::new(Code::Forbidden, "nobody may ask for this");
+        let path = MatchedPath::from_request_parts(parts, state).await.ok();
+        let needs = path.and_then(|path| access::needs(&parts.method, path.as_str()));
+        let path = parts.uri.path().to_owned();
+        let role = match needs.ok_or_else(nobody)? {
+            Needs::Account => return Ok(()),
+            Needs::Named(role) => return self.require_somewhere(role, &path).await,
+            Needs::Server(role) => return self.require_everywhere(role, &path).await,
+            Needs::Project(role) => role,
+        };
+        let parameters = RawPathParams::from_request_parts(parts, state).await;
+        let parameters = parameters.map_err(|error| {
+            ApiError::new(Code::BadRequest, error.body_text())
+                .hint("names in the path are UTF-8, percent-encoded")
+        })?;
+        let subject = access::subject(state, parameters.iter()).ok_or_else(nobody)?;
+        let missing = || ApiError::not_found(subject.kind, &subject.name);
+        match &subject.project {
+            Some(project) if self.sees(project) => self.require(project, role, &path).await,
+            // Whoever may see everything is told by the call itself what is not there.
+            None if self.access.everywhere.is_some() => Ok(()),
+            _ => Err(missing()),
+        }
+    }
+
+    /// Whether things of that project are seen.
+    pub(crate) fn sees(&self, project: &str) -> bool {
+        self.access.role_in(project).is_some()
+    }
+
+    /// Refuses who has a lesser role in that project what is asked of `object`.
+    pub(crate) async fn require(&self, project: &str, role: Role, object: &str) -> Result<()> {
+        let place = format!("in the project `{project}`");
+        self.check_role(self.access.role_in(project), role, &place, object).await
+    }
+
+    async fn require_everywhere(&self, role: Role, object: &str) -> Result<()> {
+        self.check_role(self.access.everywhere, role, "on the whole server", object).await
+    }
+
+    async fn require_somewhere(&self, role: Role, object: &str) -> Result<()> {
+        let greatest = self.access.projects.values().copied().max();
+        let own = self.access.everywhere.max(greatest);
+        self.check_role(own, role, "in a project", object).await
+    }
+
+    /// What is refused is kept, too.
+    async fn check_role(
+        &self,
+        own: Option<Role>,
+        needed: Role,
+        place: &str,
+        object: &str,
+    ) -> Result<()> {
+        if own >= Some(needed) {
+            return Ok(());
+        }
+        let has = own.map_or_else(|| "you have none".to_owned(), |own| format!("yours is {own}"));
+        let words = format!("this takes the role {needed} {place}; {has}");
+        let entry = entry(&self.user.name, &self.source, "access.refuse", object, "forbidden");
+        self.store.append_audit(AuditEntry { detail: words.clone(), ..entry }).await?;
+        Err(ApiError::new(Code::Forbidden, words).hint("ask somebody who may give it to you"))
     }
 }
 
@@ -71,10 +148,11 @@ fn is_over(token: &Token, now: Timestamp) -> bool {
     token.expires_at.is_some_and(|end| end <= now)
 }
 
-/// Whether what this hash stands for may still be used.
-pub(crate) fn is_valid(state: &Inner, secret_hash: &str) -> bool {
-    let token = state.store.find::<Token>(secret_hash);
-    token.is_some_and(|token| !is_over(&token.object, Timestamp::now()))
+/// What may still be done with what this hash stands for; none: nothing any more.
+pub(crate) fn access_of(state: &Inner, secret_hash: &str) -> Option<Access> {
+    let token = state.store.find::<Token>(secret_hash)?.object;
+    let user = state.store.find::<User>(token.user.as_str())?.object;
+    (!is_over(&token, Timestamp::now())).then(|| user.access.within(&token.scope))
 }
 
 /// The tokens and sessions that have expired.
@@ -117,10 +195,15 @@ fn source(parts: &Parts) -> String {
     peer.map_or_else(|| "unknown".to_owned(), |peer| peer.0.ip().to_canonical().to_string())
 }
 
+/// More of a program's name is not kept.
+const PROGRAM_LENGTH_MAX: usize = 200;
+
 /// Where a request came from, and how.
 pub(crate) struct Source {
     pub(crate) address: String,
     pub(crate) over_tls: bool,
+    /// What asks, as it calls itself.
+    pub(crate) program: String,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Source {
@@ -131,7 +214,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Source {
         _: &S,
     ) -> std::result::Result<Self, Self::Rejection> {
         let over_tls = parts.extensions.get::<OverTls>().is_some();
-        Ok(Self { address: source(parts), over_tls })
+        let agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+        let program = agent.unwrap_or_default().chars().take(PROGRAM_LENGTH_MAX).collect();
+        Ok(Self { address: source(parts), over_tls, program })
     }
 }
 
@@ -149,9 +234,23 @@ async fn remember_use(state: &Inner, mut token: Stored<Token>, now: Timestamp) {
 }
 
 impl Caller {
+    /// What an allowlist calls the caller: its address, or the machine that the server runs on.
+    pub(crate) fn listed_as(&self) -> String {
+        let address: Option<IpAddr> = self.source.parse().ok();
+        // Only an address of this machine can be bound to.
+        let is_here =
+            address.is_some_and(|address| std::net::UdpSocket::bind((address, 0)).is_ok());
+        if is_here { allowlist::SERVER.to_owned() } else { self.source.clone() }
+    }
+
     /// What the audit log keeps of what the caller does; saved with what is done.
     pub(crate) fn entry(&self, action: &str, object: &str) -> AuditEntry {
         entry(&self.user.name, &self.source, action, object, "ok")
+    }
+
+    /// The same, with what was changed.
+    pub(crate) fn entry_of(&self, action: &str, object: &str, detail: String) -> AuditEntry {
+        AuditEntry { detail, ..self.entry(action, object) }
     }
 }
 
@@ -169,28 +268,46 @@ pub(crate) fn entry(
         source: source.to_owned(),
         action: action.to_owned(),
         object: object.to_owned(),
+        detail: String::new(),
         result: result.to_owned(),
+        hash: String::new(),
     }
 }
 
-/// Failed sign-ins by user and address: after five, each makes the next wait longer.
+/// How many wrong passwords are free, and how long the next waits at most.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limit {
+    free: u32,
+    wait_max: Duration,
+}
+
+impl Limit {
+    /// Of one user from one address.
+    pub(crate) const PAIR: Self = Self { free: 5, wait_max: Duration::from_secs(300) };
+
+    /// Of one address, whoever it claims to be.
+    pub(crate) const ADDRESS: Self = Self { free: 20, wait_max: Duration::from_secs(300) };
+
+    /// Of one user from anywhere. Others must not keep a user out for long.
+    pub(crate) const USER: Self = Self { free: 50, wait_max: Duration::from_secs(15) };
+}
+
+/// Failed sign-ins by user, by address and by both: after some, each makes the next wait longer.
 #[derive(Default)]
 pub(crate) struct Throttle {
     failures: Mutex<HashMap<String, (u32, Instant)>>,
 }
 
-const FREE_FAILURES: u32 = 5;
-const WAIT_MAX: Duration = Duration::from_secs(300);
 const FORGET_AFTER: Duration = Duration::from_secs(900);
 
 impl Throttle {
     /// Refuses while the caller has to wait.
-    pub(crate) fn check(&self, key: &str) -> Result<()> {
+    pub(crate) fn check(&self, key: &str, limit: Limit) -> Result<()> {
         let failures = self.failures.lock().expect("nothing panics while it is held");
         let Some((count, at)) = failures.get(key) else { return Ok(()) };
-        let wait = match count.checked_sub(FREE_FAILURES) {
+        let wait = match count.checked_sub(limit.free) {
             None => return Ok(()),
-            Some(over) => Duration::from_secs(1 << over.min(8)).min(WAIT_MAX),
+            Some(over) => Duration::from_secs(1 << over.min(8)).min(limit.wait_max),
         };
         match wait.checked_sub(at.elapsed()) {
             None => Ok(()),
@@ -222,14 +339,15 @@ mod tests {
     #[test]
     fn five_wrong_passwords_are_free_and_a_right_one_forgives() {
         let throttle = Throttle::default();
-        for _ in 0..FREE_FAILURES {
-            assert!(throttle.check("a").is_ok());
+        for _ in 0..Limit::PAIR.free {
+            assert!(throttle.check("a", Limit::PAIR).is_ok());
             throttle.failed("a");
         }
-        assert!(throttle.check("a").is_err());
-        assert!(throttle.check("b").is_ok());
+        assert!(throttle.check("a", Limit::PAIR).is_err());
+        assert!(throttle.check("a", Limit::ADDRESS).is_ok());
+        assert!(throttle.check("b", Limit::PAIR).is_ok());
         throttle.succeeded("a");
-        assert!(throttle.check("a").is_ok());
+        assert!(throttle.check("a", Limit::PAIR).is_ok());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State as Extract;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bellwether_model::access::Role;
 use bellwether_model::backup::{BackupFacts, BackupStatus};
 use bellwether_model::event::Page;
 use bellwether_model::problem::{Code, Problem};
@@ -23,7 +24,7 @@ use crate::{Inner, State};
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Which {
-    /// Only those of this cluster: an id, or a name, also of one that was deleted.
+    /// Only those of this cluster: an id, or a name, with those of deleted ones of that name.
     cluster: Option<String>,
     /// At most so many, 1 to 500; 100 when left out.
     #[param(minimum = 1, maximum = 500)]
@@ -44,16 +45,18 @@ fn find(api: &Inner, id: &str) -> Result<Stored<Backup>> {
 ))]
 pub(crate) async fn list(
     Extract(api): State,
-    _: Caller,
+    caller: Caller,
     Query(which): Query<Which>,
 ) -> Result<Json<Page<Backup>>> {
     let mut all = backups::newest(&api.store, None);
+    all.retain(|backup| caller.sees(&backup.object.project));
     if let Some(text) = &which.cluster {
-        // Of two clusters of one name, one after the other, the one that is.
         let id = clusters::find(&api.store, text).map(|found| found.object.id);
-        all.retain(|backup| match &id {
-            Some(id) => backup.object.cluster == *id,
-            None => backup.object.cluster.as_str() == text || backup.object.cluster_name == *text,
+        all.retain(|Stored { object: backup, .. }| {
+            // Also those of earlier clusters of that name: one may have been restored from them.
+            id.as_ref() == Some(&backup.cluster)
+                || backup.cluster.as_str() == text
+                || backup.cluster_name == *text
         });
     }
     let paging = paging::Paging { limit: which.limit, after: which.after };
@@ -63,8 +66,8 @@ pub(crate) async fn list(
 }
 
 /// One backup.
-#[utoipa::path(get, path = "/v1/backups/{id}", tag = "backups", operation_id = "show_backup",
-    params(("id" = String, Path)), responses(
+#[utoipa::path(get, path = "/v1/backups/{backup}", tag = "backups", operation_id = "show_backup",
+    params(("backup" = String, Path)), responses(
     (status = 200, body = Backup), (status = 400, body = Problem),
     (status = 401, body = Problem), (status = 404, body = Problem),
 ))]
@@ -78,8 +81,8 @@ pub(crate) async fn show(
 }
 
 /// Remove a backup from its repository. It is done in the background.
-#[utoipa::path(delete, path = "/v1/backups/{id}", tag = "backups", operation_id = "delete_backup",
-    params(("id" = String, Path)), responses(
+#[utoipa::path(delete, path = "/v1/backups/{backup}", tag = "backups", operation_id = "delete_backup",
+    params(("backup" = String, Path)), responses(
     (status = 202, body = Backup), (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem),
 ))]
@@ -110,8 +113,8 @@ pub(crate) async fn delete(
 }
 
 /// Restore a backup in a scratch node and look through it; the node goes afterwards.
-#[utoipa::path(post, path = "/v1/backups/{id}/verify", tag = "backups",
-    operation_id = "verify_backup", params(("id" = String, Path)), responses(
+#[utoipa::path(post, path = "/v1/backups/{backup}/verify", tag = "backups",
+    operation_id = "verify_backup", params(("backup" = String, Path)), responses(
     (status = 202, body = Operation), (status = 400, body = Problem),
     (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem),
     (status = 409, body = Problem),
@@ -143,13 +146,14 @@ pub(crate) fn complete(backup: &Backup) -> Result<&BackupFacts> {
     })
 }
 
-/// The backup that a new cluster begins with.
-pub(crate) fn source(api: &Inner, id: &BackupId) -> Result<Backup> {
+/// The backup that a new cluster begins with. Whoever restores it sees all of its data.
+pub(crate) async fn source(api: &Inner, caller: &Caller, id: &BackupId) -> Result<BackupFacts> {
     let backup = api.store.find::<Backup>(id.as_str()).map(|found| found.object);
+    let backup = backup.filter(|backup| caller.sees(&backup.project));
     let backup = backup
         .ok_or_else(|| ApiError::field("source.backup", format!("there is no backup `{id}`")))?;
-    complete(&backup)?;
-    Ok(backup)
+    caller.require(&backup.project, Role::Operator, id.as_str()).await?;
+    complete(&backup).cloned()
 }
 
 /// The repository that a backup goes to: the one that is named, the schedule's, or the only one.

@@ -4,6 +4,8 @@ use axum::Json;
 use axum::extract::State as Extract;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bellwether_model::access::Role;
+use bellwether_model::allowlist;
 use bellwether_model::cluster::{ClusterChange, ClusterStatus};
 use bellwether_model::event::Page;
 use bellwether_model::operation::NewOperation;
@@ -13,8 +15,11 @@ use bellwether_model::reconfigure::Reconfigure;
 use bellwether_model::{
     Cluster, ClusterId, ClusterSpec, ClusterView, Operation, OperationKind, Timestamp,
 };
-use bellwether_planner::{View, check_spec, cluster_view, plan_change, plan_creation, reconfigure};
+use bellwether_planner::{
+    View, check_spec, check_timers, cluster_view, plan_change, plan_creation, reconfigure,
+};
 use bellwether_store::clusters::{self, NameClaim};
+use bellwether_store::projects::Project;
 use bellwether_store::{Error as StoreError, Stored, Txn, views};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -25,7 +30,7 @@ use crate::extract::{Body, Nothing, Path, Query};
 use crate::idempotency::{self, Key};
 use crate::operations;
 use crate::paging::{Paging, page};
-use crate::{Inner, State, check_provider};
+use crate::{Inner, State, check_provider, projects};
 
 /// Times a change is tried again when the control loop changed the same cluster meanwhile.
 pub(crate) const TRIES: usize = 20;
@@ -64,11 +69,13 @@ pub(crate) fn find_view(api: &Inner, text: &str) -> Result<View> {
 ))]
 pub(crate) async fn list(
     Extract(api): State,
-    _: Caller,
+    caller: Caller,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<ClusterView>>> {
     // Scratch nodes are nobody's cluster.
-    let all = api.store.list_where(|cluster: &Cluster| cluster.proof_of.is_none());
+    let all = api.store.list_where(|cluster: &Cluster| {
+        cluster.proof_of.is_none() && caller.sees(&cluster.spec.project)
+    });
     let show = |cluster: Stored<Cluster>| {
         views::view(&api.store, &cluster.object.id).map(|view| cluster_view(&view))
     };
@@ -98,7 +105,7 @@ fn with_generation(view: &ClusterView, status: StatusCode) -> Response {
 }
 
 /// The generation is what a change has to name.
-fn tagged(generation: u64, status: StatusCode, body: impl Serialize) -> Response {
+pub(crate) fn tagged(generation: u64, status: StatusCode, body: impl Serialize) -> Response {
     let etag = format!("\"{generation}\"");
     (status, [(header::ETAG, etag)], Json(body)).into_response()
 }
@@ -121,6 +128,7 @@ pub(crate) async fn create(
     headers: HeaderMap,
     Body(mut spec): Body<ClusterSpec>,
 ) -> Result<Response> {
+    caller.require(&spec.project, Role::Admin, &spec.name).await?;
     let request = serde_json::to_string(&spec).expect("plain data");
     let key = if query.plan {
         Key::default()
@@ -131,6 +139,7 @@ pub(crate) async fn create(
         return Ok(made);
     }
     complete(&api, &mut spec)?;
+    check_source(&api, &caller, &spec).await?;
     let problems = problems(&api, &spec)?;
     if !problems.is_empty() {
         return Err(ApiError::fields(problems));
@@ -151,14 +160,20 @@ pub(crate) async fn create(
         network: None,
         next_ordinal: 1,
         proof_of: None,
+        pending_allowlist: None,
         spec,
     };
     let name = &cluster.spec.name;
     let operation = new_operation(&cluster, OperationKind::CreateCluster, &caller);
     let claim = NameClaim { name: name.clone(), cluster: cluster.id.clone() };
     let txn = Txn::new().insert(&cluster).insert(&claim).insert(&operation);
+    // It must not be deleted meanwhile.
+    let project = api.store.find::<Project>(&cluster.spec.project);
+    let txn = project.iter().fold(txn, |txn, project| txn.update(project));
     let txn = key.remember(&api, txn, cluster.id.as_str());
-    let txn = txn.audit(caller.entry("cluster.create", name));
+    let ClusterSpec { engine, version, nodes, project, .. } = &cluster.spec;
+    let detail = format!("{engine} {version}, {nodes} nodes, in {project}");
+    let txn = txn.audit(caller.entry_of("cluster.create", name, detail));
     match api.store.commit(txn).await {
         Ok(_) => {}
         // Another request was quicker: for the same name, or the same one with the same key.
@@ -186,6 +201,10 @@ fn refuse_name(api: &Inner, key: &Key, name: &str) -> Result<Response> {
 
 /// Fills in what was left to the server.
 fn complete(api: &Inner, spec: &mut ClusterSpec) -> Result<()> {
+    if !projects::exists(api, &spec.project) {
+        let words = format!("there is no project `{}`", spec.project);
+        return Err(ApiError::field("project", words));
+    }
     let Some(engine) = api.engine(&spec.engine) else {
         let known: Vec<&str> = api.engines.iter().map(|engine| engine.name.as_str()).collect();
         let known = known.join(", ");
@@ -195,14 +214,19 @@ fn complete(api: &Inner, spec: &mut ClusterSpec) -> Result<()> {
     if spec.version.is_empty() {
         spec.version = engine.versions.first().cloned().unwrap_or_default();
     }
+    // Nobody is let in who was not named.
+    allowlist::canonicalise(spec.allowlist.get_or_insert_default());
     complete_parameters(api, spec);
-    if let Some(source) = &spec.source {
-        let facts = crate::backups::source(api, &source.backup)?.facts;
-        let from = facts.map(|facts| facts.spec).unwrap_or_else(|| spec.clone());
-        if (&from.engine, &from.version) != (&spec.engine, &spec.version) {
-            let words = format!("the backup is of {} {}", from.engine, from.version);
-            return Err(ApiError::field("source.backup", words));
-        }
+    Ok(())
+}
+
+/// Data is restored into what wrote it.
+async fn check_source(api: &Inner, caller: &Caller, spec: &ClusterSpec) -> Result<()> {
+    let Some(source) = &spec.source else { return Ok(()) };
+    let from = crate::backups::source(api, caller, &source.backup).await?.spec;
+    if (&from.engine, &from.version) != (&spec.engine, &spec.version) {
+        let words = format!("the backup is of {} {}", from.engine, from.version);
+        return Err(ApiError::field("source.backup", words));
     }
     Ok(())
 }
@@ -253,7 +277,7 @@ enum Changed {
 }
 
 /// Change what was asked for: the number of nodes, the replication mode, the timers, the settings
-/// of the engine, when drills begin. With
+/// of the engine, when drills begin, who may reach the ports of clients. With
 /// `plan=true` nothing is changed, and the answer is the plans of the operations that would follow.
 #[utoipa::path(patch, path = "/v1/clusters/{cluster}", tag = "clusters",
     operation_id = "change_cluster", params(
@@ -290,7 +314,16 @@ pub(crate) async fn change(
         spec.backup = change.backup.clone().unwrap_or_else(|| before.backup.clone());
         check_repository(&api, spec)?;
         spec.drill = change.drill.clone().unwrap_or_else(|| before.drill.clone());
+        if let Some(mut entries) = change.allowlist.clone() {
+            allowlist::canonicalise(&mut entries);
+            spec.allowlist = Some(entries);
+        }
         check_change(&api, &before, spec).await?;
+        if spec.timers != before.timers
+            && let Some(message) = check_timers(&view, spec.timers)
+        {
+            return Err(ApiError::fields(vec![FieldProblem { field: "timers".into(), message }]));
+        }
         let settings = settings_change(&api, &view, spec, query.plan)?;
         if query.plan {
             let mut plans = plan_change(&view, spec.nodes);
@@ -300,8 +333,14 @@ pub(crate) async fn change(
         let id = cluster.object.id.clone();
         if *spec != before {
             cluster.object.generation += 1;
-            let mut txn =
-                Txn::new().update(&cluster).audit(caller.entry("cluster.change", &before.name));
+            if change.allowlist.is_some() {
+                cluster.object.pending_allowlist = None;
+            }
+            let mut txn = Txn::new().update(&cluster).audit(caller.entry_of(
+                "cluster.change",
+                &before.name,
+                differences(&before, &cluster.object.spec),
+            ));
             if let Some((_, state)) = &settings {
                 let kind = OperationKind::Reconfigure;
                 let mut operation = new_operation(&cluster.object, kind, &caller);
@@ -321,6 +360,20 @@ pub(crate) async fn change(
     Err(operations::changes_too_quickly())
 }
 
+/// The fields that differ, with what they are now.
+fn differences(before: &ClusterSpec, after: &ClusterSpec) -> String {
+    let fields = |spec| serde_json::to_value(spec).expect("plain data");
+    let (before, after) = (fields(before), fields(after));
+    let names = before.as_object().into_iter().chain(after.as_object()).flat_map(|all| all.keys());
+    let names: std::collections::BTreeSet<&String> = names.collect();
+    let changed = names.into_iter().filter(|name| before.get(name) != after.get(name));
+    let words = changed.map(|name| match after.get(name) {
+        Some(value) => format!("{name} {value}"),
+        None => format!("no {name}"),
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
 /// Whether the changed fields can be carried out. What was fit before is not held against it,
 /// although limits may have changed since.
 async fn check_change(api: &Inner, before: &ClusterSpec, after: &ClusterSpec) -> Result<()> {
@@ -332,6 +385,7 @@ async fn check_change(api: &Inner, before: &ClusterSpec, after: &ClusterSpec) ->
         ["nodes", "replication", "drill.schedule", "backup.schedule", "backup.keep"]
             .contains(&problem.field.as_str())
             || (after.parameters != before.parameters && problem.field.starts_with("parameters."))
+            || (after.allowlist != before.allowlist && problem.field.starts_with("allowlist"))
     });
     if !problems.is_empty() {
         return Err(ApiError::fields(problems));
@@ -370,7 +424,7 @@ fn settings_change(
     Ok(Some((plan, state)))
 }
 
-fn check_generation(cluster: &Cluster, expected: u64) -> Result<()> {
+pub(crate) fn check_generation(cluster: &Cluster, expected: u64) -> Result<()> {
     if cluster.generation == expected {
         return Ok(());
     }
@@ -379,7 +433,7 @@ fn check_generation(cluster: &Cluster, expected: u64) -> Result<()> {
         .hint("look at it again and repeat the change"))
 }
 
-fn expected_generation(headers: &HeaderMap) -> Result<u64> {
+pub(crate) fn expected_generation(headers: &HeaderMap) -> Result<u64> {
     let value = headers.get(header::IF_MATCH).and_then(|value| value.to_str().ok());
     let number = value.and_then(|value| {
         let digits = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));

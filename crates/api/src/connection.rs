@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State as Extract;
+use bellwether_model::access::Role;
 use bellwether_model::connection::Connection;
 use bellwether_model::problem::Problem;
 use bellwether_planner::connect;
@@ -28,7 +29,9 @@ pub(crate) struct Reveal {
     operation_id = "show_connection",
     params(("cluster" = String, Path, description = "id or name"), Reveal), responses(
     (status = 200, body = Connection), (status = 400, body = Problem),
-    (status = 401, body = Problem), (status = 404, body = Problem),
+    (status = 401, body = Problem),
+    (status = 403, body = Problem, description = "`forbidden`: to see the password"),
+    (status = 404, body = Problem),
 ))]
 pub(crate) async fn show(
     Extract(api): State,
@@ -41,6 +44,8 @@ pub(crate) async fn show(
         .engine(&view.cluster.spec.engine)
         .ok_or_else(|| ApiError::not_found("engine", &view.cluster.spec.engine))?;
     let password = if query.reveal {
+        let spec = &view.cluster.spec;
+        caller.require(&spec.project, Role::Operator, &spec.name).await?;
         let entry = caller.entry("connection.reveal", &view.cluster.spec.name);
         api.store.append_audit(entry).await?;
         Secret::open(&api.store, &view.cluster.id, USER_PASSWORD)

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use axum::extract::State as Extract;
 use axum::response::IntoResponse;
 use axum::response::sse::{Event as Message, KeepAlive, Sse};
+use bellwether_model::access::Access;
 use bellwether_model::event::Event;
 use bellwether_model::problem::Problem;
 use bellwether_model::{Cluster, ClusterId, Node, NodeId, Operation, OperationId};
@@ -20,7 +21,8 @@ use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::auth::{Caller, is_valid};
+use crate::access;
+use crate::auth::{Caller, access_of};
 use crate::extract::{Nothing, Query};
 use crate::{Inner, State};
 
@@ -44,7 +46,8 @@ pub(crate) async fn watch(
     _: Query<Nothing>,
 ) -> impl IntoResponse {
     let (sender, receiver) = mpsc::channel(64);
-    tokio::spawn(Watcher::new(api, caller.token.secret_hash, sender).run());
+    let watcher = Watcher::new(api, caller.token.secret_hash, caller.access, sender);
+    tokio::spawn(watcher.run());
     let stream = Sse::new(ReceiverStream::new(receiver))
         .keep_alive(KeepAlive::new().interval(Duration::from_secs(10)));
     // Proxies that collect answers would make news old.
@@ -55,6 +58,8 @@ struct Watcher {
     api: Arc<Inner>,
     /// The hash of the token that watches: with it ends the watching.
     token: String,
+    /// What its user sees now.
+    access: Access,
     sender: mpsc::Sender<Result<Message, Infallible>>,
     /// Nodes with news, and clusters whose words may have changed.
     nodes: HashSet<NodeId>,
@@ -70,11 +75,13 @@ impl Watcher {
     fn new(
         api: Arc<Inner>,
         token: String,
+        access: Access,
         sender: mpsc::Sender<Result<Message, Infallible>>,
     ) -> Self {
         Self {
             api,
             token,
+            access,
             sender,
             nodes: HashSet::new(),
             clusters: HashSet::new(),
@@ -123,7 +130,14 @@ impl Watcher {
         let nodes = self.api.store.list::<Node>();
         self.homes = nodes.into_iter().map(|n| (n.object.id, n.object.cluster)).collect();
         self.nodes.extend(self.homes.keys().cloned());
-        is_valid(&self.api, &self.token)
+        let access = access_of(&self.api, &self.token);
+        let goes_on = access.is_some();
+        self.access = access.unwrap_or_default();
+        goes_on
+    }
+
+    fn sees(&self, project: &str) -> bool {
+        self.access.role_in(project).is_some()
     }
 
     async fn on_change(&mut self, change: &Change) -> bool {
@@ -131,6 +145,9 @@ impl Watcher {
         match (change.kind.as_str(), change.deleted) {
             (Operation::KIND, false) => {
                 let Some(operation) = self.api.store.find::<Operation>(key) else { return true };
+                if !self.sees(&access::project_of(&self.api, &operation.object)) {
+                    return true;
+                }
                 self.clusters.insert(operation.object.cluster.clone());
                 let operation = Box::new(operation.object);
                 self.tell(key, Event::Operation { operation }).await
@@ -189,6 +206,9 @@ impl Watcher {
             // Scratch nodes are nobody's cluster.
             let view = view.filter(|view| view.cluster.proof_of.is_none());
             let Some(view) = view else { continue };
+            if !self.sees(&view.cluster.spec.project) {
+                continue;
+            }
             for id in nodes {
                 let Some(node) = node_view(&view, &id) else { continue };
                 let node = Box::new(node);
@@ -217,7 +237,10 @@ impl Watcher {
     }
 
     async fn tell_gone(&mut self, key: &str, event: Event) -> bool {
-        self.told.remove(key);
+        // Who was never told of it is not told that it is gone.
+        if self.told.remove(key).is_none() && self.access.everywhere.is_none() {
+            return true;
+        }
         self.send(&event).await
     }
 

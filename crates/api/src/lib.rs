@@ -1,6 +1,8 @@
 //! The REST API: authenticate, authorise, validate, write intent, audit, answer. It decides
 //! nothing: what is allowed, what a plan is and how things are shown comes from the planner.
 
+mod access;
+mod allowlist;
 mod audit;
 mod auth;
 mod backups;
@@ -18,12 +20,15 @@ mod operations;
 mod paging;
 mod parameters;
 mod passwords;
+mod projects;
 mod providers;
 mod reports;
 mod repositories;
 mod request;
+mod second_factor;
 mod sessions;
 mod tokens;
+mod users;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +44,7 @@ use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub use access::decisions;
 pub use auth::OverTls;
 pub use error::ApiError;
 pub use passwords::{ensure_first_administrator, is_first_password_in_use};
@@ -101,18 +107,30 @@ pub(crate) async fn check_provider(provider: &dyn Provider) -> Result<(), String
 fn routes() -> OpenApiRouter<Arc<Inner>> {
     OpenApiRouter::with_openapi(document::Document::openapi())
         .routes(routes!(health))
-        .routes(routes!(sessions::create))
+        .routes(routes!(sessions::create, sessions::list))
         .routes(routes!(sessions::delete))
+        .routes(routes!(sessions::end))
         .routes(routes!(sessions::me))
         .routes(routes!(sessions::change_password))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::delete))
+        .routes(routes!(users::list, users::create))
+        .routes(routes!(users::show, users::change, users::delete))
+        .routes(routes!(users::reset_password))
+        .routes(routes!(second_factor::begin, second_factor::confirm))
+        .routes(routes!(second_factor::end))
+        .routes(routes!(second_factor::remove))
+        .routes(routes!(projects::list, projects::create))
+        .routes(routes!(projects::delete))
+        .routes(routes!(projects::set_member, projects::remove_member))
         .routes(routes!(engines::list))
         .routes(routes!(engines::show))
         .routes(routes!(providers::list))
         .routes(routes!(clusters::list, clusters::create))
         .routes(routes!(clusters::show, clusters::change, clusters::delete))
         .routes(routes!(connection::show))
+        .routes(routes!(allowlist::show, allowlist::change))
+        .routes(routes!(allowlist::decide))
         .routes(routes!(parameters::of_cluster))
         .routes(routes!(parameters::of_engine))
         .routes(routes!(nodes::list))
@@ -131,6 +149,8 @@ fn routes() -> OpenApiRouter<Arc<Inner>> {
         .routes(routes!(backups::verify))
         .routes(routes!(events::watch))
         .routes(routes!(audit::list))
+        .routes(routes!(audit::verify))
+        .routes(routes!(audit::export))
 }
 
 /// The document of the API, generated from its code.

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State as Extract;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bellwether_model::access::Role;
 use bellwether_model::drill::Drill;
 use bellwether_model::event::Page;
 use bellwether_model::operation::NewOperation;
@@ -21,7 +22,7 @@ use crate::error::{ApiError, Result};
 use crate::extract::{Body, Nothing, Path, Query};
 use crate::idempotency::{self, Key};
 use crate::paging::{Paging, page};
-use crate::{Inner, State, backups};
+use crate::{Inner, State, access, backups};
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -43,11 +44,12 @@ pub(crate) struct Selection {
 ))]
 pub(crate) async fn list(
     Extract(api): State,
-    _: Caller,
+    caller: Caller,
     Query(selection): Query<Selection>,
 ) -> Result<Json<Page<Operation>>> {
     // A cluster that is gone still has its operations, by its id or its name of then.
     let mut all = operations::newest(&api.store, None);
+    all.retain(|operation| caller.sees(&access::project_of(&api, &operation.object)));
     if let Some(text) = &selection.cluster {
         let id = clusters::find(&api.store, text).map(|cluster| cluster.object.id);
         all.retain(|operation| match &id {
@@ -100,6 +102,10 @@ pub(crate) async fn create(
     Body(request): Body<NewOperation>,
 ) -> Result<Response> {
     let view = find_view(&api, &cluster)?;
+    if request.kind == OperationKind::DeleteCluster {
+        let spec = &view.cluster.spec;
+        caller.require(&spec.project, Role::Admin, &spec.name).await?;
+    }
     if query.plan {
         return planned(&api, &view, &request);
     }
@@ -167,6 +173,12 @@ pub(crate) async fn accept(
         } else {
             None
         };
+        if request.kind == OperationKind::Failover {
+            operation.state = serde_json::json!({ "allows_loss": true });
+        }
+        if request.allow_waiting && request.kind != OperationKind::Resync {
+            operation.state = serde_json::json!({ "allow_waiting": true });
+        }
         if request.end_transactions {
             operation.state = serde_json::json!({ "end_transactions": true });
         }
@@ -236,13 +248,14 @@ fn check(api: &Inner, view: &View, request: &NewOperation) -> Result<()> {
 
 /// Whether the request names nodes where they are needed, such that are there.
 fn check_node(view: &View, request: &NewOperation) -> Result<()> {
+    let may_wait = matches!(request.kind, OperationKind::Drain | OperationKind::Reboot);
     if request.kind == OperationKind::Resync {
         resync::resolve(view, request).map_err(|words| ApiError::field("nodes", words))?;
     } else {
         let given = [
             ("nodes", !request.nodes.is_empty()),
             ("copy", request.copy),
-            ("allow_waiting", request.allow_waiting),
+            ("allow_waiting", request.allow_waiting && !may_wait),
         ];
         if let Some((field, _)) = given.iter().find(|(_, is_given)| *is_given) {
             let words = format!("{} knows no `{field}`; leave it out", request.kind);
@@ -253,10 +266,12 @@ fn check_node(view: &View, request: &NewOperation) -> Result<()> {
         let words = format!("{} knows no `end_transactions`; leave it out", request.kind);
         return Err(ApiError::field("end_transactions", words));
     }
-    let given = [("drill", request.drill.is_some()), ("allow_loss", request.allow_loss)];
-    if request.kind != OperationKind::Drill
-        && let Some((field, _)) = given.iter().find(|(_, is_given)| *is_given)
-    {
+    let may_lose = matches!(request.kind, OperationKind::Drill | OperationKind::Failover);
+    let given = [
+        ("drill", request.drill.is_some() && request.kind != OperationKind::Drill),
+        ("allow_loss", request.allow_loss && !may_lose),
+    ];
+    if let Some((field, _)) = given.iter().find(|(_, is_given)| *is_given) {
         let words = format!("{} knows no `{field}`; leave it out", request.kind);
         return Err(ApiError::field(field, words));
     }
@@ -268,7 +283,18 @@ fn check_node(view: &View, request: &NewOperation) -> Result<()> {
         let words = format!("{} knows no `{field}`; leave it out", request.kind);
         return Err(ApiError::field(field, words));
     }
-    let needs_node = matches!(request.kind, OperationKind::Switchover | OperationKind::RemoveNode);
+    if request.kind == OperationKind::Failover && !request.allow_loss {
+        let words = "a failover by a person is one that may lose writes: say so with `true`";
+        return Err(ApiError::field("allow_loss", words));
+    }
+    let needs_node = matches!(
+        request.kind,
+        OperationKind::Switchover
+            | OperationKind::RemoveNode
+            | OperationKind::Drain
+            | OperationKind::Undrain
+            | OperationKind::Reboot
+    );
     match request.node.as_deref() {
         None | Some("") if needs_node => {
             Err(ApiError::field("node", format!("{} needs a node; name it", request.kind)))

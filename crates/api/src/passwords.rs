@@ -3,12 +3,14 @@
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use bellwether_model::access::Access;
 use bellwether_model::{Timestamp, UserId};
-use bellwether_store::users::{self, User};
+use bellwether_store::users::{self, NameClaim, User};
 use bellwether_store::{Store, Txn};
 use rand::Rng as _;
 
 use crate::Inner;
+use crate::auth::Limit;
 use crate::error::Result;
 
 /// The shortest password a person may choose.
@@ -37,20 +39,22 @@ pub(crate) async fn hash(state: &Inner, password: String) -> String {
     hash_in_background(password).await
 }
 
-/// Whether it is the password; wrong ones are counted under `key`, and too many refused. Takes as
-/// long for a user that does not exist.
+/// Whether it is the password; wrong ones are counted under each of `keys`, and too many refused.
+/// Takes as long for a user that does not exist.
 ///
 /// # Errors
 /// When the caller has to wait after too many wrong ones.
 pub(crate) async fn verify(
     state: &Inner,
-    key: &str,
+    keys: &[(String, Limit)],
     password: String,
     known: Option<String>,
 ) -> Result<bool> {
     let _turn = state.hashing.acquire().await;
     // Looked at in one's turn: a crowd that asks at once is counted like one that asks in a row.
-    state.throttle.check(key)?;
+    for (key, limit) in keys {
+        state.throttle.check(key, *limit)?;
+    }
     let check = move || {
         let Some(known) = known else {
             hash_now(&password);
@@ -60,10 +64,12 @@ pub(crate) async fn verify(
             .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
     };
     let is_right = tokio::task::spawn_blocking(check).await.unwrap_or(false);
-    if is_right {
-        state.throttle.succeeded(key);
-    } else {
-        state.throttle.failed(key);
+    for (key, _) in keys {
+        if is_right {
+            state.throttle.succeeded(key);
+        } else {
+            state.throttle.failed(key);
+        }
     }
     Ok(is_right)
 }
@@ -94,8 +100,11 @@ pub async fn ensure_first_administrator(
         password_hash: hash_in_background(password.clone()).await,
         must_change_password: true,
         created_at: Timestamp::now(),
+        access: Access::owner(),
+        second_factor: None,
     };
-    store.commit(Txn::new().insert(&user)).await?;
+    let claim = NameClaim { name: user.name.clone(), user: user.id.clone() };
+    store.commit(Txn::new().insert(&user).insert(&claim)).await?;
     Ok(Some(password))
 }
 

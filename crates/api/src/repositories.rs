@@ -218,6 +218,7 @@ fn found(api: &Inner, repository: &Repository, archives: Vec<Archive>) -> Vec<Ba
             id: facts.id.clone(),
             cluster: facts.cluster.clone(),
             cluster_name: facts.cluster_name.clone(),
+            project: facts.spec.project.clone(),
             repository: repository.id.clone(),
             repository_name: repository.name.clone(),
             status: BackupStatus::Complete,

@@ -4,29 +4,33 @@ use axum::Json;
 use axum::extract::State as Extract;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bellwether_model::access::Scope;
 use bellwether_model::problem::{Code, Problem};
-use bellwether_model::user::{NewPassword, NewSession, Session, UserView};
+use bellwether_model::user::{NewPassword, NewSession, Session, SessionView, UserView};
 use bellwether_model::{Timestamp, TokenId};
 use bellwether_store::tokens::{self, Token, TokenKind};
 use bellwether_store::users::{self, User};
-use bellwether_store::{Stored, Txn};
+use bellwether_store::{Error as StoreError, Stored, Txn};
 
-use crate::auth::{Caller, SESSION_MS, Source, cookie, entry, expired};
+use crate::auth::{Caller, Limit, SESSION_MS, Source, cookie, entry, expired};
 use crate::error::{ApiError, Result};
-use crate::extract::{Body, Nothing, Query};
-use crate::{State, passwords};
+use crate::extract::{Body, Nothing, Path, Query};
+use crate::{Inner, State, passwords, second_factor};
 
 /// Nobody has a longer name.
 const NAME_LENGTH_MAX: usize = 100;
 
 /// Longer ones would only cost time.
-const PASSWORD_LENGTH_MAX: usize = 1_000;
+pub(crate) const PASSWORD_LENGTH_MAX: usize = 1_000;
 
 fn view(user: &User) -> UserView {
     UserView {
         id: user.id.clone(),
         name: user.name.clone(),
         must_change_password: user.must_change_password,
+        second_factor: user.has_second_factor(),
+        access: user.access.clone(),
+        address: String::new(),
     }
 }
 
@@ -34,7 +38,7 @@ fn view(user: &User) -> UserView {
 #[utoipa::path(post, path = "/v1/sessions", tag = "sessions",
     operation_id = "sign_in", request_body = NewSession, responses(
     (status = 201, body = Session), (status = 400, body = Problem),
-    (status = 401, body = Problem, description = "`wrong-password`"),
+    (status = 401, body = Problem, description = "`wrong-password`, `second-factor-needed`"),
     (status = 413, body = Problem), (status = 422, body = Problem), (status = 429, body = Problem),
 ), security(()))]
 pub(crate) async fn create(
@@ -47,16 +51,25 @@ pub(crate) async fn create(
     // It is written to the audit log whether there is such a user or not.
     check_plain("user", &request.user)?;
     check_length("password", &request.password, PASSWORD_LENGTH_MAX)?;
-    let key = format!("{}/{}", source.address, request.user);
+    let (address, name) = (&source.address, &request.user);
+    let keys = [
+        (format!("{address}/{name}"), Limit::PAIR),
+        (format!("address {address}"), Limit::ADDRESS),
+        (format!("user {name}"), Limit::USER),
+    ];
     let user = users::find_by_name(&api.store, &request.user);
     let known = user.as_ref().map(|user| user.object.password_hash.clone());
-    let is_right = passwords::verify(&api, &key, request.password, known).await?;
-    let Some(user) = user.filter(|_| is_right) else {
+    let is_right = passwords::verify(&api, &keys, request.password, known).await?;
+    let Some(mut user) = user.filter(|_| is_right) else {
         let (name, address) = (&request.user, &source.address);
         let entry = entry(name, address, "session.create", name, "wrong-password");
         api.store.append_audit(entry).await?;
         return Err(ApiError::new(Code::WrongPassword, "the user or the password is wrong"));
     };
+    let has_second_factor = user.object.has_second_factor();
+    if has_second_factor {
+        take_code(&api, &source, &mut user.object, request.code.as_deref()).await?;
+    }
     let secret = passwords::random(52);
     let expires_at = Timestamp::from_millis(Timestamp::now().as_millis() + SESSION_MS);
     let token = Token {
@@ -68,14 +81,26 @@ pub(crate) async fn create(
         created_at: Timestamp::now(),
         expires_at: Some(expires_at),
         last_used_at: None,
+        scope: Scope::default(),
+        source: source.address.clone(),
+        program: source.program.clone(),
     };
     let name = &user.object.name;
     let txn =
         Txn::new().insert(&token).audit(entry(name, &source.address, "session.create", name, "ok"));
+    // Of two who give the same code at one moment one is refused.
+    let txn = if has_second_factor { txn.update(&user) } else { txn };
     let txn = expired(&api)
         .iter()
         .fold(txn, |txn, old| txn.delete::<Token>(&old.object.secret_hash, None));
-    api.store.commit(txn).await?;
+    match api.store.commit(txn).await {
+        Ok(_) => {}
+        Err(StoreError::Conflict { .. }) => {
+            let words = "the code was used at the same moment; wait for the next one";
+            return Err(ApiError::new(Code::WrongPassword, words));
+        }
+        Err(error) => return Err(error.into()),
+    }
     let cookie = cookie(Some(&secret), source.over_tls);
     let session = Session { token: secret, user: view(&user.object), expires_at };
     let mut response = (StatusCode::CREATED, Json(session)).into_response();
@@ -83,7 +108,24 @@ pub(crate) async fn create(
     Ok(response)
 }
 
-fn check_length(field: &str, text: &str, most: usize) -> Result<()> {
+/// Whether the code that belongs to the password is there and right; what is not is kept.
+async fn take_code(
+    api: &Inner,
+    source: &Source,
+    user: &mut User,
+    code: Option<&str>,
+) -> Result<()> {
+    let code = code.filter(|code| !code.trim().is_empty()).ok_or_else(|| {
+        ApiError::new(Code::SecondFactorNeeded, "a code of your application is needed too")
+            .hint("send it as `code`")
+    })?;
+    let Err(refusal) = second_factor::use_code(api, user, code) else { return Ok(()) };
+    let entry = entry(&user.name, &source.address, "session.create", &user.name, "wrong-code");
+    api.store.append_audit(entry).await?;
+    Err(refusal)
+}
+
+pub(crate) fn check_length(field: &str, text: &str, most: usize) -> Result<()> {
     if text.len() > most {
         return Err(ApiError::field(field, format!("use at most {most} characters")));
     }
@@ -125,12 +167,69 @@ pub(crate) async fn delete(
     Ok(response)
 }
 
+/// One's own sessions, the newest first.
+#[utoipa::path(get, path = "/v1/sessions", tag = "sessions", operation_id = "list_sessions",
+    responses(
+    (status = 200, body = Vec<SessionView>), (status = 400, body = Problem),
+    (status = 401, body = Problem),
+))]
+pub(crate) async fn list(
+    Extract(api): State,
+    caller: Caller,
+    _: Query<Nothing>,
+) -> Json<Vec<SessionView>> {
+    let own = own(&api, &caller).into_iter().map(|token| SessionView {
+        current: token.id == caller.token.id,
+        id: token.id,
+        source: token.source,
+        program: token.program,
+        created_at: token.created_at,
+        last_used_at: token.last_used_at,
+        expires_at: token.expires_at,
+    });
+    Json(own.collect())
+}
+
+fn own(api: &Inner, caller: &Caller) -> Vec<Token> {
+    let sessions = api.store.list_where(|token: &Token| {
+        token.kind == TokenKind::Session && token.user == caller.user.id
+    });
+    let over = expired(api);
+    let is_over = |id: &TokenId| over.iter().any(|token| token.object.id == *id);
+    let mut own: Vec<Token> = sessions.into_iter().map(|token| token.object).collect();
+    own.retain(|token| !is_over(&token.id));
+    own.sort_by(|a, b| b.id.cmp(&a.id));
+    own
+}
+
+/// End one of one's own sessions.
+#[utoipa::path(delete, path = "/v1/sessions/{id}", tag = "sessions",
+    operation_id = "end_session", params(("id" = String, Path)), responses(
+    (status = 204), (status = 400, body = Problem), (status = 401, body = Problem),
+    (status = 403, body = Problem), (status = 404, body = Problem),
+))]
+pub(crate) async fn end(
+    Extract(api): State,
+    caller: Caller,
+    _: Query<Nothing>,
+    Path(id): Path<String>,
+) -> Result<StatusCode> {
+    let session = own(&api, &caller).into_iter().find(|token| token.id.as_str() == id);
+    let session = session.ok_or_else(|| ApiError::not_found("session", &id))?;
+    let txn = Txn::new()
+        .delete::<Token>(&session.secret_hash, None)
+        .audit(caller.entry("session.end", &format!("from {}", session.source)));
+    api.store.commit(txn).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 /// Who asks.
 #[utoipa::path(get, path = "/v1/me", tag = "sessions", operation_id = "show_me", responses(
     (status = 200, body = UserView), (status = 400, body = Problem), (status = 401, body = Problem),
 ))]
 pub(crate) async fn me(caller: Caller, _: Query<Nothing>) -> Json<UserView> {
-    Json(view(&caller.user))
+    let (access, address) = (caller.access.clone(), caller.listed_as());
+    Json(UserView { access, address, ..view(&caller.user) })
 }
 
 /// Change one's own password; other sessions end.
@@ -155,11 +254,11 @@ pub(crate) async fn change_password(
     if request.new == request.current {
         return Err(ApiError::field("new", "choose one that differs from the current one"));
     }
-    let key = format!("password of {}", caller.user.id);
+    let keys = [(format!("password of {}", caller.user.id), Limit::PAIR)];
     // Read before the current one is checked: of two changes at one moment one is refused.
     let mut user: Stored<User> = api.store.get(caller.user.id.as_str())?;
     let known = Some(user.object.password_hash.clone());
-    if !passwords::verify(&api, &key, request.current, known).await? {
+    if !passwords::verify(&api, &keys, request.current, known).await? {
         return Err(ApiError::new(Code::WrongPassword, "the current password is wrong"));
     }
     let hashed = passwords::hash(&api, request.new).await;

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State as Extract;
 use axum::http::StatusCode;
+use bellwether_model::access::Scope;
 use bellwether_model::problem::Problem;
 use bellwether_model::user::{CreatedToken, NewToken, TokenView};
 use bellwether_model::{Timestamp, TokenId};
@@ -13,7 +14,7 @@ use crate::auth::Caller;
 use crate::error::{ApiError, Result};
 use crate::extract::{Body, Nothing, Path, Query};
 use crate::sessions::check_plain;
-use crate::{State, passwords};
+use crate::{State, passwords, projects};
 
 /// Ten years.
 const DAYS_MAX: u32 = 3_650;
@@ -25,6 +26,7 @@ fn view(token: &Token) -> TokenView {
         created_at: token.created_at,
         expires_at: token.expires_at,
         last_used_at: token.last_used_at,
+        scope: token.scope.clone(),
     }
 }
 
@@ -89,10 +91,31 @@ pub(crate) async fn create(
             .days
             .map(|days| Timestamp::from_millis(now.as_millis() + i64::from(days) * day_ms)),
         last_used_at: None,
+        scope: narrowed(&api, &caller, request.scope)?,
+        source: String::new(),
+        program: String::new(),
     };
-    let txn = Txn::new().insert(&token).audit(caller.entry("token.create", &token.name));
+    let role = token.scope.role.map_or_else(|| "any role".to_owned(), |role| role.to_string());
+    let project = token.scope.project.as_deref().unwrap_or("every project");
+    let entry = caller.entry_of("token.create", &token.name, format!("{role} in {project}"));
+    let txn = Txn::new().insert(&token).audit(entry);
     api.store.commit(txn).await?;
     Ok((StatusCode::CREATED, Json(CreatedToken { token: view(&token), secret })))
+}
+
+/// A token that is made with a token may no more than that.
+fn narrowed(api: &crate::Inner, caller: &Caller, asked: Scope) -> Result<Scope> {
+    let own = &caller.token.scope;
+    if let Some(project) = &asked.project
+        && (!projects::exists(api, project) || !caller.sees(project))
+    {
+        return Err(ApiError::field("scope.project", format!("there is no project `{project}`")));
+    }
+    let role = match (asked.role, own.role) {
+        (Some(asked), Some(own)) => Some(asked.min(own)),
+        (asked, own) => asked.or(own),
+    };
+    Ok(Scope { role, project: asked.project.or_else(|| own.project.clone()) })
 }
 
 /// Forget a bearer token: it is refused from now on.

@@ -111,7 +111,7 @@ impl Restic {
 
 /// It was made before.
 fn is_there(said: &str) -> bool {
-    ["config file already exists", "repository already initialized"]
+    ["config file already exists", "config already initialized"]
         .iter()
         .any(|words| said.contains(words))
 }
@@ -306,6 +306,15 @@ pub(crate) fn remove(path: &Path) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_repository_that_was_made_before_is_known_by_what_is_said() {
+        let of =
+            |why: &str| format!("Fatal: create key in repository at s3:http://a/b failed: {why}");
+        assert!(is_there(&of("repository master key and config already initialized")));
+        assert!(is_there(&of("config file already exists")));
+        assert!(!is_there(&of("client.BucketExists: Access Denied.")));
+    }
 
     #[test]
     fn a_snapshot_of_ours_is_read() {

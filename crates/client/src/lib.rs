@@ -5,6 +5,9 @@ mod stream;
 
 use std::time::Duration;
 
+use bellwether_model::access::{NewMember, NewProject, ProjectView, Role};
+use bellwether_model::allowlist::{AllowlistDecision, AllowlistPlan, AllowlistView, NewAllowlist};
+use bellwether_model::audit::{AuditEntry, AuditVerification};
 use bellwether_model::cluster::ClusterChange;
 use bellwether_model::connection::Connection;
 use bellwether_model::drill::DrillView;
@@ -17,7 +20,9 @@ use bellwether_model::report::Report;
 use bellwether_model::repository::{NewRepository, RepositoryKey, RepositoryView};
 use bellwether_model::settings::ParameterView;
 use bellwether_model::user::{
-    CreatedToken, NewPassword, NewSession, NewToken, Session, TokenView, UserView,
+    CreatedToken, CreatedUser, NewPassword, NewSecondFactor, NewSession, NewToken, NewUser,
+    RecoveryCodes, SecondFactorCode, SecondFactorSecret, Session, SessionView, TokenView,
+    UserChange, UserSummary, UserView,
 };
 use bellwether_model::{Backup, ClusterSpec, ClusterView, NodeView, Operation};
 use reqwest::{Method, RequestBuilder};
@@ -64,6 +69,24 @@ fn segment(name: &str) -> String {
         _ => format!("%{byte:02X}"),
     };
     name.bytes().map(encode).collect()
+}
+
+/// An answer that is read piece by piece.
+pub struct Download {
+    response: reqwest::Response,
+    url: String,
+}
+
+impl Download {
+    /// The next piece; none at the end.
+    ///
+    /// # Errors
+    /// When the server is gone before the end.
+    pub async fn next(&mut self) -> Result<Option<Vec<u8>>> {
+        let unreachable = |source| Error::Unreachable { url: self.url.clone(), source };
+        let chunk = self.response.chunk().await.map_err(unreachable)?;
+        Ok(chunk.map(|bytes| bytes.to_vec()))
+    }
 }
 
 /// A client of one server.
@@ -152,9 +175,32 @@ impl Client {
         }
     }
 
-    pub async fn sign_in(&self, user: &str, password: &str) -> Result<Session> {
-        let body = NewSession { user: user.to_owned(), password: password.to_owned() };
+    /// With a code where the user has a second factor.
+    pub async fn sign_in(&self, user: &str, password: &str, code: Option<&str>) -> Result<Session> {
+        let (user, password) = (user.to_owned(), password.to_owned());
+        let body = NewSession { user, password, code: code.map(str::to_owned) };
         self.post("sessions", &body).await
+    }
+
+    pub async fn begin_second_factor(&self, password: &str) -> Result<SecondFactorSecret> {
+        let body = NewSecondFactor { password: password.to_owned() };
+        self.post("me/second-factor", &body).await
+    }
+
+    pub async fn confirm_second_factor(&self, code: &str) -> Result<RecoveryCodes> {
+        let body = SecondFactorCode { code: code.to_owned() };
+        self.read(self.request(Method::PUT, "me/second-factor").json(&body)).await
+    }
+
+    pub async fn end_second_factor(&self, password: &str) -> Result<()> {
+        let body = NewSecondFactor { password: password.to_owned() };
+        let request = self.request(Method::POST, "me/second-factor/end");
+        self.answer(request.json(&body)).await.map(|_| ())
+    }
+
+    /// Of somebody who has lost the application and the codes for its loss.
+    pub async fn remove_second_factor(&self, user: &str) -> Result<()> {
+        self.delete(&format!("users/{}/second-factor", segment(user))).await
     }
 
     pub async fn sign_out(&self) -> Result<()> {
@@ -168,6 +214,88 @@ impl Client {
     pub async fn change_password(&self, current: &str, new: &str) -> Result<()> {
         let body = NewPassword { current: current.to_owned(), new: new.to_owned() };
         self.answer(self.request(Method::PUT, "me/password").json(&body)).await.map(|_| ())
+    }
+
+    pub async fn users(&self) -> Result<Vec<UserSummary>> {
+        self.get("users").await
+    }
+
+    pub async fn create_user(&self, user: &NewUser) -> Result<CreatedUser> {
+        self.post("users", user).await
+    }
+
+    pub async fn change_user(&self, user: &str, change: &UserChange) -> Result<UserSummary> {
+        let path = format!("users/{}", segment(user));
+        self.read(self.request(Method::PATCH, &path).json(change)).await
+    }
+
+    pub async fn reset_password(&self, user: &str) -> Result<CreatedUser> {
+        let path = format!("users/{}/password", segment(user));
+        self.read(self.request(Method::POST, &path)).await
+    }
+
+    pub async fn delete_user(&self, user: &str) -> Result<()> {
+        self.delete(&format!("users/{}", segment(user))).await
+    }
+
+    pub async fn projects(&self) -> Result<Vec<ProjectView>> {
+        self.get("projects").await
+    }
+
+    pub async fn create_project(&self, name: &str) -> Result<()> {
+        let new = NewProject { name: name.to_owned() };
+        self.post::<ProjectView>("projects", &new).await.map(|_| ())
+    }
+
+    pub async fn delete_project(&self, name: &str) -> Result<()> {
+        self.delete(&format!("projects/{}", segment(name))).await
+    }
+
+    pub async fn set_member(&self, project: &str, user: &str, role: Role) -> Result<()> {
+        let path = format!("projects/{}/members/{}", segment(project), segment(user));
+        self.answer(self.request(Method::PUT, &path).json(&NewMember { role })).await.map(|_| ())
+    }
+
+    pub async fn remove_member(&self, project: &str, user: &str) -> Result<()> {
+        self.delete(&format!("projects/{}/members/{}", segment(project), segment(user))).await
+    }
+
+    /// The newest entries of the audit log.
+    pub async fn audit(&self, limit: u16) -> Result<Vec<AuditEntry>> {
+        let page: Page<AuditEntry> = self.get(&format!("audit?limit={limit}")).await?;
+        Ok(page.items)
+    }
+
+    pub async fn verify_audit(&self) -> Result<AuditVerification> {
+        self.get("audit/verification").await
+    }
+
+    /// All of the audit log, piece by piece.
+    pub async fn export_audit(&self) -> Result<Download> {
+        let unreachable = |source| Error::Unreachable { url: self.url.clone(), source };
+        let request = self.request(Method::GET, "audit/export");
+        let response = request.send().await.map_err(unreachable)?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(Download { response, url: self.url.clone() });
+        }
+        let body = response.bytes().await.map_err(unreachable)?;
+        match serde_json::from_slice(&body) {
+            Ok(problem) => Err(Error::Refused(Box::new(problem))),
+            Err(_) => Err(Error::Unexpected(format!("the server answered {status}"))),
+        }
+    }
+
+    pub async fn sessions(&self) -> Result<Vec<SessionView>> {
+        self.get("sessions").await
+    }
+
+    pub async fn end_session(&self, id: &str) -> Result<()> {
+        self.delete(&format!("sessions/{}", segment(id))).await
+    }
+
+    async fn delete(&self, path: &str) -> Result<()> {
+        self.answer(self.request(Method::DELETE, path)).await.map(|_| ())
     }
 
     pub async fn tokens(&self) -> Result<Vec<TokenView>> {
@@ -236,6 +364,46 @@ impl Client {
         change: &ClusterChange,
     ) -> Result<Vec<Plan>> {
         self.read(self.change(name, "?plan=true", generation, change)).await
+    }
+
+    pub async fn allowlist(&self, cluster: &str) -> Result<AllowlistView> {
+        self.get(&format!("clusters/{}/allowlist", segment(cluster))).await
+    }
+
+    pub async fn change_allowlist(
+        &self,
+        cluster: &str,
+        generation: u64,
+        new: &NewAllowlist,
+    ) -> Result<AllowlistView> {
+        self.read(self.new_allowlist(cluster, "", generation, new)).await
+    }
+
+    /// What another list would change now.
+    pub async fn plan_allowlist(
+        &self,
+        cluster: &str,
+        generation: u64,
+        new: &NewAllowlist,
+    ) -> Result<AllowlistPlan> {
+        self.read(self.new_allowlist(cluster, "?plan=true", generation, new)).await
+    }
+
+    fn new_allowlist(
+        &self,
+        cluster: &str,
+        query: &str,
+        generation: u64,
+        new: &NewAllowlist,
+    ) -> RequestBuilder {
+        let path = format!("clusters/{}/allowlist{query}", segment(cluster));
+        let request = self.request(Method::PUT, &path);
+        request.header("if-match", format!("\"{generation}\"")).json(new)
+    }
+
+    pub async fn decide_allowlist(&self, cluster: &str, keep: bool) -> Result<AllowlistView> {
+        let path = format!("clusters/{}/allowlist/decision", segment(cluster));
+        self.post(&path, &AllowlistDecision { keep }).await
     }
 
     fn change(

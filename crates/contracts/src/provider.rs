@@ -40,6 +40,9 @@ pub trait Provider: Send + Sync {
     /// Starts a machine that is there and stopped.
     async fn start_machine(&self, node: &NodeId) -> Result<(), Failure>;
 
+    /// Stops the machine in an orderly way; `Ok` once it certainly does not run.
+    async fn stop_machine(&self, node: &NodeId) -> Result<(), Failure>;
+
     /// Deletes the machine with its disk and verifies that nothing is left. No error when it is
     /// gone.
     async fn delete_machine(&self, node: &NodeId) -> Result<(), Failure>;

@@ -19,18 +19,21 @@ pub struct Leases {
 }
 
 impl Leases {
-    /// Acknowledges a lease request if that node may be primary of that term now.
+    /// Acknowledges a lease request if that node may be primary of that term now; `is_open` when
+    /// it still serves by an earlier lease.
     pub fn acknowledge(
         &self,
         store: &Store,
         cluster: &ClusterId,
-        node: &NodeId,
-        term: Term,
+        (node, term): (&NodeId, Term),
+        is_open: bool,
     ) -> bool {
         let mut last = self.last.lock().expect("nothing panics while it is held");
         let may = store
             .find::<Cluster>(cluster.as_str())
-            .is_some_and(|cluster| may_hold_lease(&cluster.object, node, term));
+            .map(|cluster| cluster.object)
+            .filter(|cluster| may_hold_lease(cluster, node, term))
+            .is_some_and(|cluster| is_open || knows_of_elections(store, &cluster));
         if may {
             last.insert(cluster.clone(), Instant::now());
         }
@@ -52,5 +55,19 @@ fn may_hold_lease(cluster: &Cluster, node: &NodeId, term: Term) -> bool {
     let status = &cluster.status;
     let is_election = status.promised != status.term;
     let holder = status.primary.as_ref().or(status.candidate.as_ref());
-    !is_election && term == status.term && holder == Some(node)
+    // Another may have been elected since the copy was made that this store is; who was, is kept
+    // alive by its voters.
+    !is_election && status.unheard.is_empty() && term == status.term && holder == Some(node)
+}
+
+/// Whether nobody can have been elected whom this store, which may be an older copy, does not know
+/// of: too few voters for that have not spoken to this start of the server. One that has said what
+/// it was told before it asks for anything. They are waited for as long as a start waits before it
+/// judges.
+fn knows_of_elections(store: &Store, cluster: &Cluster) -> bool {
+    let has_spoken = |id: &NodeId| store.live().get(id).is_some_and(|seen| seen.report.is_some());
+    let config = &cluster.status.config;
+    let settle = Duration::from_millis(cluster.spec.timers.timers().settle_ms);
+    let silent = config.voters().into_iter().filter(|id| !has_spoken(id)).collect();
+    store.live().started().elapsed() >= settle || !config.elects(&silent)
 }

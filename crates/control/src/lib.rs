@@ -4,11 +4,13 @@
 //! Nothing here is told what changed: a change and the clock wake the same pass, which looks at
 //! everything anew. Steps act only through the [`world::World`] they are handed.
 
+mod allowlist;
 pub mod authority;
 pub mod background;
 pub mod backups;
 mod drills;
 pub mod leases;
+pub mod lineage;
 pub mod machines;
 mod nodes_of;
 pub mod operations;

@@ -10,6 +10,7 @@ use bellwether_model::{Cluster, Node};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use crate::lineage;
 use crate::world::World;
 
 /// Between two looks.
@@ -24,6 +25,11 @@ pub async fn run(world: Arc<World>) {
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     loop {
         ticks.tick().await;
+        // An older copy of the store does not refer to what was made since: that is nobody's to
+        // delete but a person's.
+        if lineage::is_restored(&world.store) {
+            continue;
+        }
         let mut orphans = Vec::new();
         for (name, provider) in &world.providers {
             match provider.list_owned().await {

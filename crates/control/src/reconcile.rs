@@ -19,7 +19,7 @@ use crate::operations::gaps;
 use crate::pass::Pass;
 use crate::runner::{self, Progress};
 use crate::world::World;
-use crate::{backups, drills};
+use crate::{allowlist, backups, drills};
 
 /// Between two passes when nothing woke the loop: silence has to be noticed too.
 const TICK: Duration = Duration::from_millis(100);
@@ -100,6 +100,10 @@ async fn pass(
     let Some(view) = bellwether_store::views::view(&world.store, &cluster.object.id) else {
         return Ok(Progress::Waits);
     };
+    if allowlist::is_over(&cluster.object, world.now()) {
+        allowlist::revert(world, cluster).await?;
+        return Ok(Progress::Moved);
+    }
     if gaps::are_late(&view)
         && let Some(mut pass) = Pass::read(&world.store, cluster)
     {
@@ -138,6 +142,12 @@ async fn pass(
             Ok(Progress::Moved)
         }
         Act::BackUp(due) => backups::follow(world, cluster, due).await,
+        Act::StopWaiting(nodes) => {
+            let mut cluster = cluster.clone();
+            cluster.object.status.unheard.retain(|node| !nodes.contains(node));
+            world.store.commit(Txn::new().update(&cluster)).await?;
+            Ok(Progress::Moved)
+        }
         Act::Drill(due) => drills::follow(world, cluster, due).await,
         Act::StartMachine { node } => {
             start_machine(world, &cluster.object, &node);

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use bellwether_model::{Cluster, Operation, OperationKind, OperationStatus, Step, StepState};
-use bellwether_planner::plan::steps;
 use bellwether_planner::resync;
+use bellwether_planner::steps::steps;
 use bellwether_store::{Stored, Txn};
 use tracing::{info, warn};
 

@@ -26,6 +26,7 @@ use bellwether_store::{Object, Stored, Txn};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
+use crate::lineage;
 use crate::operations::nodes::{self, join_secret};
 use crate::world::World;
 
@@ -286,7 +287,7 @@ impl Session {
         message: Result<FromAgent, String>,
     ) -> bool {
         match message {
-            Ok(FromAgent::Hello(hello)) => self.greet(socket, hello).await,
+            Ok(FromAgent::Hello(hello)) => self.greet(socket, *hello).await,
             Ok(FromAgent::Report(report)) => self.hear(socket, *report).await,
             Err(error) => {
                 let reason = format!("a message that is not of this protocol: {error}");
@@ -303,8 +304,8 @@ impl Session {
             Some(format!("protocol {} is not known, this server speaks {ours}", hello.protocol))
         } else if hello.node != self.node || hello.cluster != self.cluster {
             Some("the agent's node is not the one its certificate was made for".to_owned())
-        } else if hello.assignment_seq > self.world.store.revision() {
-            Some("the agent has a later assignment than this server's store ever gave".to_owned())
+        } else if let Err(failure) = lineage::learn(&self.world, &hello).await {
+            Some(format!("what the agent knows cannot be saved: {failure}"))
         } else {
             None
         };
@@ -323,9 +324,19 @@ impl Session {
             debug!(node = %self.name, "a report before the greeting");
             return false;
         };
+        // It had spoken before it was found out that the store is an older copy.
+        let is_unheard = self
+            .world
+            .store
+            .find::<Cluster>(self.cluster.as_str())
+            .is_some_and(|cluster| cluster.object.status.unheard.contains(&self.node));
+        if is_unheard && let Err(failure) = lineage::learn(&self.world, hello).await {
+            warn!(node = %self.name, "what its agent knows cannot be saved: {failure}");
+        }
         if let Some(term) = report.lease_request {
             let world = &self.world;
-            if world.leases.acknowledge(&world.store, &self.cluster, &self.node, term) {
+            let (asked, is_open) = ((&self.node, term), report.gate.open);
+            if world.leases.acknowledge(&world.store, &self.cluster, asked, is_open) {
                 let ack = FromServer::LeaseAck { report: report.number, term };
                 if !socket.send(&ack).await {
                     return false;
@@ -398,7 +409,15 @@ pub fn assignment(world: &World, node: &NodeId) -> Option<Assignment> {
     if is_lost {
         node.target = Target::Stopped;
     }
-    Some(assign::assignment(seq, &cluster.object, &nodes, &node, engine, secrets, backups))
+    Some(assign::assignment(
+        (&world.epoch, seq),
+        &cluster.object,
+        &nodes,
+        &node,
+        engine,
+        secrets,
+        backups,
+    ))
 }
 
 /// What is ordered of the node, with the ways into repositories.

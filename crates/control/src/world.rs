@@ -28,6 +28,8 @@ pub struct World {
     pub stopwatch: Stopwatch,
     /// The port agents dial, on the address of their network's gateway.
     pub agent_port: u16,
+    /// Names this start of the server (`lineage`).
+    pub epoch: String,
     /// Somebody waits for the provider's word on machines that are silent.
     pub(crate) machines_asked: Notify,
     wakers: Mutex<HashMap<ClusterId, Arc<Notify>>>,
@@ -42,7 +44,7 @@ impl World {
         engines: Vec<EngineProfile>,
         repositories: OpenRepository,
         authority: Authority,
-        agent_port: u16,
+        (epoch, agent_port): (String, u16),
     ) -> Arc<Self> {
         store.know_engines(&engines);
         let providers = providers.into_iter().map(|p| (p.name().to_owned(), p)).collect();
@@ -56,6 +58,7 @@ impl World {
             background: Background::default(),
             stopwatch: Stopwatch::default(),
             agent_port,
+            epoch,
             machines_asked: Notify::new(),
             wakers: Mutex::default(),
             probes: tokio::sync::broadcast::channel(256).0,

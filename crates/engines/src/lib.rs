@@ -7,29 +7,33 @@ use bellwether_model::engine::EngineProfile;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::local::Routes;
 
+use crate::mysql_family::driver::FamilyDriver;
 use crate::redis::Kind;
 
+mod facts;
 mod files;
 mod findings;
 pub mod hydra;
 pub mod mariadb;
 pub mod mysql;
 mod mysql_family;
+mod parameters;
 pub mod postgres;
 mod process;
 pub mod redis;
 mod room;
+mod settings;
 pub mod timescaledb;
 mod tls;
 
-/// The facts of every engine that is offered. MariaDB's driver is not yet: writes that wait for a
-/// confirmation may not go on after every engine of a cluster has died at once.
+/// The facts of every engine.
 #[must_use]
 pub fn profiles() -> Vec<EngineProfile> {
     vec![
         postgres::profile::profile(),
         timescaledb::profile(),
         hydra::profile(),
+        mariadb::profile::profile(),
         mysql::profile::profile(),
         redis::profile::profile(Kind::Valkey),
         redis::profile::profile(Kind::Redis),
@@ -48,8 +52,8 @@ pub fn driver(assignment: &Assignment) -> Option<Arc<dyn Driver>> {
         postgres::profile::NAME => postgres_with(&postgres::flavour::PLAIN, assignment),
         timescaledb::NAME => postgres_with(&timescaledb::FLAVOUR, assignment),
         hydra::NAME => postgres_with(&hydra::FLAVOUR, assignment),
-        mariadb::profile::NAME => Some(Arc::new(mariadb::Mariadb::new(assignment))),
-        mysql::profile::NAME => Some(Arc::new(mysql::Mysql::new(assignment))),
+        mariadb::profile::NAME => Some(Arc::new(FamilyDriver(mariadb::Mariadb::new(assignment)))),
+        mysql::profile::NAME => Some(Arc::new(FamilyDriver(mysql::Mysql::new(assignment)))),
         _ => None,
     }
 }
@@ -81,6 +85,9 @@ pub fn sessions(routes: &Routes) -> Option<Arc<dyn Sessions>> {
 /// The way to measure how long writes of the assigned engine wait, where one is known.
 #[must_use]
 pub fn prober(routes: &Routes) -> Option<Arc<dyn Prober>> {
+    if Kind::named(&routes.engine).is_some() {
+        return Some(Arc::new(redis::sessions::RedisProber::new(routes)));
+    }
     match routes.engine.as_str() {
         postgres::profile::NAME | timescaledb::NAME | hydra::NAME => {
             Some(Arc::new(postgres::sessions::PostgresProber::new(routes)))

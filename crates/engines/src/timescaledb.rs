@@ -4,8 +4,8 @@ use bellwether_model::Parameter;
 use bellwether_model::engine::EngineProfile;
 use bellwether_model::parameter::ParameterDefault;
 
+use crate::parameters::{Told as _, fixed, integer};
 use crate::postgres::flavour::{Extension, Flavour};
-use crate::postgres::parameters::{Told as _, fixed, integer};
 use crate::postgres::profile as postgres;
 
 /// The stored name.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::cluster::ClusterSpec;
+use crate::cluster::{ClusterSpec, default_project};
 use crate::id::{BackupId, ClusterId, NodeId, OperationId, RepositoryId};
 use crate::replication::Position;
 use crate::time::Timestamp;
@@ -50,6 +50,9 @@ pub struct Backup {
     pub id: BackupId,
     pub cluster: ClusterId,
     pub cluster_name: String,
+    /// The project of the cluster, whose people it is for.
+    #[serde(default = "default_project")]
+    pub project: String,
     pub repository: RepositoryId,
     pub repository_name: String,
     pub status: BackupStatus,

@@ -1,9 +1,13 @@
 //! A cluster: one logical database, its spec (what a person asked for) and its status (what was
 //! decided and found).
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::access::DEFAULT_PROJECT;
+use crate::allowlist::{AllowEntry, PendingAllowlist};
 use crate::backup::{BackupStanding, BackupSummary};
 use crate::bytes::Bytes;
 use crate::drill::{DrillProgress, DrillSchedule};
@@ -77,6 +81,21 @@ pub struct ClusterSpec {
     /// Its first data is a backup's. Said when the cluster is created, and kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
+    /// The project it belongs to; it stays there.
+    #[serde(default = "default_project", skip_serializing_if = "is_default_project")]
+    pub project: String,
+    /// Who may reach the ports of clients; left out when a cluster is made: nobody. Absent on
+    /// clusters that were made before there were allowlists: everybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowlist: Option<Vec<AllowEntry>>,
+}
+
+pub(crate) fn default_project() -> String {
+    DEFAULT_PROJECT.to_owned()
+}
+
+fn is_default_project(name: &String) -> bool {
+    name == DEFAULT_PROJECT
 }
 
 fn default_provider() -> String {
@@ -106,6 +125,9 @@ pub struct Cluster {
     /// listed nowhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof_of: Option<BackupId>,
+    /// A change of the allowlist that is not confirmed yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending_allowlist: Option<PendingAllowlist>,
 }
 
 /// The addresses of a cluster's own network.
@@ -186,6 +208,16 @@ pub struct ClusterStatus {
     /// When an automatic failover last ended; the anti-flap rule looks at it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_failover_at: Option<Timestamp>,
+    /// The latest assignment that agents knew of and this server's store, an older copy, did not;
+    /// 0 when it never was one.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub learned_seq: u64,
+    /// The starts of another server by which they were told such.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub learned_from: BTreeSet<String>,
+    /// Nodes that have not yet said what they know since.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub unheard: BTreeSet<NodeId>,
     /// The last change of primary, while nobody has told how long writes waited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unmeasured: Option<OperationId>,
@@ -195,6 +227,10 @@ pub struct ClusterStatus {
     /// What is known of its backups, and how far their schedule was followed.
     #[serde(default)]
     pub backup: BackupStanding,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Default for ClusterStatus {
@@ -211,6 +247,9 @@ impl Default for ClusterStatus {
             handover: Handover::None,
             operation: None,
             last_failover_at: None,
+            learned_seq: 0,
+            learned_from: BTreeSet::new(),
+            unheard: BTreeSet::new(),
             unmeasured: None,
             drill: None,
             backup: BackupStanding::default(),
@@ -276,6 +315,9 @@ pub struct ClusterChange {
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<BackupSchedule>)]
     pub backup: Option<Option<BackupSchedule>>,
+    /// Everybody who may reach the ports of clients; empty lets in nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowlist: Option<Vec<AllowEntry>>,
 }
 
 /// Tells a field that is `null` from one that is left out.

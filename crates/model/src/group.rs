@@ -183,6 +183,25 @@ pub enum TimerProfile {
 }
 
 impl TimerProfile {
+    /// Its name.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Fast => "fast",
+            Self::Lan => "lan",
+            Self::Wan => "wan",
+        }
+    }
+
+    /// The longest round trip, in milliseconds, under which a primary that is well is neither
+    /// suspected nor short of its lease: a lease is worth 20 of them, and one of two reports may
+    /// be late by one.
+    #[must_use]
+    pub fn round_trip_ms_max(self) -> u64 {
+        let timers = self.timers();
+        (timers.lease_ms / 20).min(timers.suspect_ms - 2 * timers.heartbeat_ms)
+    }
+
     /// The profile's timers; FAILOVER's table of timers has the reasons.
     #[must_use]
     pub fn timers(self) -> Timers {
@@ -211,6 +230,18 @@ mod tests {
     fn config(voters: u32, acks: u32) -> GroupConfig {
         let voters = (0..voters).map(|n| NodeId::from(format!("n{n}"))).collect();
         GroupConfig { version: 1, voters, acks, strict: acks > 0 }
+    }
+
+    #[test]
+    fn a_lease_outlives_what_is_suspected_first() {
+        for profile in [TimerProfile::Fast, TimerProfile::Lan, TimerProfile::Wan] {
+            let timers = profile.timers();
+            assert!(timers.suspect_ms >= 2 * timers.heartbeat_ms + profile.round_trip_ms_max());
+            assert!(timers.lease_ms >= timers.suspect_ms + 2 * timers.heartbeat_ms);
+            assert!(timers.settle_ms > timers.lease_ms + timers.drift_ms);
+        }
+        assert_eq!(TimerProfile::Fast.round_trip_ms_max(), 100);
+        assert_eq!(TimerProfile::Wan.round_trip_ms_max(), 600);
     }
 
     #[test]

@@ -2,6 +2,9 @@
 //!
 //! No I/O and nothing async lives here: every other crate may depend on this one.
 
+pub mod access;
+pub mod allowlist;
+pub mod audit;
 pub mod backup;
 pub mod bytes;
 pub mod cluster;
@@ -10,8 +13,10 @@ pub mod divergence;
 pub mod drill;
 pub mod engine;
 pub mod event;
+pub mod failure;
 pub mod group;
 pub mod id;
+pub mod maintenance;
 pub mod mutation;
 pub mod name;
 pub mod node;

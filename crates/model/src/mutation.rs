@@ -49,6 +49,8 @@ mutations! {
     MachineStoppedBefore "machine-stopped-before",
     /// A server that has just started believes that nobody holds a lease, and judges at once.
     RestartForgetsLease "restart-forgets-lease",
+    /// A server whose store is an older copy takes over nothing of what its agents know.
+    RestoredKnowsAll "restored-knows-all",
     /// A term that was given up is served again.
     SurrenderForgotten "surrender-forgotten",
     /// A promise is reported although replication is not cut.

@@ -86,6 +86,9 @@ pub enum NodePhase {
     Active,
     /// It was lost as a primary and is awaited, or made fit to follow; it does not vote.
     Rejoining,
+    /// Taken out by a person, or while its machine is started again: it keeps its data current, and
+    /// has no clients and no vote.
+    Maintenance,
     /// On its way out.
     Removing,
 }

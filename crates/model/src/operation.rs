@@ -31,11 +31,17 @@ pub enum OperationKind {
     Backup,
     /// A backup is restored in a scratch node and looked through.
     Prove,
+    /// A node is taken out of service, its data kept current.
+    Drain,
+    /// A drained node serves again.
+    Undrain,
+    /// A node's machine is stopped and started again.
+    Reboot,
     DeleteCluster,
 }
 
 impl OperationKind {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::CreateCluster,
         Self::AddNode,
         Self::RemoveNode,
@@ -47,6 +53,9 @@ impl OperationKind {
         Self::Drill,
         Self::Backup,
         Self::Prove,
+        Self::Drain,
+        Self::Undrain,
+        Self::Reboot,
         Self::DeleteCluster,
     ];
 
@@ -65,8 +74,17 @@ impl OperationKind {
             Self::Drill => "drill",
             Self::Backup => "backup",
             Self::Prove => "prove",
+            Self::Drain => "drain",
+            Self::Undrain => "undrain",
+            Self::Reboot => "reboot",
             Self::DeleteCluster => "delete_cluster",
         }
+    }
+
+    /// Whether it may have the primary moved as a part of it, by a switchover of its own.
+    #[must_use]
+    pub fn may_hand_over(self) -> bool {
+        matches!(self, Self::Drill | Self::Drain | Self::Reboot)
     }
 
     /// The name for people.
@@ -84,6 +102,9 @@ impl OperationKind {
             Self::Drill => "Drill",
             Self::Backup => "Backup",
             Self::Prove => "Verify backup",
+            Self::Drain => "Drain",
+            Self::Undrain => "Return to service",
+            Self::Reboot => "Reboot",
             Self::DeleteCluster => "Delete cluster",
         }
     }
@@ -148,6 +169,9 @@ pub struct Operation {
     pub cluster: ClusterId,
     /// The cluster's name when the operation began: still readable after a deletion.
     pub cluster_name: String,
+    /// The cluster's project then.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub project: String,
     pub kind: OperationKind,
     /// The node it is about, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -191,6 +215,7 @@ impl Operation {
             id: OperationId::generate(),
             cluster: cluster.id.clone(),
             cluster_name: cluster.spec.name.clone(),
+            project: cluster.spec.project.clone(),
             kind,
             node: None,
             node_name: None,
@@ -231,8 +256,8 @@ pub struct NewOperation {
     /// For `resync`: copy all data anew, also to a replica that follows or could be made fit to.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub copy: bool,
-    /// For `resync`: go on also where writes wait meanwhile, because fewer replicas are left than
-    /// have to confirm them.
+    /// For `resync`, `drain` and `reboot`: go on also where writes wait meanwhile, because fewer
+    /// replicas are left than have to confirm them, or because the only node is started again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_waiting: bool,
     /// For `switchover`: end transactions that are still open instead of leaving the primary as it
@@ -243,7 +268,8 @@ pub struct NewOperation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drill: Option<DrillKind>,
     /// For `drill` of a failover: also in asynchronous replication, where it may lose what was
-    /// acknowledged last.
+    /// acknowledged last. For `failover`: needed, for a person is asked only where more would be
+    /// lost than automation may lose.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_loss: bool,
     /// For `backup`: the repository (id or name); the schedule's, or the only one, when left out.

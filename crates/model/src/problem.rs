@@ -43,6 +43,7 @@ pub enum Code {
     InvalidField,
     Unauthenticated,
     WrongPassword,
+    SecondFactorNeeded,
     Forbidden,
     NotFound,
     MethodNotAllowed,
@@ -58,11 +59,12 @@ pub enum Code {
 }
 
 impl Code {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::BadRequest,
         Self::InvalidField,
         Self::Unauthenticated,
         Self::WrongPassword,
+        Self::SecondFactorNeeded,
         Self::Forbidden,
         Self::NotFound,
         Self::MethodNotAllowed,
@@ -85,6 +87,7 @@ impl Code {
             Self::InvalidField => ("invalid-field", 422),
             Self::Unauthenticated => ("unauthenticated", 401),
             Self::WrongPassword => ("wrong-password", 401),
+            Self::SecondFactorNeeded => ("second-factor-needed", 401),
             Self::Forbidden => ("forbidden", 403),
             Self::NotFound => ("not-found", 404),
             Self::MethodNotAllowed => ("method-not-allowed", 405),

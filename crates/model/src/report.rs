@@ -108,6 +108,9 @@ pub struct Failover {
     /// Milliseconds in which the former primary may have acknowledged more than it had reported.
     /// None: not known.
     pub unseen_ms: Option<u64>,
+    /// A person has said that more may be lost than automation may lose.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub allows_loss: bool,
     /// What turned out to be lost when the former primary came back: transactions and bytes of log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub found_transactions: Option<u64>,

@@ -7,13 +7,13 @@ use bellwether_model::{ClusterPhase, NodeId, OperationKind};
 
 use crate::election::{self, Verdict};
 use crate::view::{NodeFacts, View};
-use crate::{backups, drills};
-use crate::{reconfigure, resync};
+use crate::{backups, drills, maintenance, reconfigure, resync};
 
 /// The operations on the cluster as a whole.
 #[must_use]
 pub fn allowed_on_cluster(view: &View) -> Vec<Allowed> {
     let on_cluster = |kind| allowed(kind, refuse_on_cluster(view, kind));
+    let failover = refuse_failover(view);
     let resync = resync::refuse(view, &resync::of_all(view));
     vec![
         on_cluster(OperationKind::AddNode),
@@ -21,6 +21,7 @@ pub fn allowed_on_cluster(view: &View) -> Vec<Allowed> {
         allowed(OperationKind::Reconfigure, reconfigure::refuse(view)),
         allowed(OperationKind::Drill, drills::refuse(view, DrillKind::Switchover, false)),
         allowed(OperationKind::Backup, backups::refuse(view)),
+        allowed(OperationKind::Failover, failover),
         on_cluster(OperationKind::DeleteCluster),
     ]
 }
@@ -29,10 +30,15 @@ pub fn allowed_on_cluster(view: &View) -> Vec<Allowed> {
 #[must_use]
 pub fn allowed_on_node(view: &View, node: &NodeId) -> Vec<Allowed> {
     let Some(facts) = view.node(node) else { return Vec::new() };
+    // What only a person's word is missing for can be asked for.
+    let leave = |kind| allowed(kind, maintenance::refuse(view, facts, kind, true));
     vec![
         allowed(OperationKind::Switchover, refuse_switchover(view, facts)),
         allowed(OperationKind::Resync, resync::refuse(view, &resync::of_one(view, facts))),
         allowed(OperationKind::RemoveNode, refuse_removal(view, facts)),
+        leave(OperationKind::Drain),
+        leave(OperationKind::Undrain),
+        leave(OperationKind::Reboot),
     ]
 }
 
@@ -56,6 +62,9 @@ pub fn check_operation(view: &View, request: &NewOperation) -> Result<(), String
             refuse_on_cluster(view, request.kind)
         }
         OperationKind::Resync => resync::refuse(view, &resync::resolve(view, request)?),
+        OperationKind::Drain | OperationKind::Undrain | OperationKind::Reboot => {
+            maintenance::refuse(view, named()?, request.kind, request.allow_waiting)
+        }
         OperationKind::Drill => {
             drills::refuse(view, request.drill.unwrap_or_default(), request.allow_loss)
         }
@@ -67,11 +76,7 @@ pub fn check_operation(view: &View, request: &NewOperation) -> Result<(), String
         OperationKind::Reconfigure => {
             Some("settings are changed by changing the cluster's `parameters`".to_owned())
         }
-        OperationKind::Failover => Some(
-            "a failover begins by itself when the primary is lost; promote a replica to move the \
-             primary now"
-                .to_owned(),
-        ),
+        OperationKind::Failover => refuse_failover(view),
         OperationKind::Rejoin => Some(
             "a former primary rejoins by itself as soon as it is heard; if it never is, remove it"
                 .to_owned(),
@@ -109,6 +114,34 @@ fn refuse_on_cluster(view: &View, kind: OperationKind) -> Option<String> {
         Verdict::Healthy => None,
         _ => Some("the primary is not healthy; a new node is copied from it".to_owned()),
     })
+}
+
+/// A person is asked only where automation may not decide: the primary is lost, writes had to be
+/// confirmed by nobody, and an election waits for the former primary.
+fn refuse_failover(view: &View) -> Option<String> {
+    let status = &view.cluster.status;
+    let is_under_way = status.term > 0 && status.promised > status.term;
+    if !is_under_way {
+        return Some(
+            "a failover begins by itself when the primary is lost; promote a replica to move the \
+             primary now"
+                .to_owned(),
+        );
+    }
+    let is_async = status.config.iter().any(|config| config.acks == 0);
+    if !is_async {
+        return Some(
+            "writes had to be confirmed here: an election waits only for replicas that hold all of \
+             them"
+                .to_owned(),
+        );
+    }
+    let is_asked = view.queued.iter().any(|operation| operation.kind == OperationKind::Failover);
+    if is_asked {
+        return Some("a failover that allows the loss is asked for already".to_owned());
+    }
+    (!election::can_elect(view))
+        .then(|| "fewer replicas answer than an election needs; start their machines".to_owned())
 }
 
 fn refuse_switchover(view: &View, facts: &NodeFacts) -> Option<String> {
@@ -157,6 +190,10 @@ fn refuse_removal(view: &View, facts: &NodeFacts) -> Option<String> {
     let name = &facts.node.name;
     if let Some(refusal) = refuse_busy(view) {
         return Some(refusal);
+    }
+    // Only a person can say that it is lost for good; it goes when there is a primary again.
+    if view.cluster.status.unheard.contains(&facts.node.id) && view.nodes.len() > 1 {
+        return None;
     }
     if view.cluster.status.primary.as_ref() == Some(&facts.node.id) {
         return Some(if view.nodes.len() == 1 {
@@ -233,6 +270,22 @@ mod tests {
         let view = sketch.view();
         assert!(reason(&view, 3, OperationKind::Switchover).contains("not heard from"));
         assert!(reason(&view, 2, OperationKind::Switchover).contains("behind"));
+    }
+
+    #[test]
+    fn a_person_is_asked_for_a_failover_only_where_automation_may_not_decide() {
+        let mut sketch = sketch(3);
+        let refusal = |view: &View| refuse_failover(view).unwrap_or_default();
+        assert!(refusal(&sketch.view()).contains("begins by itself"));
+        sketch.cluster.status.promised = 2;
+        let mut view = sketch.view();
+        assert_eq!(refusal(&view), "");
+        view.queued.push(sketch.operation(OperationKind::Failover));
+        assert!(refusal(&view).contains("asked for already"));
+        sketch.silence(2, 9_000);
+        assert!(refusal(&sketch.view()).contains("start their machines"));
+        sketch.cluster.status.config.current.acks = 1;
+        assert!(refusal(&sketch.view()).contains("had to be confirmed"));
     }
 
     #[test]

@@ -15,10 +15,13 @@ pub struct Backups {
     pub restore: Option<RestoreAssignment>,
 }
 
-/// The assignment of `node`; `seq` is the store's revision it was computed at.
+use crate::allowlist;
+
+/// The assignment of `node`; `seq` is the store's revision it was computed at, `epoch` names the
+/// start of the server.
 #[must_use]
 pub fn assignment(
-    seq: u64,
+    (epoch, seq): (&str, u64),
     cluster: &Cluster,
     nodes: &[Node],
     node: &Node,
@@ -31,6 +34,7 @@ pub fn assignment(
     members.sort_by_key(|member| member.ordinal);
     Assignment {
         seq,
+        epoch: epoch.to_owned(),
         cluster: cluster.id.clone(),
         cluster_name: cluster.spec.name.clone(),
         node: node.id.clone(),
@@ -62,7 +66,9 @@ pub fn assignment(
         check: node.check.clone(),
         prepare: matches!(status.handover, Handover::Prepare | Handover::Hold),
         hold: status.handover == Handover::Hold,
+        drained: node.phase == NodePhase::Maintenance,
         read_lag_max: engine.log.lag_max,
+        admission: allowlist::admission(cluster),
         secrets,
     }
 }

@@ -204,6 +204,7 @@ mod tests {
             id,
             cluster: cluster.id,
             cluster_name: "demo".into(),
+            project: "default".into(),
             repository: "r".into(),
             repository_name: "r".into(),
             status: BackupStatus::Complete,

@@ -1,10 +1,12 @@
 //! Whether a spec can be carried out: every field that cannot, with what would be right.
 
 use bellwether_model::engine::EngineProfile;
+use bellwether_model::group::TimerProfile;
 use bellwether_model::problem::FieldProblem;
 use bellwether_model::provider::ProviderLimits;
-use bellwether_model::{Bytes, ClusterSpec, ReplicationMode, name};
+use bellwether_model::{Bytes, ClusterSpec, ReplicationMode, allowlist, name};
 
+use crate::view::View;
 use crate::{reconfigure, schedule};
 
 /// The fields of a spec that cannot be carried out by this engine at this provider.
@@ -46,7 +48,8 @@ pub fn check_spec(
     let problem = |(field, message): (&str, Option<String>)| {
         message.map(|message| FieldProblem { field: field.to_owned(), message })
     };
-    checks.into_iter().filter_map(problem).chain(parameters).collect()
+    let listed = allowlist::check("allowlist", spec.allowlist.as_deref().unwrap_or_default());
+    checks.into_iter().filter_map(problem).chain(parameters).chain(listed).collect()
 }
 
 fn check_version(spec: &ClusterSpec, engine: &EngineProfile) -> Option<String> {
@@ -89,6 +92,20 @@ fn check_replication(spec: &ClusterSpec, engine: &EngineProfile) -> Option<Strin
             })
         }
     }
+}
+
+/// Why this network cannot carry a profile of timers, by what the primary has measured; none when
+/// it can, or when nothing is known.
+#[must_use]
+pub fn check_timers(view: &View, profile: TimerProfile) -> Option<String> {
+    let measured = view.primary()?.report()?.round_trip_ms?;
+    let (most, word) = (profile.round_trip_ms_max(), profile.word());
+    (measured > most).then(|| {
+        format!(
+            "the timers `{word}` need round trips of {most} ms at most, and {measured} ms were \
+             measured between the primary and those who renew its lease"
+        )
+    })
 }
 
 fn check_drill(spec: &ClusterSpec) -> Option<String> {
@@ -216,6 +233,8 @@ pub(crate) mod tests {
             ("size.disk", "size", serde_json::json!({"cpus": 1, "memory": "1GiB", "disk": "5TiB"})),
             ("", "drill", serde_json::json!({"schedule": "0 4 * * 0", "kind": "failover"})),
             ("drill.schedule", "drill", serde_json::json!({"schedule": "on Sundays"})),
+            ("", "allowlist", serde_json::json!([{"address": "server"}, {"address": "::1"}])),
+            ("allowlist[0].address", "allowlist", serde_json::json!([{"address": "my house"}])),
         ];
         for (problem, field, value) in table {
             let mut json = good.clone();

@@ -70,6 +70,38 @@ pub fn judge(view: &View) -> Verdict {
     if engine_speaks { Verdict::AgentLost } else { Verdict::NodeLost }
 }
 
+/// Milliseconds that writes wait for confirmations before another is made primary who gets them.
+const UNCONFIRMED_MS: u64 = 8_000;
+
+/// Whether nobody who has to confirm the writes of a primary that is well follows it, although
+/// those who should are well and heard: it is cut off from them, and they hold everything it
+/// acknowledged.
+#[must_use]
+pub fn is_unconfirmed(view: &View) -> bool {
+    let status = &view.cluster.status;
+    let config = &status.config.current;
+    let Some(primary) = view.primary().filter(|facts| facts.serves(status.term)) else {
+        return false;
+    };
+    let voters = || view.nodes.iter().filter(|facts| config.voters.contains(&facts.node.id));
+    let has_streamed = |facts: &&NodeFacts| {
+        let age = facts.seen.as_ref().and_then(|seen| seen.streamed_age_ms);
+        facts.streams_from(&primary.node.id) || age.is_none_or(|age| age <= UNCONFIRMED_MS)
+    };
+    let is_well = |facts: &&NodeFacts| {
+        let session_age_ms = facts.seen.as_ref().map_or(0, |seen| seen.session_age_ms);
+        facts.is_fresh(view.timers().suspect_ms)
+            && session_age_ms > UNCONFIRMED_MS
+            && matches!(facts.actual(), Actual::Replica { .. })
+    };
+    let well: BTreeSet<NodeId> = voters().filter(is_well).map(|f| f.node.id.clone()).collect();
+    config.strict
+        && config.acks > 0
+        && !config.voters.is_empty()
+        && voters().filter(has_streamed).count() < config.acks as usize
+        && status.config.elects(&well)
+}
+
 /// What is known of the primary, in numbers.
 #[must_use]
 pub fn evidence(view: &View, seen_at: Timestamp) -> Option<Evidence> {
@@ -151,7 +183,9 @@ pub fn choose_candidate(view: &View, promised: &BTreeSet<NodeId>) -> Option<(Nod
     let voters = view.cluster.status.config.voters();
     let is_member = |facts: &&NodeFacts| match facts.node.phase {
         NodePhase::Active => true,
-        NodePhase::Removing | NodePhase::Seeding => voters.contains(&facts.node.id),
+        NodePhase::Removing | NodePhase::Seeding | NodePhase::Maintenance => {
+            voters.contains(&facts.node.id)
+        }
         _ => false,
     };
     // One whose library differs is no voter: no acknowledged write is with it alone.

@@ -6,12 +6,14 @@
 //! operation would do (`plan`).
 
 pub mod allowed;
+pub mod allowlist;
 pub mod assign;
 pub mod backups;
 pub mod check;
 pub mod connect;
 pub mod drills;
 pub mod election;
+pub mod maintenance;
 pub mod plan;
 pub mod reconfigure;
 pub mod report;
@@ -19,12 +21,13 @@ pub mod resync;
 pub mod rules;
 pub mod schedule;
 pub mod show;
+pub mod steps;
 pub mod suspicion;
 pub mod view;
 pub mod voters;
 
 pub use allowed::{allowed_on_cluster, allowed_on_node, check_operation};
-pub use check::check_spec;
+pub use check::{check_spec, check_timers};
 pub use connect::connection;
 pub use plan::{plan, plan_change, plan_creation};
 pub use rules::{Act, Decision, decide, machines_to_start};

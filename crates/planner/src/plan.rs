@@ -6,123 +6,18 @@ use bellwether_model::plan::{Plan, PlannedStep};
 use bellwether_model::{ClusterSpec, OperationKind};
 
 use crate::allowed::check_operation;
+use crate::steps::steps;
 use crate::view::{NodeFacts, View};
 use crate::{backups, resync};
 
 /// Milliseconds writes wait in a planned switchover, before this cluster has figures of its own.
 pub(crate) const SWITCHOVER_PAUSE_MS: u64 = 300;
 
-const RECONFIGURE: &[(&str, &str)] = &[
-    ("check", "Check that settings can be changed now"),
-    ("replicas", "Change the replicas, one at a time"),
-    ("primary", "Change the primary"),
-    ("rest", "Change what replicas take last"),
-    ("verify", "Verify what is in force on every node"),
-];
+/// Milliseconds everything waits when the only machine is started again, likewise.
+const RESTART_PAUSE_MS: u64 = 10_000;
 
 /// Milliseconds writes wait when the primary's engine dies, likewise.
 const FAILOVER_PAUSE_MS: u64 = 1_000;
-
-const BACKUP: &[(&str, &str)] = &[
-    ("choose_source", "Choose the node to take it from"),
-    ("take", "Store the data in the repository"),
-    ("expire", "Let go of backups that are no longer kept"),
-];
-
-const PROVE: &[(&str, &str)] = &[
-    ("reserve_network", "Reserve a network"),
-    ("reserve_nodes", "Reserve a scratch node"),
-    ("acquire_machines", "Make its machine"),
-    ("await_agents", "Wait for its agent"),
-    ("restore", "Restore the backup"),
-    ("await_primary", "Wait for the engine"),
-    ("look_through", "Look through the data"),
-    ("write_result", "Write down what was found"),
-    ("release_machines", "Delete the machine and its disk"),
-    ("release_network", "Delete the network"),
-    ("verify_empty", "Verify that nothing is left"),
-    ("forget", "Forget the scratch node"),
-];
-
-const DRILL: &[(&str, &str)] = &[
-    ("check", "Check that nothing else can go wrong"),
-    ("strike", "Take the role from the primary"),
-    ("await_change", "Wait for the change of primary"),
-    ("await_whole", "Wait until every node follows again"),
-    ("write_result", "Write down what was measured"),
-];
-
-/// The steps of an operation: stored name and title, in order.
-#[must_use]
-pub fn steps(kind: OperationKind) -> &'static [(&'static str, &'static str)] {
-    match kind {
-        OperationKind::CreateCluster => &[
-            ("reserve_network", "Reserve a network"),
-            ("reserve_nodes", "Reserve the nodes"),
-            ("acquire_machines", "Make the machines"),
-            ("await_agents", "Wait for the agents"),
-            ("bootstrap_primary", "Create the database"),
-            ("await_primary", "Wait for the primary"),
-            ("seed_replicas", "Copy the data to the replicas"),
-            ("await_replicas", "Wait for the replicas"),
-            ("open_endpoints", "Open the endpoints"),
-        ],
-        OperationKind::AddNode => &[
-            ("reserve_node", "Reserve a node"),
-            ("acquire_machine", "Make the machine"),
-            ("await_agent", "Wait for the agent"),
-            ("seed", "Copy the data"),
-            ("await_catch_up", "Wait until it has caught up"),
-            ("admit", "Admit it to the endpoints"),
-        ],
-        OperationKind::RemoveNode => &[
-            ("check_quorum", "Check that the rest can do without"),
-            ("withdraw", "Withdraw it from votes and endpoints"),
-            ("release_machine", "Delete the machine and its disk"),
-            ("forget", "Forget the node"),
-        ],
-        OperationKind::Switchover => &[
-            ("check_candidate", "Check the replica"),
-            ("prepare", "Prepare the primary for a quick stop"),
-            ("hold_writes", "Hold new connections"),
-            ("surrender", "Let the primary give up its role"),
-            ("advance_term", "Begin the new term"),
-            ("await_primary", "Wait for the new primary"),
-            ("repoint", "Let the others follow it"),
-        ],
-        OperationKind::Failover => &[
-            ("confirm_loss", "Confirm the loss"),
-            ("collect_promises", "Collect promises"),
-            ("await_fence", "Wait until the former primary is fenced"),
-            ("choose_candidate", "Choose the most advanced replica"),
-            ("rescue_tail", "Take the end of the log from the former primary"),
-            ("advance_term", "Begin the new term"),
-            ("await_primary", "Wait for the new primary"),
-            ("repoint", "Let the others follow it"),
-            ("write_report", "Write the report"),
-        ],
-        OperationKind::Rejoin => &[
-            ("start_machine", "Start the machine"),
-            ("await_agent", "Wait for the agent"),
-            ("align", "Make its data fit to follow"),
-            ("await_catch_up", "Wait until it has caught up"),
-            ("admit", "Give it its vote back"),
-        ],
-        // The steps of each replica follow: `resync::steps`.
-        OperationKind::Resync => &[("check", "Check that the others can do without")],
-        OperationKind::Reconfigure => RECONFIGURE,
-        OperationKind::Drill => DRILL,
-        OperationKind::Backup => BACKUP,
-        OperationKind::Prove => PROVE,
-        OperationKind::DeleteCluster => &[
-            ("withdraw", "Close the endpoints"),
-            ("release_machines", "Delete the machines and their disks"),
-            ("release_network", "Delete the network"),
-            ("verify_empty", "Verify that nothing is left"),
-            ("forget", "Forget the cluster"),
-        ],
-    }
-}
 
 fn planned_steps(kind: OperationKind) -> Vec<PlannedStep> {
     let step = |(name, title): &(&str, &str)| PlannedStep {
@@ -187,6 +82,17 @@ pub fn plan(view: &View, request: &NewOperation) -> Plan {
             (0, 0, copies.saturating_sub(u32::from(is_copy)))
         }
         OperationKind::Switchover => (SWITCHOVER_PAUSE_MS, 0, copies),
+        OperationKind::Undrain => (0, 0, copies),
+        OperationKind::Drain | OperationKind::Reboot => {
+            let is_primary = node
+                .is_some_and(|facts| view.cluster.status.primary.as_ref() == Some(&facts.node.id));
+            let pause = match (is_primary, view.nodes.len()) {
+                (true, 1) => RESTART_PAUSE_MS,
+                (true, _) => SWITCHOVER_PAUSE_MS,
+                (false, _) => 0,
+            };
+            (pause, 0, copies.saturating_sub(1))
+        }
         OperationKind::Drill => match request.drill.unwrap_or_default() {
             DrillKind::Switchover => (SWITCHOVER_PAUSE_MS, 0, copies),
             DrillKind::Failover => (FAILOVER_PAUSE_MS, 0, copies.saturating_sub(1)),
@@ -224,12 +130,22 @@ fn summary(view: &View, kind: OperationKind, node: Option<&NodeFacts>) -> String
             "Makes {node} the primary of {name}; {primary} follows it. Clients at the read-write \
              endpoint wait meanwhile and go on; connections made directly to {primary} are closed."
         ),
-        OperationKind::Failover => {
-            format!("Replaces the lost primary of {name} by its most advanced replica.")
-        }
+        OperationKind::Failover => format!(
+            "Replaces the lost primary of {name} by its most advanced replica. What {primary} had \
+             and no replica has is lost, unless it comes back: then it is kept aside there."
+        ),
         OperationKind::Rejoin => {
             format!("Lets {node} follow {primary}, by the least that makes its data fit.")
         }
+        OperationKind::Drain => format!(
+            "Takes {node} out of service: a primary hands over first, new clients are led past it, \
+             it has no vote; its data is kept current. `undrain` takes it back."
+        ),
+        OperationKind::Undrain => format!("Gives {node} its vote and its clients back."),
+        OperationKind::Reboot => format!(
+            "Stops the machine of {node} and starts it again; a primary hands over first. \
+             Connections made to {node} are closed."
+        ),
         OperationKind::Reconfigure => format!("Changes settings of {name}."),
         OperationKind::Resync => format!("Copies the data of {name} anew."),
         OperationKind::Backup => {

@@ -150,7 +150,7 @@ pub fn plan(view: &View, engine: &EngineProfile, after: &Parameters) -> Plan {
         (true, true) => RESTART_PAUSE_MS * (1 + waiting),
         (true, false) => SWITCHOVER_PAUSE_MS + RESTART_PAUSE_MS * waiting,
     };
-    let steps = crate::plan::steps(OperationKind::Reconfigure).iter();
+    let steps = crate::steps::steps(OperationKind::Reconfigure).iter();
     let steps = steps
         .map(|(name, title)| PlannedStep { name: (*name).to_owned(), title: (*title).to_owned() });
     Plan {

@@ -221,7 +221,7 @@ pub fn plan(view: &View, request: &NewOperation) -> Plan {
         }
         Err(refusal) => (Resync::default(), Some(refusal)),
     };
-    let check = crate::plan::steps(OperationKind::Resync);
+    let check = crate::steps::steps(OperationKind::Resync);
     let check = check.iter().map(|(name, title)| ((*name).to_owned(), (*title).to_owned()));
     let all = check.chain(steps(&resync));
     let nodes: Vec<&NodeFacts> = resync.nodes.iter().filter_map(|n| view.node(&n.id)).collect();

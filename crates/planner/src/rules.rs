@@ -10,7 +10,7 @@ use crate::allowed::steps_aside;
 use crate::backups;
 use crate::drills::{self, Due};
 use crate::election::{self, Verdict};
-use crate::view::View;
+use crate::view::{NodeFacts, View};
 use crate::voters;
 
 /// What to do.
@@ -30,6 +30,8 @@ pub enum Act {
     Configure(JointConfig),
     /// Assign this to that node.
     Assign { node: NodeId, target: Target },
+    /// No longer wait for what these nodes know that the server's store does not.
+    StopWaiting(Vec<NodeId>),
     /// Start the node's machine, which is off.
     StartMachine { node: NodeId },
     /// Do this about the schedule of drills.
@@ -60,8 +62,16 @@ const RETRY_AFTER_MS: u64 = 30_000;
 /// Milliseconds an agent whose engine is alive may be silent: its supervisor restarts it.
 const AGENT_GRACE_MS: u64 = 5_000;
 
-/// Milliseconds after a failover during which only the plainest evidence starts another.
-const STABLE_MIN_MS: u64 = 30_000;
+/// Milliseconds after a failover during which only the plainest evidence starts another: ten
+/// leases, and the more there were in the last hour, the longer.
+fn stable_min_ms(view: &View) -> u64 {
+    let ten_leases = view.timers().lease_ms * 10;
+    match view.failovers_lately {
+        0..3 => ten_leases,
+        3 => ten_leases.max(120_000),
+        _ => 600_000,
+    }
+}
 
 macro_rules! rules {
     ($($number:literal $why:literal $then:path;)*) => {
@@ -74,9 +84,11 @@ rules! {
     101 "the cluster is being deleted" is_being_deleted;
     103 "the cluster is being created" is_being_created;
     105 "its creation failed; it can only be deleted" has_failed;
+    106 "the server's store is an older copy; it hears what its agents know" is_learning;
     107 "the server has just started and listens before it judges" is_settling;
     201 "a change of primary is under way" is_changing_primary;
-    205 "the primary is lost and a replica can take over" can_fail_over;
+    205 "the primary is lost, or nobody hears it who has to confirm its writes, and a replica can \
+         take over" can_fail_over;
     207 "an election was begun and not finished" has_unfinished_election;
     209 "the primary is lost and fewer replicas answer than an election needs" is_headless;
     211 "the voters or the writes they must confirm have changed" needs_configuration;
@@ -111,7 +123,10 @@ pub fn machines_to_start(view: &View, decision: &Decision) -> Vec<NodeId> {
         return Vec::new();
     }
     let is_off = |facts: &&crate::view::NodeFacts| {
-        facts.machine_stopped && facts.node.phase != NodePhase::Removing
+        // In maintenance it may be off for a reason.
+        let is_left_alone =
+            matches!(facts.node.phase, NodePhase::Removing | NodePhase::Maintenance);
+        facts.machine_stopped && !is_left_alone
     };
     view.nodes.iter().filter(is_off).map(|facts| facts.node.id.clone()).collect()
 }
@@ -158,6 +173,30 @@ fn is_changing_primary(view: &View) -> Option<Act> {
     needs_configuration(view).filter(|_| has_begun).or(Some(Act::Continue))
 }
 
+/// Holds until every node has said what it was told. Not once the primary that was learned of
+/// serves: then nobody can have been elected since. And not for one whose removal a person asks
+/// for: it may be lost for good.
+fn is_learning(view: &View) -> Option<Act> {
+    let status = &view.cluster.status;
+    if status.unheard.is_empty() {
+        return None;
+    }
+    let serves = view.primary().is_some_and(|primary| {
+        primary.is_fresh(view.timers().suspect_ms)
+            && primary.serves(status.term)
+            && primary.report().is_some_and(|report| report.gate.open)
+    });
+    let removed = view.queued.iter().filter(|asked| asked.kind == OperationKind::RemoveNode);
+    let given_up: Vec<NodeId> = match serves {
+        true => status.unheard.iter().cloned().collect(),
+        false => removed
+            .filter_map(|asked| asked.node.clone())
+            .filter(|node| status.unheard.contains(node))
+            .collect(),
+    };
+    Some(if given_up.is_empty() { Act::Hold } else { Act::StopWaiting(given_up) })
+}
+
 /// Holds until everybody who counts was heard by this server, or has had the time to be.
 fn is_settling(view: &View) -> Option<Act> {
     let suspect = view.timers().suspect_ms;
@@ -167,13 +206,14 @@ fn is_settling(view: &View) -> Option<Act> {
 }
 
 fn can_fail_over(view: &View) -> Option<Act> {
-    let is_recent = view.last_failover_age_ms.is_some_and(|age| age < STABLE_MIN_MS);
+    let is_recent = view.last_failover_age_ms.is_some_and(|age| age < stable_min_ms(view));
     let is_lost = match election::judge(view) {
         Verdict::EngineDead | Verdict::MachineStopped | Verdict::NodeLost => true,
         Verdict::AgentLost => {
             !is_recent && view.primary().is_some_and(|p| p.age_ms() > AGENT_GRACE_MS)
         }
-        Verdict::Healthy | Verdict::LinkLost | Verdict::Blind | Verdict::NoPrimary => false,
+        Verdict::Healthy => !is_recent && election::is_unconfirmed(view),
+        Verdict::LinkLost | Verdict::Blind | Verdict::NoPrimary => false,
     };
     (is_lost && election::can_elect(view))
         .then_some(Act::Start { kind: OperationKind::Failover, node: None })
@@ -215,13 +255,16 @@ fn needs_configuration(view: &View) -> Option<Act> {
 
 fn has_operation(view: &View) -> Option<Act> {
     let operation = view.operation.as_ref()?;
-    if operation.kind == OperationKind::Drill {
-        // It waits for the switchover that it has asked for, and for the former primary's return.
+    if operation.kind.may_hand_over() {
+        // It waits for the switchover that it has asked for.
         let switchover = view.queued.iter().find(|queued| queued.kind == OperationKind::Switchover);
-        return match switchover {
-            Some(asked) => Some(Act::Start { kind: asked.kind, node: asked.node.clone() }),
-            None => has_returning(view).or(Some(Act::Continue)),
-        };
+        if let Some(asked) = switchover {
+            return Some(Act::Start { kind: asked.kind, node: asked.node.clone() });
+        }
+    }
+    if operation.kind == OperationKind::Drill {
+        // And for the former primary's return.
+        return has_returning(view).or(Some(Act::Continue));
     }
     // A node that returns may take its time, as may a backup; what a person asked for does not wait
     // for it, and neither does a node for a backup.
@@ -265,7 +308,9 @@ fn has_returning(view: &View) -> Option<Act> {
 fn needs_assignment(view: &View) -> Option<Act> {
     let status = &view.cluster.status;
     let primary = status.primary.as_ref()?;
-    view.active().find_map(|facts| {
+    let follows =
+        |facts: &&NodeFacts| matches!(facts.node.phase, NodePhase::Active | NodePhase::Maintenance);
+    view.nodes.iter().filter(follows).find_map(|facts| {
         let wanted = if facts.node.id == *primary {
             match facts.node.target {
                 Target::Primary { term, .. } if term == status.term => return None,
@@ -339,6 +384,18 @@ mod tests {
                 s.silence(1, 4_000);
                 s.silence(3, 4_000);
             }),
+            (205, "nobody who has to confirm hears the primary", |s| {
+                s.strict();
+                s.deafen(9_000);
+            }),
+            (999, "they have not heard it for a moment", |s| {
+                s.strict();
+                s.deafen(3_000);
+            }),
+            (106, "the store is an older copy", |s| {
+                s.cluster.status.unheard = [s.id(2)].into();
+                s.silence(1, 9_000);
+            }),
             (211, "a voter is gone", |s| s.silence(3, 9_000)),
             (305, "a former primary is back", Sketch::rejoining),
             (401, "a replica follows an earlier term", |s| {
@@ -391,6 +448,44 @@ mod tests {
         let mut view = sketch.view();
         view.server_age_ms = 100;
         assert_eq!(decide(&view).rule, 107);
+    }
+
+    #[test]
+    fn an_older_copy_waits_for_nobody_once_the_primary_serves_or_who_is_missing_is_given_up() {
+        let mut sketch = sketch(3);
+        sketch.cluster.status.unheard = [sketch.id(2), sketch.id(3)].into();
+        let all = vec![sketch.id(2), sketch.id(3)];
+        assert_eq!(decide(&sketch.view()).act, Act::StopWaiting(all));
+        sketch.silence(1, 9_000);
+        let mut view = sketch.view();
+        assert_eq!(decide(&view).act, Act::Hold);
+        let asked = sketch.operation(OperationKind::RemoveNode);
+        view.queued.push(Operation { node: Some(sketch.id(3)), ..asked });
+        assert_eq!(decide(&view).act, Act::StopWaiting(vec![sketch.id(3)]));
+    }
+
+    #[test]
+    fn after_many_failovers_in_an_hour_only_the_plainest_evidence_counts_for_longer() {
+        let mut sketch = sketch(3);
+        sketch.strict();
+        sketch.deafen(9_000);
+        for (lately, age_ms, rule) in [
+            (1, 20_000, 211),
+            (1, 31_000, 205),
+            (3, 31_000, 211),
+            (3, 121_000, 205),
+            (4, 121_000, 211),
+            (4, 601_000, 205),
+        ] {
+            let mut view = sketch.view();
+            (view.failovers_lately, view.last_failover_age_ms) = (lately, Some(age_ms));
+            let is_205 = decide(&view).rule == 205;
+            assert_eq!(is_205, rule == 205, "{lately} failovers, the last {age_ms} ms ago");
+        }
+        sketch.surrender(1, 1);
+        let mut view = sketch.view();
+        (view.failovers_lately, view.last_failover_age_ms) = (9, Some(1_000));
+        assert_eq!(decide(&view).rule, 205, "an engine that is dead is replaced at once");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use bellwether_model::{
 
 use crate::allowed::{allowed_on_cluster, allowed_on_node, lag};
 use crate::backups;
+use crate::check::check_timers;
 use crate::election::{self, Verdict};
 use crate::schedule;
 use crate::suspicion::suspicion;
@@ -73,6 +74,9 @@ pub fn phase(view: &View) -> (ClusterPhase, String) {
         }
         _ => {}
     }
+    if let Some(sentence) = is_learning(view) {
+        return (ClusterPhase::Unknown, sentence);
+    }
     let name = view.primary().map_or("the primary", |facts| facts.node.name.as_str());
     match election::judge(view) {
         Verdict::NoPrimary => {
@@ -90,6 +94,20 @@ pub fn phase(view: &View) -> (ClusterPhase, String) {
             (ClusterPhase::Unavailable, format!("{name} is lost"))
         }
     }
+}
+
+/// What a server waits for whose store is an older copy.
+fn is_learning(view: &View) -> Option<String> {
+    let unheard = &view.cluster.status.unheard;
+    let missing = view.nodes.iter().filter(|facts| unheard.contains(&facts.node.id));
+    let names: Vec<&str> = missing.map(|facts| facts.node.name.as_str()).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "the server's data was replaced by an older copy, and it waits to hear what was \
+             decided since from {}; remove whoever is lost for good",
+            names.join(", ")
+        )
+    })
 }
 
 fn serving_phase(view: &View) -> (ClusterPhase, String) {
@@ -113,13 +131,22 @@ fn serving_phase(view: &View) -> (ClusterPhase, String) {
         view.replicas().filter(|facts| health(view, facts) == NodeHealth::Healthy).count();
     let wanted = (view.cluster.spec.nodes as usize).saturating_sub(1).max(replicas);
     if healthy < wanted {
-        let sentence = format!("{name} accepts writes; {healthy} of {wanted} replicas follow");
+        let mut sentence = format!("{name} accepts writes; {healthy} of {wanted} replicas follow");
+        let out = view.nodes.iter().filter(|facts| facts.node.phase == NodePhase::Maintenance);
+        let out: Vec<_> = out.map(|facts| facts.node.name.as_str()).collect();
+        if !out.is_empty() {
+            sentence += &format!("; in maintenance: {}", out.join(", "));
+        }
         return (ClusterPhase::Degraded, sentence);
     }
     let sentence = match wanted {
         0 => format!("{name} accepts writes; there is no replica"),
         1 => format!("{name} accepts writes, 1 replica follows"),
         many => format!("{name} accepts writes, {many} replicas follow"),
+    };
+    let sentence = match check_timers(view, view.cluster.spec.timers) {
+        Some(warning) => format!("{sentence}; {warning}"),
+        None => sentence,
     };
     (ClusterPhase::Healthy, sentence)
 }
@@ -204,7 +231,7 @@ pub fn health(view: &View, facts: &NodeFacts) -> NodeHealth {
             return NodeHealth::Working;
         }
         _ if !is_fresh => return NodeHealth::Silent,
-        NodePhase::Seeding | NodePhase::Rejoining | NodePhase::Active => {}
+        NodePhase::Seeding | NodePhase::Rejoining | NodePhase::Active | NodePhase::Maintenance => {}
     }
     let status = &view.cluster.status;
     match (facts.actual(), &node.target) {
@@ -230,7 +257,7 @@ fn state(view: &View, facts: &NodeFacts) -> String {
         NodePhase::Provisioning => return "its machine is being made".to_owned(),
         NodePhase::Joining => return "waiting for its agent".to_owned(),
         NodePhase::Removing => return "being removed".to_owned(),
-        NodePhase::Seeding | NodePhase::Rejoining | NodePhase::Active => {}
+        NodePhase::Seeding | NodePhase::Rejoining | NodePhase::Active | NodePhase::Maintenance => {}
     }
     if facts.machine_stopped {
         return "its machine is off".to_owned();
@@ -242,6 +269,9 @@ fn state(view: &View, facts: &NodeFacts) -> String {
         };
     }
     let mut activity = activity(view, facts);
+    if facts.node.phase == NodePhase::Maintenance {
+        activity = format!("in maintenance, without clients and vote; {activity}");
+    }
     let other = view.primary().and_then(|primary| facts.other_library(primary));
     if let Some(words) = other {
         activity = format!("{activity}; {words}");

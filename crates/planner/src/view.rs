@@ -32,6 +32,8 @@ pub struct View {
     pub server_age_ms: u64,
     /// Milliseconds since the last automatic failover of this cluster ended.
     pub last_failover_age_ms: Option<u64>,
+    /// Automatic failovers of the last hour.
+    pub failovers_lately: usize,
     /// Milliseconds since an operation that automation had started failed; it waits before the
     /// next.
     pub last_failure_age_ms: Option<u64>,

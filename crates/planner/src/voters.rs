@@ -12,6 +12,7 @@ use bellwether_model::mutation::{Mutation, mutated};
 use bellwether_model::node::NodePhase;
 use bellwether_model::{Actual, GroupConfig, JointConfig, NodeId, OperationKind, ReplicationMode};
 
+use crate::allowed::lag;
 use crate::view::{NodeFacts, View};
 
 /// The next step of the configuration, none when it is as it should be.
@@ -71,6 +72,16 @@ fn wanted_config(view: &View, primary: &NodeFacts) -> GroupConfig {
         voters.extend(view.cluster.status.config.current.voters.iter().cloned());
     }
     let mode = view.cluster.spec.replication;
+    // Where writes wait for confirmations, nothing is gained by a vote less than they need: nothing
+    // is acknowledged either way, and those who hold everything could not be elected any more.
+    if mode.is_strict() && voters.len() < mode.acks() as usize {
+        let status = &view.cluster.status;
+        let known = view
+            .active()
+            .map(|facts| &facts.node.id)
+            .filter(|id| status.config.current.voters.contains(*id) && **id != primary.node.id);
+        voters.extend(known.cloned());
+    }
     config_for(mode, voters)
 }
 
@@ -84,13 +95,26 @@ pub fn config_for(mode: ReplicationMode, voters: BTreeSet<NodeId>) -> GroupConfi
     GroupConfig { version: 0, voters, acks, strict: mode.is_strict() }
 }
 
+/// Whether it is near enough to be counted: where nobody confirms writes, a vote is all that keeps
+/// one that lags from being elected, and it gets none before it has caught up as far as automation
+/// may let writes be lost.
+fn is_near(view: &View, facts: &NodeFacts, primary: &NodeId) -> bool {
+    if view.cluster.spec.replication.acks() > 0 {
+        return true;
+    }
+    let lag = view.node(primary).and_then(|primary| lag(primary, facts));
+    lag.is_some_and(|lag| lag <= view.log.loss_max)
+}
+
 /// A node gets its vote when it streams, and keeps it while it was seen to within the grace.
 fn votes(view: &View, facts: &NodeFacts, primary: &NodeId) -> bool {
     let differs = view.node(primary).is_some_and(|its| facts.other_library(its).is_some());
     let is_member = facts.node.phase == NodePhase::Active && !differs;
     let has_vote = view.cluster.status.config.current.voters.contains(&facts.node.id);
     let timers = view.timers();
-    let streams = facts.is_fresh(timers.suspect_ms) && facts.streams_from(primary);
+    let streams = facts.is_fresh(timers.suspect_ms)
+        && facts.streams_from(primary)
+        && (has_vote || is_near(view, facts, primary));
     let is_in_grace = has_vote && facts.age_ms() <= timers.voter_grace_ms;
     // A voter that is heard but does not stream keeps its vote while the primary still counts it
     // in, and for a moment longer: both stop at once when the primary dies.
@@ -123,9 +147,13 @@ pub fn config_for_new_term(view: &View, candidate: &NodeId, lost: Option<&NodeId
     // Where the primary was alone, nobody else is known to hold anything: the others get their
     // votes when they have caught up with the one that does.
     let is_alone = joint.may_be_solo() && !mutated(Mutation::PastForgotten);
+    // Where nobody confirms writes, the quorums of before are soon forgotten: one that had no vote
+    // may lack anything, and gets one when it has caught up.
+    let mode = view.cluster.spec.replication;
+    let counts = |id: &NodeId| mode.acks() > 0 || joint.iter().any(|c| c.voters.contains(id));
     let voters: BTreeSet<NodeId> = view
         .active()
-        .filter(|_| !is_alone)
+        .filter(|facts| !is_alone && counts(&facts.node.id))
         .filter(|facts| facts.node.id != *candidate && Some(&facts.node.id) != lost)
         .filter(|facts| facts.is_fresh(timers.voter_grace_ms))
         .map(|facts| facts.node.id.clone())
@@ -134,7 +162,6 @@ pub fn config_for_new_term(view: &View, candidate: &NodeId, lost: Option<&NodeId
     let past = joint.iter().chain(&joint.past).filter(|c| !is_alone && !c.voters.is_empty());
     let past = past.cloned().collect();
     // Confirmations are given up later, if they must be, by a change of its own.
-    let mode = view.cluster.spec.replication;
     let current = GroupConfig { version, acks: mode.acks(), ..config_for(mode, voters) };
     let past = if mutated(Mutation::PastForgotten) { Vec::new() } else { past };
     JointConfig { current, next: None, past }
@@ -143,7 +170,7 @@ pub fn config_for_new_term(view: &View, candidate: &NodeId, lost: Option<&NodeId
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::view::tests::{Sketch, sketch};
+    use crate::view::tests::{Sketch, node_id, sketch};
 
     #[test]
     fn a_configuration_that_fits_stays() {
@@ -210,6 +237,28 @@ mod tests {
     }
 
     #[test]
+    fn where_writes_wait_the_last_votes_are_kept() {
+        let mut sketch = sketch(3);
+        sketch.strict();
+        sketch.silence(2, 9_000);
+        sketch.silence(3, 9_000);
+        assert_eq!(next_config(&sketch.view()), None, "either may hold what was acknowledged");
+        sketch.node(3).phase = NodePhase::Removing;
+        let next = next_config(&sketch.view()).and_then(|joint| joint.next).expect("a step");
+        assert_eq!(next.voters, [sketch.id(2)].into());
+    }
+
+    #[test]
+    fn who_hands_its_role_over_keeps_a_vote() {
+        let mut sketch = sketch(3);
+        sketch.stall(3, 9_000);
+        let mut view = sketch.view();
+        assert!(next_config(&view).is_some());
+        view.operation = Some(sketch.operation(OperationKind::Switchover));
+        assert_eq!(next_config(&view), None);
+    }
+
+    #[test]
     fn prefer_goes_on_without_voters_and_strict_does_not() {
         let none = BTreeSet::new();
         assert_eq!(config_for(ReplicationMode::Prefer, none.clone()).acks, 0);
@@ -225,6 +274,23 @@ mod tests {
         assert_eq!(joint.current.voters, [sketch.id(3)].into());
         assert_eq!(joint.past.len(), 1);
         assert!(!joint.elects(&[sketch.id(3)].into()), "the former quorum counts until armed");
+    }
+
+    #[test]
+    fn without_confirmations_a_vote_is_for_those_that_have_caught_up() {
+        let mut sketch = sketch(3);
+        sketch.cluster.status.config.current.voters.remove(&node_id(3));
+        let gains = |sketch: &Sketch| next_config(&sketch.view()).is_some();
+        assert!(gains(&sketch), "it streams and holds everything");
+        let loss_max = sketch.view().log.loss_max;
+        sketch.position(1, 1, loss_max + 1_001);
+        assert!(!gains(&sketch), "it lacks more than may be lost");
+        sketch.cluster.status.config.current.voters.insert(node_id(3));
+        assert!(!gains(&sketch), "who has a vote keeps it while it streams");
+        sketch.cluster.status.config.current.voters.remove(&node_id(3));
+        sketch.silence(1, 9_000);
+        let joint = config_for_new_term(&sketch.view(), &node_id(2), Some(&node_id(1)));
+        assert!(joint.current.voters.is_empty(), "nor does a change of primary give it one");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What a node shall be: the whole of it, in one message.
 
+use bellwether_model::allowlist::Cidr;
 use bellwether_model::backup::{BackupFacts, BackupOrder};
 use bellwether_model::cluster::NodeSize;
 use bellwether_model::drill::DrillOrder;
@@ -7,7 +8,9 @@ use bellwether_model::engine::EnginePorts;
 use bellwether_model::group::{JointConfig, Timers};
 use bellwether_model::node::CopyOrder;
 use bellwether_model::restore::CheckOrder;
-use bellwether_model::{ClusterId, ClusterSpec, NodeId, Parameters, ReplicationMode, Target, Term};
+use bellwether_model::{
+    ClusterId, ClusterSpec, NodeId, Parameters, ReplicationMode, Target, Term, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::repository::Access;
@@ -18,6 +21,10 @@ use crate::repository::Access;
 pub struct Assignment {
     /// Counts assignments over the whole life of the server's store; an agent refuses a lower one.
     pub seq: u64,
+    /// Names the start of the server that gave it: one that has an older copy of the store does
+    /// not know of it.
+    #[serde(default)]
+    pub epoch: String,
     pub cluster: ClusterId,
     pub cluster_name: String,
     pub node: NodeId,
@@ -54,9 +61,15 @@ pub struct Assignment {
     /// new ones in. It lapses by itself after `timers.hold_ms` counted from when the agent first
     /// saw it.
     pub hold: bool,
+    /// In maintenance: its endpoint takes no clients.
+    #[serde(default)]
+    pub drained: bool,
     /// How far a replica may lag, in the unit of the engine's log, and still serve reads.
     #[serde(alias = "read_lag_bytes_max")]
     pub read_lag_max: u64,
+    /// Who may reach the ports of clients, beside the members.
+    #[serde(default)]
+    pub admission: Admission,
     pub secrets: Secrets,
 }
 
@@ -74,6 +87,43 @@ pub struct BackupAssignment {
 pub struct RestoreAssignment {
     pub facts: BackupFacts,
     pub access: Access,
+}
+
+/// Who may reach the ports of clients. The node keeps to it by its own clock, so that what ends
+/// ends without a server.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Admission {
+    /// Of the cluster's spec; reports name the one that is in force.
+    pub generation: u64,
+    /// None: everybody.
+    pub allowed: Option<Vec<Allowed>>,
+    /// What is in force again from a moment on, unless it is confirmed before.
+    pub reversal: Option<Reversal>,
+}
+
+/// A range that is let in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Allowed {
+    pub range: Cidr,
+    pub expires_at: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reversal {
+    pub at: Timestamp,
+    /// None: everybody.
+    pub allowed: Option<Vec<Allowed>>,
+}
+
+impl Admission {
+    /// The ranges that are let in at that moment; none: everybody.
+    #[must_use]
+    pub fn at(&self, now: Timestamp) -> Option<Vec<Cidr>> {
+        let reversed = self.reversal.as_ref().filter(|reversal| reversal.at <= now);
+        let allowed = reversed.map_or(&self.allowed, |reversal| &reversal.allowed).as_ref()?;
+        let counts = |one: &&Allowed| one.expires_at.is_none_or(|end| end > now);
+        Some(allowed.iter().filter(counts).map(|one| one.range).collect())
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -94,7 +144,7 @@ pub struct EngineAssignment {
 }
 
 /// The replication group as the server knows it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Group {
     /// The term in force.
     pub term: Term,

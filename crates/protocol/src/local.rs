@@ -5,12 +5,13 @@ use std::net::Ipv4Addr;
 
 use bellwether_model::backup::BackupReport;
 use bellwether_model::divergence::Divergence;
+use bellwether_model::failure::Class;
 use bellwether_model::replication::{Actual, Position};
 use bellwether_model::report::WriteGap;
 use bellwether_model::restore::CheckReport;
 use bellwether_model::settings::SettingsReport;
 use bellwether_model::transaction::Transaction;
-use bellwether_model::{NodeId, Term};
+use bellwether_model::{NodeId, Term, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::assignment::Assignment;
@@ -78,6 +79,9 @@ pub struct Orders {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WorkerReport {
     pub actual: Actual,
+    /// What can be done about it, where the last attempt failed.
+    #[serde(default)]
+    pub failed: Option<Class>,
     /// What it does or waits for just now, in words; empty when converged.
     pub doing: String,
     /// Bytes done and bytes in all of a copy under way.
@@ -139,6 +143,33 @@ pub struct WorkerReport {
     pub disk_hangs: bool,
     pub engine: EngineFigures,
     pub host: HostFigures,
+    /// Who is connected and who was not let in; none: not looked at.
+    #[serde(default)]
+    pub clients: Option<ClientsReport>,
+}
+
+/// The clients of a node as its kernel sees them; members of the cluster are none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientsReport {
+    /// The addresses with the most connections.
+    pub sources: Vec<ClientSource>,
+    /// Attempts that were not let in since the agent was started.
+    pub blocked: u64,
+    /// Where the latest came from.
+    pub blocked_sources: Vec<RefusedSource>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientSource {
+    pub address: String,
+    pub connections: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedSource {
+    pub address: String,
+    pub attempts: u64,
+    pub last_at: Timestamp,
 }
 
 /// A replica as its primary sees it.
@@ -207,6 +238,9 @@ pub struct Routes {
     /// A planned change of primary is under way: what clients begin anew waits.
     #[serde(default)]
     pub is_held: bool,
+    /// In maintenance: new clients are turned away, and find another node.
+    #[serde(default)]
+    pub is_drained: bool,
     /// The primary's gate, address and port; none: hold new connections. On the primary itself it
     /// is a loopback address and the private port.
     pub primary: Option<(String, u16)>,

@@ -2,10 +2,10 @@
 
 use bellwether_model::replication::Position;
 use bellwether_model::report::WriteGap;
-use bellwether_model::{ClusterId, NodeId, Term};
+use bellwether_model::{ClusterId, NodeId, Target, Term};
 use serde::{Deserialize, Serialize};
 
-use crate::assignment::Assignment;
+use crate::assignment::{Assignment, Group};
 use crate::local::WorkerReport;
 
 /// The path of the WebSocket, over mutual TLS.
@@ -18,7 +18,7 @@ pub const MESSAGE_BYTES_MAX: usize = 256 * 1024;
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum FromAgent {
     /// First message of a session.
-    Hello(Hello),
+    Hello(Box<Hello>),
     /// Every heartbeat, and at once when something changed.
     Report(Box<Report>),
 }
@@ -46,6 +46,20 @@ pub struct Hello {
     pub incarnation: String,
     /// The `seq` of the last assignment seen; 0 for none.
     pub assignment_seq: u64,
+    /// What that said: a server whose store is an older copy learns from it.
+    #[serde(default)]
+    pub known: Option<Known>,
+}
+
+/// What an agent knows of its cluster and its own place in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known {
+    /// The `epoch` of the last assignment.
+    pub epoch: String,
+    pub group: Group,
+    pub target: Target,
+    /// Durable on this node.
+    pub promised: Term,
 }
 
 /// What a node is.
@@ -71,11 +85,18 @@ pub struct Report {
     /// something to the primary. None: it is not known that any are held back.
     #[serde(default)]
     pub open_sessions: Option<u32>,
+    /// Milliseconds that answers to requests for the lease took, of the server and of voters: the
+    /// longest of the latest, but for one in twenty. None: too few were answered.
+    #[serde(default)]
+    pub round_trip_ms: Option<u64>,
     /// How long writes waited at this node's endpoint at the last changes of primary.
     #[serde(default)]
     pub gaps: Vec<WriteGap>,
     /// Milliseconds since the worker was last heard from; none: not yet.
     pub worker_age_ms: Option<u64>,
+    /// The generation of the allowlist that the kernel keeps to (`Admission::generation`).
+    #[serde(default)]
+    pub admission: Option<u64>,
     /// The worker's last report.
     pub worker: Option<WorkerReport>,
 }

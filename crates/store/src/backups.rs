@@ -43,6 +43,7 @@ pub fn begin(
         id: BackupId::generate(),
         cluster: cluster.id.clone(),
         cluster_name: cluster.spec.name.clone(),
+        project: cluster.spec.project.clone(),
         repository: repository.id.clone(),
         repository_name: repository.name.clone(),
         status: BackupStatus::Running,
@@ -87,6 +88,8 @@ pub fn begin_proof(
         drill: None,
         backup: None,
         source: Some(Source { backup: backup.id.clone() }),
+        // It serves nobody.
+        allowlist: Some(Vec::new()),
         ..facts.spec.clone()
     };
     let cluster = Cluster {
@@ -97,6 +100,7 @@ pub fn begin_proof(
         network: None,
         next_ordinal: 1,
         proof_of: Some(backup.id.clone()),
+        pending_allowlist: None,
         spec,
     };
     let claim = NameClaim { name: cluster.spec.name.clone(), cluster: cluster.id.clone() };

@@ -5,17 +5,19 @@
 //! too: reads never touch the disk, writes are durable before they are visible. History that grows
 //! (the audit log) is append-only, beside that table. Secrets are sealed before they reach it.
 
-mod audit;
+pub mod audit;
 pub mod backups;
 mod cache;
 pub mod clusters;
 mod error;
 pub mod idempotency;
 pub mod join_tokens;
+pub mod lineage;
 pub mod live;
 pub mod memory;
 pub mod nodes;
 pub mod operations;
+pub mod projects;
 pub mod repositories;
 pub mod seal;
 pub mod secrets;
@@ -201,10 +203,17 @@ impl Store {
     /// The objects of a kind that are wanted, by key.
     #[must_use]
     pub fn list_where<T: Object>(&self, is_wanted: impl Fn(&T) -> bool) -> Vec<Stored<T>> {
-        let entries: Vec<Entry> =
-            self.cache(|cache| cache.entries(T::KIND).map(|(_, entry)| entry.clone()).collect());
-        let wanted = entries.iter().filter(|entry| is_wanted(&entry.object::<T>()));
-        wanted.map(Entry::stored).collect()
+        self.cache(|cache| {
+            let entries = cache.entries(T::KIND).map(|(_, entry)| entry);
+            entries.filter(|entry| is_wanted(&entry.object::<T>())).map(Entry::stored).collect()
+        })
+    }
+
+    /// Shows every object of a kind, by key, without copying any. Nobody can write meanwhile.
+    pub(crate) fn show<T: Object>(&self, mut look: impl FnMut(&T)) {
+        self.cache(|cache| {
+            cache.entries(T::KIND).for_each(|(_, entry)| look(&entry.object::<T>()));
+        });
     }
 
     /// Saves all of it or nothing; durable and visible when it returns. The revision of the store.
@@ -276,6 +285,17 @@ impl Store {
         }
     }
 
+    /// Hands every entry of the audit log out, the oldest first, until it is not wanted any more.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn walk_audit(&self, each: impl FnMut(AuditEntry) -> bool) -> Result<(), Error> {
+        match &self.inner.backing {
+            Backing::Disk(disk) => disk.reader.walk(each),
+            Backing::Memory(_) => Ok(()),
+        }
+    }
+
     fn cache<R>(&self, read: impl FnOnce(&Cache) -> R) -> R {
         read(&self.inner.cache.read().expect("nothing panics while it is held"))
     }
@@ -317,10 +337,13 @@ fn check(cache: &Cache) -> Result<(), Error> {
     kind::<clusters::NameClaim>(cache)?;
     kind::<idempotency::Idempotency>(cache)?;
     kind::<join_tokens::JoinToken>(cache)?;
+    kind::<lineage::Lineage>(cache)?;
     kind::<secrets::Secret>(cache)?;
     kind::<settings::ServerSettings>(cache)?;
+    kind::<projects::Project>(cache)?;
     kind::<tokens::Token>(cache)?;
     kind::<repositories::SealedRepository>(cache)?;
     kind::<bellwether_model::Backup>(cache)?;
+    kind::<users::NameClaim>(cache)?;
     kind::<users::User>(cache)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use bellwether_model::{ClusterId, Operation, OperationStatus};
+use bellwether_model::{ClusterId, Operation, OperationKind, OperationStatus, Timestamp};
 
 use crate::{Object, Store, Stored, Txn};
 
@@ -29,25 +29,36 @@ pub fn newest(store: &Store, cluster: Option<&ClusterId>) -> Vec<Stored<Operatio
     operations
 }
 
-/// The operations of a cluster that wait, the oldest first.
-#[must_use]
-pub fn queued(store: &Store, cluster: &ClusterId) -> Vec<Stored<Operation>> {
-    store.list_where(|operation: &Operation| {
-        operation.cluster == *cluster && operation.status == OperationStatus::Queued
-    })
+/// What a decision about a cluster asks of its operations.
+#[derive(Default)]
+pub(crate) struct Lately {
+    /// Those that wait, the oldest first.
+    pub(crate) queued: Vec<Operation>,
+    /// When one that automation had started failed last.
+    pub(crate) failed_at: Option<Timestamp>,
+    /// When automation's failovers ended.
+    pub(crate) failovers: Vec<Timestamp>,
 }
 
-/// The newest failed operation of a cluster that automation had started.
-#[must_use]
-pub fn last_failed_by_rule(store: &Store, cluster: &ClusterId) -> Option<Stored<Operation>> {
-    store
-        .list_where(|operation: &Operation| {
-            operation.cluster == *cluster
-                && operation.status == OperationStatus::Failed
-                && operation.rule != 0
-        })
-        .into_iter()
-        .max_by_key(|operation| operation.object.ended_at)
+pub(crate) fn lately(store: &Store, cluster: &ClusterId) -> Lately {
+    let mut lately = Lately::default();
+    store.show(|operation: &Operation| {
+        if operation.cluster != *cluster {
+            return;
+        }
+        let is_own = operation.rule != 0;
+        match operation.status {
+            OperationStatus::Queued => lately.queued.push(operation.clone()),
+            OperationStatus::Failed if is_own => {
+                lately.failed_at = lately.failed_at.max(operation.ended_at);
+            }
+            OperationStatus::Succeeded if is_own && operation.kind == OperationKind::Failover => {
+                lately.failovers.extend(operation.ended_at);
+            }
+            _ => {}
+        }
+    });
+    lately
 }
 
 /// Adds the deletion of the ended operations that are no longer kept.

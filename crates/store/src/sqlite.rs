@@ -4,14 +4,15 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use crate::Error;
-use crate::audit::AuditEntry;
+use crate::audit::{AuditEntry, link};
 use crate::cache::{Body, Cache, Entry};
 
 /// Numbered, forward only; never changed once released.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE objects (
         kind TEXT NOT NULL, key TEXT NOT NULL, revision INTEGER NOT NULL, body TEXT NOT NULL,
         PRIMARY KEY (kind, key)
@@ -21,7 +22,14 @@ const MIGRATIONS: &[&str] = &["
     CREATE TABLE audit (
         id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, body TEXT NOT NULL
     ) STRICT;
-"];
+",
+    "
+    ALTER TABLE audit ADD COLUMN hash TEXT NOT NULL DEFAULT '';
+",
+];
+
+/// With this one the audit log became a chain: what was there before is chained then.
+const CHAIN_FROM: usize = 1;
 
 pub(crate) fn prepare_directory(directory: &Path) -> Result<(), Error> {
     use std::os::unix::fs::DirBuilderExt as _;
@@ -90,6 +98,9 @@ fn migrate(connection: &mut Connection) -> Result<(), Error> {
     for (index, migration) in MIGRATIONS.iter().enumerate().skip(done) {
         let transaction = connection.transaction()?;
         transaction.execute_batch(migration)?;
+        if index == CHAIN_FROM {
+            chain_audit(&transaction)?;
+        }
         transaction.pragma_update(None, "user_version", index as i64 + 1)?;
         transaction.commit()?;
     }
@@ -112,6 +123,50 @@ pub(crate) fn load(connection: &Connection) -> Result<Cache, Error> {
     Ok(cache)
 }
 
+/// Chains what was written before there was a chain.
+fn chain_audit(transaction: &Transaction<'_>) -> Result<(), Error> {
+    let mut read = transaction.prepare("SELECT id, body, hash FROM audit ORDER BY id")?;
+    let mut write = transaction.prepare("UPDATE audit SET hash = ?2 WHERE id = ?1")?;
+    let mut rows = read.query([])?;
+    let mut previous = String::new();
+    while let Some(row) = rows.next()? {
+        let entry = entry_of(row)?;
+        previous = link(&previous, &entry);
+        write.execute(params![entry.id, previous])?;
+    }
+    Ok(())
+}
+
+/// Appends to the audit log, each entry chained to the one before.
+pub(crate) fn append_audit(
+    transaction: &Transaction<'_>,
+    entries: &[AuditEntry],
+) -> Result<(), rusqlite::Error> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let last = "SELECT hash FROM audit ORDER BY id DESC LIMIT 1";
+    let last = transaction.prepare_cached(last)?.query_row([], |row| row.get(0)).optional()?;
+    let mut previous: String = last.unwrap_or_default();
+    let mut insert = transaction.prepare_cached("INSERT INTO audit (at, body) VALUES (?1, ?2)")?;
+    let mut chain = transaction.prepare_cached("UPDATE audit SET hash = ?2 WHERE id = ?1")?;
+    for entry in entries {
+        let body = serde_json::to_string(entry).expect("plain data");
+        let id = insert.insert(params![entry.at.as_millis(), body])?;
+        previous = link(&previous, &AuditEntry { id, ..entry.clone() });
+        chain.execute(params![id, previous])?;
+    }
+    Ok(())
+}
+
+/// An entry as the table has it: id, body, hash.
+fn entry_of(row: &rusqlite::Row<'_>) -> Result<AuditEntry, Error> {
+    let (id, body): (i64, String) = (row.get(0)?, row.get(1)?);
+    let entry: AuditEntry = serde_json::from_str(&body)
+        .map_err(|error| Error::Damaged(format!("the audit entry {id}: {error}")))?;
+    Ok(AuditEntry { id, hash: row.get(2)?, ..entry })
+}
+
 /// Reads the audit log on a connection of its own.
 pub(crate) struct AuditReader {
     path: PathBuf,
@@ -122,23 +177,34 @@ impl AuditReader {
         Self { path }
     }
 
-    pub(crate) fn list(&self, limit: usize, before: Option<i64>) -> Result<Vec<AuditEntry>, Error> {
+    fn open(&self) -> Result<Connection, Error> {
         let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
-        let connection = Connection::open_with_flags(&self.path, flags)?;
+        Ok(Connection::open_with_flags(&self.path, flags)?)
+    }
+
+    /// Hands every entry out, the oldest first, until it is not wanted any more.
+    pub(crate) fn walk(&self, mut each: impl FnMut(AuditEntry) -> bool) -> Result<(), Error> {
+        let connection = self.open()?;
+        let mut statement = connection.prepare("SELECT id, body, hash FROM audit ORDER BY id")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            if !each(entry_of(row)?) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn list(&self, limit: usize, before: Option<i64>) -> Result<Vec<AuditEntry>, Error> {
+        let connection = self.open()?;
         let mut statement = connection
-            .prepare("SELECT id, body FROM audit WHERE id < ?1 ORDER BY id DESC LIMIT ?2")?;
+            .prepare("SELECT id, body, hash FROM audit WHERE id < ?1 ORDER BY id DESC LIMIT ?2")?;
         let before = before.unwrap_or(i64::MAX);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = statement.query_map(params![before, limit], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
-        })?;
+        let mut rows = statement.query(params![before, limit])?;
         let mut entries = Vec::new();
-        for row in rows {
-            let (id, body) = row?;
-            let mut entry: AuditEntry = serde_json::from_str(&body)
-                .map_err(|error| Error::Damaged(format!("the audit entry {id}: {error}")))?;
-            entry.id = id;
-            entries.push(entry);
+        while let Some(row) = rows.next()? {
+            entries.push(entry_of(row)?);
         }
         Ok(entries)
     }

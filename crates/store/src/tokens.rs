@@ -1,5 +1,6 @@
 //! Sessions of browsers and bearer tokens of programs: random, and kept only as a hash.
 
+use bellwether_model::access::Scope;
 use bellwether_model::{Timestamp, TokenId, UserId};
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +23,14 @@ pub struct Token {
     pub created_at: Timestamp,
     pub expires_at: Option<Timestamp>,
     pub last_used_at: Option<Timestamp>,
+    /// What it may at most.
+    #[serde(default)]
+    pub scope: Scope,
+    /// Of a session: where it was begun from, and with what.
+    #[serde(default)]
+    pub source: String,
+    #[serde(default)]
+    pub program: String,
 }
 
 impl Object for Token {

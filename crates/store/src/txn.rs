@@ -23,6 +23,8 @@ pub(crate) struct Write {
 pub struct Txn {
     pub(crate) writes: Vec<Write>,
     pub(crate) audit: Vec<AuditEntry>,
+    /// The revision of the store is above this afterwards.
+    pub(crate) above: u64,
 }
 
 impl Txn {
@@ -57,6 +59,12 @@ impl Txn {
     #[must_use]
     pub fn put<T: Object>(self, object: &T) -> Self {
         self.write(object, Expect::Anything)
+    }
+
+    /// Lets the store's revision be above that afterwards, whatever it was.
+    #[must_use]
+    pub fn above(self, revision: u64) -> Self {
+        Self { above: revision, ..self }
     }
 
     /// Deletes an object, of that revision where one is given.

@@ -1,9 +1,10 @@
 //! Users of the server.
 
+use bellwether_model::access::Access;
 use bellwether_model::{Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
-use crate::{Object, Store, Stored};
+use crate::{Object, Sealed, Store, Stored};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct User {
@@ -13,6 +14,31 @@ pub struct User {
     pub password_hash: String,
     pub must_change_password: bool,
     pub created_at: Timestamp,
+    /// Whoever was there before there were roles could do everything.
+    #[serde(default = "Access::owner")]
+    pub access: Access,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second_factor: Option<SecondFactor>,
+}
+
+/// Codes of an application that a user signs in with, beside the password.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SecondFactor {
+    pub secret: Sealed,
+    /// The first code was given: it counts from then on.
+    pub is_confirmed: bool,
+    /// Of the last code that was taken: each is good once.
+    pub last_step: u64,
+    /// Hashes of the codes for when the application is lost.
+    pub recovery: Vec<String>,
+}
+
+impl User {
+    /// Whether signing in takes a code.
+    #[must_use]
+    pub fn has_second_factor(&self) -> bool {
+        self.second_factor.as_ref().is_some_and(|factor| factor.is_confirmed)
+    }
 }
 
 impl Object for User {
@@ -20,6 +46,22 @@ impl Object for User {
 
     fn key(&self) -> String {
         self.id.to_string()
+    }
+}
+
+/// Inserted with a user and deleted with it: no two users have one name. Users from before there
+/// were several have none.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NameClaim {
+    pub name: String,
+    pub user: UserId,
+}
+
+impl Object for NameClaim {
+    const KIND: &'static str = "user-name";
+
+    fn key(&self) -> String {
+        self.name.clone()
     }
 }
 

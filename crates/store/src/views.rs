@@ -8,6 +8,9 @@ use crate::{Store, Stored, live, nodes, operations};
 /// A clock that is corrected steps back by less.
 const CLOCK_STEP_MS: u64 = 60_000;
 
+/// Failovers within so long of each other are a sign of something that failing over does not mend.
+const HOUR_MS: u64 = 3_600_000;
+
 /// The view of a cluster, where there is one.
 #[must_use]
 pub fn view(store: &Store, id: &ClusterId) -> Option<View> {
@@ -21,22 +24,21 @@ pub fn view(store: &Store, id: &ClusterId) -> Option<View> {
         .and_then(|id| store.find::<Operation>(id.as_str()))
         .map(|operation| operation.object)
         .filter(|operation| operation.status == OperationStatus::Running);
-    let queued = operations::queued(store, id).into_iter().map(|o| o.object).collect();
     let now = store.now();
-    let last_failure_age_ms = operations::last_failed_by_rule(store, id)
-        .and_then(|operation| operation.object.ended_at)
-        .and_then(|ended_at| age(ended_at, now));
+    let lately = operations::lately(store, id);
+    let is_recent = |at: &&Timestamp| now.millis_since(**at) <= HOUR_MS;
     Some(View {
+        failovers_lately: lately.failovers.iter().filter(is_recent).count(),
         last_failover_age_ms: cluster.status.last_failover_at.and_then(|at| age(at, now)),
         log: store.log_facts(&cluster.spec.engine),
         can_back_up: store.can_back_up(&cluster.spec.engine),
         cluster,
         nodes,
         operation,
-        queued,
+        queued: lately.queued,
         now,
         server_age_ms: millis(store.live().started().elapsed()),
-        last_failure_age_ms,
+        last_failure_age_ms: lately.failed_at.and_then(|at| age(at, now)),
     })
 }
 

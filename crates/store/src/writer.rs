@@ -11,7 +11,7 @@ use tokio::sync::{broadcast, oneshot};
 use crate::audit::AuditEntry;
 use crate::cache::{Body, Cache, Entry};
 use crate::txn::{Expect, Txn, Write};
-use crate::{Change, Error};
+use crate::{Change, Error, sqlite};
 
 /// At most so many jobs share one commit.
 const BATCH_MAX: usize = 128;
@@ -39,7 +39,7 @@ enum Answer {
 pub(crate) struct Staged {
     revision: u64,
     writes: Vec<(Change, Option<Arc<Body>>)>,
-    audit: Vec<(i64, String)>,
+    audit: Vec<AuditEntry>,
 }
 
 impl Writer {
@@ -89,7 +89,7 @@ impl Writer {
         let answers = batch.into_iter().map(|job| match job {
             Job::Commit { txn, answer } => Answer::Commit(answer, staged.apply(&cache, txn)),
             Job::Audit { entry, answer } => {
-                staged.append(&entry);
+                staged.audit.push(entry);
                 Answer::Audit(answer)
             }
         });
@@ -161,11 +161,6 @@ impl Staged {
         }
     }
 
-    fn append(&mut self, entry: &AuditEntry) {
-        let body = serde_json::to_string(entry).expect("plain data");
-        self.audit.push((entry.at.as_millis(), body));
-    }
-
     pub(crate) fn apply(&mut self, cache: &Cache, txn: Txn) -> Result<u64, Error> {
         for (index, write) in txn.writes.iter().enumerate() {
             let now = self.revision_of(cache, &txn.writes[..index], write);
@@ -178,9 +173,8 @@ impl Staged {
                 return Err(Error::Conflict { kind: write.kind.into(), key: write.key.clone() });
             }
         }
-        for entry in &txn.audit {
-            self.append(entry);
-        }
+        self.revision = self.revision.max(txn.above);
+        self.audit.extend(txn.audit);
         self.revision += 1;
         for write in txn.writes {
             let change = Change {
@@ -209,11 +203,7 @@ impl Staged {
                     None => delete.execute(params![kind, key])?,
                 };
             }
-            let mut append =
-                transaction.prepare_cached("INSERT INTO audit (at, body) VALUES (?1, ?2)")?;
-            for (at, body) in &self.audit {
-                append.execute(params![at, body])?;
-            }
+            sqlite::append_audit(&transaction, &self.audit)?;
             transaction
                 .prepare_cached("UPDATE meta SET value = ?1 WHERE name = 'revision'")?
                 .execute([self.revision as i64])?;

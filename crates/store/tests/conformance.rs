@@ -318,6 +318,8 @@ async fn the_audit_log_is_read_backwards_page_by_page() {
             action: format!("act.{number}"),
             object: "thing".to_owned(),
             result: "ok".to_owned(),
+            detail: String::new(),
+            hash: String::new(),
         };
         store.append_audit(entry).await.unwrap();
     }
@@ -351,9 +353,60 @@ async fn lists_hold_what_is_wanted_by_key() {
         password_hash: String::new(),
         must_change_password: true,
         created_at: Timestamp::now(),
+        access: bellwether_model::access::Access::owner(),
+        second_factor: None,
     };
     store.commit(Txn::new().insert(&user)).await.unwrap();
     assert_eq!(users::find_by_name(&store, "admin").unwrap().object.id, user.id);
     assert!(users::find_by_name(&store, "Admin").is_none());
     assert_eq!(store.list::<Thing>().len(), 4, "kinds are kept apart");
+}
+
+fn audited(text: &str) -> AuditEntry {
+    AuditEntry {
+        id: 0,
+        at: Timestamp::from_millis(1_000),
+        user: "ada".to_owned(),
+        source: "192.0.2.1".to_owned(),
+        action: "thing.do".to_owned(),
+        object: text.to_owned(),
+        detail: String::new(),
+        result: "ok".to_owned(),
+        hash: String::new(),
+    }
+}
+
+fn verified(store: &Store) -> bellwether_model::audit::AuditVerification {
+    let mut verifier = bellwether_store::audit::Verifier::default();
+    store
+        .walk_audit(|entry| {
+            verifier.next(&entry);
+            true
+        })
+        .unwrap();
+    verifier.end()
+}
+
+#[tokio::test]
+async fn the_audit_log_is_a_chain_from_its_first_entry_on_whatever_wrote_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("bellwether.db");
+    let store = open(directory.path());
+    for text in ["one", "two"] {
+        store.append_audit(audited(text)).await.unwrap();
+    }
+    assert_eq!((verified(&store).whole, verified(&store).entries), (true, 2));
+    drop(store);
+    // As a server left it that knew no chain.
+    let old = rusqlite::Connection::open(&path).unwrap();
+    old.execute_batch("ALTER TABLE audit DROP COLUMN hash; PRAGMA user_version = 1").unwrap();
+    drop(old);
+    let store = open(directory.path());
+    store.append_audit(audited("three")).await.unwrap();
+    assert_eq!((verified(&store).whole, verified(&store).entries), (true, 3));
+    drop(store);
+    let edited = rusqlite::Connection::open(&path).unwrap();
+    edited.execute("UPDATE audit SET body = replace(body, 'two', 'too') WHERE id = 2", []).unwrap();
+    drop(edited);
+    assert_eq!(verified(&open(directory.path())).broken_at, Some(2));
 }

@@ -148,6 +148,7 @@ impl Api {
             "name": name, "engine": engine, "version": profile.versions[0], "provider": "docker",
             "nodes": nodes, "replication": replication,
             "size": { "cpus": 1, "memory": "512MiB", "disk": "2GiB" },
+            "allowlist": [{ "address": "server" }],
         });
         let cluster: ClusterView = self.post("/v1/clusters", &spec).await?;
         let operation = cluster.operation.context("creating is an operation")?;
@@ -252,6 +253,20 @@ impl Api {
         let (status, value) = answer(request).await?;
         anyhow::ensure!(status == 200, "PATCH {name}: {status}: {value}");
         Ok(())
+    }
+
+    /// Puts something in the place of what was there at that generation; status and body.
+    ///
+    /// # Errors
+    /// When the server cannot be reached.
+    pub async fn put(
+        &self,
+        path: &str,
+        generation: u64,
+        body: &Value,
+    ) -> anyhow::Result<(u16, Value)> {
+        let request = self.request("PUT", path)?;
+        answer(request.header("if-match", format!("\"{generation}\"")).json(body)).await
     }
 
     /// The plans of a change at the present generation.

@@ -20,4 +20,4 @@ pub use load::Load;
 pub use mysql::MysqlWriter;
 pub use redis::RedisWriter;
 pub use server::Server;
-pub use writer::Writer;
+pub use sql::Writer;

@@ -7,7 +7,7 @@ use bellwether_model::connection::Connection;
 use crate::history::History;
 use crate::mysql::MysqlWriter;
 use crate::redis::RedisWriter;
-use crate::writer::Writer;
+use crate::sql::Writer;
 
 /// A writer in the engine's own language.
 pub enum Load {

@@ -105,6 +105,57 @@ impl Server {
         }
     }
 
+    /// Lets the server's process stand still.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn freeze(&self) -> anyhow::Result<()> {
+        self.signal("STOP")
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn thaw(&self) -> anyhow::Result<()> {
+        self.signal("CONT")
+    }
+
+    fn signal(&self, name: &str) -> anyhow::Result<()> {
+        let process = self.process.as_ref().context("the server does not run")?;
+        let status = Command::new("kill").args(["-s", name, &process.id().to_string()]).status();
+        anyhow::ensure!(status.context("run kill")?.success(), "no SIG{name} for the server");
+        Ok(())
+    }
+
+    /// What the server has on its disk, to be put back later.
+    ///
+    /// # Errors
+    /// When it cannot be copied.
+    pub fn back_up(&self) -> anyhow::Result<tempfile::TempDir> {
+        let copy = tempfile::Builder::new().prefix("bellwether-test-").tempdir()?;
+        self.copy(&self.directory.path().join("data"), copy.path())?;
+        Ok(copy)
+    }
+
+    /// Kills the server and puts an earlier copy in the place of what it has on its disk.
+    ///
+    /// # Errors
+    /// When that cannot be done.
+    pub fn restore(&mut self, copy: &Path) -> anyhow::Result<()> {
+        self.kill();
+        let data = self.directory.path().join("data");
+        std::fs::remove_dir_all(&data)?;
+        self.copy(copy, &data)
+    }
+
+    fn copy(&self, from: &Path, to: &Path) -> anyhow::Result<()> {
+        std::fs::create_dir_all(to)?;
+        let status = Command::new("cp").arg("-a").arg(from.join(".")).arg(to).status();
+        anyhow::ensure!(status.context("run cp")?.success(), "{} not copied", from.display());
+        Ok(())
+    }
+
     /// Fails if the log has an ERROR: something a person would have had to mend.
     ///
     /// # Errors

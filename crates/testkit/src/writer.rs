@@ -1,39 +1,73 @@
-//! A client that writes all the time, one autocommit insert about every 5 ms, through the
-//! endpoints, and remembers what it was told.
+//! A client that writes all the time, one row about every 5 ms, through the endpoints, and
+//! remembers what it was told. How an engine is written to is its client's.
 
 use std::collections::BTreeSet;
+use std::future::Future;
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
 use bellwether_model::connection::Connection;
-use tokio_postgres::{Client, SimpleQueryMessage};
 
 use crate::history::{Attempt, History};
-use crate::sql;
 use crate::wait::until;
 
 /// Between the beginnings of two writes.
 const PERIOD: Duration = Duration::from_millis(5);
 
-/// A write, or a connection, that takes longer is given up.
+/// A write that takes longer is given up.
 const DEADLINE: Duration = Duration::from_secs(1);
 
-/// The timeline of the log, in hexadecimal digits.
-const TIMELINE: &str = "substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)";
+/// A new connection may be held while the primary changes, so it gets more time.
+const CONNECT_MAX: Duration = Duration::from_secs(5);
+
+/// An engine's client, as far as a writer needs it. `table`: where it writes, by any name.
+pub trait RowClient: Sized + Send + 'static {
+    /// Connects to one of the addresses (`address:port`), with TLS and everything verified.
+    fn connect(
+        connection: &Connection,
+        address: &str,
+        limit: Duration,
+    ) -> impl Future<Output = anyhow::Result<Self>> + Send;
+
+    /// Makes the table, where it is not there; the first id to write.
+    fn begin(&mut self, table: &str) -> impl Future<Output = anyhow::Result<i64>> + Send;
+
+    /// Writes one id; what tells the primary that took it from others.
+    fn write(&mut self, table: &str, id: i64) -> impl Future<Output = anyhow::Result<u32>> + Send;
+
+    /// All that are there.
+    fn read(&mut self, table: &str) -> impl Future<Output = anyhow::Result<BTreeSet<i64>>> + Send;
+}
+
+/// Connects to the primary through the first endpoint that leads there.
+///
+/// # Errors
+/// When none does within the limit.
+pub async fn read_write<C: RowClient>(connection: &Connection) -> anyhow::Result<C> {
+    let mut last = anyhow::anyhow!("there is no endpoint");
+    for address in &connection.read_write {
+        match C::connect(connection, address, CONNECT_MAX).await {
+            Ok(client) => return Ok(client),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
 
 /// The writer's task and what it has seen so far.
-pub struct Writer {
+pub struct WriterOf<C> {
     connection: Connection,
     table: String,
     history: Arc<Mutex<History>>,
     stop: Arc<AtomicBool>,
     task: tokio::task::JoinHandle<()>,
+    client: PhantomData<C>,
 }
 
-impl Writer {
-    /// Makes the table and begins to write; returns once the first write was acknowledged.
+impl<C: RowClient> WriterOf<C> {
+    /// Begins to write; returns once the first write was acknowledged.
     ///
     /// # Errors
     /// When the cluster cannot be written to.
@@ -51,19 +85,13 @@ impl Writer {
         place: usize,
         table: &str,
     ) -> anyhow::Result<Self> {
-        let client = sql::read_write(&connection).await?;
-        let create = format!("CREATE TABLE IF NOT EXISTS {table} (id bigint PRIMARY KEY)");
-        client.batch_execute(&create).await?;
-        let last = format!("SELECT coalesce(max(id), 0) FROM {table}");
-        let row = client.query_one(&last, &[]).await?;
-        let first: i64 = row.get::<_, i64>(0) + 1;
+        let first = read_write::<C>(&connection).await?.begin(table).await?;
+        let (history, stop) = (Arc::default(), Arc::default());
+        let shared = (Arc::clone(&history), Arc::clone(&stop));
         let table = table.to_owned();
-        let history = Arc::new(Mutex::new(History::default()));
-        let stop = Arc::new(AtomicBool::new(false));
-        let shared = (history.clone(), stop.clone());
         let ids = (table.clone(), first);
-        let task = tokio::spawn(write(connection.clone(), place, ids, shared));
-        let writer = Self { connection, table, history, stop, task };
+        let task = tokio::spawn(write::<C>(connection.clone(), place, ids, shared));
+        let writer = Self { connection, table, history, stop, task, client: PhantomData };
         writer.progress(1).await?;
         Ok(writer)
     }
@@ -95,10 +123,8 @@ impl Writer {
     pub async fn stop(self) -> anyhow::Result<(History, BTreeSet<i64>)> {
         self.stop.store(true, Ordering::Relaxed);
         self.task.await?;
-        let found = until("the rows are read back", Duration::from_secs(30), || async {
-            let client = sql::read_write(&self.connection).await?;
-            let rows = client.query(&format!("SELECT id FROM {}", self.table), &[]).await?;
-            Ok(rows.iter().map(|row| row.get(0)).collect())
+        let found = until("what was written is read back", Duration::from_secs(30), || async {
+            read_write::<C>(&self.connection).await?.read(&self.table).await
         })
         .await?;
         let history = self.history.lock().expect("the writer does not panic").clone();
@@ -106,21 +132,20 @@ impl Writer {
     }
 }
 
-async fn write(
+async fn write<C: RowClient>(
     connection: Connection,
     place: usize,
     (table, first): (String, i64),
     (history, stop): (Arc<Mutex<History>>, Arc<AtomicBool>),
 ) {
-    let mut client: Option<Client> = None;
+    let mut client: Option<C> = None;
     let mut address = place % connection.read_write.len();
     for id in first.. {
         if stop.load(Ordering::Relaxed) {
             return;
         }
         let began = Instant::now();
-        let insert = format!("INSERT INTO {table} VALUES ({id}) RETURNING {TIMELINE}");
-        let result = attempt(&connection, &mut client, address, &insert).await;
+        let result = attempt(&connection, &mut client, address, (&table, id)).await;
         // The same endpoint leads to the next primary; only one that does not answer is left.
         if result.is_err() && client.take().is_none() {
             address = (address + 1) % connection.read_write.len();
@@ -138,22 +163,16 @@ async fn write(
     }
 }
 
-async fn attempt(
+async fn attempt<C: RowClient>(
     connection: &Connection,
-    client: &mut Option<Client>,
+    client: &mut Option<C>,
     address: usize,
-    insert: &str,
+    (table, id): (&str, i64),
 ) -> anyhow::Result<u32> {
     if client.is_none() {
-        // A new connection may be held while the primary changes, so it gets more time.
         let address = &connection.read_write[address];
-        *client = Some(sql::connect(connection, address, DEADLINE * 5).await?);
+        *client = Some(C::connect(connection, address, CONNECT_MAX).await?);
     }
-    let client = client.as_ref().expect("connected above");
-    let answers = tokio::time::timeout(DEADLINE, client.simple_query(insert)).await??;
-    let timeline = answers.iter().find_map(|answer| match answer {
-        SimpleQueryMessage::Row(row) => u32::from_str_radix(row.get(0)?, 16).ok(),
-        _ => None,
-    });
-    timeline.context("the write said nothing of its timeline")
+    let client = client.as_mut().expect("connected above");
+    tokio::time::timeout(DEADLINE, client.write(table, id)).await?
 }

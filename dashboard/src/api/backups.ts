@@ -1,4 +1,4 @@
-import { getV1Backups, postV1BackupsByIdVerify } from './generated/sdk.gen';
+import { getV1Backups, postV1BackupsByBackupVerify } from './generated/sdk.gen';
 import { body } from './http';
 import type { Operation } from './types';
 
@@ -8,4 +8,4 @@ export const listBackups = (cluster: string, signal?: AbortSignal) =>
 
 /** Restores it in a scratch node and looks through it. */
 export const verifyBackup = (id: string) =>
-  body(postV1BackupsByIdVerify({ path: { id } })) as Promise<Operation>;
+  body(postV1BackupsByBackupVerify({ path: { backup: id } })) as Promise<Operation>;

@@ -2,6 +2,11 @@
 
 export const keys = {
   me: ['me'] as const,
+  audit: ['audit'] as const,
+  users: ['users'] as const,
+  projects: ['projects'] as const,
+  sessions: ['sessions'] as const,
+  tokens: ['tokens'] as const,
   engines: ['engines'] as const,
   providers: ['providers'] as const,
   clusters: ['clusters'] as const,
@@ -16,6 +21,7 @@ export const keys = {
   engineParameters: ['engine-parameters'] as const,
   /** The last change of primary that the cluster's page has shown. */
   changed: (clusterId: string) => ['changed', clusterId] as const,
+  allowlist: (clusterId: string) => ['allowlist', clusterId] as const,
   anyNodes: ['nodes'] as const,
   nodes: (clusterId: string) => ['nodes', clusterId] as const,
   anyConnection: ['connection'] as const,

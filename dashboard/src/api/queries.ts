@@ -6,6 +6,8 @@ import {
 } from '@tanstack/react-query';
 
 import { listBackups } from './backups';
+import { getAllowlist } from './allowlist';
+import { listAudit } from './audit';
 import { listEngineParameters, listEngines, listProviders } from './catalogue';
 import {
   getCluster,
@@ -16,6 +18,7 @@ import {
 } from './clusters';
 import { keys } from './keys';
 import { getOperation, getReport, listDrills, listOperations } from './operations';
+import { listProjects, listSessions, listTokens, listUsers } from './people';
 import { getMe } from './session';
 import type { ClusterSpec, NodeView, Page } from './types';
 
@@ -28,6 +31,33 @@ export const meQuery = queryOptions({
   queryKey: keys.me,
   queryFn: ({ signal }) => getMe(signal),
   staleTime: Number.POSITIVE_INFINITY,
+});
+
+export const auditQuery = infiniteQueryOptions({
+  queryKey: keys.audit,
+  queryFn: ({ pageParam, signal }) => listAudit(pageParam, signal),
+  initialPageParam: first,
+  getNextPageParam: nextPage,
+});
+
+export const usersQuery = queryOptions({
+  queryKey: keys.users,
+  queryFn: ({ signal }) => listUsers(signal),
+});
+
+export const projectsQuery = queryOptions({
+  queryKey: keys.projects,
+  queryFn: ({ signal }) => listProjects(signal),
+});
+
+export const sessionsQuery = queryOptions({
+  queryKey: keys.sessions,
+  queryFn: ({ signal }) => listSessions(signal),
+});
+
+export const tokensQuery = queryOptions({
+  queryKey: keys.tokens,
+  queryFn: ({ signal }) => listTokens(signal),
 });
 
 export const enginesQuery = queryOptions({
@@ -101,6 +131,15 @@ export const connectionQuery = (clusterId: string, reveal: boolean) =>
     placeholderData: keepPreviousData,
     // A revealed password leaves the memory with the page.
     gcTime: reveal ? 0 : 300_000,
+  });
+
+/** Who is connected and who was refused changes without an event, so it is asked again and again. */
+export const allowlistQuery = (clusterId: string, generation: number) =>
+  queryOptions({
+    queryKey: [...keys.allowlist(clusterId), generation],
+    queryFn: ({ signal }) => getAllowlist(clusterId, signal),
+    placeholderData: keepPreviousData,
+    refetchInterval: 3_000,
   });
 
 export const operationsQuery = (clusterId?: string) =>

@@ -4,11 +4,19 @@
 import type * as wire from './generated/types.gen';
 
 export type {
+  Access,
   Allowed,
+  AllowEntry,
+  AllowlistPlan,
+  AllowlistView,
+  AuditEntry,
   Backup,
   BackupStatus,
   ClusterChange,
   ClusterPhase,
+  ConnectedClient,
+  CreatedToken,
+  CreatedUser,
   Connection,
   ConnectionExample,
   DrillKind,
@@ -19,6 +27,7 @@ export type {
   Evidence,
   FieldProblem,
   Loss,
+  NewAllowlist,
   NewOperation,
   NodeHealth,
   NodePhase,
@@ -31,22 +40,30 @@ export type {
   ParameterView,
   Phase,
   Plan,
+  ProjectView,
   PlannedStep,
   Position,
   ProviderLimits,
   ProviderView,
   ReplicationFact,
   Report,
+  Role,
+  Scope,
+  SessionView,
   Step,
   StepState,
   Suspicion,
   TimerProfile,
+  TokenView,
   TopologyFact,
+  UserSummary,
   UserView,
 } from './generated/types.gen';
 
-export type ClusterSpec = Required<Omit<wire.ClusterSpec, 'drill' | 'backup' | 'source'>> &
-  Pick<wire.ClusterSpec, 'drill' | 'backup' | 'source'>;
+export type ClusterSpec = Required<
+  Omit<wire.ClusterSpec, 'drill' | 'allowlist' | 'project' | 'backup' | 'source'>
+> &
+  Pick<wire.ClusterSpec, 'drill' | 'allowlist' | 'project' | 'backup' | 'source'>;
 export type ClusterView = Omit<wire.ClusterView, 'spec'> & { spec: ClusterSpec };
 
 type WithSpec<E> = E extends { cluster: wire.ClusterView }

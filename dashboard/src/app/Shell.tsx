@@ -2,6 +2,7 @@ import { useSuspenseQuery } from '@tanstack/react-query';
 import { Link, Outlet } from '@tanstack/react-router';
 
 import { meQuery } from '../api/queries';
+import { hasSomewhere } from '../resources/people/may';
 import { BellMark } from '../ui/icons';
 import { messages } from './app.messages';
 import { FirstPasswordBanner } from './FirstPasswordBanner';
@@ -31,6 +32,11 @@ export function Shell() {
             <Link to="/activity" className={classes.link}>
               {messages.activity}
             </Link>
+            {hasSomewhere(me?.access, 'admin') && (
+              <Link to="/people" className={classes.link}>
+                {messages.people}
+              </Link>
+            )}
           </nav>
           <div className={classes.tools}>
             <StreamNote />

@@ -32,6 +32,9 @@ export function UserMenu({ me }: { me: UserView }) {
         <Menu.Item component={Link} to="/account/password">
           {messages.changePassword}
         </Menu.Item>
+        <Menu.Item component={Link} to="/account/sessions">
+          {messages.sessions}
+        </Menu.Item>
         <Menu.Divider />
         <Menu.Item onClick={() => leave.mutate()}>{messages.signOut}</Menu.Item>
       </Menu.Dropdown>

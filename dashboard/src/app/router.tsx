@@ -70,7 +70,7 @@ const newCluster = createRoute({
   ),
 });
 
-const tabs = ['overview', 'nodes', 'backups', 'activity', 'settings'] as const;
+const tabs = ['overview', 'nodes', 'access', 'backups', 'activity', 'settings'] as const;
 export type ClusterTab = (typeof tabs)[number];
 
 const cluster = createRoute({
@@ -98,6 +98,24 @@ const password = createRoute({
   component: lazyRouteComponent(() => import('../resources/session/PasswordPage'), 'PasswordPage'),
 });
 
+const sessions = createRoute({
+  getParentRoute: () => shell,
+  path: '/account/sessions',
+  component: lazyRouteComponent(() => import('../resources/session/SessionsPage'), 'SessionsPage'),
+});
+
+const people = createRoute({
+  getParentRoute: () => shell,
+  path: '/people',
+  component: lazyRouteComponent(() => import('../resources/people/PeoplePage'), 'PeoplePage'),
+});
+
+const audit = createRoute({
+  getParentRoute: () => shell,
+  path: '/audit',
+  component: lazyRouteComponent(() => import('../resources/audit/AuditPage'), 'AuditPage'),
+});
+
 const anything = createRoute({
   getParentRoute: () => shell,
   path: '$',
@@ -107,7 +125,7 @@ const anything = createRoute({
 export const router = createRouter({
   routeTree: root.addChildren([
     signIn,
-    shell.addChildren([index, clusters, newCluster, cluster, activity, password, anything]),
+    shell.addChildren([index, clusters, newCluster, cluster, activity, password, sessions, people, audit, anything]),
   ]),
   defaultPreload: 'intent',
   defaultPendingComponent: PagePending,

@@ -93,6 +93,9 @@ export const SearchIcon = draw(
   </>,
 );
 export const RetryIcon = draw(<path d="M13 8a5 5 0 1 1-1.5-3.55M13 2v3h-3" />);
+export const DrainIcon = draw(<path d="M3 3h10M8 3v8M5 8.5 8 11.5l3-3M3 13.5h10" />);
+export const ReturnIcon = draw(<path d="M3 13.5h10M8 10.5V2.5M5 5.5l3-3 3 3" />);
+export const PowerIcon = draw(<path d="M8 2v5.5M4.75 4a5.25 5.25 0 1 0 6.5 0" />);
 export const DownloadIcon = draw(<path d="M8 2.5v7.5M4.75 7 8 10.25 11.25 7M3 13.5h10" />);
 
 /** The bell that leads the flock. */

@@ -46,3 +46,8 @@ async fn mysql_what_only_a_former_primary_held_is_kept() -> anyhow::Result<()> {
 async fn mysql_a_single_one_is_started_again_and_grows() -> anyhow::Result<()> {
     mysql_family::a_single_one_is_started_again_and_grows(&ENGINE).await
 }
+
+#[tokio::test]
+async fn mysql_settings_change_under_load() -> anyhow::Result<()> {
+    mysql_family::settings_change_under_load(&ENGINE).await
+}

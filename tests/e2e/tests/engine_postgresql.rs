@@ -17,6 +17,7 @@ async fn create(api: &Api, version: &str, nodes: u32, mode: &str) -> anyhow::Res
     let spec = json!({
         "name": "orders", "engine": "postgresql", "version": version, "nodes": nodes,
         "replication": mode, "size": { "cpus": 1, "memory": "512MiB", "disk": "1GiB" },
+        "allowlist": [{ "address": "server" }],
     });
     let made: ClusterView = api.post("/v1/clusters", &spec).await?;
     let creation = made.operation.context("creating is an operation")?;

@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use bellwether_model::connection::Connection;
+use bellwether_model::event::Page;
+use bellwether_model::report::Report;
+use bellwether_model::settings::ParameterView;
 use bellwether_model::{ClusterView, NodeView, Operation};
 use bellwether_testkit::docker::{container_of, docker, inside};
 use bellwether_testkit::faults::Loss;
@@ -41,6 +44,7 @@ impl Engine {
         let spec = json!({
             "name": "cache", "engine": self.name, "version": self.version, "nodes": nodes,
             "size": { "cpus": 1, "memory": "256MiB", "disk": "1GiB" },
+            "allowlist": [{ "address": "server" }],
         });
         let made: ClusterView = api.post("/v1/clusters", &spec).await?;
         let creation = made.operation.context("creating is an operation")?;
@@ -217,6 +221,78 @@ async fn valkey_9() -> anyhow::Result<()> {
 #[tokio::test]
 async fn redis_8() -> anyhow::Result<()> {
     conform(Engine { name: "redis", version: "8" }).await
+}
+
+#[tokio::test]
+async fn reports_tell_how_long_writes_waited() -> anyhow::Result<()> {
+    let (server, api) = Server::start().await?;
+    VALKEY.create(&api, 3).await?;
+    let connection = api.connection("cache").await?;
+    let writer = RedisWriter::start(connection.clone()).await?;
+    writer.progress(100).await?;
+    promote(&api).await?;
+    let planned = measured(&api, "switchover").await?;
+    assert!(planned < 500, "{planned} ms");
+    kill_engine(VALKEY, &primary(&api).await?)?;
+    writer.progress(100).await?;
+    let unplanned = measured(&api, "failover").await?;
+    assert!((1..5_000).contains(&unplanned), "{unplanned} ms");
+    eprintln!("writes waited {planned} ms as planned, {unplanned} ms when the engine died");
+    // What measures leaves nothing behind, and is no client of anybody's.
+    let mut client = Client::read_write(&connection).await?;
+    assert_eq!(client.ask(&["EXISTS", "bellwether:probe"]).await?, "0");
+    writer.stop().await?;
+    until("one client is counted", Duration::from_secs(15), || async {
+        let counted = primary(&api).await?.connections;
+        ensure!(counted == Some(1), "{counted:?}");
+        Ok(())
+    })
+    .await?;
+    server.check_log()
+}
+
+/// Milliseconds, as the newest report of that kind tells them.
+async fn measured(api: &Api, kind: &str) -> anyhow::Result<u64> {
+    until("the report tells how long writes waited", Duration::from_secs(20), || async {
+        let all: Page<Report> = api.get("/v1/clusters/cache/reports").await?;
+        let newest = all.items.into_iter().find(|report| report.kind.word() == kind);
+        newest.and_then(|report| report.write_gap_ms).context("not yet")
+    })
+    .await
+}
+
+#[tokio::test]
+async fn settings_are_taken_while_the_engine_runs() -> anyhow::Result<()> {
+    let (server, api) = Server::start().await?;
+    VALKEY.create(&api, 2).await?;
+    let connection = api.connection("cache").await?;
+    let writer = RedisWriter::start(connection.clone()).await?;
+    let mut client = Client::read_write(&connection).await?;
+    client.ask(&["SET", "used", "often"]).await?;
+    let frequency = client.ask(&["OBJECT", "FREQ", "used"]).await;
+    assert!(frequency.is_err(), "it is counted only under another policy");
+    let wanted = json!({ "maxmemory-policy": "allkeys-lfu", "slowlog-log-slower-than": "5ms" });
+    let generation = api.cluster("cache").await?.generation;
+    api.change("cache", generation, &json!({ "parameters": wanted })).await?;
+    let change = last(&api, "reconfigure").await?;
+    let ended = api.finish(change.id.as_str(), Duration::from_secs(60)).await?;
+    assert!(ended.message.contains("noeviction → allkeys-lfu"), "{}", ended.message);
+    client.ask(&["OBJECT", "FREQ", "used"]).await?;
+    let shown: Vec<ParameterView> = api.get("/v1/clusters/cache/parameters").await?;
+    let differing: Vec<_> = shown.iter().filter(|one| !one.differs.is_empty()).collect();
+    assert!(shown.len() >= 15 && differing.is_empty(), "{differing:?}");
+    for (refused, field) in [
+        (json!({ "appendfsync": "no" }), "appendfsync"),
+        (json!({ "appendonly": "no" }), "appendonly"),
+    ] {
+        let generation = api.cluster("cache").await?.generation;
+        let told = api.change("cache", generation, &json!({ "parameters": refused })).await;
+        let told = told.expect_err("refused").to_string();
+        assert!(told.contains(&format!("parameters.{field}")), "{told}");
+    }
+    let (history, found) = writer.stop().await?;
+    assert_eq!((history.errors(), history.lost(&found)), (0, Vec::new()));
+    server.check_log()
 }
 
 #[tokio::test]

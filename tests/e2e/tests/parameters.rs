@@ -165,6 +165,7 @@ async fn a_single_node_is_started_again_and_comes_back_from_what_it_refuses() ->
         "name": "orders", "engine": "postgresql", "version": "17", "nodes": 1,
         "size": { "cpus": 1, "memory": "512MiB", "disk": "2GiB" },
         "parameters": { "max_connections": 70, "log_min_duration_statement": "250ms" },
+        "allowlist": [{ "address": "server" }],
     });
     let made: bellwether_model::ClusterView = api.post("/v1/clusters", &spec).await?;
     let creation = made.operation.context("creating is an operation")?;

@@ -14,6 +14,7 @@ async fn operations_go_on_after_the_server_was_killed() -> anyhow::Result<()> {
     let spec = json!({
         "name": "orders", "engine": "postgresql", "nodes": 2,
         "size": { "cpus": 1, "memory": "512MiB", "disk": "2GiB" },
+        "allowlist": [{ "address": "server" }],
     });
     let cluster: bellwether_model::ClusterView = api.post("/v1/clusters", &spec).await?;
     let operation = cluster.operation.expect("creating is an operation");

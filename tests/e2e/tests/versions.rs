@@ -25,6 +25,7 @@ async fn life_of_a_cluster(version: &str) -> anyhow::Result<()> {
     let spec = json!({
         "name": "orders", "engine": "postgresql", "version": version, "nodes": 2,
         "replication": "prefer", "size": { "cpus": 1, "memory": "512MiB", "disk": "2GiB" },
+        "allowlist": [{ "address": "server" }],
     });
     let made: ClusterView = api.post("/v1/clusters", &spec).await?;
     let creation = made.operation.expect("creating is an operation");

@@ -282,7 +282,10 @@ impl Driver for SimDriver {
             let mut state = self.hub.lock();
             state.machines[self.node].engine.partial = true;
             if erase_first {
-                state.check_erased_first(self.node);
+                // What is left of a copy that broke off is nobody's last.
+                if state.machines[self.node].engine.data.is_some() {
+                    state.check_erased_first(self.node);
+                }
                 state.erase(self.node);
             }
         }

@@ -59,6 +59,14 @@ pub enum Fault {
         ms: u64,
     },
     ServerCrash,
+    /// Its store is copied.
+    ServerBackUp,
+    /// It crashes, and is back with that copy in the place of its store; for so long nobody but
+    /// that node reaches it.
+    ServerRestored {
+        alone: usize,
+        ms: u64,
+    },
     ServerFreeze,
     ServerDiskSlow {
         ms: u64,
@@ -72,17 +80,29 @@ pub enum Fault {
 impl Fault {
     /// Whether all of it is done when it begins.
     fn is_momentary(&self) -> bool {
-        matches!(self, Self::EngineCrash { .. } | Self::WallClock { .. } | Self::Ambush { .. })
+        matches!(
+            self,
+            Self::EngineCrash { .. }
+                | Self::WallClock { .. }
+                | Self::Ambush { .. }
+                | Self::ServerBackUp
+        )
     }
 
     /// Whether it is the server that is struck.
     pub fn is_servers(&self) -> bool {
-        matches!(self, Self::ServerCrash | Self::ServerFreeze | Self::ServerDiskSlow { .. })
+        matches!(
+            self,
+            Self::ServerCrash
+                | Self::ServerRestored { .. }
+                | Self::ServerFreeze
+                | Self::ServerDiskSlow { .. }
+        )
     }
 }
 
 /// The kinds that a run may draw from.
-pub const KINDS: u32 = 25;
+pub const KINDS: u32 = 26;
 
 /// A fault, when it begins and how long it lasts.
 pub struct Strike {
@@ -102,6 +122,7 @@ pub fn draw(rng: &mut StdRng, kind: u32, nodes: usize, primary: Option<usize>) -
         20 => unsent(rng, node),
         22 => twice(rng, nodes, node),
         23 => back_unseen(rng, nodes, node),
+        25 => restored(rng, node),
         21 => {
             let lasts_ms = rng.random_range(100..8_000);
             vec![Strike { after_ms: 0, fault: Fault::SendersStall { node }, lasts_ms }]
@@ -212,6 +233,23 @@ fn back_unseen(rng: &mut StdRng, nodes: usize, node: usize) -> Vec<Strike> {
     ]
 }
 
+/// The server is back with an older copy of its store. Often the primary is lost in between, and
+/// sometimes it has only just come back, and knows as little.
+fn restored(rng: &mut StdRng, node: usize) -> Vec<Strike> {
+    let strike = |after_ms, fault, lasts_ms| Strike { after_ms, fault, lasts_ms };
+    let (after_ms, lasts_ms) = (rng.random_range(6_000..40_000), rng.random_range(10..4_000));
+    let ms = lasts_ms + rng.random_range(0..1_500);
+    let restored = Fault::ServerRestored { alone: node, ms };
+    let mut all = vec![strike(0, Fault::ServerBackUp, 0), strike(after_ms, restored, lasts_ms)];
+    if rng.random_bool(0.8) {
+        let lost_at = rng.random_range(0..after_ms - 5_000);
+        let back_at = after_ms - rng.random_range(0..1_500);
+        let gone = Fault::PowerLoss { node, unclear: rng.random_bool(0.5) };
+        all.push(strike(lost_at, gone, back_at - lost_at));
+    }
+    all
+}
+
 /// The engine dies with writes that it has sent to nobody.
 fn unsent(rng: &mut StdRng, node: usize) -> Vec<Strike> {
     let after_ms = rng.random_range(50..2_500);
@@ -238,7 +276,7 @@ pub fn ambush(rng: &mut StdRng, nodes: usize, node: usize) -> Strike {
     Strike { after_ms, fault, lasts_ms }
 }
 
-fn both(one: Host, other: Host) -> [(Host, Host); 2] {
+pub fn both(one: Host, other: Host) -> [(Host, Host); 2] {
     [(one, other), (other, one)]
 }
 
@@ -390,7 +428,7 @@ impl State {
             Fault::ServerDiskSlow { ms } => self.server_disk_ms = *ms,
             Fault::WallClock { ms } => self.wall_offset += ms,
             Fault::ProviderFails => self.provider_fails = true,
-            Fault::ServerCrash => {}
+            Fault::ServerCrash | Fault::ServerBackUp | Fault::ServerRestored { .. } => {}
         }
     }
 
@@ -423,6 +461,7 @@ impl State {
             Fault::ProviderFails => self.provider_fails = false,
             Fault::EngineCrash { .. } | Fault::WallClock { .. } => {}
             Fault::Ambush { .. } | Fault::ServerCrash => {}
+            Fault::ServerBackUp | Fault::ServerRestored { .. } => {}
         }
     }
 
@@ -460,6 +499,9 @@ impl State {
 impl Hub {
     pub fn begin(&self, server: &mut Server, fault: &Fault) {
         let mut state = self.lock();
+        if state.now < state.spared_until {
+            return;
+        }
         let node = match fault {
             Fault::EngineCrash { node }
             | Fault::EngineHang { node }
@@ -468,6 +510,7 @@ impl Hub {
             | Fault::PowerLoss { node, .. }
             | Fault::Freeze { node }
             | Fault::DiskFull { node }
+            | Fault::DiskHang { node }
             | Fault::SendersStall { node }
             | Fault::DiskSlow { node, .. } => Some(*node),
             _ => None,
@@ -479,8 +522,11 @@ impl Hub {
         state.strike(fault);
         state.watch_fault(fault, death);
         drop(state);
-        if *fault == Fault::ServerCrash {
-            server.crash();
+        match fault {
+            Fault::ServerCrash => server.crash(),
+            Fault::ServerBackUp => server.back_up(),
+            Fault::ServerRestored { alone, ms } => server.crash_with_copy(*alone, *ms),
+            _ => {}
         }
     }
 
@@ -490,7 +536,7 @@ impl Hub {
         let death = state.check.watch.death.filter(|_| fault.is_momentary());
         state.watch_fault(fault, death);
         drop(state);
-        if *fault == Fault::ServerCrash {
+        if matches!(fault, Fault::ServerCrash | Fault::ServerRestored { .. }) {
             server.start_later(0);
         }
     }

@@ -5,11 +5,13 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use bellwether_agent_core::sentry::core::Durable;
-use bellwether_agent_core::sentry::hands::{Event as SentryEvent, Filter, FromLocal, Hands};
+use bellwether_agent_core::sentry::hands::{
+    Event as SentryEvent, Filter, FromLocal, Hands, Wanted,
+};
 use bellwether_agent_core::worker::{Link, Place, Role};
 use bellwether_model::NodeId;
-use bellwether_model::engine::EnginePorts;
-use bellwether_protocol::local::{FromSentry, HostFigures, ToSentry};
+use bellwether_protocol::assignment::Admission;
+use bellwether_protocol::local::{ClientsReport, FromSentry, HostFigures, ToSentry};
 use bellwether_protocol::peer::PeerBody;
 use bellwether_protocol::{Assignment, FromAgent};
 use rand::Rng as _;
@@ -50,11 +52,7 @@ impl Hands for SimHands {
         })
     }
 
-    async fn build_filter(
-        &mut self,
-        _: EnginePorts,
-        members: &[IpAddr],
-    ) -> anyhow::Result<SimFilter> {
+    async fn build_filter(&mut self, wanted: &Wanted) -> anyhow::Result<SimFilter> {
         let delay = self.hub.lock().rng.random_range(1..20);
         tokio::time::sleep(Duration::from_millis(delay)).await;
         let mut state = self.hub.lock();
@@ -63,7 +61,7 @@ impl Hands for SimHands {
         machine.gate_until = 0;
         let mut filter = SimFilter { hub: self.hub.clone(), node: self.node };
         drop(state);
-        filter.set_members(members)?;
+        filter.set_members(&wanted.members)?;
         Ok(filter)
     }
 
@@ -159,6 +157,10 @@ impl Filter for SimFilter {
     fn set_members(&mut self, _: &[IpAddr]) -> anyhow::Result<()> {
         Ok(())
     }
+
+    fn set_admission(&mut self, _: &Admission) -> anyhow::Result<()> {
+        Ok(())
+    }
 }
 
 /// The machine as its worker uses it.
@@ -197,6 +199,10 @@ impl Place for SimPlace {
         let size = if self.node % 2 == 1 { 10 } else { 100 };
         let (disk_used, disk_size) = (Some(8 << 30), Some(size << 30));
         HostFigures { disk_used, disk_size, ..HostFigures::default() }
+    }
+
+    fn clients(&mut self, _: &Assignment) -> Option<ClientsReport> {
+        None
     }
 
     fn disk_beats(&mut self) -> u64 {

@@ -121,6 +121,8 @@ pub struct State {
     /// The server: its life, whether it runs, whether it is frozen.
     pub server_life: u64,
     pub server_up: bool,
+    /// Nothing else goes wrong until then.
+    pub spared_until: u64,
     pub server_pause: Arc<crate::machine::Pause>,
     /// Milliseconds the server's wall clock is off.
     pub wall_offset: i64,
@@ -163,6 +165,7 @@ impl Hub {
             next_id: 0,
             server_life: 0,
             server_up: false,
+            spared_until: 0,
             server_pause: Arc::default(),
             wall_offset: 0,
             server_disk_ms: 0,

@@ -33,23 +33,34 @@ impl Arguments {
 fn main() -> ExitCode {
     let arguments = Arguments(std::env::args().skip(1).collect());
     #[cfg(feature = "mutations")]
-    {
-        let wanted = arguments.text("--mutation");
-        if arguments.0.iter().any(|argument| argument == "--mutations") {
-            return mutations(arguments.number("--seeds").unwrap_or(SEEDS_OF_MUTATION));
-        }
-        let found = bellwether_model::mutation::Mutation::ALL.iter();
-        let found = found.copied().find(|mutation| Some(mutation.word()) == wanted);
-        bellwether_model::mutation::mutate(found);
+    if arguments.0.iter().any(|argument| argument == "--mutations") {
+        return mutations(arguments.number("--seeds").unwrap_or(SEEDS_OF_MUTATION));
     }
+    let begin = || begin(&arguments);
     match arguments.number("--seed") {
-        Some(seed) => replay(seed),
+        Some(seed) => {
+            begin();
+            replay(seed)
+        }
         None => seeds(
             arguments.number("--from").unwrap_or(1),
             arguments.number("--seeds").unwrap_or(500),
+            begin,
         ),
     }
 }
+
+/// Makes the mistake that is asked for, on this thread.
+#[cfg(feature = "mutations")]
+fn begin(arguments: &Arguments) {
+    let wanted = arguments.text("--mutation");
+    let found = bellwether_model::mutation::Mutation::ALL.iter();
+    let found = found.copied().find(|mutation| Some(mutation.word()) == wanted);
+    bellwether_model::mutation::mutate(found);
+}
+
+#[cfg(not(feature = "mutations"))]
+fn begin(_: &Arguments) {}
 
 /// One seed, told as it goes.
 fn replay(seed: u64) -> ExitCode {
@@ -93,7 +104,7 @@ fn run_all(
     outcomes
 }
 
-fn seeds(from: u64, count: u64) -> ExitCode {
+fn seeds(from: u64, count: u64, begin: impl Fn() + Sync) -> ExitCode {
     let began = Instant::now();
     let tell = |outcome: &Outcome| {
         if let Some(why) = &outcome.violation {
@@ -102,7 +113,7 @@ fn seeds(from: u64, count: u64) -> ExitCode {
         }
         true
     };
-    let outcomes = run_all(from, count, || {}, tell);
+    let outcomes = run_all(from, count, begin, tell);
     let failed = outcomes.iter().filter(|outcome| outcome.violation.is_some()).count();
     let simulated: u64 = outcomes.iter().map(|outcome| outcome.simulated_ms).sum();
     let seconds = began.elapsed().as_secs_f64();

@@ -115,6 +115,19 @@ impl Provider for SimProvider {
         Ok(())
     }
 
+    async fn stop_machine(&self, node: &NodeId) -> Result<(), Failure> {
+        self.call().await?;
+        let mut state = self.hub.lock();
+        let Some(node) = state.node_of(node) else { return Ok(()) };
+        if state.machines[node].unclear {
+            return Err(Failure::transient("the host does not answer"));
+        }
+        if state.machines[node].up {
+            state.power_off(node);
+        }
+        Ok(())
+    }
+
     async fn delete_machine(&self, node: &NodeId) -> Result<(), Failure> {
         self.call().await?;
         let mut state = self.hub.lock();

@@ -7,7 +7,7 @@ use bellwether_model::group::TimerProfile;
 use bellwether_model::node::NodePhase;
 use bellwether_model::operation::NewOperation;
 use bellwether_model::{Bytes, Cluster, ClusterId, ClusterSpec, OperationKind, ReplicationMode};
-use bellwether_planner::View;
+use bellwether_planner::{NodeFacts, View};
 use bellwether_protocol::peer::PeerBody;
 use rand::Rng as _;
 use rand::seq::IndexedRandom as _;
@@ -118,6 +118,8 @@ fn draw_spec(state: &mut State) -> ClusterSpec {
         drill: None,
         backup: None,
         source: None,
+        project: "default".to_owned(),
+        allowlist: None,
     }
 }
 
@@ -234,7 +236,7 @@ impl Run {
                 Err(why) if now - since > RECOVER_MS => {
                     self.hub.lock().violated(format!("it does not recover: {why}"));
                 }
-                Err(_) => {}
+                Err(_) => self.take_back(),
             },
             Phase::Calm { since, term } => match self.health() {
                 Ok(now_term) if now_term == term && now - since > CALM_MS => self.finish(),
@@ -249,6 +251,17 @@ impl Run {
             },
             Phase::Deleting { since } => self.look_deleted(now - since),
             Phase::Chaos { .. } | Phase::Over => {}
+        }
+    }
+
+    /// What a person has taken out of service a person takes back.
+    fn take_back(&mut self) {
+        let Some(view) = self.view() else { return };
+        let is_out = |facts: &&NodeFacts| facts.node.phase == NodePhase::Maintenance;
+        let is_busy = view.operation.is_some() || !view.queued.is_empty();
+        if let Some(facts) = view.nodes.iter().find(is_out).filter(|_| !is_busy) {
+            let name = facts.node.name.clone();
+            self.ask_for(NewOperation::of(OperationKind::Undrain, Some(name)));
         }
     }
 
@@ -307,12 +320,22 @@ impl Run {
             let mut state = self.hub.lock();
             let name = names.choose(&mut state.rng).cloned();
             let modes = [ReplicationMode::Async, ReplicationMode::Prefer, ReplicationMode::Strict];
-            (state.rng.random_range(0..19), name, *modes.choose(&mut state.rng).expect("some"))
+            (state.rng.random_range(0..23), name, *modes.choose(&mut state.rng).expect("some"))
         };
         match choice {
             0..6 => self.ask_for(NewOperation::of(OperationKind::Switchover, name)),
             6 => self.ask_for(NewOperation::of(OperationKind::AddNode, None)),
             7 => self.ask_for(NewOperation::of(OperationKind::RemoveNode, name)),
+            19.. => {
+                let (kind, allow_waiting) = {
+                    let rng = &mut self.hub.lock().rng;
+                    let kinds =
+                        [OperationKind::Drain, OperationKind::Undrain, OperationKind::Reboot];
+                    (*kinds.choose(rng).expect("some"), rng.random_bool(0.3))
+                };
+                let allow_waiting = allow_waiting && kind != OperationKind::Undrain;
+                self.ask_for(NewOperation { allow_waiting, ..NewOperation::of(kind, name) });
+            }
             16.. => {
                 let (name, values) = {
                     let rng = &mut self.hub.lock().rng;
@@ -360,6 +383,7 @@ impl Run {
         state.drop_faults();
         state.check.watch.death = None;
         state.ambushes_until = 0;
+        state.spared_until = 0;
         state.net.heal_all();
         state.server_pause.set(false);
         (state.server_disk_ms, state.provider_fails) = (0, false);

@@ -1,15 +1,18 @@
 //! The server: the real loops over a store in memory, which crash, freeze and start again.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use bellwether_control::{Authority, World, machines, orphans, reconcile, sessions};
+use bellwether_control::{Authority, World, lineage, machines, orphans, reconcile, sessions};
 use bellwether_model::drill::Drill;
+use bellwether_model::engine::EngineProfile;
+use bellwether_model::maintenance::Maintenance;
 use bellwether_model::operation::NewOperation;
 use bellwether_model::parameter::ParameterText;
 use bellwether_model::reconfigure::Reconfigure;
 use bellwether_model::{
-    Cluster, ClusterId, ClusterSpec, ClusterStatus, Node, Operation, OperationKind, Timestamp,
+    Cluster, ClusterId, ClusterSpec, ClusterStatus, Node, NodeId, Operation, OperationKind,
+    Timestamp,
 };
 use bellwether_planner::reconfigure;
 use bellwether_store::clusters::NameClaim;
@@ -18,6 +21,7 @@ use bellwether_store::{Image, Store, Stored, Txn};
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
+use crate::faults::{self, Fault};
 use crate::hub::{Event, Hub};
 use crate::machine::Freezable;
 use crate::net::Host;
@@ -26,6 +30,9 @@ use crate::sessions::SimSocket;
 
 /// The wall clock when the simulation begins.
 const EPOCH_MS: i64 = 1_800_000_000_000;
+
+/// Made once: servers start often.
+static PROFILES: LazyLock<Vec<EngineProfile>> = LazyLock::new(bellwether_engines::profiles);
 
 /// The user who asks.
 const SOMEBODY: &str = "somebody";
@@ -45,6 +52,10 @@ impl Surroundings for Around {
         Box::pin(async move {
             let (ms, pause) = {
                 let state = &mut hub.lock();
+                // What a start writes is there at once: the run waits for it.
+                if !state.server_up {
+                    return;
+                }
                 (state.server_disk_ms, state.server_pause.clone())
             };
             if ms > 0 {
@@ -65,11 +76,53 @@ pub struct Server {
     pub world: Option<Arc<World>>,
     tasks: JoinSet<()>,
     image: Image,
+    /// An earlier copy, with what a person had asked for.
+    copy: Option<(Asked, Image)>,
 }
+
+/// In so many milliseconds a server with an older copy of its store is back, and hears everybody.
+const RESTORE_MS: u64 = 12_000;
+
+/// What a person had asked for, and the nodes there were.
+type Asked = (ClusterSpec, Vec<NodeId>);
 
 impl Server {
     pub fn new(hub: Hub) -> Self {
-        Self { hub, world: None, tasks: JoinSet::new(), image: Image::default() }
+        Self { hub, world: None, tasks: JoinSet::new(), image: Image::default(), copy: None }
+    }
+
+    fn asked(world: &World) -> Option<Asked> {
+        let cluster = world.store.list::<Cluster>().pop()?.object;
+        let nodes = world.store.list::<Node>().into_iter().map(|node| node.object.id).collect();
+        Some((cluster.spec, nodes))
+    }
+
+    /// Keeps a copy of the store, to be put back later.
+    pub fn back_up(&mut self) {
+        let Some(world) = &self.world else { return };
+        self.copy = Self::asked(world).map(|asked| (asked, world.store.image()));
+    }
+
+    /// Crashes, and comes back with the copy, if that knows of the same nodes and wishes, and if
+    /// everybody can speak who knows better: for those a start waits some seconds. All but one are
+    /// held up for so long.
+    pub fn crash_with_copy(&mut self, alone: usize, ms: u64) {
+        let asked = self.world.as_deref().and_then(Self::asked);
+        self.crash();
+        let copy = self.copy.take().filter(|(then, _)| Some(then) == asked.as_ref());
+        let mut state = self.hub.lock();
+        let is_calm = state.net.is_calm()
+            && !state.server_pause.is_on()
+            && state.machines.iter().all(|machine| machine.deleted || machine.acts());
+        let Some((_, image)) = copy.filter(|_| is_calm) else { return };
+        self.image = image;
+        state.spared_until = state.now + RESTORE_MS;
+        state.note(|_| "its store is replaced by an older copy".to_owned());
+        let others = (0..state.machines.len()).filter(|node| *node != alone);
+        let ways: Vec<_> =
+            others.flat_map(|node| faults::both(Host::Node(node), Host::Server)).collect();
+        ways.iter().for_each(|(a, b)| state.net.cut(*a, *b));
+        state.after(ms, Event::End(Box::new(Fault::Cut { ways })));
     }
 
     pub async fn start(&mut self) {
@@ -79,14 +132,15 @@ impl Server {
         let around = Arc::new(Around { hub: self.hub.clone() });
         let store = Store::in_memory(std::mem::take(&mut self.image), around);
         let authority = Authority::open(&store).await.expect("the authority opens");
+        let epoch = lineage::begin(&store).await.expect("a start is written down");
         let provider = Arc::new(SimProvider::new(self.hub.clone()));
         let world = World::new(
             store.clone(),
             vec![provider],
-            bellwether_engines::profiles(),
+            PROFILES.clone(),
             bellwether_backups::opener(),
             authority,
-            7443,
+            (epoch, 7443),
         );
         let pause = {
             let mut state = self.hub.lock();
@@ -173,6 +227,7 @@ impl Server {
             network: None,
             next_ordinal: 1,
             proof_of: None,
+            pending_allowlist: None,
             spec,
         };
         let operation =
@@ -211,6 +266,11 @@ impl Server {
                         (request.drill.unwrap_or_default(), request.allow_loss);
                     let drill = Drill { kind, allow_loss, ..Drill::default() };
                     operation.state = serde_json::to_value(drill).expect("plain data");
+                }
+                OperationKind::Drain | OperationKind::Reboot => {
+                    let allow_waiting = request.allow_waiting;
+                    let state = Maintenance { allow_waiting, ..Maintenance::default() };
+                    operation.state = serde_json::to_value(state).expect("plain data");
                 }
                 OperationKind::AddNode => cluster.object.spec.nodes = count + 1,
                 OperationKind::RemoveNode => {

@@ -1,6 +1,8 @@
 //! Chosen settings of a simulated engine: some it takes while it runs, some when it starts, and one
 //! it does not start with.
 
+use std::sync::LazyLock;
+
 use bellwether_model::settings::{ParameterDrift, SettingsReport};
 use bellwether_model::{Bytes, NodeSize, Parameter, Parameters};
 
@@ -19,16 +21,17 @@ const REFUSED: &str = "on";
 
 const SIZE: NodeSize = NodeSize { cpus: 1.0, memory: Bytes::gib(1), disk: Bytes::gib(1) };
 
-fn known() -> Vec<Parameter> {
+/// Made once: engines are asked about them all the time.
+static KNOWN: LazyLock<Vec<Parameter>> = LazyLock::new(|| {
     let mut all = bellwether_engines::postgres::profile::profile().parameters;
     all.retain(|known| CHOICES.iter().any(|(name, _)| *name == known.name));
     all
-}
+});
 
 impl Engine {
     /// Takes in what does not need a start.
     pub fn reload_settings(&mut self) {
-        for known in known().iter().filter(|known| !known.restart) {
+        for known in KNOWN.iter().filter(|known| !known.restart) {
             let wanted = self.settings_file.1.get(&known.name).cloned();
             match wanted {
                 Some(value) => self.settings.insert(known.name.clone(), value),
@@ -44,7 +47,7 @@ impl Engine {
     pub fn compare_settings(&self) -> SettingsReport {
         let (version, file) = &self.settings_file;
         let of = |known: &Parameter, values: &Parameters| known.effective(values, &SIZE);
-        let differs = known()
+        let differs = KNOWN
             .iter()
             .filter(|known| of(known, file) != of(known, &self.settings))
             .map(|known| ParameterDrift {

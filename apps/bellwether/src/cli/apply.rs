@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::PathBuf;
 
+use bellwether_model::allowlist::{self, AllowEntry};
 use bellwether_model::cluster::ClusterChange;
 use bellwether_model::drill::DrillSchedule;
 use bellwether_model::parameter::ParameterText;
@@ -89,6 +90,9 @@ async fn look(context: &Context, spec: ClusterSpec) -> Result<Work> {
         Err(error) => return Err(error.into()),
     };
     let mut spec = spec;
+    if let Some(entries) = &mut spec.allowlist {
+        allowlist::canonicalise(entries);
+    }
     if let Some(known) = &known {
         refuse_impossible(&spec, known)?;
         spec.parameters = canonical(context, &spec, known).await?;
@@ -202,6 +206,7 @@ fn refuse_impossible(spec: &ClusterSpec, known: &ClusterView) -> Result {
         ("version", *version != known.spec.version),
         ("provider", spec.provider != known.spec.provider),
         ("size", spec.size != known.spec.size),
+        ("project", spec.project != known.spec.project),
     ];
     let fields: Vec<&str> = differs.iter().filter(|(_, is)| *is).map(|(name, _)| *name).collect();
     if fields.is_empty() {
@@ -222,6 +227,12 @@ fn changes(spec: &ClusterSpec, now: &ClusterSpec) -> Vec<Change> {
         ("timers", word(&now.timers), word(&spec.timers)),
         ("drill", drill(&now.drill), drill(&spec.drill)),
         ("backup", backup(&now.backup), backup(&spec.backup)),
+        // A file that does not speak of it leaves it as it is.
+        (
+            "allowlist",
+            listed(&now.allowlist),
+            listed(spec.allowlist.as_ref().map_or(&now.allowlist, |_| &spec.allowlist)),
+        ),
     ]
     .into_iter()
     .filter(|(_, from, to)| from != to)
@@ -263,6 +274,17 @@ fn backup(of: &Option<BackupSchedule>) -> String {
         .map_or_else(|| "none".to_owned(), |of| serde_json::to_string(of).expect("plain data"))
 }
 
+fn listed(of: &Option<Vec<AllowEntry>>) -> String {
+    let Some(entries) = of else { return "everybody".to_owned() };
+    let word = |entry: &AllowEntry| {
+        let until = entry.expires_at.map(|at| format!(" until {at}")).unwrap_or_default();
+        let note = if entry.note.is_empty() { String::new() } else { format!(" ({})", entry.note) };
+        format!("{}{until}{note}", entry.address)
+    };
+    let words: Vec<String> = entries.iter().map(word).collect();
+    if words.is_empty() { "nobody".to_owned() } else { words.join(", ") }
+}
+
 fn drill(of: &Option<DrillSchedule>) -> String {
     match of {
         None => "none".to_owned(),
@@ -298,6 +320,7 @@ fn change_to(spec: &ClusterSpec) -> ClusterChange {
         parameters: Some(spec.parameters.clone()),
         drill: Some(spec.drill.clone()),
         backup: Some(spec.backup.clone()),
+        allowlist: spec.allowlist.clone(),
     }
 }
 

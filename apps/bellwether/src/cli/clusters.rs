@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 
 use super::failure::{Failure, Result};
 use super::output::{Format, or_dash, print, say, table, word};
-use super::{Acting, Context, connection, parameters};
+use super::{Acting, Context, allowlist, connection, parameters};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -65,6 +65,13 @@ pub(crate) struct Create {
     /// A setting of the engine; may be given more than once. See `bellwether engine show`
     #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parameters::assignment)]
     parameters: Vec<(String, String)>,
+    /// The project it belongs to
+    #[arg(long, default_value = bellwether_model::access::DEFAULT_PROJECT)]
+    project: String,
+    /// Who may reach the ports of clients: an address, a range, `me`, `server` or `none`; may be
+    /// given more than once
+    #[arg(long, value_name = "ADDRESS", default_value = "me")]
+    allow: Vec<String>,
     #[command(flatten)]
     acting: Acting,
 }
@@ -115,6 +122,8 @@ async fn run_create(context: &Context, create: Create) -> Result {
         drill: None,
         backup: None,
         source: None,
+        project: create.project,
+        allowlist: Some(allowlist::asked_for(context, &create.allow).await?),
     };
     if create.acting.plan {
         return context.show_plan(&context.client.plan_creation(&spec).await?);

@@ -81,7 +81,11 @@ fn exit_code(code: Code) -> u8 {
         | Code::IdempotencyKeyReused
         | Code::TooManyAttempts
         | Code::ProviderUnavailable => 4,
-        Code::Unauthenticated | Code::WrongPassword | Code::Forbidden | Code::JoinTokenInvalid => 5,
+        Code::Unauthenticated
+        | Code::WrongPassword
+        | Code::SecondFactorNeeded
+        | Code::Forbidden
+        | Code::JoinTokenInvalid => 5,
         Code::Internal => 1,
     }
 }

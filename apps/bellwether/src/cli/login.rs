@@ -3,8 +3,10 @@
 use std::io::{IsTerminal as _, Read as _};
 use std::path::PathBuf;
 
-use bellwether_client::{Client, Options};
-use bellwether_model::user::NewToken;
+use bellwether_client::{Client, Error, Options};
+use bellwether_model::access::Scope;
+use bellwether_model::problem::Code;
+use bellwether_model::user::{NewToken, Session};
 use clap::Args;
 
 use super::Context;
@@ -19,19 +21,24 @@ pub(crate) struct Login {
     /// A file with the password, or - for standard input; asked for when left out
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
+    /// The code of your application, where you have a second factor; asked for when left out
+    #[arg(long)]
+    code: Option<String>,
 }
 
 /// Signs in and remembers a bearer token of its own, so that the session need not last.
 pub(super) async fn run(context: &Context, command: Login) -> Result {
     let password = password(command.password_file)?;
-    let session = context.client.sign_in(&command.user, &password).await?;
+    let session = sign_in(context, &command.user, &password, command.code).await?;
     let authority = context.authority.as_ref().map(std::fs::read).transpose();
     let authority = authority.map_err(|error| Failure::usage(error.to_string()))?;
     let options = Options { url: context.url.clone(), token: Some(session.token), authority };
     let signed_in = Client::new(options)?;
     let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
     let name = format!("command line on {}", host.trim());
-    let token = signed_in.create_token(&NewToken { name, days: Some(365) }).await?;
+    let token = signed_in
+        .create_token(&NewToken { name, days: Some(365), scope: Scope::default() })
+        .await?;
     signed_in.sign_out().await?;
     context.config.write(&Settings {
         url: Some(context.url.clone()),
@@ -40,6 +47,24 @@ pub(super) async fn run(context: &Context, command: Login) -> Result {
     })?;
     say!("Signed in to {} as {}.", context.url, command.user);
     Ok(())
+}
+
+/// Asks for the code of a second factor where it is needed and a terminal is there.
+async fn sign_in(
+    context: &Context,
+    user: &str,
+    password: &str,
+    code: Option<String>,
+) -> Result<Session> {
+    match context.client.sign_in(user, password, code.as_deref()).await {
+        Err(Error::Refused(problem))
+            if problem.code == Code::SecondFactorNeeded && std::io::stdin().is_terminal() =>
+        {
+            let code = context.ask("Code of your application: ")?;
+            Ok(context.client.sign_in(user, password, Some(code.trim())).await?)
+        }
+        other => Ok(other?),
+    }
 }
 
 pub(super) async fn logout(context: &Context) -> Result {
@@ -52,7 +77,7 @@ pub(super) async fn logout(context: &Context) -> Result {
     Ok(())
 }
 
-fn password(file: Option<PathBuf>) -> Result<String> {
+pub(super) fn password(file: Option<PathBuf>) -> Result<String> {
     let failed = |error: std::io::Error| Failure::usage(format!("the password: {error}"));
     let text = match file {
         Some(path) if path.as_os_str() == "-" => {

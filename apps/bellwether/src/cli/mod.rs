@@ -1,22 +1,27 @@
 //! The command line: the same REST API as the dashboard.
 
+mod allowlist;
 mod apply;
+mod audit;
 mod backups;
 mod clusters;
 mod config;
 mod connection;
 mod drills;
 mod engines;
+mod failover;
 mod failure;
 mod login;
 mod nodes;
 mod operations;
 pub(crate) mod output;
 mod parameters;
+mod people;
 mod reports;
 mod repositories;
 mod restore;
 mod schedules;
+mod second_factor;
 mod tokens;
 mod watch;
 
@@ -67,6 +72,9 @@ pub(crate) enum Command {
     /// Look at and change settings of a cluster's engine
     #[command(subcommand)]
     Parameter(parameters::Command),
+    /// Look at and change who may reach a cluster
+    #[command(subcommand)]
+    Allowlist(allowlist::Command),
     /// Look at what is being done and was done
     #[command(subcommand)]
     Operation(operations::Command),
@@ -87,6 +95,8 @@ pub(crate) enum Command {
     /// When backups are taken by themselves
     #[command(subcommand)]
     Schedule(schedules::Command),
+    /// Go on without a lost primary, where more is lost by that than automation may lose
+    Failover(failover::Failover),
     /// Create or change clusters as a file says
     Apply(apply::Apply),
     /// What engines can be created
@@ -99,6 +109,21 @@ pub(crate) enum Command {
     Login(login::Login),
     /// Sign out and forget it
     Logout,
+    /// Who may use the server, and what each may
+    #[command(subcommand)]
+    User(people::UserCommand),
+    /// Projects, and who may do what in them
+    #[command(subcommand)]
+    Project(people::ProjectCommand),
+    /// Codes of an application, beside your password
+    #[command(subcommand)]
+    SecondFactor(second_factor::Command),
+    /// Your sessions in browsers
+    #[command(subcommand)]
+    Session(people::SessionCommand),
+    /// What was changed and which secrets were shown, by whom
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Bearer tokens for programs
     #[command(subcommand)]
     Token(tokens::Command),
@@ -182,6 +207,7 @@ async fn dispatch(global: Global, command: Command) -> Result {
     match command {
         Command::Cluster(command) => clusters::run(&context, command).await,
         Command::Node(command) => nodes::run(&context, command).await,
+        Command::Allowlist(command) => allowlist::run(&context, command).await,
         Command::Parameter(command) => parameters::run(&context, command).await,
         Command::Operation(command) => operations::run(&context, command).await,
         Command::Report(command) => reports::run(&context, command).await,
@@ -190,11 +216,17 @@ async fn dispatch(global: Global, command: Command) -> Result {
         Command::Restore(command) => restore::run(&context, command).await,
         Command::Repository(command) => repositories::run(&context, command).await,
         Command::Schedule(command) => schedules::run(&context, command).await,
+        Command::Failover(command) => failover::run(&context, command).await,
         Command::Apply(command) => apply::run(&context, command).await,
         Command::Engine(command) => engines::run(&context, command).await,
         Command::Provider(command) => engines::run_provider(&context, command).await,
         Command::Login(command) => login::run(&context, command).await,
         Command::Logout => login::logout(&context).await,
+        Command::User(command) => people::run_user(&context, command).await,
+        Command::Project(command) => people::run_project(&context, command).await,
+        Command::SecondFactor(command) => second_factor::run(&context, command).await,
+        Command::Session(command) => people::run_session(&context, command).await,
+        Command::Audit(command) => audit::run(&context, command).await,
         Command::Token(command) => tokens::run(&context, command).await,
     }
 }

@@ -35,6 +35,33 @@ pub(crate) enum Command {
         #[command(flatten)]
         acting: Acting,
     },
+    /// Take a node out of service: no clients, no vote; its data is kept current
+    Drain {
+        cluster: String,
+        node: String,
+        /// Also where writes wait then, because too few replicas are left to confirm them
+        #[arg(long)]
+        allow_waiting: bool,
+        #[command(flatten)]
+        acting: Acting,
+    },
+    /// Take a drained node back into service
+    Undrain {
+        cluster: String,
+        node: String,
+        #[command(flatten)]
+        acting: Acting,
+    },
+    /// Stop a node's machine and start it again; a primary hands over first
+    Reboot {
+        cluster: String,
+        node: String,
+        /// Also where writes wait meanwhile
+        #[arg(long)]
+        allow_waiting: bool,
+        #[command(flatten)]
+        acting: Acting,
+    },
     /// Remove a replica with its data
     Remove {
         cluster: String,
@@ -45,27 +72,38 @@ pub(crate) enum Command {
 }
 
 pub(super) async fn run(context: &Context, command: Command) -> Result {
-    let mut ends_transactions = false;
+    let (mut end_transactions, mut allow_waiting) = (false, false);
     let (kind, cluster, node, acting) = match command {
         Command::List { cluster } => return list(context, &cluster).await,
         Command::Diverged { node, cluster } => return diverged(context, &cluster, &node).await,
         Command::Add { cluster, acting } => (OperationKind::AddNode, cluster, None, acting),
-        Command::Promote { cluster, node, end_transactions, acting } => {
-            ends_transactions = end_transactions;
+        Command::Promote { cluster, node, end_transactions: ends, acting } => {
+            end_transactions = ends;
             (OperationKind::Switchover, cluster, Some(node), acting)
+        }
+        Command::Drain { cluster, node, allow_waiting: waits, acting } => {
+            allow_waiting = waits;
+            (OperationKind::Drain, cluster, Some(node), acting)
+        }
+        Command::Undrain { cluster, node, acting } => {
+            (OperationKind::Undrain, cluster, Some(node), acting)
+        }
+        Command::Reboot { cluster, node, allow_waiting: waits, acting } => {
+            allow_waiting = waits;
+            (OperationKind::Reboot, cluster, Some(node), acting)
         }
         Command::Remove { cluster, node, acting } => {
             (OperationKind::RemoveNode, cluster, Some(node), acting)
         }
     };
-    let request =
-        NewOperation { end_transactions: ends_transactions, ..NewOperation::of(kind, node) };
+    let request = NewOperation { end_transactions, allow_waiting, ..NewOperation::of(kind, node) };
     let plan = context.client.plan(&cluster, &request).await?;
     if acting.plan {
         return context.show_plan(&plan);
     }
     super::refuse_refused(&plan)?;
-    if kind != OperationKind::AddNode && !acting.yes {
+    let is_harmless = matches!(kind, OperationKind::AddNode | OperationKind::Undrain);
+    if !is_harmless && !acting.yes {
         context.explain(&plan);
         context.confirm(&acting, "Go on?")?;
     }

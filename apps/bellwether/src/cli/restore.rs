@@ -1,12 +1,12 @@
 //! `bellwether restore`: a backup becomes a new cluster.
 
 use bellwether_model::restore::Source;
-use bellwether_model::{Bytes, ClusterSpec, ReplicationMode};
+use bellwether_model::{Bytes, ClusterSpec, ReplicationMode, Timestamp};
 use clap::Args;
 
 use super::failure::{Failure, Result};
 use super::output::{Format, print, say};
-use super::{Acting, Context, clusters};
+use super::{Acting, Context, allowlist, clusters};
 
 #[derive(Args)]
 pub(crate) struct Restore {
@@ -26,6 +26,13 @@ pub(crate) struct Restore {
     /// Replication, likewise
     #[arg(long)]
     replication: Option<ReplicationMode>,
+    /// The project it belongs to, likewise
+    #[arg(long)]
+    project: Option<String>,
+    /// Who may reach the ports of clients, likewise: an address, a range, `me`, `server` or `none`;
+    /// may be given more than once
+    #[arg(long, value_name = "ADDRESS")]
+    allow: Vec<String>,
     #[command(flatten)]
     acting: Acting,
 }
@@ -46,6 +53,14 @@ pub(super) async fn run(context: &Context, restore: Restore) -> Result {
     spec.size.memory = restore.memory.unwrap_or(spec.size.memory);
     spec.size.disk = restore.disk.unwrap_or(spec.size.disk);
     spec.replication = restore.replication.unwrap_or(spec.replication);
+    spec.project = restore.project.unwrap_or(spec.project);
+    if restore.allow.is_empty() {
+        let now = Timestamp::now();
+        let entries = spec.allowlist.get_or_insert_default();
+        entries.retain(|entry| entry.expires_at.is_none_or(|end| end > now));
+    } else {
+        spec.allowlist = Some(allowlist::asked_for(context, &restore.allow).await?);
+    }
     if restore.acting.plan {
         return context.show_plan(&context.client.plan_creation(&spec).await?);
     }

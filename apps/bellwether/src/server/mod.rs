@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use bellwether_control::{Authority, World, backups, machines, orphans, reconcile, sessions};
+use bellwether_control::{
+    Authority, World, backups, lineage, machines, orphans, reconcile, sessions,
+};
 use bellwether_providers::DockerOptions;
 use bellwether_store::{Options, Store};
 use clap::Args;
@@ -70,6 +72,7 @@ async fn serve(args: ServerArgs) -> anyhow::Result<()> {
     let store = Store::open(Options { directory: data.clone() })
         .with_context(|| format!("open the store in {}", data.display()))?;
     let authority = Authority::open(&store).await.context("open the authority")?;
+    let epoch = lineage::begin(&store).await.context("begin")?;
     // For scripts that clean up after this server: the mark that everything it makes carries.
     std::fs::write(data.join("instance"), &authority.instance).context("write the instance")?;
     // Bound before anything is begun, so that a taken port changes nothing.
@@ -91,7 +94,7 @@ async fn serve(args: ServerArgs) -> anyhow::Result<()> {
         engines.clone(),
         repositories.clone(),
         authority,
-        agent_port,
+        (epoch, agent_port),
     );
     let api = bellwether_api::router(bellwether_api::Api {
         store,

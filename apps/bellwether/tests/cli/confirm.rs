@@ -118,6 +118,7 @@ fn a_creation_is_sent_with_a_key_of_its_own() {
         "name": "new", "engine": "postgresql", "version": "17", "provider": "docker", "nodes": 2,
         "size": {"cpus": 0.5, "memory": 512 << 20, "disk": 2_u64 << 30},
         "replication": "strict", "timers": "wan",
+        "allowlist": [{"address": "server", "note": "whoever made the cluster"}],
     });
     assert_eq!(body, expected);
 }

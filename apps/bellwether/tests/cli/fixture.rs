@@ -207,3 +207,20 @@ pub(crate) fn drills() -> Value {
               json!({"status": "cancelled", "message": "skipped: the cluster is not healthy"})),
     ]})
 }
+
+/// An allowlist that is only tried.
+pub(crate) fn allowlist() -> Value {
+    json!({
+        "open": false,
+        "entries": [
+            {"address": "server", "note": "whoever made the cluster"},
+            {"address": "198.51.100.0/24", "expires_at": "2026-03-02T12:00:00Z"},
+            {"address": "2001:db8::/32"},
+        ],
+        "revert_at": "2026-03-01T12:02:00Z",
+        "clients": [{"address": "198.51.100.7", "connections": 12, "nodes": ["demo-1", "demo-2"]}],
+        "blocked": 31,
+        "blocked_sources": [{"address": "203.0.113.9", "attempts": 31, "last_at": AT}],
+        "awaited": ["demo-3"], "caller": "server", "generation": 4,
+    })
+}

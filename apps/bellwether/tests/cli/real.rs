@@ -131,7 +131,7 @@ fn the_first_password_is_kept_until_it_is_changed() {
     runtime.expect("a runtime").block_on(async {
         let options = bellwether_client::Options { url: server.url.clone(), ..Default::default() };
         let anybody = bellwether_client::Client::new(options.clone()).expect("a client");
-        let session = anybody.sign_in("admin", &first).await.expect("signed in");
+        let session = anybody.sign_in("admin", &first, None).await.expect("signed in");
         assert!(session.user.must_change_password);
         let options = bellwether_client::Options { token: Some(session.token), ..options };
         let admin = bellwether_client::Client::new(options).expect("a client");
@@ -142,4 +142,54 @@ fn the_first_password_is_kept_until_it_is_changed() {
         assert!(begun.elapsed() < PATIENCE, "the file is still there");
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+#[test]
+fn people_are_given_roles_and_what_they_do_is_kept_and_verified() {
+    let server = Server::start();
+    let home = tempfile::tempdir().expect("a directory");
+    let config = home.path().join("config.toml");
+    let password = server.file("first-password");
+    let login = format!("login --url {} --password-file {}", server.url, password.display());
+    run(&config, &login).clean();
+
+    run(&config, "project create shop").clean();
+    run(&config, "project create shop").code(4).says(&["shop"]);
+    run(&config, "user create ada --in moon=viewer").code(2).says(&["moon"]);
+    run(&config, "user create ada --in shop=king").code(2).says(&["viewer, operator"]);
+    let made = run(&config, "user create ada --in shop=viewer").clean().out;
+    assert!(made.starts_with("ada may: viewer in shop\n"), "{made}");
+    let first = home.path().join("ada");
+    let words = made.trim().rsplit(' ').next().expect("a password");
+    std::fs::write(&first, words).expect("written");
+    let adas = home.path().join("adas.toml");
+    let login =
+        format!("login --url {} --user ada --password-file {}", server.url, first.display());
+    run(&adas, &login).clean();
+    assert!(run(&adas, "project list").clean().out.contains("shop"));
+    run(&adas, "cluster create demo --project shop").code(5).says(&["admin", "viewer"]);
+    run(&adas, "user list").code(5);
+    run(&config, "project grant shop ada operator").clean();
+    assert!(run(&config, "user list").clean().out.contains("operator in shop"));
+    assert!(run(&adas, "session list -o json").clean().out.contains("[]"));
+    run(&config, "user access admin --role viewer").code(4).says(&["only owner"]);
+    run(&config, "user delete ada").code(2).says(&["no terminal"]);
+
+    let log = run(&config, "audit list").clean().out;
+    for word in ["user.create", "member.set", "access.refuse", "viewer in shop"] {
+        assert!(log.contains(word), "{word}: {log}");
+    }
+    let verified = run(&config, "audit verify").clean().out;
+    let head = verified.lines().nth(1).and_then(|line| line.rsplit(' ').next()).expect("a hash");
+    let file = home.path().join("audit.ndjson");
+    run(&config, &format!("audit export --file {}", file.display())).clean();
+    run(&config, &format!("audit verify --file {} --head {head}", file.display())).clean();
+    run(&config, &format!("audit verify --head {head}")).clean();
+    run(&config, "audit verify --head 1234").code(1).says(&["is gone"]);
+    let text = std::fs::read_to_string(&file).expect("the export");
+    std::fs::write(&file, text.replacen("ada", "eve", 1)).expect("written");
+    let edited = run(&config, &format!("audit verify --file {}", file.display()));
+    edited.code(1).says(&["does not follow"]);
+    run(&config, "user delete ada --yes").clean();
+    run(&adas, "project list").code(5);
 }

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::fixture::{OPERATION, cluster, connection, drills, new_cluster, nodes, operation};
+use crate::fixture::{
+    OPERATION, allowlist, cluster, connection, drills, new_cluster, nodes, operation,
+};
 use crate::fixture::{operations, plan, report, token};
 use crate::program::{Run, expect};
 use crate::stand_in::Server;
@@ -40,6 +42,7 @@ fn server() -> Server {
         .on(&format!("GET /v1/reports/{OPERATION}"), 200, &report())
         .on("GET /v1/clusters/demo/drills?limit=50", 200, &drills())
         .on("GET /v1/clusters/demo/connection?reveal=false", 200, &connection(None))
+        .on("GET /v1/clusters/demo/allowlist", 200, &allowlist())
         .on("GET /v1/engines", 200, &json!([engine]))
         .on("GET /v1/engines/postgresql", 200, &engine)
         .on("GET /v1/providers", 200, &json!([provider("docker", ""), provider("vm", "no KVM")]))
@@ -63,6 +66,7 @@ fn every_form_of_every_result_is_as_it_was() {
         ("report-list", "report list demo"),
         ("report-show", &format!("report show {OPERATION}")),
         ("drill-list", "drill list demo"),
+        ("allowlist-show", "allowlist show demo"),
         ("engine-list", "engine list"),
         ("engine-show", "engine show postgresql"),
         ("provider-list", "provider list"),

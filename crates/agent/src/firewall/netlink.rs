@@ -29,17 +29,24 @@ const LIST_SET: u16 = 2;
 const LIST_ELEMENTS: u16 = 3;
 const LIST_ELEMENT: u16 = 1;
 const ELEMENT_KEY: u16 = 1;
+const ELEMENT_FLAGS: u16 = 3;
 const ELEMENT_TIMEOUT: u16 = 4;
 const DATA_VALUE: u16 = 1;
+
+/// An element that is the first one after a range.
+const INTERVAL_END: u32 = 1;
 
 /// Of a message's header, and of the netfilter header after it.
 const HEADER_BYTES: usize = 16;
 const NETFILTER_HEADER_BYTES: usize = 4;
 
 /// An element of a set: its key as it is on the wire, and its time to live.
+#[derive(Default)]
 pub(super) struct Element {
     pub(super) key: Vec<u8>,
     pub(super) timeout_ms: Option<u64>,
+    /// In a set of ranges: the first key after one.
+    pub(super) ends_range: bool,
 }
 
 /// Changes that take effect together or not at all.
@@ -114,6 +121,9 @@ fn put(bytes: &mut Vec<u8>, element: &Element) {
     attribute(bytes, ELEMENT_KEY | NESTED, |bytes| {
         attribute(bytes, DATA_VALUE, |bytes| bytes.extend(&element.key));
     });
+    if element.ends_range {
+        attribute(bytes, ELEMENT_FLAGS, |bytes| bytes.extend(INTERVAL_END.to_be_bytes()));
+    }
     if let Some(timeout) = element.timeout_ms {
         attribute(bytes, ELEMENT_TIMEOUT, |bytes| bytes.extend(timeout.to_be_bytes()));
     }
@@ -226,7 +236,8 @@ mod tests {
     #[test]
     fn messages_are_framed_aligned_and_numbered() {
         let mut transaction = Transaction::new("table");
-        transaction.add("set", &[Element { key: vec![0x15, 0x38], timeout_ms: Some(3_000) }]);
+        let (key, timeout_ms) = (vec![0x15, 0x38], Some(3_000));
+        transaction.add("set", &[Element { key, timeout_ms, ..Element::default() }]);
         transaction.flush("other");
         let mut bytes = transaction.bytes;
         number(&mut bytes, 40);

@@ -16,6 +16,8 @@ use bellwether_protocol::peer::PeerBody;
 use bellwether_protocol::session::{GateReport, Report, Surrender};
 use serde::{Deserialize, Serialize};
 
+use super::round_trips::RoundTrips;
+
 /// An endpoint that lives comes back within so many milliseconds.
 const ENDPOINT_BACK_MS: u64 = 500;
 
@@ -41,6 +43,15 @@ pub struct Durable {
     pub promised: Term,
     pub surrendered: Option<Surrender>,
     pub assignment: Option<Assignment>,
+}
+
+/// What the kernel was told last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kernel {
+    /// Until when the gate is open unless it is renewed.
+    pub open_until: Option<u64>,
+    /// The generation of the allowlist it keeps to.
+    pub admission: Option<u64>,
 }
 
 /// How far the gate may be open.
@@ -87,6 +98,7 @@ pub struct Core {
     voter_grants: BTreeMap<NodeId, (Term, u64)>,
     /// A voter has promised a later term than this one.
     refused: Option<Term>,
+    round_trips: RoundTrips,
     last_granted: Option<u64>,
     /// When the last lease of a term below the promised one was granted, at the latest.
     last_granted_below: u64,
@@ -125,6 +137,7 @@ impl Core {
             server_grant: None,
             voter_grants: BTreeMap::new(),
             refused: None,
+            round_trips: RoundTrips::default(),
             last_granted: None,
             // Before it started it may have granted one just then.
             last_granted_below: now,
@@ -269,9 +282,10 @@ impl Core {
         (self.durable.promised <= term && !is_given_up).then_some(term)
     }
 
-    pub fn on_server_grant(&mut self, number: u64, term: Term) {
+    pub fn on_server_grant(&mut self, number: u64, term: Term, now: u64) {
         let asked = self.asked_server.iter().find(|(n, t, _)| *n == number && *t == term);
         if let Some((_, _, sent)) = asked {
+            self.round_trips.note(now.saturating_sub(*sent));
             let newest = self.server_grant.filter(|(t, _)| *t == term).map_or(0, |(_, at)| at);
             self.server_grant = Some((term, newest.max(*sent)));
         }
@@ -300,6 +314,7 @@ impl Core {
             PeerBody::LeaseAck { term, nonce } => {
                 let asked = self.asked_voters.iter().find(|(n, t, _)| *n == nonce && *t == term);
                 if let Some((_, _, sent)) = asked {
+                    self.round_trips.note(now.saturating_sub(*sent));
                     let sent = if mutated(Mutation::LeaseFromAnswer) { now } else { *sent };
                     let grant = self.voter_grants.entry(from.clone()).or_insert((term, sent));
                     *grant = (*grant).max((term, sent));
@@ -467,6 +482,7 @@ impl Core {
             private_port: ports.private,
             probe_password: ProbePassword(assignment.secrets.probe_password.clone()),
             is_held,
+            is_drained: assignment.drained,
             primary_name: name.map(|member| member.name.clone()).unwrap_or_default(),
             read_write_port: ports.read_write,
             read_only_port: ports.read_only,
@@ -477,15 +493,14 @@ impl Core {
         })
     }
 
-    /// The next report; it asks for the lease where this node may. `open_until` is what the kernel
-    /// was told last about the gate.
-    pub fn report(&mut self, open_until: Option<u64>, now: u64) -> Report {
+    /// The next report; it asks for the lease where this node may.
+    pub fn report(&mut self, kernel: &Kernel, now: u64) -> Report {
         self.number += 1;
         let term = self.own_term();
         if let Some(term) = term {
             remember(&mut self.asked_server, (self.number, term, now));
         }
-        let remaining = open_until.map_or(0, |end| end.saturating_sub(now));
+        let remaining = kernel.open_until.map_or(0, |end| end.saturating_sub(now));
         let is_solo = self.assignment().is_none_or(|known| known.group.config.is_solo());
         let age = |at: u64| now.saturating_sub(at);
         Report {
@@ -502,7 +517,9 @@ impl Core {
             },
             surrendered: self.saved.surrendered,
             open_sessions: self.open_sessions(now),
+            round_trip_ms: self.round_trips.slow(),
             gaps: self.gaps.clone(),
+            admission: kernel.admission,
             worker_age_ms: self.worker.as_ref().map(|(_, at)| age(*at)),
             worker: self.worker.as_ref().map(|(report, _)| self.kept(report)),
         }

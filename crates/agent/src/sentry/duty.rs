@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use bellwether_model::{ClusterId, NodeId, Term};
 use bellwether_protocol::local::{FromSentry, Orders, ToSentry};
 use bellwether_protocol::peer::PeerBody;
+use bellwether_protocol::session::Known;
 use bellwether_protocol::{Assignment, FromAgent, FromServer, Hello, VERSION};
 use tokio::sync::mpsc;
 use tracing::{info, warn};
@@ -12,7 +13,7 @@ use tracing::{info, warn};
 use super::core::{Core, Durable};
 use super::disk::Disk;
 use super::gates::Gates;
-use super::hands::{Event, FromLocal, FromSession, Hands};
+use super::hands::{Event, FromLocal, FromSession, Hands, Wanted};
 
 /// The longest the loop sleeps: gates are renewed and looked at in this pace.
 const SLEEP_MS_MAX: u64 = 200;
@@ -143,7 +144,7 @@ impl<H: Hands> Sentry<H> {
             self.is_report_due = false;
             self.reported_at = now;
             if self.is_connected {
-                let report = self.core.report(self.gates.open_until(), now);
+                let report = self.core.report(&self.gates.told(), now);
                 self.hands.tell_server(FromAgent::Report(Box::new(report)));
             }
         }
@@ -153,6 +154,12 @@ impl<H: Hands> Sentry<H> {
         match message {
             FromSession::Connected => {
                 self.is_connected = true;
+                let known = self.core.assignment().map(|known| Known {
+                    epoch: known.epoch.clone(),
+                    group: known.group.clone(),
+                    target: known.target.clone(),
+                    promised: self.core.promised(),
+                });
                 let hello = Hello {
                     protocol: VERSION,
                     agent_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -160,14 +167,17 @@ impl<H: Hands> Sentry<H> {
                     node: self.node.clone(),
                     incarnation: self.incarnation.clone(),
                     assignment_seq: self.core.assignment().map_or(0, |known| known.seq),
+                    known,
                 };
-                self.hands.tell_server(FromAgent::Hello(hello));
+                self.hands.tell_server(FromAgent::Hello(Box::new(hello)));
                 self.is_report_due = true;
             }
             FromSession::Disconnected => self.is_connected = false,
             FromSession::Message(message) => match *message {
                 FromServer::Assignment(assignment) => self.on_assignment(*assignment).await,
-                FromServer::LeaseAck { report, term } => self.core.on_server_grant(report, term),
+                FromServer::LeaseAck { report, term } => {
+                    self.core.on_server_grant(report, term, self.hands.now());
+                }
                 FromServer::Probe => self.is_report_due = true,
                 FromServer::Refused { .. } => {}
             },
@@ -199,7 +209,12 @@ impl<H: Hands> Sentry<H> {
         let members = assignment.group.members.iter();
         let addresses = members.flat_map(|member| [&member.address, &member.address6]);
         let addresses: Vec<IpAddr> = addresses.filter_map(|text| text.parse().ok()).collect();
-        self.gates.assign(&mut self.hands, assignment.engine.ports, addresses).await;
+        let wanted = Wanted {
+            ports: assignment.engine.ports,
+            members: addresses,
+            admission: assignment.admission.clone(),
+        };
+        self.gates.assign(&mut self.hands, wanted).await;
         self.hands.follow(assignment);
     }
 
@@ -243,7 +258,7 @@ impl<H: Hands> Sentry<H> {
             }
             ToSentry::Status => {
                 let now = self.hands.now();
-                let report = Box::new(self.core.report(self.gates.open_until(), now));
+                let report = Box::new(self.core.report(&self.gates.told(), now));
                 let status = FromSentry::Status { report, connected: self.is_connected };
                 let _ = local.answer.try_send(status);
             }
@@ -290,6 +305,10 @@ impl<H: Hands> Sentry<H> {
             self.core.on_endpoint_gone(now);
         }
         let Some(endpoint) = &self.endpoint else { return };
+        // Its ports are not opened before the kernel knows who may come.
+        if !self.gates.is_ready() && self.told_routes.is_none() {
+            return;
+        }
         let named = (self.core.version(), self.core.hold_ms(now) > 0);
         if self.told_routes == Some(named) {
             return;

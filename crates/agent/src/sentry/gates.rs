@@ -1,17 +1,15 @@
 //! Drives the kernel's gates as the core says, and knows what the kernel was told last.
 
-use std::net::IpAddr;
-
-use bellwether_model::engine::EnginePorts;
 use tracing::{error, info, warn};
 
-use super::core::Core;
-use super::hands::{Filter, Hands};
+use super::core::{Core, Kernel};
+use super::hands::{Filter, Hands, Wanted};
 
 /// A gate's time is renewed once it would end so much later.
 const RENEW_MS: u64 = 400;
 
-/// Members are set anew so often, which also shows whether the table is still there.
+/// Members and clients are set anew so often: some end by themselves, and it shows whether the
+/// table is still there.
 const CHECK_MS: u64 = 5_000;
 
 /// Between two attempts to make the table.
@@ -23,7 +21,7 @@ const TELL_MS_MAX: u64 = 50;
 /// The node's gates.
 pub(super) struct Gates<F> {
     firewall: Option<F>,
-    wanted: Option<(EnginePorts, Vec<IpAddr>)>,
+    wanted: Option<Wanted>,
     /// Until when the kernel keeps each open by itself.
     gate_until: Option<u64>,
     read_until: Option<u64>,
@@ -53,26 +51,23 @@ impl<F: Filter> Gates<F> {
         self.firewall.is_some()
     }
 
-    /// Until when clients are let in, unless it is renewed.
-    pub(super) fn open_until(&self) -> Option<u64> {
-        self.gate_until
+    /// What the kernel was told last.
+    pub(super) fn told(&self) -> Kernel {
+        let wanted = self.wanted.as_ref().filter(|_| self.is_ready());
+        let admission = wanted.map(|wanted| wanted.admission.generation);
+        Kernel { open_until: self.gate_until, admission }
     }
 
     /// What the table has to know. The table is made anew when the ports change.
-    pub(super) async fn assign<H: Hands<Filter = F>>(
-        &mut self,
-        hands: &mut H,
-        ports: EnginePorts,
-        members: Vec<IpAddr>,
-    ) {
-        let are_ports_new = self.wanted.as_ref().is_none_or(|(known, _)| *known != ports);
-        let is_same = self.wanted.as_ref() == Some(&(ports, members.clone()));
-        self.wanted = Some((ports, members));
+    pub(super) async fn assign<H: Hands<Filter = F>>(&mut self, hands: &mut H, wanted: Wanted) {
+        let are_ports_new = self.wanted.as_ref().is_none_or(|known| known.ports != wanted.ports);
+        let is_same = self.wanted.as_ref() == Some(&wanted);
+        self.wanted = Some(wanted);
         if are_ports_new {
             self.lose();
             self.build(hands).await;
         } else if !is_same {
-            self.set_members(hands.now());
+            self.let_in(hands.now());
         }
     }
 
@@ -82,13 +77,13 @@ impl<F: Filter> Gates<F> {
         if self.firewall.is_none() && age >= RETRY_MS {
             self.build(hands).await;
         } else if age >= CHECK_MS {
-            self.set_members(hands.now());
+            self.let_in(hands.now());
         }
     }
 
     async fn build<H: Hands<Filter = F>>(&mut self, hands: &mut H) {
-        let Some((ports, members)) = &self.wanted else { return };
-        let result = hands.build_filter(*ports, members).await;
+        let Some(wanted) = &self.wanted else { return };
+        let result = hands.build_filter(wanted).await;
         self.checked = hands.now();
         match result {
             Ok(firewall) => {
@@ -104,12 +99,12 @@ impl<F: Filter> Gates<F> {
         }
     }
 
-    fn set_members(&mut self, now: u64) {
-        let (Some(firewall), Some((_, members))) = (&mut self.firewall, &self.wanted) else {
-            return;
-        };
+    /// Tells the kernel who may come as it is now.
+    fn let_in(&mut self, now: u64) {
+        let (Some(firewall), Some(wanted)) = (&mut self.firewall, &self.wanted) else { return };
         self.checked = now;
-        if let Err(error) = firewall.set_members(members) {
+        let members = firewall.set_members(&wanted.members);
+        if let Err(error) = members.and_then(|()| firewall.set_admission(&wanted.admission)) {
             warn!("the packet filter is made anew: {error:#}");
             self.lose();
         }

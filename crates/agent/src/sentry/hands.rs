@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use bellwether_model::NodeId;
 use bellwether_model::engine::EnginePorts;
+use bellwether_protocol::assignment::Admission;
 use bellwether_protocol::local::{FromSentry, ToSentry};
 use bellwether_protocol::peer::PeerBody;
 use bellwether_protocol::{Assignment, FromAgent, FromServer};
@@ -52,11 +53,10 @@ pub trait Hands: Send {
     /// When the sentry cannot go on at all.
     fn next(&mut self, sleep_ms: u64) -> impl Future<Output = anyhow::Result<Event>> + Send;
 
-    /// Makes the packet filter anew, everything closed, with these members.
+    /// Makes the packet filter anew, every gate closed, with these members and clients.
     fn build_filter(
         &mut self,
-        ports: EnginePorts,
-        members: &[IpAddr],
+        wanted: &Wanted,
     ) -> impl Future<Output = anyhow::Result<Self::Filter>> + Send;
 
     /// Begins to make this durable; `Event::Saved` comes when that has ended. One at a time.
@@ -73,6 +73,15 @@ pub trait Hands: Send {
 
     /// Says something to another sentry; it may be lost.
     fn tell_peer(&mut self, assignment: &Assignment, to: &NodeId, body: PeerBody);
+}
+
+/// What the packet filter has to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    pub ports: EnginePorts,
+    /// The members' addresses, this node's included.
+    pub members: Vec<IpAddr>,
+    pub admission: Admission,
 }
 
 /// The packet filter, as far as the sentry drives it.
@@ -101,4 +110,10 @@ pub trait Filter: Send {
     /// # Errors
     /// When the kernel refuses: the filter is gone, most likely.
     fn set_members(&mut self, members: &[IpAddr]) -> anyhow::Result<()>;
+
+    /// Whom the ports of clients are open to beside the members, at this moment of the wall clock.
+    ///
+    /// # Errors
+    /// When the kernel refuses: the filter is gone, most likely.
+    fn set_admission(&mut self, admission: &Admission) -> anyhow::Result<()>;
 }

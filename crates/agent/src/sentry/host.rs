@@ -1,19 +1,17 @@
 //! The sentry's hands on a real machine.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use bellwether_model::NodeId;
-use bellwether_model::engine::EnginePorts;
 use bellwether_protocol::join::AgentConfig;
 use bellwether_protocol::peer::PeerBody;
 use bellwether_protocol::{Assignment, FromAgent};
 use tokio::sync::mpsc;
 
 use super::core::Durable;
-use super::hands::{Event, FromLocal, FromSession, Hands};
+use super::hands::{Event, FromLocal, FromSession, Hands, Wanted};
 use super::peers::Peers;
 use super::{local, session};
 use crate::clock::now_ms;
@@ -77,12 +75,8 @@ impl Hands for Host {
         })
     }
 
-    async fn build_filter(
-        &mut self,
-        ports: EnginePorts,
-        members: &[IpAddr],
-    ) -> anyhow::Result<Firewall> {
-        Firewall::build(ports, members).await
+    async fn build_filter(&mut self, wanted: &Wanted) -> anyhow::Result<Firewall> {
+        Firewall::build(wanted).await
     }
 
     /// On a thread of its own.

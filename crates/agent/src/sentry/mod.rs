@@ -9,6 +9,7 @@ pub mod hands;
 mod host;
 mod local;
 mod peers;
+mod round_trips;
 mod session;
 
 use anyhow::Context as _;

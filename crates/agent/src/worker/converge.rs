@@ -281,7 +281,9 @@ mod tests {
             Act::StartPrimary(term) | Act::Promote(term) | Act::AdoptTerm(term) => {
                 Actual::Primary { term: *term }
             }
-            Act::Seed(_) | Act::Repair(_) | Act::Retry => Actual::Stopped { was_primary: false },
+            Act::Restore | Act::Seed(_) | Act::Repair(_) | Act::Retry => {
+                Actual::Stopped { was_primary: false }
+            }
             Act::StartReplica(upstream) | Act::Follow(upstream) => {
                 let streaming = upstream.is_some();
                 Actual::Replica { upstream: upstream.clone(), streaming }
@@ -294,9 +296,12 @@ mod tests {
 
     #[test]
     fn every_pair_converges_or_says_what_it_waits_for() {
-        for start in actuals() {
-            for target in targets() {
-                let facts = Facts { promised: 2, may_retry: true, ..Facts::default() };
+        let pairs = actuals()
+            .into_iter()
+            .flat_map(|start| targets().into_iter().map(move |target| (start.clone(), target)));
+        for (start, target) in pairs {
+            for restore in [false, true] {
+                let facts = Facts { promised: 2, may_retry: true, restore, ..Facts::default() };
                 let mut actual = start.clone();
                 let mut steps = 0;
                 loop {

@@ -2,6 +2,7 @@
 //!
 //! Steps run beside the loop, which goes on looking and reporting; one step runs at a time.
 
+mod clients;
 mod converge;
 mod pulse;
 mod role;

@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 
 use bellwether_model::Term;
 use bellwether_model::backup::BackupReport;
-use bellwether_protocol::local::HostFigures;
+use bellwether_protocol::Assignment;
+use bellwether_protocol::local::{ClientsReport, HostFigures};
 use bellwether_protocol::session::Surrender;
 use serde::{Deserialize, Serialize};
 
+use super::clients::Clients;
 use super::pulse::Pulse;
 use crate::figures::Figures;
 use crate::{DATA, files};
@@ -43,6 +45,9 @@ pub trait Place: Send {
 
     fn figures(&mut self) -> HostFigures;
 
+    /// Who is connected, and who was not let in; none before that was looked at.
+    fn clients(&mut self, assignment: &Assignment) -> Option<ClientsReport>;
+
     /// How many writes the disk under the data has taken of those that are made all the time to
     /// see whether it takes any.
     fn disk_beats(&mut self) -> u64;
@@ -53,6 +58,7 @@ pub trait Place: Send {
 pub(super) struct Host {
     figures: Figures,
     pulse: Option<Pulse>,
+    clients: Option<Clients>,
 }
 
 fn path() -> PathBuf {
@@ -70,6 +76,10 @@ impl Place for Host {
 
     fn figures(&mut self) -> HostFigures {
         self.figures.read()
+    }
+
+    fn clients(&mut self, assignment: &Assignment) -> Option<ClientsReport> {
+        self.clients.get_or_insert_with(Clients::watch).found(assignment)
     }
 
     fn disk_beats(&mut self) -> u64 {

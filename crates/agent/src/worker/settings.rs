@@ -63,7 +63,8 @@ impl Settings {
     pub(super) fn report(&self, version: u64, probe: &Probe) -> Option<SettingsReport> {
         let refused = self.not_started.as_ref().filter(|(of, _)| *of == version);
         match refused {
-            Some((_, words)) if probe.process != ProcessState::Up => {
+            // One that runs and does not answer in time says nothing of them.
+            Some((_, words)) if probe.process == ProcessState::Down => {
                 let refused = Some(words.clone());
                 Some(SettingsReport { version, differs: Vec::new(), refused })
             }
@@ -83,7 +84,9 @@ mod tests {
     #[test]
     fn a_start_that_fails_is_told_of_the_settings_it_was_made_with_until_one_succeeds() {
         let mut settings = Settings { begun_with: 3, ..Settings::default() };
-        let (start, down) = (Act::StartReplica(None), Probe::default());
+        let start = Act::StartReplica(None);
+        let in_state = |process| Probe { process, ..Probe::default() };
+        let down = in_state(ProcessState::Down);
         let failure = Failure::transient("the engine ended: FATAL");
         settings.note_failure(3, &Act::Seed("other".into()), &failure);
         assert_eq!(settings.report(3, &down), None, "a copy says nothing of settings");
@@ -94,6 +97,7 @@ mod tests {
         let report = settings.report(3, &down).expect("told");
         assert_eq!(report.refused.as_deref(), Some("the engine ended: FATAL"));
         assert_eq!(settings.report(4, &down), None, "others may do");
+        assert_eq!(settings.report(3, &in_state(ProcessState::Starting)), None, "it runs");
         settings.note_success(&start);
         assert_eq!(settings.report(3, &down), None);
     }

@@ -58,7 +58,7 @@ pub struct Worker {
     step: Option<(Act, JoinHandle<StepResult>)>,
     waker: Arc<Notify>,
     progress: Arc<Mutex<Option<(u64, u64)>>>,
-    failure: Option<(String, Instant)>,
+    failure: Option<(Failure, Instant)>,
     back_off: Duration,
     doing: String,
     cut_for: Term,
@@ -462,15 +462,15 @@ impl Worker {
         self.started_at = None;
     }
 
-    /// Writes down what was surrendered, once the sentry was told, on whose disk it counts: nobody
-    /// waits for this one.
+    /// Writes down what was surrendered, once the sentry was told, on whose disk it counts, and how
+    /// a backup ended: nobody waits for these.
     pub(super) fn save_role(&mut self) {
         if !self.is_role_unsaved || self.disk.silence > HANG {
             return;
         }
         match self.place.write_role(&self.role) {
             Ok(()) => self.is_role_unsaved = false,
-            Err(error) => warn!("the surrender cannot be saved: {error}"),
+            Err(error) => warn!("the role cannot be saved: {error}"),
         }
     }
 
@@ -478,8 +478,8 @@ impl Worker {
         if let Some((Act::Seed(upstream) | Act::Repair(upstream), _)) = &self.step {
             return Actual::Seeding { upstream: upstream.clone() };
         }
-        if let Some((reason, _)) = &self.failure {
-            return Actual::Failed { reason: reason.clone() };
+        if let Some((failure, _)) = &self.failure {
+            return Actual::Failed { reason: failure.text.clone() };
         }
         match (self.probe.process, self.probe.data, self.probe.in_recovery) {
             (ProcessState::Up, _, Some(true)) => Actual::Replica {
@@ -677,7 +677,7 @@ impl Worker {
             Class::Permanent => self.back_off * 3,
             Class::NeedsPerson => PERSON_PAUSE,
         };
-        self.failure = Some((failure.text.clone(), Instant::now() + pause));
+        self.failure = Some((failure.clone(), Instant::now() + pause));
         self.back_off = (self.back_off * 2).min(BACK_OFF.1);
     }
 
@@ -723,10 +723,12 @@ impl Worker {
         self.served = serving;
         let progress = *self.progress.lock().expect("nothing panics while it is held");
         let host = self.place.figures();
+        let clients = self.place.clients(&self.orders.as_ref()?.assignment);
         let probe = &self.probe;
         let position_age = self.dead_after.unwrap_or_else(|| self.positioned_at.elapsed());
         Some(WorkerReport {
             actual: self.actual(),
+            failed: self.failure.as_ref().map(|(failure, _)| failure.class),
             doing: self.doing.clone(),
             progress: progress.filter(|_| self.step.is_some()),
             serving,
@@ -751,6 +753,7 @@ impl Worker {
             disk_hangs: self.disk.silence > HANG,
             engine: probe.figures.clone(),
             host,
+            clients,
         })
     }
 

@@ -118,12 +118,13 @@ async fn a_plan_changes_nothing() {
     let plans = change("?plan=true", json!({"timers": "fast"})).expect(200).await;
     assert_eq!(plans.body, json!([]));
     for kind in ["add_node", "delete_cluster", "failover", "create_cluster"] {
-        let call = world.post("/v1/clusters/demo/operations?plan=true", json!({"kind": kind}));
+        let body = json!({"kind": kind, "allow_loss": kind == "failover"});
+        let call = world.post("/v1/clusters/demo/operations?plan=true", body);
         let plan = call.expect(200).await;
         let is_refused = ["failover", "create_cluster"].contains(&kind);
         assert_eq!(plan.body["refusals"] != json!([]), is_refused, "{}", plan.text);
     }
-    for kind in ["switchover", "remove_node"] {
+    for kind in ["switchover", "remove_node", "drain", "reboot"] {
         let body = json!({"kind": kind, "node": "demo-2"});
         let call = world.post("/v1/clusters/demo/operations?plan=true", body);
         assert_eq!(call.expect(200).await.body["refusals"], json!([]));

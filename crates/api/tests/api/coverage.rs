@@ -14,6 +14,8 @@ const ELSEWHERE: &[(&str, &str, u16, &str)] = &[
     ("PUT", "/v1/me/password", 409, "operation-refused"),
     // events::a_watcher_is_greeted_and_told_of_changes
     ("GET", "/v1/events", 200, ""),
+    // people::the_audit_log_is_a_chain_that_can_be_exported
+    ("GET", "/v1/audit/export", 200, ""),
 ];
 
 #[tokio::test]
@@ -25,6 +27,9 @@ async fn every_documented_answer_is_given_and_no_other() {
     creation(&world).await;
     reports(&world).await;
     changes(&world).await;
+    allowlists(&world).await;
+    people(&world).await;
+    second_factor(&world).await;
     operations(&world).await;
     deletion(&world).await;
     let seen = world.document.seen();
@@ -48,11 +53,16 @@ async fn anybody(world: &World) {
     world.token(&world.admin.id, "session", TokenKind::Session, None).await;
     let paths = [
         ("GET", "/v1/audit"),
+        ("GET", "/v1/audit/export"),
+        ("GET", "/v1/audit/verification"),
         ("GET", "/v1/clusters"),
         ("POST", "/v1/clusters"),
         ("GET", "/v1/clusters/x"),
         ("PATCH", "/v1/clusters/x"),
         ("DELETE", "/v1/clusters/x"),
+        ("GET", "/v1/clusters/x/allowlist"),
+        ("PUT", "/v1/clusters/x/allowlist"),
+        ("POST", "/v1/clusters/x/allowlist/decision"),
         ("GET", "/v1/clusters/x/connection"),
         ("GET", "/v1/clusters/x/drills"),
         ("GET", "/v1/clusters/x/nodes"),
@@ -66,11 +76,28 @@ async fn anybody(world: &World) {
         ("GET", "/v1/events"),
         ("GET", "/v1/me"),
         ("PUT", "/v1/me/password"),
+        ("POST", "/v1/me/second-factor"),
+        ("PUT", "/v1/me/second-factor"),
+        ("POST", "/v1/me/second-factor/end"),
+        ("DELETE", "/v1/users/x/second-factor"),
         ("GET", "/v1/operations"),
         ("GET", "/v1/operations/x"),
         ("GET", "/v1/providers"),
         ("GET", "/v1/reports/x"),
         ("DELETE", "/v1/sessions/current"),
+        ("GET", "/v1/sessions"),
+        ("DELETE", "/v1/sessions/x"),
+        ("GET", "/v1/users"),
+        ("POST", "/v1/users"),
+        ("GET", "/v1/users/x"),
+        ("PATCH", "/v1/users/x"),
+        ("DELETE", "/v1/users/x"),
+        ("POST", "/v1/users/x/password"),
+        ("GET", "/v1/projects"),
+        ("POST", "/v1/projects"),
+        ("DELETE", "/v1/projects/x"),
+        ("PUT", "/v1/projects/x/members/y"),
+        ("DELETE", "/v1/projects/x/members/y"),
         ("GET", "/v1/tokens"),
         ("POST", "/v1/tokens"),
         ("DELETE", "/v1/tokens/x"),
@@ -192,6 +219,8 @@ async fn reports(world: &World) {
     let ask = |body| world.post("/v1/clusters/drilled/operations", body);
     let wrong = json!({"kind": "add_node", "drill": "failover"});
     assert_eq!(ask(wrong).refused(422, "invalid-field").await.fields(), ["drill"]);
+    let wrong = json!({"kind": "failover"});
+    assert_eq!(ask(wrong).refused(422, "invalid-field").await.fields(), ["allow_loss"]);
     let wrong = json!({"kind": "add_node", "allow_loss": true});
     assert_eq!(ask(wrong).refused(422, "invalid-field").await.fields(), ["allow_loss"]);
     let failover = json!({"kind": "drill", "drill": "failover"});
@@ -233,6 +262,154 @@ async fn changes(world: &World) {
     world.healthy_cluster("going", 1).await;
     world.call("DELETE", "/v1/clusters/going?confirm=going").expect(202).await;
     change("going", 2).refused(409, "operation-refused").await;
+}
+
+async fn people(world: &World) {
+    bad_bodies(|| world.call("POST", "/v1/users")).await;
+    let made = world.post("/v1/users", json!({"name": "ada"})).expect(201).await;
+    world.post("/v1/users", json!({"name": "ada"})).refused(409, "name-taken").await;
+    let body = json!({"user": "ada", "password": made.at("/password")});
+    let ada = world.post("/v1/sessions", body).anonymous().expect(201).await;
+    let ada = ada.at("/token");
+    for path in ["/v1/audit", "/v1/audit/verification", "/v1/users", "/v1/users/ada"] {
+        world.get(path).expect(200).await;
+        world.get(path).bearer(ada).refused(403, "forbidden").await;
+    }
+    world.get("/v1/audit/export").bearer(ada).refused(403, "forbidden").await;
+    world.get("/v1/users/x").refused(404, "not-found").await;
+    let nothing = json!({"access": {}});
+    let change = |user: &str| world.call("PATCH", format!("/v1/users/{user}")).json(&nothing);
+    bad_bodies(|| world.call("PATCH", "/v1/users/ada")).await;
+    change("x").refused(404, "not-found").await;
+    change("ada").expect(200).await;
+
+    let sessions = world.get("/v1/sessions").bearer(ada).expect(200).await;
+    let end = |id: &str| world.call("DELETE", format!("/v1/sessions/{id}")).bearer(ada);
+    end("x").refused(404, "not-found").await;
+    end(sessions.at("/0/id")).expect(204).await;
+    world.call("POST", "/v1/users/ada/password").expect(200).await;
+    world.call("POST", "/v1/users/x/password").refused(404, "not-found").await;
+
+    bad_bodies(|| world.call("POST", "/v1/projects")).await;
+    world.post("/v1/projects", json!({"name": "shop"})).expect(201).await;
+    world.post("/v1/projects", json!({"name": "shop"})).refused(409, "name-taken").await;
+    world.get("/v1/projects").expect(200).await;
+    let member = |method: &str, user: &str| {
+        let call = world.call(method, format!("/v1/projects/shop/members/{user}"));
+        call.json(&json!({"role": "viewer"}))
+    };
+    bad_bodies(|| world.call("PUT", "/v1/projects/shop/members/ada")).await;
+    member("PUT", "x").refused(404, "not-found").await;
+    member("PUT", "ada").expect(204).await;
+    member("DELETE", "x").refused(404, "not-found").await;
+    member("DELETE", "ada").expect(204).await;
+    world.call("DELETE", "/v1/projects/default").refused(409, "operation-refused").await;
+    world.call("DELETE", "/v1/projects/x").refused(404, "not-found").await;
+    world.call("DELETE", "/v1/projects/shop").expect(204).await;
+
+    world.healthy_cluster("secret", 1).await;
+    let viewer = json!({"name": "viewer", "scope": {"role": "viewer"}});
+    let viewer = world.post("/v1/tokens", viewer).expect(201).await;
+    let reveal = world.get("/v1/clusters/secret/connection?reveal=true");
+    reveal.bearer(viewer.at("/secret")).refused(403, "forbidden").await;
+
+    let delete = |user: &str| world.call("DELETE", format!("/v1/users/{user}"));
+    delete("x").refused(404, "not-found").await;
+    delete("ada").expect(204).await;
+    let owners = world.store.list::<bellwether_store::users::User>();
+    for user in owners.iter().filter(|user| user.object.id != world.admin.id) {
+        delete(user.object.id.as_str()).expect(204).await;
+    }
+    delete("admin").refused(409, "operation-refused").await;
+    change("admin").refused(409, "operation-refused").await;
+}
+
+async fn second_factor(world: &World) {
+    let password = crate::passwords::PASSWORD;
+    let user = crate::passwords::user_with_password(world, "careful").await;
+    let sign_in = || {
+        let body = json!({"user": user.name, "password": password});
+        world.post("/v1/sessions", body).anonymous()
+    };
+    let token = sign_in().expect(201).await.at("/token").to_owned();
+    let call = |method: &str, path: &str| {
+        world.call(method, format!("/v1/me/second-factor{path}")).bearer(&token)
+    };
+    let right = json!({"password": password});
+    for (method, path) in [("POST", ""), ("PUT", ""), ("POST", "/end")] {
+        bad_bodies(|| call(method, path)).await;
+    }
+    let code = |code: String| call("PUT", "").json(&json!({"code": code}));
+    code("000000".to_owned()).refused(409, "operation-refused").await;
+    let begun = call("POST", "").json(&right).expect(201).await;
+    for _ in 0..5 {
+        code("000000".to_owned()).refused(401, "wrong-password").await;
+    }
+    code("000000".to_owned()).refused(429, "too-many-attempts").await;
+    call("POST", "/end").json(&right).expect(204).await;
+    drop(begun);
+    let wrong = |path| call("POST", path).json(&json!({"password": "wrong"}));
+    for path in ["", "/end", "", "", ""] {
+        wrong(path).refused(401, "wrong-password").await;
+    }
+    for path in ["", "/end"] {
+        wrong(path).refused(429, "too-many-attempts").await;
+    }
+
+    let other = crate::passwords::user_with_password(world, "more-careful").await;
+    let body = json!({"user": other.name, "password": password});
+    let sign_in = || world.post("/v1/sessions", body.clone()).anonymous();
+    let token = sign_in().expect(201).await.at("/token").to_owned();
+    let call = |method: &str| world.call(method, "/v1/me/second-factor").bearer(&token);
+    let begun = call("POST").json(&right).expect(201).await;
+    let code = crate::people::code(begun.at("/secret"), 0);
+    call("PUT").json(&json!({"code": code})).expect(200).await;
+    call("POST").json(&right).refused(409, "operation-refused").await;
+    sign_in().refused(401, "second-factor-needed").await;
+    let remove = |user: &str| world.call("DELETE", format!("/v1/users/{user}/second-factor"));
+    remove("x").refused(404, "not-found").await;
+    remove(&other.name).expect(204).await;
+}
+
+async fn allowlists(world: &World) {
+    let cluster = world.healthy_cluster("guarded", 2).await;
+    let path = "/v1/clusters/guarded/allowlist";
+    let call = || world.call("PUT", path).header("if-match", "\"1\"");
+    bad_bodies(call).await;
+    world.get("/v1/clusters/x/allowlist").refused(404, "not-found").await;
+    let shown = world.get(path).expect(200).await;
+    assert_eq!(shown.body["open"], json!(true), "it is older than allowlists");
+    let wrong = json!({"entries": [{"address": "10.0.0.7/8"}], "revert_after_seconds": 1});
+    let refused = call().json(&wrong).refused(422, "invalid-field").await;
+    assert_eq!(refused.fields(), ["entries[0].address", "revert_after_seconds"]);
+    let over = json!({"entries": [{"address": "::1", "expires_at": "2020-01-01T00:00:00Z"}]});
+    let refused = call().json(&over).refused(422, "invalid-field").await;
+    assert_eq!(refused.fields(), ["entries[0].expires_at"]);
+    let list = json!({"entries": [{"address": " 10.0.0.0/8 "}], "revert_after_seconds": 60});
+    let plan = world.call("PUT", format!("{path}?plan=true")).header("if-match", "\"1\"");
+    let plan = plan.json(&list).expect(200).await;
+    assert_eq!(plan.body["added"], json!(["10.0.0.0/8"]));
+    let tried = call().json(&list).expect(200).await;
+    assert!(tried.body["revert_at"].is_string(), "{}", tried.text);
+    call().json(&list).refused(412, "generation-mismatch").await;
+    let elsewhere = world.call("PUT", "/v1/clusters/x/allowlist").header("if-match", "\"1\"");
+    elsewhere.json(&list).refused(404, "not-found").await;
+
+    let decide = |cluster: &str, keep: bool| {
+        let path = format!("/v1/clusters/{cluster}/allowlist/decision");
+        world.post(path, json!({"keep": keep}))
+    };
+    bad_bodies(|| world.call("POST", format!("{path}/decision"))).await;
+    decide("x", true).refused(404, "not-found").await;
+    let back = decide("guarded", false).expect(200).await;
+    assert_eq!((&back.body["open"], &back.body["revert_at"]), (&json!(true), &json!(null)));
+    decide("guarded", true).refused(409, "operation-refused").await;
+
+    let delete = world.call("DELETE", format!("/v1/clusters/{}?confirm=guarded", cluster.id));
+    delete.expect(202).await;
+    let generation = world.get(path).expect(200).await.body["generation"].to_string();
+    let call = world.call("PUT", path).header("if-match", format!("\"{generation}\""));
+    call.json(&list).refused(409, "operation-refused").await;
 }
 
 async fn operations(world: &World) {

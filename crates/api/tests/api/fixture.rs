@@ -91,6 +91,7 @@ fn cluster(name: &str, nodes: &[NodeId]) -> Cluster {
         network: None,
         next_ordinal: count + 1,
         proof_of: None,
+        pending_allowlist: None,
     }
 }
 
@@ -133,6 +134,7 @@ fn publish(store: &Store, ids: &[NodeId], index: usize) {
         streaming: true,
     };
     let worker = WorkerReport {
+        failed: None,
         actual: if is_primary {
             Actual::Primary { term: 1 }
         } else {
@@ -162,6 +164,7 @@ fn publish(store: &Store, ids: &[NodeId], index: usize) {
         disk_hangs: false,
         engine: EngineFigures { version: Some("17.5".to_owned()), ..EngineFigures::default() },
         host: HostFigures { cpu_percent: Some(1.5), ..HostFigures::default() },
+        clients: None,
     };
     let report = Report {
         number: 1,
@@ -173,7 +176,9 @@ fn publish(store: &Store, ids: &[NodeId], index: usize) {
         gate: GateReport { open: is_primary, term: 1, remaining_ms: Some(2_500) },
         surrendered: None,
         open_sessions: None,
+        round_trip_ms: None,
         gaps: Vec::new(),
+        admission: None,
         worker_age_ms: Some(50),
         worker: Some(worker),
     };

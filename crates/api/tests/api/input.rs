@@ -28,7 +28,7 @@ async fn paths_and_methods_that_are_not_there_are_refused_in_the_same_form() {
         ("DELETE", "/v1/clusters"),
         ("POST", "/v1/clusters/demo"),
         ("POST", "/v1/health"),
-        ("GET", "/v1/sessions"),
+        ("PUT", "/v1/sessions"),
         ("PATCH", "/v1/me"),
         ("OPTIONS", "/v1/clusters"),
         ("TRACE", "/v1/me"),

@@ -14,5 +14,7 @@ mod input;
 mod paging;
 mod parameters;
 mod passwords;
+mod people;
+mod permissions;
 mod secrets;
 mod world;

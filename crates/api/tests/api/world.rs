@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use axum::Router;
 use bellwether_contracts::provider::{Machine, MachineRequest, Owned};
 use bellwether_contracts::{Failure, Provider};
+use bellwether_model::access::{Access, Scope};
 use bellwether_model::cluster::ClusterNetwork;
 use bellwether_model::engine::EngineProfile;
 use bellwether_model::provider::ProviderLimits;
@@ -85,6 +86,9 @@ impl World {
             created_at: Timestamp::now(),
             expires_at,
             last_used_at: None,
+            scope: Scope::default(),
+            source: String::new(),
+            program: String::new(),
         };
         self.store.commit(Txn::new().insert(&token)).await.expect("saved");
         token
@@ -106,6 +110,8 @@ fn user(name: &str) -> User {
         password_hash: "none fits".to_owned(),
         must_change_password: false,
         created_at: Timestamp::now(),
+        access: Access::owner(),
+        second_factor: None,
     }
 }
 
@@ -203,6 +209,10 @@ impl Provider for Nothing {
     }
 
     async fn start_machine(&self, _: &NodeId) -> Result<(), Failure> {
+        never()
+    }
+
+    async fn stop_machine(&self, _: &NodeId) -> Result<(), Failure> {
         never()
     }
 

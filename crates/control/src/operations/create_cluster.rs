@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use bellwether_contracts::Failure;
+use bellwether_contracts::{Class, Failure};
 use bellwether_model::node::NodePhase;
-use bellwether_model::{Backup, Bytes, ClusterPhase, NodeId, Operation, Target};
+use bellwether_model::{Actual, Backup, Bytes, ClusterPhase, NodeId, Operation, Target};
 use bellwether_planner::NodeFacts;
 use bellwether_store::Stored;
 use bellwether_store::secrets::{self, Secret};
@@ -20,16 +20,6 @@ use crate::world::World;
 
 /// Milliseconds a step that waits for the machines or the engine may take.
 const STEP_MS_MAX: u64 = 10 * 60_000;
-
-/// Words of a failure after which trying again does not help.
-const HOPELESS: &[&str] = &[
-    "is damaged",
-    "does not open the repository",
-    "no complete backup",
-    "no repository at that place",
-    "the backup is of version",
-    "the node's disk is full",
-];
 
 #[derive(Default, Serialize, Deserialize)]
 struct State {
@@ -212,11 +202,10 @@ pub(super) fn bootstrap_primary(world: &World, pass: &mut Pass) -> Outcome {
 /// Why a restore will not succeed however often it is tried.
 pub(super) fn restore_is_hopeless(pass: &Pass) -> Option<String> {
     pass.cluster.object.spec.source.as_ref()?;
-    match pass.view.nodes.first()?.actual() {
-        bellwether_model::Actual::Failed { reason } => {
-            let is_hopeless = HOPELESS.iter().any(|words| reason.contains(words));
-            is_hopeless.then(|| reason.clone())
-        }
+    let worker = pass.view.nodes.first()?.worker()?;
+    let is_hopeless = worker.failed.is_some_and(|class| class != Class::Transient);
+    match &worker.actual {
+        Actual::Failed { reason } if is_hopeless => Some(reason.clone()),
         _ => None,
     }
 }
@@ -244,9 +233,7 @@ pub(super) fn await_primary(pass: &mut Pass) -> Outcome {
     }
     let facts = pass.view.node(&first);
     match facts.map(|facts| (facts.actual(), facts.worker())) {
-        Some((bellwether_model::Actual::Failed { reason }, _)) => {
-            Outcome::wait(format!("{reason}; trying again"))
-        }
+        Some((Actual::Failed { reason }, _)) => Outcome::wait(format!("{reason}; trying again")),
         Some((_, Some(worker))) if !worker.doing.is_empty() => {
             Outcome::wait(restoring_words(pass).unwrap_or_else(|| worker.doing.clone()))
         }

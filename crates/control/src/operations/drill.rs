@@ -130,7 +130,7 @@ fn await_change(world: &World, pass: &mut Pass, op: &Operation, drill: &mut Dril
     let is_over = pass.step_age_ms > CHANGE_MS_MAX;
     let changed = match &drill.change {
         Some(id) => world.store.find::<Operation>(id.as_str()),
-        None => newest_failover(world, pass, op),
+        None => first_failover(world, pass, op),
     };
     let Some(changed) = changed.map(|stored| stored.object) else {
         return match is_over {
@@ -155,12 +155,17 @@ fn await_change(world: &World, pass: &mut Pass, op: &Operation, drill: &mut Dril
     }
 }
 
-/// The failover that replaced the primary which was killed.
-fn newest_failover(world: &World, pass: &Pass, op: &Operation) -> Option<Stored<Operation>> {
+/// The failover that replaced the primary which was killed: the first that did. Later ones had
+/// other reasons, and found perhaps that there was none.
+fn first_failover(world: &World, pass: &Pass, op: &Operation) -> Option<Stored<Operation>> {
     let all = operations::newest(&world.store, Some(&pass.cluster.object.id));
-    all.into_iter().find(|stored| {
-        stored.object.kind == OperationKind::Failover && stored.object.created_at >= op.created_at
-    })
+    let mut since: Vec<_> = all
+        .into_iter()
+        .filter(|stored| stored.object.kind == OperationKind::Failover)
+        .filter(|stored| stored.object.created_at >= op.created_at)
+        .collect();
+    let first = since.iter().rposition(|o| o.object.status == OperationStatus::Succeeded);
+    (!since.is_empty()).then(|| since.swap_remove(first.unwrap_or(0)))
 }
 
 fn await_whole(pass: &mut Pass, drill: &mut Drill) -> Outcome {

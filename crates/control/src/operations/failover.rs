@@ -10,11 +10,12 @@ use std::sync::Arc;
 use bellwether_model::mutation::{Mutation, mutated};
 use bellwether_model::node::NodePhase;
 use bellwether_model::report::Failover as Report;
-use bellwether_model::{Actual, NodeId, Operation, Target, Term};
+use bellwether_model::{Actual, NodeId, Operation, OperationKind, Target, Term};
 use bellwether_planner::election::{self, Verdict};
 use bellwether_planner::{NodeFacts, report};
 
 use super::{age_ms, gaps, read_state, reconfigure, term, unknown_step, write_state};
+use crate::machines::start_machine;
 use crate::pass::{Outcome, Pass};
 use crate::world::World;
 
@@ -41,7 +42,7 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
         "collect_promises" => collect_promises(pass, op, &mut report),
         "await_fence" => await_fence(world, pass, op, &mut report),
         "choose_candidate" => choose_candidate(pass, op, &mut report),
-        "rescue_tail" => rescue_tail(pass, op, &mut report),
+        "rescue_tail" => rescue_tail(world, pass, op, &mut report),
         "advance_term" => advance_term(pass, op, &mut report),
         "await_primary" => await_primary(pass, op, &mut report),
         "repoint" => repoint(pass, &report),
@@ -68,7 +69,8 @@ fn confirm_loss(
     let status = &pass.cluster.object.status;
     let is_unfinished = status.promised > status.term || status.primary.is_none();
     let verdict = election::judge(&pass.view);
-    if !is_unfinished {
+    let is_unconfirmed = verdict == Verdict::Healthy && election::is_unconfirmed(&pass.view);
+    if !is_unfinished && !is_unconfirmed {
         match verdict {
             Verdict::Healthy | Verdict::LinkLost => {
                 return Outcome::Cancel("the primary is heard again".to_owned());
@@ -81,7 +83,10 @@ fn confirm_loss(
             _ => {}
         }
     }
-    report.evidence = words(verdict).to_owned();
+    report.evidence = match is_unconfirmed {
+        true => "none of those who have to confirm its writes heard it".to_owned(),
+        false => words(verdict).to_owned(),
+    };
     report.unit = pass.view.log.unit;
     report.seen = election::evidence(&pass.view, pass.now);
     report.confirmed_ms = Some(age_ms(pass, op));
@@ -151,10 +156,23 @@ fn collect_promises(pass: &mut Pass, op: &Operation, report: &mut Report) -> Out
         report.promised_ms = Some(age_ms(pass, op));
         return Outcome::Next;
     }
-    // Its data is complete, whoever is missing: the server has given the role to nobody else since.
-    let former = report.former.clone().and_then(|id| pass.view.node(&id).cloned());
-    let may_return = former.as_ref().is_some_and(|facts| {
-        facts.is_fresh(timers.suspect_ms)
+    let is_named = report.candidate.is_some() && report.candidate == report.former;
+    if may_return(pass, report) && (is_named || pass.step_age_ms > RECONFIRM_AFTER_MS) {
+        report.candidate.clone_from(&report.former);
+        report.promised_names = names(pass, &promised);
+        report.promised = promised;
+        return Outcome::Next;
+    }
+    let needed = config.iter().map(|config| config.promise_quorum()).max().unwrap_or(1);
+    Outcome::wait(format!("{} of {needed} promises", promised.len()))
+}
+
+/// Whether the former primary is heard and could go on. Its data is complete, whoever is missing:
+/// the server has given the role to nobody else since.
+fn may_return(pass: &Pass, report: &Report) -> bool {
+    let former = report.former.as_ref().and_then(|id| pass.view.node(id));
+    former.is_some_and(|facts| {
+        facts.is_fresh(pass.view.timers().suspect_ms)
             && facts.promised() >= report.term
             && match facts.actual() {
                 Actual::Stopped { was_primary: true } | Actual::Primary { .. } => true,
@@ -163,16 +181,7 @@ fn collect_promises(pass: &mut Pass, op: &Operation, report: &mut Report) -> Out
                 Actual::Replica { .. } => election::has_promised(facts, report.term),
                 _ => false,
             }
-    });
-    let is_named = report.candidate.is_some() && report.candidate == report.former;
-    if may_return && (is_named || pass.step_age_ms > RECONFIRM_AFTER_MS) {
-        report.candidate.clone_from(&report.former);
-        report.promised_names = names(pass, &promised);
-        report.promised = promised;
-        return Outcome::Next;
-    }
-    let needed = config.iter().map(|config| config.promise_quorum()).max().unwrap_or(1);
-    Outcome::wait(format!("{} of {needed} promises", promised.len()))
+    })
 }
 
 fn names(pass: &Pass, ids: &BTreeSet<NodeId>) -> Vec<String> {
@@ -291,7 +300,12 @@ fn is_async(pass: &Pass) -> bool {
 /// When only the engine died, what it wrote last is still on its disk: it is started in recovery,
 /// and the candidate follows it until it holds everything. Where writes wait for confirmations
 /// there is nothing to take.
-fn rescue_tail(pass: &mut Pass, op: &Operation, report: &mut Report) -> Outcome {
+fn rescue_tail(
+    world: &Arc<World>,
+    pass: &mut Pass,
+    op: &Operation,
+    report: &mut Report,
+) -> Outcome {
     let is_left = mutated(Mutation::TailNotRescued);
     if !is_async(pass) || report.candidate == report.former || is_left {
         return Outcome::Next;
@@ -301,17 +315,39 @@ fn rescue_tail(pass: &mut Pass, op: &Operation, report: &mut Report) -> Outcome 
         other => return other,
     }
     report.rescued_ms = report.rescued_bytes.map(|_| age_ms(pass, op));
-    let loss = report.missing_bytes.unwrap_or(0);
-    let log = pass.view.log;
-    if loss > log.loss_max {
-        return Outcome::fail(format!(
-            "the most advanced replica lacks {} that the former primary had, more than the {} \
-             that may be lost without a person's word; start the former primary again",
-            log.unit.words(loss),
-            log.loss_max,
-        ));
+    guard_loss(world, pass, report)
+}
+
+/// Automation loses no more than the engine's profile lets it: the former primary, which lacks
+/// nothing, is waited for, unless a person has said that what the others lack may go.
+fn guard_loss(world: &Arc<World>, pass: &Pass, report: &mut Report) -> Outcome {
+    let (loss, log) = (report.missing_bytes.unwrap_or(0), pass.view.log);
+    if loss <= log.loss_max || report.allows_loss {
+        return Outcome::Next;
     }
-    Outcome::Next
+    if may_return(pass, report) {
+        report.candidate.clone_from(&report.former);
+        report.candidate_name.clone_from(&report.former_name);
+        report.candidate_position = report.former_position;
+        (report.missing_bytes, report.unseen_ms) = (Some(0), Some(0));
+        return Outcome::Next;
+    }
+    if pass.view.queued.iter().any(|operation| operation.kind == OperationKind::Failover) {
+        return Outcome::fail("a person has said that what the replicas lack may be lost");
+    }
+    // Its authority is over: it does no harm when it is back.
+    if let Some(former) = report.former.as_ref().and_then(|id| pass.view.node(id))
+        && former.machine_stopped
+    {
+        start_machine(world, &pass.cluster.object, &former.node.id);
+    }
+    let name = report.former_name.as_deref().unwrap_or("the former primary");
+    Outcome::wait(format!(
+        "the most advanced replica lacks {} that {name} had, more than the {} that may be lost \
+         without a person's word; waiting for {name}, or for a failover that allows the loss",
+        log.unit.words(loss),
+        log.unit.words(log.loss_max),
+    ))
 }
 
 /// `Next` once the candidate holds what can be had.

@@ -8,6 +8,7 @@ pub mod delete_cluster;
 pub mod drill;
 pub mod failover;
 pub mod gaps;
+pub mod maintenance;
 pub mod nodes;
 pub mod prove;
 pub mod reconfigure;
@@ -40,6 +41,9 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
         OperationKind::Drill => drill::step(world, pass, op, name),
         OperationKind::Backup => backup::step(world, pass, op, name),
         OperationKind::Prove => prove::step(world, pass, op, name),
+        OperationKind::Drain | OperationKind::Undrain | OperationKind::Reboot => {
+            maintenance::step(world, pass, op, name)
+        }
         OperationKind::DeleteCluster => delete_cluster::step(world, pass, op, name),
     }
 }

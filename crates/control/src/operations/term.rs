@@ -33,8 +33,8 @@ pub fn begin(pass: &mut Pass, term: Term, candidate: &NodeId, lost: Option<&Node
         .nodes
         .iter()
         .filter(|node| {
-            use NodePhase::{Active, Rejoining, Seeding};
-            matches!(node.object.phase, Active | Rejoining | Seeding)
+            use NodePhase::{Active, Maintenance, Rejoining, Seeding};
+            matches!(node.object.phase, Active | Maintenance | Rejoining | Seeding)
         })
         .map(|node| node.object.id.clone())
         .filter(|id| id != candidate)

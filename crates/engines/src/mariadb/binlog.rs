@@ -24,7 +24,7 @@ pub(super) struct Logged {
 
 impl Mariadb {
     /// Where the log of the stopped engine ends.
-    pub(super) async fn find_log_end(&self) -> Result<Position, Failure> {
+    pub(super) async fn last_logged(&self) -> Result<Position, Failure> {
         let mut logs = binlogs()?;
         // A file may have been begun and hold nothing yet.
         while let Some(log) = logs.pop() {

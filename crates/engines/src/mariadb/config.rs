@@ -1,33 +1,17 @@
 //! The engine's configuration file, written whole from the assignment.
 
-use std::fmt::Write as _;
-
-use bellwether_contracts::Failure;
-use bellwether_model::Bytes;
 use bellwether_protocol::Assignment;
 
 use super::Mariadb;
-use crate::mysql_family::OS_USER;
 use crate::mysql_family::place::{
-    conf, config_file, data_in, log_in, root, socket_directory, socket_file, temporary,
+    conf, data_in, log_in, root, socket_directory, socket_file, temporary,
 };
 
 impl Mariadb {
-    /// Writes the configuration and what it names; whether something changed.
-    pub(super) fn write_config(&self, assignment: &Assignment) -> Result<bool, Failure> {
-        for directory in [conf(), socket_directory(), temporary()] {
-            OS_USER.own_directory(directory)?;
-        }
-        let mut changed = OS_USER.take_identity(conf())?;
-        changed |= OS_USER.write(&config_file(), self.settings(assignment).as_bytes())?;
-        Ok(changed)
-    }
-
-    fn settings(&self, assignment: &Assignment) -> String {
-        let memory = assignment.engine.size.memory;
+    pub(super) fn text_of_settings(&self, assignment: &Assignment) -> String {
         let disk = assignment.engine.size.disk.0;
         let conf = conf().display();
-        let mut text = format!(
+        let text = format!(
             "# Written by the agent; changes are overwritten.
 [mariadbd]
 user = mysql
@@ -47,9 +31,7 @@ local-infile = OFF
 secure-file-priv = {temporary}
 default-time-zone = +00:00
 character-set-server = utf8mb4
-max-connections = {connections}
 performance-schema = OFF
-innodb-buffer-pool-size = {pool}M
 innodb-log-file-size = {redo}M
 innodb-flush-log-at-trx-commit = 1
 read-only = ON
@@ -60,7 +42,6 @@ log-slave-updates = ON
 binlog-format = ROW
 sync-binlog = 1
 max-binlog-size = 64M
-binlog-expire-logs-seconds = 604800
 max-binlog-total-size = {binlog}
 slave-connections-needed-for-purge = 0
 gtid-domain-id = 0
@@ -80,20 +61,10 @@ rpl-semi-sync-slave-kill-conn-timeout = 1
             socket = socket_file().display(),
             socket_directory = socket_directory().display(),
             port = self.port,
-            connections = connections(memory),
-            pool = (memory.0 >> 21).clamp(64, 1 << 20),
             redo = (disk >> 25).clamp(16, 2048),
             log = log_in(root()).display(),
             binlog = (disk / 4).max(256 << 20),
         );
-        for (name, value) in &assignment.engine.parameters {
-            let _ = writeln!(text, "{name} = {value}");
-        }
-        text
+        text + &self.chosen_lines(assignment)
     }
-}
-
-/// Each connection may take some megabytes; the processor, not the number, is the limit beyond 500.
-fn connections(memory: Bytes) -> u64 {
-    (memory.0 / (5 << 20)).clamp(50, 500)
 }

@@ -55,7 +55,7 @@ impl Donor {
 
 impl Mariadb {
     /// Lets other members copy from here.
-    pub(super) fn offer_copies(&self, assignment: &Assignment) {
+    pub(super) fn listen_for_copies(&self, assignment: &Assignment) {
         self.donor.listen(self.donor_port, &assignment.secrets.replication_password);
     }
 }

@@ -1,136 +1,111 @@
-//! The driver: each method short, and safe to call again after an interruption.
+//! MariaDB's ways of what the family's driver does.
 
 use async_trait::async_trait;
-use bellwether_contracts::driver::{Probe, Repair};
-use bellwether_contracts::{Driver, Failure};
-use bellwether_model::Target;
+use bellwether_contracts::Failure;
+use bellwether_contracts::driver::Repair;
+use bellwether_model::Term;
 use bellwether_model::replication::Position;
-use bellwether_model::transaction::Transaction;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Member;
 
-use super::Mariadb;
-use super::replication::refuse;
-use crate::files::remove;
-use crate::mysql_family::clients;
-use crate::mysql_family::place::{Mark, former_root, handed_over, new_root, root};
+use super::{Mariadb, gtid};
+use crate::mysql_family::driver::Hands;
+use crate::mysql_family::node::{own, term};
+use crate::mysql_family::place::{Mark, conf};
+use crate::mysql_family::{quote, replication_user};
 
 #[async_trait]
-impl Driver for Mariadb {
-    async fn probe(&self) -> Probe {
-        self.node.probe().await
+impl Hands for Mariadb {
+    fn settings(&self, assignment: &Assignment) -> String {
+        self.text_of_settings(assignment)
     }
 
-    async fn ended(&self) {
-        if let Some(pid) = self.server() {
-            self.processes.until_ended(pid).await;
+    fn arguments(&self, assignment: &Assignment) -> Result<Vec<String>, Failure> {
+        let id = match Mark::Replica.is_set() {
+            true => gtid::replica_id(own(assignment)?.ordinal),
+            false => gtid::primary_id(term(assignment)?),
+        };
+        Ok(vec![format!("--server-id={id}")])
+    }
+
+    fn refuse(seconds: u64) -> Vec<String> {
+        vec![format!(
+            "SET STATEMENT lock_wait_timeout = {seconds}, max_statement_time = {seconds} \
+             FOR SET GLOBAL read_only = ON"
+        )]
+    }
+
+    fn opening(term: Term) -> Vec<String> {
+        let id = gtid::primary_id(term);
+        vec![format!("SET GLOBAL server_id = {id}"), format!("SET SESSION server_id = {id}")]
+    }
+
+    fn closing(own: &Member) -> Vec<String> {
+        vec![
+            "SET GLOBAL read_only = ON".to_owned(),
+            "SET GLOBAL rpl_semi_sync_master_enabled = OFF".to_owned(),
+            format!("SET GLOBAL server_id = {}", gtid::replica_id(own.ordinal)),
+        ]
+    }
+
+    /// What this node holds is in its own log, whoever wrote it.
+    fn following(
+        assignment: &Assignment,
+        own: &Member,
+        upstream: &Member,
+        logged: Position,
+    ) -> Vec<String> {
+        let mut statements = vec!["STOP SLAVE".to_owned()];
+        if logged.offset > 0 {
+            let id = quote(&gtid::id(logged));
+            statements.push(format!("SET GLOBAL gtid_slave_pos = {id}"));
         }
+        statements.push(format!(
+            "CHANGE MASTER TO MASTER_HOST = {host}, MASTER_PORT = {port}, MASTER_USER = {user}, \
+             MASTER_PASSWORD = {password}, MASTER_USE_GTID = slave_pos, MASTER_CONNECT_RETRY = 1, \
+             MASTER_HEARTBEAT_PERIOD = 0.5, MASTER_SSL = 1, MASTER_SSL_CA = '{conf}/ca.pem', \
+             MASTER_SSL_VERIFY_SERVER_CERT = 1",
+            host = quote(&upstream.address),
+            port = assignment.engine.ports.private,
+            user = quote(&replication_user(own)),
+            password = quote(&assignment.secrets.replication_password),
+            conf = conf().display(),
+        ));
+        statements.push("START SLAVE".to_owned());
+        statements
     }
 
-    async fn bootstrap(&self, assignment: &Assignment) -> Result<(), Failure> {
-        self.make_database(assignment).await
+    fn offer_copies(&self, assignment: &Assignment) {
+        self.listen_for_copies(assignment);
     }
 
-    async fn seed(
+    async fn make_database(&self, assignment: &Assignment) -> Result<(), Failure> {
+        self.make_first(assignment).await
+    }
+
+    async fn copy_from(
         &self,
         assignment: &Assignment,
         upstream: &Member,
         progress: &(dyn Fn(u64, u64) + Send + Sync),
     ) -> Result<(), Failure> {
-        self.copy_from(assignment, upstream, progress).await
+        self.copy_all(assignment, upstream, progress).await
     }
 
-    async fn configure(&self, assignment: &Assignment) -> Result<(), Failure> {
-        self.note_members(assignment);
-        self.write_config(assignment)?;
-        self.offer_copies(assignment);
-        if Mark::Replica.is_set() {
-            self.keep_users(assignment).await?;
-            return self.confirm_or_not(assignment).await;
-        }
-        if self.must_open(assignment).await? {
-            return self.open(assignment).await;
-        }
-        if handed_over().is_some() {
-            return Ok(());
-        }
-        self.peers.ask(assignment, self.port);
-        self.keep_users(assignment).await
+    async fn apply_received(&self) -> Result<(), Failure> {
+        self.begin_copied().await?;
+        self.replay_received().await
     }
 
-    async fn start_primary(&self, assignment: &Assignment) -> Result<(), Failure> {
-        self.start_serving(assignment).await
+    async fn find_log_end(&self, from: Position) -> Result<Position, Failure> {
+        Ok(self.last_logged().await?.max(from))
     }
 
-    async fn start_replica(
+    async fn make_fit(
         &self,
         assignment: &Assignment,
-        upstream: Option<&Member>,
-    ) -> Result<(), Failure> {
-        self.start_following(assignment, upstream).await
-    }
-
-    async fn follow(
-        &self,
-        assignment: &Assignment,
-        upstream: Option<&Member>,
-    ) -> Result<(), Failure> {
-        self.follow_member(assignment, upstream).await
-    }
-
-    async fn promote(&self, assignment: &Assignment) -> Result<Option<Position>, Failure> {
-        self.become_primary(assignment).await?;
-        Ok(None)
-    }
-
-    async fn prepare_handover(&self) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    async fn hand_over(&self, assignment: &Assignment) -> Result<Option<Position>, Failure> {
-        match assignment.target {
-            Target::Demoted { .. } => self.give_over(assignment, refuse).await,
-            // Whoever was replaced meanwhile may hold what nobody else does.
-            _ => self.stop().await,
-        }
-    }
-
-    async fn transactions(&self) -> Result<Vec<Transaction>, Failure> {
-        clients::transactions(&self.look, self.words.running_ms).await
-    }
-
-    async fn end_clients(&self) -> Result<(), Failure> {
-        clients::end(&self.act).await
-    }
-
-    async fn stop(&self) -> Result<Option<Position>, Failure> {
-        self.stop_telling().await
-    }
-
-    async fn log_end(&self, from: Position) -> Result<Position, Failure> {
-        Ok(self.find_log_end().await?.max(from))
-    }
-
-    async fn kill(&self) -> Result<(), Failure> {
-        self.kill_server().await
-    }
-
-    async fn repair(&self, assignment: &Assignment, upstream: &Member) -> Result<Repair, Failure> {
-        self.make_fit(assignment, upstream).await
-    }
-
-    async fn erase(&self) -> Result<(), Failure> {
-        self.kill_server().await?;
-        remove(root())?;
-        remove(new_root())
-    }
-
-    async fn drop_former(&self) -> Result<(), Failure> {
-        let removed = tokio::task::spawn_blocking(|| remove(former_root())).await;
-        removed.unwrap_or_else(|_| Err(Failure::transient("the removal broke")))
-    }
-
-    async fn is_configuration_active(&self, assignment: &Assignment) -> Result<bool, Failure> {
-        self.is_armed(assignment).await
+        upstream: &Member,
+    ) -> Result<Repair, Failure> {
+        self.take_off_or_copy(assignment, upstream).await
     }
 }

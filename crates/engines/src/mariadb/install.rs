@@ -6,13 +6,13 @@ use bellwether_contracts::Failure;
 use bellwether_protocol::Assignment;
 
 use super::Mariadb;
+use crate::mysql_family::driver::Hands as _;
 use crate::mysql_family::place::{Mark, data_in, make_new, new_root, put_in_place};
 use crate::mysql_family::{REPLICATION_USER, history, quote};
 
 impl Mariadb {
     /// Makes a new, empty database with the cluster's users in place.
-    pub(super) async fn make_database(&self, assignment: &Assignment) -> Result<(), Failure> {
-        self.note_members(assignment);
+    pub(super) async fn make_first(&self, assignment: &Assignment) -> Result<(), Failure> {
         self.kill_server().await?;
         self.write_config(assignment)?;
         make_new()?;
@@ -77,7 +77,6 @@ fn first_users(assignment: &Assignment) -> String {
          GRANT SLAVE MONITOR, BINLOG MONITOR ON *.* TO '{REPLICATION_USER}'@'%';\n\
          CREATE DATABASE bellwether;\n\
          {table};\n\
-         {mark};\n\
          GRANT SELECT ON bellwether.* TO '{REPLICATION_USER}'@'%';\n\
          CREATE DATABASE `{database}`;\n\
          CREATE USER {user} IDENTIFIED BY {password} REQUIRE SSL;\n\
@@ -86,6 +85,5 @@ fn first_users(assignment: &Assignment) -> String {
         replication = quote(&secrets.replication_password),
         password = quote(&secrets.user_password),
         table = history::MAKE,
-        mark = history::MAKE_MARK,
     )
 }

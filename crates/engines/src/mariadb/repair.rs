@@ -9,6 +9,7 @@ use bellwether_protocol::assignment::Member;
 use tracing::{info, warn};
 
 use super::{Mariadb, gtid};
+use crate::mysql_family::driver::Hands as _;
 use crate::mysql_family::history::History;
 use crate::mysql_family::node::own;
 use crate::mysql_family::place::{Mark, data_state};
@@ -18,23 +19,25 @@ use crate::mysql_family::session::Session;
 const TRUNCATING: [&str; 2] = ["--rpl-semi-sync-slave-enabled=ON", "--init-rpl-role=SLAVE"];
 
 impl Mariadb {
-    pub(super) async fn make_fit(
+    pub(super) async fn take_off_or_copy(
         &self,
         assignment: &Assignment,
         upstream: &Member,
     ) -> Result<Repair, Failure> {
-        self.note_members(assignment);
         if !matches!(data_state(), DataState::Present { .. }) {
             return Ok(Repair::NeedsCopy);
         }
         let history = self.history_of(assignment, upstream).await?;
-        let before = self.find_log_end().await?;
+        let before = self.last_logged().await?;
         if !history.holds(before) {
             // Before anything is changed.
             self.keep_diverged(assignment.group.term, &history).await;
         }
+        self.write_config(assignment)?;
         let id = gtid::replica_id(own(assignment)?.ordinal);
-        if let Err(failure) = self.start_as(assignment, id, &TRUNCATING).await {
+        let mut arguments = vec![format!("--server-id={id}")];
+        arguments.extend(TRUNCATING.map(str::to_owned));
+        if let Err(failure) = self.start(&arguments).await {
             warn!("{failure}; a full copy is needed");
             return Ok(Repair::NeedsCopy);
         }

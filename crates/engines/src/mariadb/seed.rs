@@ -14,6 +14,7 @@ use tokio_rustls::client::TlsStream;
 use super::Mariadb;
 use super::donor::{WHOLE, broken};
 use crate::files::remove;
+use crate::mysql_family::driver::Hands as _;
 use crate::mysql_family::place::{
     Mark, conf, data_in, is_waiting, make_new, new_root, put_in_place, root,
 };
@@ -34,13 +35,12 @@ const BEGINS_AT: [&str; 2] = ["mariadb_backup_binlog_info", "xtrabackup_binlog_i
 
 impl Mariadb {
     /// Copies the data into a new directory and puts it in the place of the old.
-    pub(super) async fn copy_from(
+    pub(super) async fn copy_all(
         &self,
         assignment: &Assignment,
         upstream: &Member,
         progress: &(dyn Fn(u64, u64) + Send + Sync),
     ) -> Result<(), Failure> {
-        self.note_members(assignment);
         self.write_config(assignment)?;
         let order = assignment.copy.as_ref();
         if order.is_some_and(is_waiting) {

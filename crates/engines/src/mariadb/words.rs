@@ -2,7 +2,7 @@
 
 use mysql_async::Row;
 
-use super::gtid;
+use super::{gtid, profile};
 use crate::mysql_family::session::text;
 use crate::mysql_family::words::Words;
 
@@ -13,6 +13,7 @@ pub(super) static WORDS: Words = Words {
     place: |row| ids(row, "logged"),
     replica_status: "SHOW ALL SLAVES STATUS",
     received: |row| ids(row, "Gtid_IO_Pos"),
+    applied: |row| ids(row, "Gtid_Slave_Pos"),
     source_host: "Master_Host",
     is_receiving: "Slave_IO_Running",
     is_applying: "Slave_SQL_Running",
@@ -28,6 +29,10 @@ pub(super) static WORDS: Words = Words {
     confirms: "SELECT @@global.rpl_semi_sync_slave_enabled AS enabled, \
                (SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS \
                 WHERE VARIABLE_NAME = 'RPL_SEMI_SYNC_SLAVE_STATUS') AS status",
+    introduction: "SET @rpl_semi_sync_slave = 1, @mariadb_slave_capability = 4, \
+                   @master_binlog_checksum = @@global.binlog_checksum, \
+                   @master_heartbeat_period = 300000000",
+    pool_share: profile::POOL_SHARE,
     running_ms: "p.TIME_MS",
     bytes: "SELECT CAST(SUM(FILE_SIZE) AS UNSIGNED) AS bytes \
             FROM information_schema.INNODB_SYS_TABLESPACES",

@@ -1,33 +1,17 @@
 //! The engine's configuration file, written whole from the assignment.
 
-use std::fmt::Write as _;
-
-use bellwether_contracts::Failure;
-use bellwether_model::Bytes;
 use bellwether_protocol::Assignment;
 
 use super::Mysql;
-use crate::mysql_family::OS_USER;
 use crate::mysql_family::place::{
-    conf, config_file, data_in, log_in, root, socket_directory, socket_file, temporary,
+    conf, data_in, log_in, root, socket_directory, socket_file, temporary,
 };
 
 impl Mysql {
-    /// Writes the configuration and what it names; whether something changed.
-    pub(super) fn write_config(&self, assignment: &Assignment) -> Result<bool, Failure> {
-        for directory in [conf(), socket_directory(), temporary()] {
-            OS_USER.own_directory(directory)?;
-        }
-        let mut changed = OS_USER.take_identity(conf())?;
-        changed |= OS_USER.write(&config_file(), self.settings(assignment).as_bytes())?;
-        Ok(changed)
-    }
-
-    fn settings(&self, assignment: &Assignment) -> String {
-        let memory = assignment.engine.size.memory;
+    pub(super) fn text_of_settings(&self, assignment: &Assignment) -> String {
         let disk = assignment.engine.size.disk.0;
         let conf = conf().display();
-        let mut text = format!(
+        let text = format!(
             "# Written by the agent; changes are overwritten.
 [mysqld]
 user = mysql
@@ -49,9 +33,8 @@ require-secure-transport = ON
 local-infile = OFF
 secure-file-priv = {temporary}
 default-time-zone = +00:00
-max-connections = {connections}
 plugin-load-add = auth_socket.so;semisync_source.so;semisync_replica.so;mysql_clone.so
-innodb-buffer-pool-size = {pool}M
+innodb-buffer-pool-instances = 1
 innodb-redo-log-capacity = {redo}M
 innodb-flush-log-at-trx-commit = 1
 super-read-only = ON
@@ -63,7 +46,6 @@ relay-log = {log}/relay
 log-replica-updates = ON
 sync-binlog = 1
 max-binlog-size = 64M
-binlog-expire-logs-seconds = 604800
 gtid-mode = ON
 enforce-gtid-consistency = ON
 relay-log-recovery = OFF
@@ -79,25 +61,15 @@ rpl-semi-sync-source-wait-no-replica = ON
             socket = socket_file().display(),
             socket_directory = socket_directory().display(),
             port = self.port,
-            connections = connections(memory),
-            pool = (memory.0 >> 22).clamp(64, 1 << 20),
             redo = (disk >> 25).clamp(32, 4096),
             log = log_in(root()).display(),
             server_id = server_id(assignment),
         );
-        for (name, value) in &assignment.engine.parameters {
-            let _ = writeln!(text, "{name} = {value}");
-        }
-        text
+        text + &self.chosen_lines(assignment)
     }
 }
 
 /// Another for every node; members have ordinals of their own.
 fn server_id(assignment: &Assignment) -> u32 {
     assignment.group.member(&assignment.node).map_or(1, |own| own.ordinal + 1)
-}
-
-/// Each connection may take some megabytes; the processor, not the number, is the limit beyond 500.
-fn connections(memory: Bytes) -> u64 {
-    (memory.0 / (5 << 20)).clamp(50, 500)
 }

@@ -1,136 +1,107 @@
-//! The driver: each method short, and safe to call again after an interruption.
+//! MySQL's ways of what the family's driver does.
 
 use async_trait::async_trait;
-use bellwether_contracts::driver::{Probe, Repair};
-use bellwether_contracts::{Driver, Failure};
-use bellwether_model::Target;
+use bellwether_contracts::Failure;
+use bellwether_contracts::driver::Repair;
+use bellwether_model::Term;
 use bellwether_model::replication::Position;
-use bellwether_model::transaction::Transaction;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Member;
+use tracing::warn;
 
 use super::Mysql;
-use super::replication::refuse;
-use crate::files::remove;
-use crate::mysql_family::clients;
-use crate::mysql_family::place::{Mark, former_root, handed_over, new_root, root};
+use crate::mysql_family::driver::Hands;
+use crate::mysql_family::place::{Mark, conf};
+use crate::mysql_family::replication::LET_GO_MAX;
+use crate::mysql_family::{quote, replication_user};
 
 #[async_trait]
-impl Driver for Mysql {
-    async fn probe(&self) -> Probe {
-        self.node.probe().await
+impl Hands for Mysql {
+    fn settings(&self, assignment: &Assignment) -> String {
+        self.text_of_settings(assignment)
     }
 
-    async fn ended(&self) {
-        if let Some(pid) = self.server() {
-            self.processes.until_ended(pid).await;
-        }
+    fn refuse(seconds: u64) -> Vec<String> {
+        vec![
+            format!("SET SESSION lock_wait_timeout = {seconds}"),
+            "SET GLOBAL super_read_only = ON".to_owned(),
+        ]
     }
 
-    async fn bootstrap(&self, assignment: &Assignment) -> Result<(), Failure> {
-        self.make_database(assignment).await
+    fn opening(_term: Term) -> Vec<String> {
+        vec!["SET GLOBAL super_read_only = OFF".to_owned()]
     }
 
-    async fn seed(
+    fn closing(_own: &Member) -> Vec<String> {
+        vec![
+            "SET GLOBAL super_read_only = ON".to_owned(),
+            "SET GLOBAL rpl_semi_sync_source_enabled = OFF".to_owned(),
+        ]
+    }
+
+    fn following(
+        assignment: &Assignment,
+        own: &Member,
+        upstream: &Member,
+        _logged: Position,
+    ) -> Vec<String> {
+        let change = format!(
+            "CHANGE REPLICATION SOURCE TO SOURCE_HOST = {host}, SOURCE_PORT = {port}, \
+             SOURCE_USER = {user}, SOURCE_PASSWORD = {password}, SOURCE_AUTO_POSITION = 1, \
+             SOURCE_CONNECT_RETRY = 1, SOURCE_RETRY_COUNT = 86400000, \
+             SOURCE_HEARTBEAT_PERIOD = 0.5, SOURCE_SSL = 1, SOURCE_SSL_CA = '{conf}/ca.pem', \
+             SOURCE_SSL_VERIFY_SERVER_CERT = 1",
+            conf = conf().display(),
+            host = quote(&upstream.address),
+            port = assignment.engine.ports.private,
+            user = quote(&replication_user(own)),
+            password = quote(&assignment.secrets.replication_password),
+        );
+        vec!["STOP REPLICA".to_owned(), change, "START REPLICA".to_owned()]
+    }
+
+    async fn make_database(&self, assignment: &Assignment) -> Result<(), Failure> {
+        self.make_first(assignment).await
+    }
+
+    async fn copy_from(
         &self,
         assignment: &Assignment,
         upstream: &Member,
         progress: &(dyn Fn(u64, u64) + Send + Sync),
     ) -> Result<(), Failure> {
-        self.copy_from(assignment, upstream, progress).await
+        self.copy_all(assignment, upstream, progress).await
     }
 
-    async fn configure(&self, assignment: &Assignment) -> Result<(), Failure> {
-        self.note_members(assignment);
-        self.write_config(assignment)?;
-        if Mark::Replica.is_set() {
-            self.keep_users(assignment).await?;
-            return self.confirm_or_not(assignment).await;
+    async fn apply_received(&self) -> Result<(), Failure> {
+        if self.replication().await?.host.is_empty() {
+            return Mark::Unapplied.clear();
         }
-        if self.must_open(assignment).await? {
-            return self.open(assignment).await;
-        }
-        if handed_over().is_some() {
-            return Ok(());
-        }
-        self.peers.ask(assignment, self.port);
-        self.keep_users(assignment).await
-    }
-
-    async fn start_primary(&self, assignment: &Assignment) -> Result<(), Failure> {
-        self.start_serving(assignment).await
-    }
-
-    async fn start_replica(
-        &self,
-        assignment: &Assignment,
-        upstream: Option<&Member>,
-    ) -> Result<(), Failure> {
-        self.start_following(assignment, upstream).await
-    }
-
-    async fn follow(
-        &self,
-        assignment: &Assignment,
-        upstream: Option<&Member>,
-    ) -> Result<(), Failure> {
-        self.follow_member(assignment, upstream).await
-    }
-
-    async fn promote(&self, assignment: &Assignment) -> Result<Option<Position>, Failure> {
-        self.become_primary(assignment).await?;
-        Ok(None)
-    }
-
-    async fn prepare_handover(&self) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    async fn hand_over(&self, assignment: &Assignment) -> Result<Option<Position>, Failure> {
-        match assignment.target {
-            Target::Demoted { .. } => self.give_over(assignment, refuse).await,
-            // Whoever was replaced meanwhile may hold what nobody else does.
-            _ => self.stop().await,
+        let start = self.act.execute_within(&["START REPLICA SQL_THREAD"], LET_GO_MAX).await;
+        let applied = match start {
+            Ok(()) => self.until_applied().await,
+            failed => failed,
+        };
+        match applied {
+            Ok(()) => Mark::Unapplied.clear(),
+            // Known to be whole again once it streams.
+            Err(failure) => {
+                warn!("what was received cannot be applied: {failure}");
+                Ok(())
+            }
         }
     }
 
-    async fn transactions(&self) -> Result<Vec<Transaction>, Failure> {
-        clients::transactions(&self.look, self.words.running_ms).await
-    }
-
-    async fn end_clients(&self) -> Result<(), Failure> {
-        clients::end(&self.act).await
-    }
-
-    async fn stop(&self) -> Result<Option<Position>, Failure> {
-        self.stop_telling().await
-    }
-
-    async fn log_end(&self, from: Position) -> Result<Position, Failure> {
+    async fn find_log_end(&self, from: Position) -> Result<Position, Failure> {
         let offset = self.logged_in_files().await?.count();
         Ok(Position { offset: offset.max(from.offset), ..from })
     }
 
-    async fn kill(&self) -> Result<(), Failure> {
-        self.kill_server().await
-    }
-
-    async fn repair(&self, assignment: &Assignment, upstream: &Member) -> Result<Repair, Failure> {
-        self.make_fit(assignment, upstream).await
-    }
-
-    async fn erase(&self) -> Result<(), Failure> {
-        self.kill_server().await?;
-        remove(root())?;
-        remove(new_root())
-    }
-
-    async fn drop_former(&self) -> Result<(), Failure> {
-        let removed = tokio::task::spawn_blocking(|| remove(former_root())).await;
-        removed.unwrap_or_else(|_| Err(Failure::transient("the removal broke")))
-    }
-
-    async fn is_configuration_active(&self, assignment: &Assignment) -> Result<bool, Failure> {
-        self.is_armed(assignment).await
+    async fn make_fit(
+        &self,
+        assignment: &Assignment,
+        upstream: &Member,
+    ) -> Result<Repair, Failure> {
+        self.take_off_or_copy(assignment, upstream).await
     }
 }

@@ -9,6 +9,7 @@ use bellwether_protocol::Assignment;
 use tokio::process::Child;
 
 use super::Mysql;
+use crate::mysql_family::driver::Hands as _;
 use crate::mysql_family::place::{
     Mark, conf, data_in, make_new, new_root, put_in_place, socket_directory, socket_file,
 };
@@ -19,8 +20,7 @@ const START_MAX: Duration = Duration::from_secs(60);
 
 impl Mysql {
     /// Makes a new, empty database with the cluster's users in place.
-    pub(super) async fn make_database(&self, assignment: &Assignment) -> Result<(), Failure> {
-        self.note_members(assignment);
+    pub(super) async fn make_first(&self, assignment: &Assignment) -> Result<(), Failure> {
         self.kill_server().await?;
         self.write_config(assignment)?;
         make_new()?;
@@ -93,7 +93,6 @@ fn first_users(assignment: &Assignment) -> Vec<String> {
     vec![
         "CREATE DATABASE bellwether".to_owned(),
         history::MAKE.to_owned(),
-        history::MAKE_MARK.to_owned(),
         format!("CREATE USER '{REPLICATION_USER}'@'%' IDENTIFIED BY {replication} REQUIRE SSL"),
         format!("GRANT REPLICATION CLIENT, BACKUP_ADMIN ON *.* TO '{REPLICATION_USER}'@'%'"),
         format!("GRANT SELECT ON bellwether.* TO '{REPLICATION_USER}'@'%'"),

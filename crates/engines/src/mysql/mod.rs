@@ -12,7 +12,6 @@ mod gtid;
 mod install;
 pub mod profile;
 mod repair;
-mod replication;
 mod seed;
 mod words;
 

@@ -1,12 +1,17 @@
 //! MySQL's facts.
 
 use bellwether_model::engine::{
-    Capabilities, EnginePorts, EngineProfile, ExampleTemplate, LogFacts, LogUnit, ReplicationFact,
-    TopologyFact, TopologyPicture,
+    Capabilities, EnginePorts, EngineProfile, ExampleTemplate, LogFacts, LogUnit,
 };
+
+use crate::facts::{example, replication_modes, topologies};
+use crate::mysql_family::parameters::{owned, parameters};
 
 /// The stored name.
 pub const NAME: &str = "mysql";
+
+/// The node's memory divided by it is the buffer pool's, where nobody chose.
+pub(super) const POOL_SHARE: f64 = 4.0;
 
 #[must_use]
 pub fn profile() -> EngineProfile {
@@ -17,27 +22,8 @@ pub fn profile() -> EngineProfile {
                   transaction ids."
             .to_owned(),
         versions: vec!["9.7".to_owned()],
-        topologies: vec![
-            TopologyFact {
-                name: "single".to_owned(),
-                title: "Single".to_owned(),
-                summary: "One primary and no copy; replicas can be added later.".to_owned(),
-                picture: TopologyPicture::Single,
-                nodes_min: 1,
-                nodes_max: 1,
-            },
-            TopologyFact {
-                name: "primary_replicas".to_owned(),
-                title: "Primary and replicas".to_owned(),
-                summary: "One primary accepts writes; each replica is a full copy that serves \
-                          reads and can take over."
-                    .to_owned(),
-                picture: TopologyPicture::Replicas,
-                nodes_min: 2,
-                nodes_max: 9,
-            },
-        ],
-        replication_modes: replication_modes(),
+        topologies: topologies(),
+        replication_modes: replication_modes(true),
         memory_min: 768 << 20,
         disk_min: 1 << 30,
         ports: EnginePorts {
@@ -65,48 +51,12 @@ pub fn profile() -> EngineProfile {
         database: "app".to_owned(),
         examples: examples(),
         warnings: Vec::new(),
-        parameters: Vec::new(),
-        owned_parameters: Vec::new(),
+        parameters: parameters(POOL_SHARE),
+        owned_parameters: owned(),
     }
 }
 
-fn replication_modes() -> Vec<ReplicationFact> {
-    let mode = |name: &str, title: &str, summary: &str| ReplicationFact {
-        name: name.to_owned(),
-        title: title.to_owned(),
-        summary: summary.to_owned(),
-    };
-    vec![
-        mode(
-            "async",
-            "Asynchronous",
-            "The quickest writes. With a lost primary its last writes may be lost.",
-        ),
-        mode(
-            "prefer",
-            "Synchronous where possible",
-            "A replica confirms each write while one can; writes go on without when none can.",
-        ),
-        mode(
-            "strict",
-            "Synchronous",
-            "A replica confirms each write; without a replica writes wait. No acknowledged \
-             write is lost with the primary.",
-        ),
-        mode(
-            "quorum",
-            "Quorum",
-            "As many replicas as you choose confirm each write; with fewer, writes wait.",
-        ),
-    ]
-}
-
 fn examples() -> Vec<ExampleTemplate> {
-    let example = |name: &str, title: &str, text: &str| ExampleTemplate {
-        name: name.to_owned(),
-        title: title.to_owned(),
-        text: text.to_owned(),
-    };
     vec![
         example(
             "mysql",

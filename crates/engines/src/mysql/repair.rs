@@ -16,17 +16,17 @@ use super::binlog::Logged;
 use super::gtid::Set;
 use crate::files::{at, remove_file};
 use crate::mysql_family::OS_USER;
+use crate::mysql_family::driver::Hands as _;
 use crate::mysql_family::node::binlogs;
 use crate::mysql_family::place::{Mark, data_state, log_in, root};
 use crate::mysql_family::session::{Session, text};
 
 impl Mysql {
-    pub(super) async fn make_fit(
+    pub(super) async fn take_off_or_copy(
         &self,
         assignment: &Assignment,
         upstream: &Member,
     ) -> Result<Repair, Failure> {
-        self.note_members(assignment);
         self.write_config(assignment)?;
         if !matches!(data_state(), DataState::Present { .. }) {
             return Ok(Repair::NeedsCopy);

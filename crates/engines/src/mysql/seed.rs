@@ -9,6 +9,7 @@ use bellwether_protocol::assignment::Member;
 
 use super::Mysql;
 use crate::files::remove;
+use crate::mysql_family::driver::Hands as _;
 use crate::mysql_family::place::{
     Mark, data_in, is_waiting, make_new, new_root, put_in_place, root,
 };
@@ -29,13 +30,12 @@ const PROGRESS: &str = "SELECT CAST(SUM(data) AS UNSIGNED) AS done, \
 
 impl Mysql {
     /// Copies the data into a new directory and puts it in the place of the old.
-    pub(super) async fn copy_from(
+    pub(super) async fn copy_all(
         &self,
         assignment: &Assignment,
         upstream: &Member,
         progress: &(dyn Fn(u64, u64) + Send + Sync),
     ) -> Result<(), Failure> {
-        self.note_members(assignment);
         self.write_config(assignment)?;
         let order = assignment.copy.as_ref();
         if order.is_some_and(is_waiting) {

@@ -4,6 +4,7 @@ use bellwether_model::replication::Position;
 use mysql_async::Row;
 
 use super::gtid::Set;
+use super::profile;
 use crate::mysql_family::session::{number, text};
 use crate::mysql_family::words::Words;
 
@@ -18,6 +19,10 @@ pub(super) static WORDS: Words = Words {
         let executed = Set::parse(&text(row, "Executed_Gtid_Set").unwrap_or_default());
         let retrieved = Set::parse(&text(row, "Retrieved_Gtid_Set").unwrap_or_default());
         Position { timeline: 0, offset: executed.with(&retrieved).count() }
+    },
+    applied: |row| {
+        let executed = Set::parse(&text(row, "Executed_Gtid_Set").unwrap_or_default());
+        Position { timeline: 0, offset: executed.count() }
     },
     source_host: "Source_Host",
     is_receiving: "Replica_IO_Running",
@@ -37,6 +42,10 @@ pub(super) static WORDS: Words = Words {
     confirms: "SELECT @@global.rpl_semi_sync_replica_enabled AS enabled, \
                (SELECT VARIABLE_VALUE FROM performance_schema.global_status \
                 WHERE VARIABLE_NAME = 'Rpl_semi_sync_replica_status') AS status",
+    introduction: "SET @rpl_semi_sync_replica = 1, \
+                   @source_binlog_checksum = @@global.binlog_checksum, \
+                   @source_heartbeat_period = 300000000",
+    pool_share: profile::POOL_SHARE,
     running_ms: "p.TIME * 1000",
     bytes: "SELECT CAST(SUM(FILE_SIZE) AS UNSIGNED) AS bytes \
             FROM information_schema.INNODB_TABLESPACES",

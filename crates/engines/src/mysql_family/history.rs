@@ -13,13 +13,6 @@ pub(crate) const MAKE: &str = "CREATE TABLE IF NOT EXISTS bellwether.terms (\
      after_term BIGINT UNSIGNED NOT NULL, \
      after_offset BIGINT UNSIGNED NOT NULL) ENGINE=InnoDB";
 
-/// Makes the table of the mark, a row that is written where there has to be something to confirm.
-pub(crate) const MAKE_MARK: &str = "CREATE TABLE IF NOT EXISTS bellwether.mark (\
-     id TINYINT UNSIGNED PRIMARY KEY, written TIMESTAMP(6) NOT NULL) ENGINE=InnoDB";
-
-/// Writes it.
-pub(crate) const MARK: &str = "REPLACE INTO bellwether.mark VALUES (1, NOW(6))";
-
 /// Where each term began.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct History {

@@ -2,15 +2,20 @@
 
 pub(crate) mod clients;
 pub(crate) mod diverged;
+pub(crate) mod driver;
 pub(crate) mod history;
 pub(crate) mod node;
+pub(crate) mod parameters;
 pub(crate) mod peers;
 pub(crate) mod place;
 pub(crate) mod probe;
 pub(crate) mod replication;
+mod roles;
 mod room;
 pub(crate) mod session;
 pub(crate) mod sessions;
+mod settings;
+mod stand_in;
 pub(crate) mod synchronous;
 pub(crate) mod words;
 

@@ -24,6 +24,7 @@ use super::words::{Replication, Words};
 use crate::files::at;
 use crate::process::Processes;
 use crate::room::release_reserve;
+use crate::settings::Settings;
 
 /// The engine starts to answer; recovery after a crash may take its time.
 const START_MAX: Duration = Duration::from_secs(600);
@@ -55,8 +56,10 @@ pub(crate) struct Node {
     pub(super) locks: Mutex<BTreeMap<NodeId, bool>>,
     /// The version of the configuration under which waiting commits were looked for at once.
     pub(super) released: AtomicU64,
-    /// The mark is being written.
-    pub(super) is_marking: Arc<AtomicBool>,
+    /// The engine is being told what voters hold.
+    pub(super) is_standing_in: Arc<AtomicBool>,
+    /// What the chosen settings shall be, and are.
+    pub(super) settings: Settings,
     /// What only this node held and is kept, the newest first.
     diverged: Mutex<Vec<Divergence>>,
     /// A step is under way that ends with the engine accepting writes.
@@ -88,7 +91,8 @@ impl Node {
             armed: Mutex::default(),
             locks: Mutex::default(),
             released: AtomicU64::default(),
-            is_marking: Arc::default(),
+            is_standing_in: Arc::default(),
+            settings: Settings::default(),
             diverged: Mutex::new(crate::findings::findings()),
             is_opening: AtomicBool::new(false),
             is_refusing: AtomicBool::new(false),
@@ -153,6 +157,7 @@ impl Node {
             command.arg(format!("--defaults-file={}", config_file().display())).args(arguments);
             self.processes.start(&mut command)?;
             self.forget_sessions().await;
+            self.settings.forget();
         }
         let end = Instant::now() + START_MAX;
         while Instant::now() < end {

@@ -13,6 +13,7 @@ use bellwether_protocol::local::Follower;
 use tokio::task::JoinSet;
 
 use super::session::{Session, text};
+use super::stand_in::LogPlace;
 use super::words::{Replication, Words};
 
 /// Between two questions.
@@ -37,6 +38,15 @@ pub(crate) struct Said {
     /// It confirms what it receives; it will not, as far as it goes.
     pub(crate) confirms: bool,
     pub(crate) never_confirms: bool,
+}
+
+impl Said {
+    /// Up to where in this node's log it has everything for good: applied, not only received.
+    pub(crate) fn holds(&self) -> Option<&LogPlace> {
+        let Replication { received, applied, read, is_applying, .. } = &self.replication;
+        let has_all = *is_applying && applied == received && !read.0.is_empty();
+        (self.follows_us && self.confirms && has_all).then_some(read)
+    }
 }
 
 pub(crate) struct Peers {

@@ -59,6 +59,7 @@ impl Node {
             return probe;
         }
         self.add_slow(&mut seen).await;
+        seen.settings = self.look_at_settings().await;
         self.cache.lock().expect("nothing panics while it is held").last_position = seen.position;
         seen
     }

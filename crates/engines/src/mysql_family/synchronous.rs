@@ -12,11 +12,12 @@ use bellwether_model::NodeId;
 use bellwether_model::group::GroupConfig;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Member;
+use tokio::task::JoinSet;
 
-use super::history::MARK;
 use super::node::Node;
 use super::place::Mark;
-use super::session::{Session, number, text};
+use super::session::{number, text};
+use super::stand_in::{LogPlace, stand_in};
 use super::{quote, replication_user};
 
 /// A stream begins anew within this time.
@@ -24,9 +25,6 @@ const AGAIN_MAX: Duration = Duration::from_secs(5);
 
 /// A commit that waits for so long may wait in vain.
 const WAIT_MS: u32 = 300;
-
-/// A confirmation comes within this time, or another is asked for.
-const MARK_MAX: Duration = Duration::from_secs(60);
 
 impl Node {
     /// One user for each other member, none for those who are none any more. Each node has its own,
@@ -139,14 +137,15 @@ impl Node {
         };
         if config.voters.iter().any(has_passed) {
             let is_first = self.released.swap(config.version, Ordering::Relaxed) != config.version;
-            self.release_waiting(if is_first { 0 } else { WAIT_MS }).await?;
+            self.release_waiting(assignment, if is_first { 0 } else { WAIT_MS }).await?;
         }
         Ok(config.voters.iter().all(has_passed))
     }
 
     /// A commit that a voter received before it confirmed anything, or whose confirmation was lost,
-    /// waits until a later one is confirmed: so there is one.
-    async fn release_waiting(&self, since_ms: u32) -> Result<(), Failure> {
+    /// waits for good, and in MariaDB's log there is room for one more behind it: the engine is
+    /// told what voters hold.
+    async fn release_waiting(&self, assignment: &Assignment, since_ms: u32) -> Result<(), Failure> {
         let waiting = format!(
             "SELECT COUNT(*) AS waiting FROM information_schema.PROCESSLIST p \
              WHERE p.STATE LIKE 'Waiting for semi-sync ACK%' AND {} >= {since_ms}",
@@ -154,18 +153,41 @@ impl Node {
         );
         let rows = self.act.query(&waiting).await?;
         let is_waiting = rows.first().and_then(|row| number(row, "waiting")).unwrap_or(0) > 0;
-        if !is_waiting || self.is_marking.swap(true, Ordering::Relaxed) {
+        let Some((place, ids)) = self.held(assignment).filter(|_| is_waiting) else {
+            return Ok(());
+        };
+        if self.is_standing_in.swap(true, Ordering::Relaxed) {
             return Ok(());
         }
-        let is_marking = self.is_marking.clone();
+        let is_standing_in = self.is_standing_in.clone();
+        let introduction = self.words.introduction;
         tokio::spawn(async move {
-            // It waits for its confirmation like every other.
-            if let Err(failure) = Session::local().query_within(MARK, MARK_MAX).await {
-                tracing::warn!("what waits for a confirmation: {failure}");
+            let one = |id| stand_in(introduction, id, place.clone());
+            for told in ids.into_iter().map(one).collect::<JoinSet<_>>().join_all().await {
+                if let Err(failure) = told {
+                    tracing::warn!("what waits for a confirmation: {failure}");
+                }
             }
-            is_marking.store(false, Ordering::Relaxed);
+            is_standing_in.store(false, Ordering::Relaxed);
         });
         Ok(())
+    }
+
+    /// Up to where in this node's log as many voters as have to confirm hold everything, and
+    /// server ids that stand for them: no engine has one of these.
+    fn held(&self, assignment: &Assignment) -> Option<(LogPlace, Vec<u32>)> {
+        let config = config(assignment);
+        let held = config.voters.iter().filter_map(|voter| {
+            let member = assignment.group.member(voter)?;
+            let place = self.peers.said(voter)?.holds()?.clone();
+            Some((place, u32::MAX - member.ordinal))
+        });
+        let mut held: Vec<(LogPlace, u32)> = held.collect();
+        held.sort_unstable_by(|one, other| other.cmp(one));
+        held.truncate(config.acks as usize);
+        let least = held.last().filter(|_| held.len() == config.acks as usize);
+        let place = least.map(|(place, _)| place.clone())?;
+        Some((place, held.into_iter().map(|(_, id)| id).collect()))
     }
 
     /// Whether that member may not be let in: it is no voter and may confirm.

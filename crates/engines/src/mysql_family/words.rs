@@ -3,7 +3,8 @@
 use bellwether_model::replication::Position;
 use mysql_async::Row;
 
-use super::session::text;
+use super::session::{number, text};
+use super::stand_in::LogPlace;
 
 /// An engine's words. None of the questions may wait for a commit that waits for its confirmation:
 /// MariaDB's `GLOBAL_STATUS` does.
@@ -14,9 +15,11 @@ pub(crate) struct Words {
     /// Where the log of the engine ends, as `place` reads it.
     pub(crate) logged: &'static str,
     pub(crate) place: fn(&Row) -> Position,
-    /// What the engine says of itself as a replica, how far it has received, and further columns.
+    /// What the engine says of itself as a replica, how far it has received and applied, and
+    /// further columns.
     pub(crate) replica_status: &'static str,
     pub(crate) received: fn(&Row) -> Position,
+    pub(crate) applied: fn(&Row) -> Position,
     pub(crate) source_host: &'static str,
     pub(crate) is_receiving: &'static str,
     pub(crate) is_applying: &'static str,
@@ -33,6 +36,10 @@ pub(crate) struct Words {
     pub(crate) confirms_setting: &'static str,
     /// Whether a replica confirms: `enabled` and `status`.
     pub(crate) confirms: &'static str,
+    /// What a replica that confirms says before it asks for the log.
+    pub(crate) introduction: &'static str,
+    /// The node's memory divided by it is for pages of tables, where nobody chose.
+    pub(crate) pool_share: f64,
     /// Milliseconds that a connection has been at what it does.
     pub(crate) running_ms: &'static str,
     /// Bytes of the data, as `bytes`.
@@ -58,6 +65,9 @@ pub(crate) struct Replication {
     pub(crate) is_connecting: bool,
     pub(crate) is_applying: bool,
     pub(crate) received: Position,
+    pub(crate) applied: Position,
+    /// Up to where that is in the upstream's log.
+    pub(crate) read: LogPlace,
     /// Changes whenever something is heard of the upstream.
     pub(crate) heard: String,
     pub(crate) error: String,
@@ -75,6 +85,8 @@ impl Words {
             is_connecting: !matches!(word(self.is_receiving).as_str(), "No" | ""),
             is_applying: word(self.is_applying) == "Yes",
             received: (self.received)(row),
+            applied: (self.applied)(row),
+            read: (word(self.read_file), number(row, self.read_place).unwrap_or_default()),
             heard: [self.read_file, self.read_place, "Slave_received_heartbeats"]
                 .map(word)
                 .join(" "),

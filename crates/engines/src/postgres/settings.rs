@@ -1,7 +1,6 @@
 //! The chosen settings: written for the engine, and compared with what is in force.
 
 use std::fmt::Write as _;
-use std::time::{Duration, Instant};
 
 use bellwether_contracts::Failure;
 use bellwether_model::Parameter;
@@ -10,9 +9,7 @@ use bellwether_model::settings::{ParameterDrift, SettingsReport};
 use bellwether_protocol::Assignment;
 
 use super::{Postgres, process};
-
-/// Between two looks while everything is as it shall be, and while it is not.
-const LOOK_EVERY: (Duration, Duration) = (Duration::from_secs(10), Duration::from_millis(500));
+use crate::settings::{Due, Wanted, wanted};
 
 /// What `pg_controldata` calls the settings in which a replica must not be below its primary.
 const CONTROL: &[(&str, &str)] = &[
@@ -21,14 +18,6 @@ const CONTROL: &[(&str, &str)] = &[
     ("max_prepared_transactions", "max_prepared_xacts setting"),
     ("max_locks_per_transaction", "max_locks_per_xact setting"),
 ];
-
-/// What the settings shall be, and what was found last.
-#[derive(Default)]
-pub(super) struct Settings {
-    version: u64,
-    wanted: Vec<(Parameter, String)>,
-    seen: Option<(Instant, SettingsReport)>,
-}
 
 impl Postgres {
     /// The lines of the configuration file. `floors`: values that a replica has to reach.
@@ -49,62 +38,32 @@ impl Postgres {
         text
     }
 
-    fn wanted(&self, assignment: &Assignment) -> Vec<(Parameter, String)> {
-        let engine = &assignment.engine;
-        let all = self.flavour.profile().parameters;
-        let known = all.into_iter().filter(|parameter| parameter.is_in(&self.version));
-        known
-            .map(|parameter| {
-                let value = parameter.effective(&engine.parameters, &engine.size);
-                (parameter, value)
-            })
-            .collect()
+    fn wanted(&self, assignment: &Assignment) -> Vec<Wanted> {
+        wanted(self.flavour.profile().parameters, &self.version, assignment)
     }
 
-    /// Remembers what the settings shall be; what was found before says nothing of them.
+    /// Remembers what the settings shall be.
     pub(super) fn note_settings(&self, assignment: &Assignment) {
-        let wanted = self.wanted(assignment);
-        let mut settings = self.settings.lock().expect("nothing panics while it is held");
-        let version = assignment.engine.parameters_version;
-        if settings.version != version || settings.wanted != wanted {
-            *settings = Settings { version, wanted, seen: None };
-        }
+        self.settings.note(assignment.engine.parameters_version, self.wanted(assignment));
     }
 
     /// What is found of the settings next was not found before now.
     pub(super) fn forget_settings(&self) {
-        self.settings.lock().expect("nothing panics while it is held").seen = None;
+        self.settings.forget();
     }
 
     /// What differs from what shall be, looked at now and then.
     pub(super) async fn look_at_settings(&self) -> Option<SettingsReport> {
-        let (version, wanted) = {
-            let settings = self.settings.lock().expect("nothing panics while it is held");
-            if let Some((at, report)) = &settings.seen {
-                let (calm, eager) = LOOK_EVERY;
-                let pause = if report.differs.is_empty() { calm } else { eager };
-                if at.elapsed() < pause {
-                    return Some(report.clone());
-                }
-            }
-            if settings.wanted.is_empty() {
-                return None;
-            }
-            (settings.version, settings.wanted.clone())
+        let (version, wanted) = match self.settings.due() {
+            Due::Known(report) => return report,
+            Due::Look(version, wanted) => (version, wanted),
         };
         let report = self.compare(version, &wanted).await.ok()?;
-        let mut settings = self.settings.lock().expect("nothing panics while it is held");
-        if settings.version == version {
-            settings.seen = Some((Instant::now(), report.clone()));
-        }
+        self.settings.keep(&report);
         Some(report)
     }
 
-    async fn compare(
-        &self,
-        version: u64,
-        wanted: &[(Parameter, String)],
-    ) -> Result<SettingsReport, Failure> {
+    async fn compare(&self, version: u64, wanted: &[Wanted]) -> Result<SettingsReport, Failure> {
         let names: Vec<String> = wanted.iter().map(|(p, _)| format!("'{}'", p.name)).collect();
         let question = format!(
             "SELECT name, setting, unit, pending_restart FROM pg_settings WHERE name IN ({})",

@@ -1,13 +1,11 @@
 //! The engine's configuration files, written whole from the assignment.
 
-use std::fmt::Write as _;
-
 use bellwether_contracts::Failure;
 use bellwether_model::Bytes;
 use bellwether_protocol::Assignment;
 
 use super::probe::NOBODY;
-use super::{AGENT_USER, Kind, REPLICATION_USER, Redis, conf, socket};
+use super::{AGENT_USER, Kind, PROBE_KEY, PROBE_USER, REPLICATION_USER, Redis, conf, socket};
 
 /// What changed in the files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,7 +25,8 @@ impl Redis {
         let identity = user.take_identity(conf())?;
         let users =
             user.write(&conf().join("users.acl"), users(self.kind, assignment).as_bytes())?;
-        user.write(&conf().join("engine.conf"), settings(self.kind, assignment).as_bytes())?;
+        let settings = settings(self.kind, assignment) + &self.chosen_lines(assignment);
+        user.write(&conf().join("engine.conf"), settings.as_bytes())?;
         Ok(Changed { identity, users })
     }
 }
@@ -71,15 +70,11 @@ repl-timeout 10
 repl-ping-replica-period {PING_SECONDS}
 client-output-buffer-limit replica {replica_buffer} {replica_buffer} 0
 maxmemory {data}
-maxmemory-policy noeviction
-maxclients {clients}
 tcp-keepalive 5
-timeout 0
 daemonize no
 databases 16
 save \"\"
 appendonly yes
-appendfsync everysec
 appendfilename appendonly.aof
 aof-load-truncated yes
 aof-use-rdb-preamble yes
@@ -92,13 +87,9 @@ aof-use-rdb-preamble yes
         backlog = (memory.0 / 16).clamp(1 << 20, 256 << 20),
         replica_buffer = (memory.0 / 8).max(32 << 20),
         data = memory_for_data(memory),
-        clients = (memory.0 / (64 << 10)).clamp(1_000, 10_000),
     );
     if kind != Kind::KeyDb {
         text += "appenddirname appendonlydir\nshutdown-timeout 10\n";
-    }
-    for (name, value) in &assignment.engine.parameters {
-        let _ = writeln!(text, "{name} {value}");
     }
     text
 }
@@ -116,9 +107,11 @@ fn users(kind: Kind, assignment: &Assignment) -> String {
         "user default off\n\
          user {AGENT_USER} on {agent} {everything} +@all\n\
          user {REPLICATION_USER} on {replication} +psync +replconf +ping\n\
+         user {PROBE_USER} on {probe} ~{PROBE_KEY} +setrange\n\
          user {app} on {password} {everything} +@all -@admin -migrate{ours}\n",
         agent = hash(&secrets.rewind_password),
         replication = hash(&secrets.replication_password),
+        probe = hash(&secrets.probe_password),
         app = secrets.user,
         password = hash(&secrets.user_password),
     )

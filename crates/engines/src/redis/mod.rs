@@ -15,12 +15,14 @@ mod config;
 mod diverged;
 mod driver;
 mod link;
+mod parameters;
 mod place;
 mod probe;
 pub mod profile;
 mod replication;
 mod resp;
 pub mod sessions;
+mod settings;
 mod term;
 
 use std::path::{Path, PathBuf};
@@ -35,12 +37,19 @@ use bellwether_protocol::assignment::Member;
 use crate::files::User;
 use crate::findings::findings;
 use crate::process::Processes;
+use crate::settings::Settings;
 
 /// The agents' own user.
 const AGENT_USER: &str = "bellwether_agent";
 
 /// Feeds replicas; members only.
 const REPLICATION_USER: &str = "bellwether_replication";
+
+/// Measures how long writes wait; may do nothing else.
+const PROBE_USER: &str = "bellwether_probe";
+
+/// The key that its writes name; it is never there.
+const PROBE_KEY: &str = "bellwether:probe";
 
 /// One of the family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,6 +124,8 @@ pub struct Redis {
     is_copying: AtomicBool,
     /// It accepts writes, and its data does not tell the new term yet.
     is_promoting: AtomicBool,
+    /// What the chosen settings shall be, and are.
+    settings: Settings,
     /// What only this node held and is kept, the newest first.
     diverged: Mutex<Vec<Divergence>>,
 }
@@ -141,6 +152,7 @@ impl Redis {
             handed: Mutex::new(Handed::Unknown),
             is_copying: AtomicBool::default(),
             is_promoting: AtomicBool::default(),
+            settings: Settings::default(),
             diverged: Mutex::new(findings()),
         }
     }

@@ -78,6 +78,7 @@ impl Redis {
             probe.followers = self.followers(&said, probe.position);
         }
         self.note(place);
+        probe.settings = self.look_at_settings().await;
         if let Some((free, size)) = room() {
             keep_reserve(free, size);
         }
@@ -96,12 +97,15 @@ impl Redis {
         probe.upstream = host.and_then(|host| self.member_at(host));
         probe.upstream_age_ms = self.heard_ms_ago(number("slave_read_repl_offset"), is_linked);
         probe.handed_over = !is_replica && matches!(self.handed(), Handed::Over(_));
+        // The agent's own, and those by which every member's endpoint measures.
+        let measuring = self.members.lock().expect("nothing panics while it is held").len();
+        let ours = if is_replica { 1 } else { 1 + measuring as u64 };
         probe.figures = EngineFigures {
             library: None,
             version: info(said, self.kind.version_name()).map(str::to_owned),
             system_id: None,
             uptime_seconds: number("uptime_in_seconds"),
-            connections: number("connected_clients").map(|n| n.saturating_sub(1) as u32),
+            connections: number("connected_clients").map(|n| n.saturating_sub(ours) as u32),
             data_bytes: number("used_memory"),
             refuses_data: info(said, "aof_last_write_status") == Some("err"),
         };

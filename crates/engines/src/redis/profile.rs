@@ -1,11 +1,11 @@
 //! The facts of Valkey, Redis and KeyDB.
 
 use bellwether_model::engine::{
-    Capabilities, EnginePorts, EngineProfile, ExampleTemplate, LogFacts, ReplicationFact,
-    TopologyFact, TopologyPicture,
+    Capabilities, EnginePorts, EngineProfile, ExampleTemplate, LogFacts,
 };
 
-use super::Kind;
+use super::{Kind, parameters};
+use crate::facts::{example, mode, topologies};
 
 #[must_use]
 pub fn profile(kind: Kind) -> EngineProfile {
@@ -22,13 +22,12 @@ pub fn profile(kind: Kind) -> EngineProfile {
         summary: summary.to_owned(),
         versions: versions.iter().map(|version| (*version).to_owned()).collect(),
         topologies: topologies(),
-        replication_modes: vec![ReplicationFact {
-            name: "async".to_owned(),
-            title: "Asynchronous".to_owned(),
-            summary: "The primary alone acknowledges. With a lost primary, what it had not sent \
-                      yet is lost: milliseconds while replicas keep up, and it is counted."
-                .to_owned(),
-        }],
+        replication_modes: vec![mode(
+            "async",
+            "Asynchronous",
+            "The primary alone acknowledges. With a lost primary, what it had not sent yet is \
+             lost: milliseconds while replicas keep up, and it is counted.",
+        )],
         memory_min: 192 << 20,
         disk_min: 1 << 30,
         ports: EnginePorts {
@@ -51,32 +50,9 @@ pub fn profile(kind: Kind) -> EngineProfile {
         database: String::new(),
         examples: examples(kind),
         warnings: warnings(kind),
-        parameters: Vec::new(),
-        owned_parameters: Vec::new(),
+        parameters: parameters::parameters(kind),
+        owned_parameters: parameters::owned(),
     }
-}
-
-fn topologies() -> Vec<TopologyFact> {
-    vec![
-        TopologyFact {
-            name: "single".to_owned(),
-            title: "Single".to_owned(),
-            summary: "One primary and no copy; replicas can be added later.".to_owned(),
-            picture: TopologyPicture::Single,
-            nodes_min: 1,
-            nodes_max: 1,
-        },
-        TopologyFact {
-            name: "primary_replicas".to_owned(),
-            title: "Primary and replicas".to_owned(),
-            summary: "One primary accepts writes; each replica is a full copy that serves reads \
-                      and can take over."
-                .to_owned(),
-            picture: TopologyPicture::Replicas,
-            nodes_min: 2,
-            nodes_max: 9,
-        },
-    ]
 }
 
 fn warnings(kind: Kind) -> Vec<String> {
@@ -104,11 +80,6 @@ fn examples(kind: Kind) -> Vec<ExampleTemplate> {
         Kind::Valkey => ("valkey-cli", "valkeys"),
         Kind::Redis => ("redis-cli", "rediss"),
         Kind::KeyDb => ("keydb-cli", "rediss"),
-    };
-    let example = |name: &str, title: &str, text: &str| ExampleTemplate {
-        name: name.to_owned(),
-        title: title.to_owned(),
-        text: text.to_owned(),
     };
     vec![
         example(

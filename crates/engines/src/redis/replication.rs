@@ -58,6 +58,7 @@ impl Redis {
             remove_file(&socket().join("engine.sock"))?;
             crate::room::release_reserve();
             self.forget_seen();
+            self.settings.forget();
             let mut command = self.processes.command(self.kind.server());
             command.arg(conf().join("engine.conf")).arg("--dir").arg(directory);
             self.processes.start(&mut command)?;

@@ -48,6 +48,7 @@ pub(crate) fn sketch(count: u32) -> Sketch {
         network: None,
         next_ordinal: count + 1,
         proof_of: None,
+        pending_allowlist: None,
     };
     let nodes = (1..=count).map(|ordinal| sketch_node(&cluster, ordinal, count)).collect();
     Sketch { cluster, nodes }
@@ -87,6 +88,7 @@ fn sketch_node(cluster: &Cluster, ordinal: u32, count: u32) -> (Node, Seen, Repo
         streaming: true,
     };
     let worker = WorkerReport {
+        failed: None,
         actual: if is_primary {
             Actual::Primary { term: 1 }
         } else {
@@ -116,6 +118,7 @@ fn sketch_node(cluster: &Cluster, ordinal: u32, count: u32) -> (Node, Seen, Repo
         disk_hangs: false,
         engine: EngineFigures::default(),
         host: HostFigures::default(),
+        clients: None,
     };
     let report = Report {
         number: 1,
@@ -127,7 +130,9 @@ fn sketch_node(cluster: &Cluster, ordinal: u32, count: u32) -> (Node, Seen, Repo
         gate: GateReport { open: is_primary, term: 1, remaining_ms: Some(2_500) },
         surrendered: None,
         open_sessions: None,
+        round_trip_ms: None,
         gaps: Vec::new(),
+        admission: None,
         worker_age_ms: Some(50),
         worker: Some(worker),
     };
@@ -163,6 +168,7 @@ impl Sketch {
             now: Timestamp::from_millis(0),
             server_age_ms: 60_000,
             last_failover_age_ms: None,
+            failovers_lately: 0,
             last_failure_age_ms: None,
         }
     }
@@ -215,6 +221,20 @@ impl Sketch {
         self.nodes[ordinal as usize - 1].1.streamed_age_ms = Some(age_ms);
         self.worker(ordinal).actual = Actual::Replica { upstream: None, streaming: false };
         self.worker(1).followers.retain(|follower| follower.node != node_id(ordinal));
+    }
+
+    /// Writes wait for one confirmation.
+    pub(crate) fn strict(&mut self) {
+        self.cluster.spec.replication = ReplicationMode::Strict;
+        let config = &mut self.cluster.status.config.current;
+        (config.acks, config.strict) = (1, true);
+    }
+
+    /// No replica has streamed for so long, though all are heard.
+    pub(crate) fn deafen(&mut self, age_ms: u64) {
+        for ordinal in 2..=self.nodes.len() as u32 {
+            self.stall(ordinal, age_ms);
+        }
     }
 
     pub(crate) fn machine_stopped(&mut self, ordinal: u32) {

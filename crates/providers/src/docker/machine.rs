@@ -13,7 +13,7 @@ use bollard::models::{
 };
 use bollard::query_parameters::{
     CreateContainerOptions, InspectContainerOptions, ListContainersOptions, RemoveContainerOptions,
-    StartContainerOptions, UploadToContainerOptions,
+    StartContainerOptions, StopContainerOptions, UploadToContainerOptions,
 };
 
 use super::{CLUSTER, Docker, NODE, OWNER, failure, short};
@@ -169,6 +169,22 @@ impl Docker {
         };
         self.remount_disk(node).await?;
         self.start(&id).await
+    }
+
+    pub(super) async fn stop_running(&self, node: &NodeId) -> Result<(), Failure> {
+        let Some((id, _)) = self.container(node).await? else {
+            return Err(Failure::permanent("the machine is gone"));
+        };
+        let client = self.client().await?;
+        // It has `STOP_SECONDS`, and is killed then.
+        match client.stop_container(&id, None::<StopContainerOptions>).await {
+            Err(error) if failure::is_so_already(&error) => Ok(()),
+            Err(error) if failure::is_in_the_way(&error) => {
+                Err(Failure::transient(failure::of(&error).text))
+            }
+            Err(error) => Err(failure::of(&error)),
+            Ok(()) => Ok(()),
+        }
     }
 
     pub(super) async fn look_for_machine(&self, node: &NodeId) -> Result<Option<Machine>, Failure> {

@@ -177,6 +177,10 @@ impl Provider for Docker {
         self.start_stopped(node).await
     }
 
+    async fn stop_machine(&self, node: &NodeId) -> Result<(), Failure> {
+        self.stop_running(node).await
+    }
+
     async fn delete_machine(&self, node: &NodeId) -> Result<(), Failure> {
         self.remove_machine(node).await
     }

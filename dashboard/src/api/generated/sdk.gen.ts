@@ -2,7 +2,7 @@
 
 import type { Client, Options as Options2, TDataShape } from './client';
 import { client } from './client.gen';
-import type { DeleteV1BackupsByIdData, DeleteV1BackupsByIdErrors, DeleteV1BackupsByIdResponses, DeleteV1ClustersByClusterData, DeleteV1ClustersByClusterErrors, DeleteV1ClustersByClusterResponses, DeleteV1RepositoriesByRepositoryData, DeleteV1RepositoriesByRepositoryErrors, DeleteV1RepositoriesByRepositoryResponses, DeleteV1SessionsCurrentData, DeleteV1SessionsCurrentErrors, DeleteV1SessionsCurrentResponses, DeleteV1TokensByIdData, DeleteV1TokensByIdErrors, DeleteV1TokensByIdResponses, GetV1AuditData, GetV1AuditErrors, GetV1AuditResponses, GetV1BackupsByIdData, GetV1BackupsByIdErrors, GetV1BackupsByIdResponses, GetV1BackupsData, GetV1BackupsErrors, GetV1BackupsResponses, GetV1ClustersByClusterConnectionData, GetV1ClustersByClusterConnectionErrors, GetV1ClustersByClusterConnectionResponses, GetV1ClustersByClusterData, GetV1ClustersByClusterDrillsData, GetV1ClustersByClusterDrillsErrors, GetV1ClustersByClusterDrillsResponses, GetV1ClustersByClusterErrors, GetV1ClustersByClusterNodesByNodeData, GetV1ClustersByClusterNodesByNodeErrors, GetV1ClustersByClusterNodesByNodeResponses, GetV1ClustersByClusterNodesData, GetV1ClustersByClusterNodesErrors, GetV1ClustersByClusterNodesResponses, GetV1ClustersByClusterParametersData, GetV1ClustersByClusterParametersErrors, GetV1ClustersByClusterParametersResponses, GetV1ClustersByClusterReportsData, GetV1ClustersByClusterReportsErrors, GetV1ClustersByClusterReportsResponses, GetV1ClustersByClusterResponses, GetV1ClustersData, GetV1ClustersErrors, GetV1ClustersResponses, GetV1EnginesByEngineParametersData, GetV1EnginesByEngineParametersErrors, GetV1EnginesByEngineParametersResponses, GetV1EnginesByNameData, GetV1EnginesByNameErrors, GetV1EnginesByNameResponses, GetV1EnginesData, GetV1EnginesErrors, GetV1EnginesResponses, GetV1EventsData, GetV1EventsErrors, GetV1EventsResponse, GetV1EventsResponses, GetV1HealthData, GetV1HealthResponses, GetV1MeData, GetV1MeErrors, GetV1MeResponses, GetV1OperationsByIdData, GetV1OperationsByIdErrors, GetV1OperationsByIdResponses, GetV1OperationsData, GetV1OperationsErrors, GetV1OperationsResponses, GetV1ProvidersData, GetV1ProvidersErrors, GetV1ProvidersResponses, GetV1ReportsByIdData, GetV1ReportsByIdErrors, GetV1ReportsByIdResponses, GetV1RepositoriesByRepositoryData, GetV1RepositoriesByRepositoryErrors, GetV1RepositoriesByRepositoryKeyData, GetV1RepositoriesByRepositoryKeyErrors, GetV1RepositoriesByRepositoryKeyResponses, GetV1RepositoriesByRepositoryResponses, GetV1RepositoriesData, GetV1RepositoriesErrors, GetV1RepositoriesResponses, GetV1TokensData, GetV1TokensErrors, GetV1TokensResponses, PatchV1ClustersByClusterData, PatchV1ClustersByClusterErrors, PatchV1ClustersByClusterResponses, PostV1BackupsByIdVerifyData, PostV1BackupsByIdVerifyErrors, PostV1BackupsByIdVerifyResponses, PostV1ClustersByClusterOperationsData, PostV1ClustersByClusterOperationsErrors, PostV1ClustersByClusterOperationsResponses, PostV1ClustersData, PostV1ClustersErrors, PostV1ClustersResponses, PostV1RepositoriesData, PostV1RepositoriesErrors, PostV1RepositoriesResponses, PostV1SessionsData, PostV1SessionsErrors, PostV1SessionsResponses, PostV1TokensData, PostV1TokensErrors, PostV1TokensResponses, PutV1MePasswordData, PutV1MePasswordErrors, PutV1MePasswordResponses } from './types.gen';
+import type { DeleteV1BackupsByBackupData, DeleteV1BackupsByBackupErrors, DeleteV1BackupsByBackupResponses, DeleteV1ClustersByClusterData, DeleteV1ClustersByClusterErrors, DeleteV1ClustersByClusterResponses, DeleteV1ProjectsByProjectData, DeleteV1ProjectsByProjectErrors, DeleteV1ProjectsByProjectMembersByUserData, DeleteV1ProjectsByProjectMembersByUserErrors, DeleteV1ProjectsByProjectMembersByUserResponses, DeleteV1ProjectsByProjectResponses, DeleteV1RepositoriesByRepositoryData, DeleteV1RepositoriesByRepositoryErrors, DeleteV1RepositoriesByRepositoryResponses, DeleteV1SessionsByIdData, DeleteV1SessionsByIdErrors, DeleteV1SessionsByIdResponses, DeleteV1SessionsCurrentData, DeleteV1SessionsCurrentErrors, DeleteV1SessionsCurrentResponses, DeleteV1TokensByIdData, DeleteV1TokensByIdErrors, DeleteV1TokensByIdResponses, DeleteV1UsersByUserData, DeleteV1UsersByUserErrors, DeleteV1UsersByUserResponses, DeleteV1UsersByUserSecondFactorData, DeleteV1UsersByUserSecondFactorErrors, DeleteV1UsersByUserSecondFactorResponses, GetV1AuditData, GetV1AuditErrors, GetV1AuditExportData, GetV1AuditExportErrors, GetV1AuditExportResponses, GetV1AuditResponses, GetV1AuditVerificationData, GetV1AuditVerificationErrors, GetV1AuditVerificationResponses, GetV1BackupsByBackupData, GetV1BackupsByBackupErrors, GetV1BackupsByBackupResponses, GetV1BackupsData, GetV1BackupsErrors, GetV1BackupsResponses, GetV1ClustersByClusterAllowlistData, GetV1ClustersByClusterAllowlistErrors, GetV1ClustersByClusterAllowlistResponses, GetV1ClustersByClusterConnectionData, GetV1ClustersByClusterConnectionErrors, GetV1ClustersByClusterConnectionResponses, GetV1ClustersByClusterData, GetV1ClustersByClusterDrillsData, GetV1ClustersByClusterDrillsErrors, GetV1ClustersByClusterDrillsResponses, GetV1ClustersByClusterErrors, GetV1ClustersByClusterNodesByNodeData, GetV1ClustersByClusterNodesByNodeErrors, GetV1ClustersByClusterNodesByNodeResponses, GetV1ClustersByClusterNodesData, GetV1ClustersByClusterNodesErrors, GetV1ClustersByClusterNodesResponses, GetV1ClustersByClusterParametersData, GetV1ClustersByClusterParametersErrors, GetV1ClustersByClusterParametersResponses, GetV1ClustersByClusterReportsData, GetV1ClustersByClusterReportsErrors, GetV1ClustersByClusterReportsResponses, GetV1ClustersByClusterResponses, GetV1ClustersData, GetV1ClustersErrors, GetV1ClustersResponses, GetV1EnginesByEngineParametersData, GetV1EnginesByEngineParametersErrors, GetV1EnginesByEngineParametersResponses, GetV1EnginesByNameData, GetV1EnginesByNameErrors, GetV1EnginesByNameResponses, GetV1EnginesData, GetV1EnginesErrors, GetV1EnginesResponses, GetV1EventsData, GetV1EventsErrors, GetV1EventsResponse, GetV1EventsResponses, GetV1HealthData, GetV1HealthResponses, GetV1MeData, GetV1MeErrors, GetV1MeResponses, GetV1OperationsByIdData, GetV1OperationsByIdErrors, GetV1OperationsByIdResponses, GetV1OperationsData, GetV1OperationsErrors, GetV1OperationsResponses, GetV1ProjectsData, GetV1ProjectsErrors, GetV1ProjectsResponses, GetV1ProvidersData, GetV1ProvidersErrors, GetV1ProvidersResponses, GetV1ReportsByIdData, GetV1ReportsByIdErrors, GetV1ReportsByIdResponses, GetV1RepositoriesByRepositoryData, GetV1RepositoriesByRepositoryErrors, GetV1RepositoriesByRepositoryKeyData, GetV1RepositoriesByRepositoryKeyErrors, GetV1RepositoriesByRepositoryKeyResponses, GetV1RepositoriesByRepositoryResponses, GetV1RepositoriesData, GetV1RepositoriesErrors, GetV1RepositoriesResponses, GetV1SessionsData, GetV1SessionsErrors, GetV1SessionsResponses, GetV1TokensData, GetV1TokensErrors, GetV1TokensResponses, GetV1UsersByUserData, GetV1UsersByUserErrors, GetV1UsersByUserResponses, GetV1UsersData, GetV1UsersErrors, GetV1UsersResponses, PatchV1ClustersByClusterData, PatchV1ClustersByClusterErrors, PatchV1ClustersByClusterResponses, PatchV1UsersByUserData, PatchV1UsersByUserErrors, PatchV1UsersByUserResponses, PostV1BackupsByBackupVerifyData, PostV1BackupsByBackupVerifyErrors, PostV1BackupsByBackupVerifyResponses, PostV1ClustersByClusterAllowlistDecisionData, PostV1ClustersByClusterAllowlistDecisionErrors, PostV1ClustersByClusterAllowlistDecisionResponses, PostV1ClustersByClusterOperationsData, PostV1ClustersByClusterOperationsErrors, PostV1ClustersByClusterOperationsResponses, PostV1ClustersData, PostV1ClustersErrors, PostV1ClustersResponses, PostV1MeSecondFactorData, PostV1MeSecondFactorEndData, PostV1MeSecondFactorEndErrors, PostV1MeSecondFactorEndResponses, PostV1MeSecondFactorErrors, PostV1MeSecondFactorResponses, PostV1ProjectsData, PostV1ProjectsErrors, PostV1ProjectsResponses, PostV1RepositoriesData, PostV1RepositoriesErrors, PostV1RepositoriesResponses, PostV1SessionsData, PostV1SessionsErrors, PostV1SessionsResponses, PostV1TokensData, PostV1TokensErrors, PostV1TokensResponses, PostV1UsersByUserPasswordData, PostV1UsersByUserPasswordErrors, PostV1UsersByUserPasswordResponses, PostV1UsersData, PostV1UsersErrors, PostV1UsersResponses, PutV1ClustersByClusterAllowlistData, PutV1ClustersByClusterAllowlistErrors, PutV1ClustersByClusterAllowlistResponses, PutV1MePasswordData, PutV1MePasswordErrors, PutV1MePasswordResponses, PutV1MeSecondFactorData, PutV1MeSecondFactorErrors, PutV1MeSecondFactorResponses, PutV1ProjectsByProjectMembersByUserData, PutV1ProjectsByProjectMembersByUserErrors, PutV1ProjectsByProjectMembersByUserResponses } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -32,6 +32,32 @@ export const getV1Audit = <ThrowOnError extends boolean = true>(options?: Option
 });
 
 /**
+ * All of the audit log, the oldest entry first: one JSON document in a line.
+ */
+export const getV1AuditExport = <ThrowOnError extends boolean = true>(options?: Options<GetV1AuditExportData, ThrowOnError>) => (options?.client ?? client).get<GetV1AuditExportResponses, GetV1AuditExportErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/audit/export',
+    ...options
+});
+
+/**
+ * Whether the audit log is whole: every entry follows from the one before.
+ */
+export const getV1AuditVerification = <ThrowOnError extends boolean = true>(options?: Options<GetV1AuditVerificationData, ThrowOnError>) => (options?.client ?? client).get<GetV1AuditVerificationResponses, GetV1AuditVerificationErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/audit/verification',
+    ...options
+});
+
+/**
  * Backups, the newest first. One is asked for as an operation on a cluster.
  */
 export const getV1Backups = <ThrowOnError extends boolean = true>(options?: Options<GetV1BackupsData, ThrowOnError>) => (options?.client ?? client).get<GetV1BackupsResponses, GetV1BackupsErrors, ThrowOnError>({
@@ -47,39 +73,39 @@ export const getV1Backups = <ThrowOnError extends boolean = true>(options?: Opti
 /**
  * Remove a backup from its repository. It is done in the background.
  */
-export const deleteV1BackupsById = <ThrowOnError extends boolean = true>(options: Options<DeleteV1BackupsByIdData, ThrowOnError>) => (options.client ?? client).delete<DeleteV1BackupsByIdResponses, DeleteV1BackupsByIdErrors, ThrowOnError>({
+export const deleteV1BackupsByBackup = <ThrowOnError extends boolean = true>(options: Options<DeleteV1BackupsByBackupData, ThrowOnError>) => (options.client ?? client).delete<DeleteV1BackupsByBackupResponses, DeleteV1BackupsByBackupErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
             in: 'cookie',
             name: 'bellwether_session',
             type: 'apiKey'
         }],
-    url: '/v1/backups/{id}',
+    url: '/v1/backups/{backup}',
     ...options
 });
 
 /**
  * One backup.
  */
-export const getV1BackupsById = <ThrowOnError extends boolean = true>(options: Options<GetV1BackupsByIdData, ThrowOnError>) => (options.client ?? client).get<GetV1BackupsByIdResponses, GetV1BackupsByIdErrors, ThrowOnError>({
+export const getV1BackupsByBackup = <ThrowOnError extends boolean = true>(options: Options<GetV1BackupsByBackupData, ThrowOnError>) => (options.client ?? client).get<GetV1BackupsByBackupResponses, GetV1BackupsByBackupErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
             in: 'cookie',
             name: 'bellwether_session',
             type: 'apiKey'
         }],
-    url: '/v1/backups/{id}',
+    url: '/v1/backups/{backup}',
     ...options
 });
 
 /**
  * Restore a backup in a scratch node and look through it; the node goes afterwards.
  */
-export const postV1BackupsByIdVerify = <ThrowOnError extends boolean = true>(options: Options<PostV1BackupsByIdVerifyData, ThrowOnError>) => (options.client ?? client).post<PostV1BackupsByIdVerifyResponses, PostV1BackupsByIdVerifyErrors, ThrowOnError>({
+export const postV1BackupsByBackupVerify = <ThrowOnError extends boolean = true>(options: Options<PostV1BackupsByBackupVerifyData, ThrowOnError>) => (options.client ?? client).post<PostV1BackupsByBackupVerifyResponses, PostV1BackupsByBackupVerifyErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
             in: 'cookie',
             name: 'bellwether_session',
             type: 'apiKey'
         }],
-    url: '/v1/backups/{id}/verify',
+    url: '/v1/backups/{backup}/verify',
     ...options
 });
 
@@ -142,7 +168,7 @@ export const getV1ClustersByCluster = <ThrowOnError extends boolean = true>(opti
 
 /**
  * Change what was asked for: the number of nodes, the replication mode, the timers, the settings
- * of the engine, when drills begin. With
+ * of the engine, when drills begin, who may reach the ports of clients. With
  * `plan=true` nothing is changed, and the answer is the plans of the operations that would follow.
  */
 export const patchV1ClustersByCluster = <ThrowOnError extends boolean = true>(options: Options<PatchV1ClustersByClusterData, ThrowOnError>) => (options.client ?? client).patch<PatchV1ClustersByClusterResponses, PatchV1ClustersByClusterErrors, ThrowOnError>({
@@ -152,6 +178,55 @@ export const patchV1ClustersByCluster = <ThrowOnError extends boolean = true>(op
             type: 'apiKey'
         }],
     url: '/v1/clusters/{cluster}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Who may reach the ports of clients, who is connected, and who was not let in.
+ */
+export const getV1ClustersByClusterAllowlist = <ThrowOnError extends boolean = true>(options: Options<GetV1ClustersByClusterAllowlistData, ThrowOnError>) => (options.client ?? client).get<GetV1ClustersByClusterAllowlistResponses, GetV1ClustersByClusterAllowlistErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/clusters/{cluster}/allowlist',
+    ...options
+});
+
+/**
+ * Another list. With `revert_after_seconds` it is only tried: unless it is confirmed in time, the
+ * former one is in force again. With `plan=true` nothing is changed, and the answer says whom it
+ * would cut off.
+ */
+export const putV1ClustersByClusterAllowlist = <ThrowOnError extends boolean = true>(options: Options<PutV1ClustersByClusterAllowlistData, ThrowOnError>) => (options.client ?? client).put<PutV1ClustersByClusterAllowlistResponses, PutV1ClustersByClusterAllowlistErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/clusters/{cluster}/allowlist',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Keep a list that is only tried, or go back to the former one now.
+ */
+export const postV1ClustersByClusterAllowlistDecision = <ThrowOnError extends boolean = true>(options: Options<PostV1ClustersByClusterAllowlistDecisionData, ThrowOnError>) => (options.client ?? client).post<PostV1ClustersByClusterAllowlistDecisionResponses, PostV1ClustersByClusterAllowlistDecisionErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/clusters/{cluster}/allowlist/decision',
     ...options,
     headers: {
         'Content-Type': 'application/json',
@@ -343,6 +418,59 @@ export const putV1MePassword = <ThrowOnError extends boolean = true>(options: Op
 });
 
 /**
+ * Begin to use a second factor: the secret for the application, shown this once. It counts from
+ * its first code on.
+ */
+export const postV1MeSecondFactor = <ThrowOnError extends boolean = true>(options: Options<PostV1MeSecondFactorData, ThrowOnError>) => (options.client ?? client).post<PostV1MeSecondFactorResponses, PostV1MeSecondFactorErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/me/second-factor',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Confirm it with the first code. The answer has the codes for when the application is lost, shown
+ * this once.
+ */
+export const putV1MeSecondFactor = <ThrowOnError extends boolean = true>(options: Options<PutV1MeSecondFactorData, ThrowOnError>) => (options.client ?? client).put<PutV1MeSecondFactorResponses, PutV1MeSecondFactorErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/me/second-factor',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Use a second factor no more.
+ */
+export const postV1MeSecondFactorEnd = <ThrowOnError extends boolean = true>(options: Options<PostV1MeSecondFactorEndData, ThrowOnError>) => (options.client ?? client).post<PostV1MeSecondFactorEndResponses, PostV1MeSecondFactorEndErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/me/second-factor/end',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
  * Operations, the newest first.
  */
 export const getV1Operations = <ThrowOnError extends boolean = true>(options?: Options<GetV1OperationsData, ThrowOnError>) => (options?.client ?? client).get<GetV1OperationsResponses, GetV1OperationsErrors, ThrowOnError>({
@@ -366,6 +494,79 @@ export const getV1OperationsById = <ThrowOnError extends boolean = true>(options
         }],
     url: '/v1/operations/{id}',
     ...options
+});
+
+/**
+ * The projects in which you have a role, by name.
+ */
+export const getV1Projects = <ThrowOnError extends boolean = true>(options?: Options<GetV1ProjectsData, ThrowOnError>) => (options?.client ?? client).get<GetV1ProjectsResponses, GetV1ProjectsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/projects',
+    ...options
+});
+
+/**
+ * Make a project.
+ */
+export const postV1Projects = <ThrowOnError extends boolean = true>(options: Options<PostV1ProjectsData, ThrowOnError>) => (options.client ?? client).post<PostV1ProjectsResponses, PostV1ProjectsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/projects',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Delete a project that has no cluster any more, and with it every role in it.
+ */
+export const deleteV1ProjectsByProject = <ThrowOnError extends boolean = true>(options: Options<DeleteV1ProjectsByProjectData, ThrowOnError>) => (options.client ?? client).delete<DeleteV1ProjectsByProjectResponses, DeleteV1ProjectsByProjectErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/projects/{project}',
+    ...options
+});
+
+/**
+ * Take somebody's role in a project away.
+ */
+export const deleteV1ProjectsByProjectMembersByUser = <ThrowOnError extends boolean = true>(options: Options<DeleteV1ProjectsByProjectMembersByUserData, ThrowOnError>) => (options.client ?? client).delete<DeleteV1ProjectsByProjectMembersByUserResponses, DeleteV1ProjectsByProjectMembersByUserErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/projects/{project}/members/{user}',
+    ...options
+});
+
+/**
+ * Give somebody a role in a project, or another one.
+ */
+export const putV1ProjectsByProjectMembersByUser = <ThrowOnError extends boolean = true>(options: Options<PutV1ProjectsByProjectMembersByUserData, ThrowOnError>) => (options.client ?? client).put<PutV1ProjectsByProjectMembersByUserResponses, PutV1ProjectsByProjectMembersByUserErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/projects/{project}/members/{user}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
 });
 
 /**
@@ -467,6 +668,19 @@ export const getV1RepositoriesByRepositoryKey = <ThrowOnError extends boolean = 
 });
 
 /**
+ * One's own sessions, the newest first.
+ */
+export const getV1Sessions = <ThrowOnError extends boolean = true>(options?: Options<GetV1SessionsData, ThrowOnError>) => (options?.client ?? client).get<GetV1SessionsResponses, GetV1SessionsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/sessions',
+    ...options
+});
+
+/**
  * Sign in. Browsers are given a cookie too.
  */
 export const postV1Sessions = <ThrowOnError extends boolean = true>(options: Options<PostV1SessionsData, ThrowOnError>) => (options.client ?? client).post<PostV1SessionsResponses, PostV1SessionsErrors, ThrowOnError>({
@@ -488,6 +702,19 @@ export const deleteV1SessionsCurrent = <ThrowOnError extends boolean = true>(opt
             type: 'apiKey'
         }],
     url: '/v1/sessions/current',
+    ...options
+});
+
+/**
+ * End one of one's own sessions.
+ */
+export const deleteV1SessionsById = <ThrowOnError extends boolean = true>(options: Options<DeleteV1SessionsByIdData, ThrowOnError>) => (options.client ?? client).delete<DeleteV1SessionsByIdResponses, DeleteV1SessionsByIdErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/sessions/{id}',
     ...options
 });
 
@@ -531,5 +758,106 @@ export const deleteV1TokensById = <ThrowOnError extends boolean = true>(options:
             type: 'apiKey'
         }],
     url: '/v1/tokens/{id}',
+    ...options
+});
+
+/**
+ * Everybody who may use the server, by name.
+ */
+export const getV1Users = <ThrowOnError extends boolean = true>(options?: Options<GetV1UsersData, ThrowOnError>) => (options?.client ?? client).get<GetV1UsersResponses, GetV1UsersErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/users',
+    ...options
+});
+
+/**
+ * Let somebody use the server. Without a password one is made, to be changed at the first sign-in;
+ * it is shown this once.
+ */
+export const postV1Users = <ThrowOnError extends boolean = true>(options: Options<PostV1UsersData, ThrowOnError>) => (options.client ?? client).post<PostV1UsersResponses, PostV1UsersErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/users',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Let somebody use the server no more. Sessions and tokens end at once.
+ */
+export const deleteV1UsersByUser = <ThrowOnError extends boolean = true>(options: Options<DeleteV1UsersByUserData, ThrowOnError>) => (options.client ?? client).delete<DeleteV1UsersByUserResponses, DeleteV1UsersByUserErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/users/{user}',
+    ...options
+});
+
+/**
+ * One user, by id or name.
+ */
+export const getV1UsersByUser = <ThrowOnError extends boolean = true>(options: Options<GetV1UsersByUserData, ThrowOnError>) => (options.client ?? client).get<GetV1UsersByUserResponses, GetV1UsersByUserErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/users/{user}',
+    ...options
+});
+
+/**
+ * Change what somebody may.
+ */
+export const patchV1UsersByUser = <ThrowOnError extends boolean = true>(options: Options<PatchV1UsersByUserData, ThrowOnError>) => (options.client ?? client).patch<PatchV1UsersByUserResponses, PatchV1UsersByUserErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/users/{user}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Give somebody a new password, to be changed at the next sign-in; it is shown this once. Sessions
+ * end at once.
+ */
+export const postV1UsersByUserPassword = <ThrowOnError extends boolean = true>(options: Options<PostV1UsersByUserPasswordData, ThrowOnError>) => (options.client ?? client).post<PostV1UsersByUserPasswordResponses, PostV1UsersByUserPasswordErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/users/{user}/password',
+    ...options
+});
+
+/**
+ * Take somebody's second factor away: the application and the codes for its loss are lost.
+ */
+export const deleteV1UsersByUserSecondFactor = <ThrowOnError extends boolean = true>(options: Options<DeleteV1UsersByUserSecondFactorData, ThrowOnError>) => (options.client ?? client).delete<DeleteV1UsersByUserSecondFactorResponses, DeleteV1UsersByUserSecondFactorErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/users/{user}/second-factor',
     ...options
 });

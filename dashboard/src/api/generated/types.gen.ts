@@ -5,6 +5,35 @@ export type ClientOptions = {
 };
 
 /**
+ * What somebody may do, and where.
+ */
+export type Access = {
+    everywhere?: Role | null;
+    /**
+     * In single projects, by their names.
+     */
+    projects?: {
+        [key: string]: Role;
+    };
+};
+
+/**
+ * Whom a cluster lets in.
+ */
+export type AllowEntry = {
+    /**
+     * An IPv4 or IPv6 address, a range such as `10.0.0.0/8` or `fd00::/8`, or `server`: the
+     * machine that this server runs on.
+     */
+    address: string;
+    expires_at?: Timestamp | null;
+    /**
+     * What it is for.
+     */
+    note?: string;
+};
+
+/**
  * Whether an operation may be asked for now.
  */
 export type Allowed = {
@@ -14,6 +43,77 @@ export type Allowed = {
      * Why not, and what to do about it; empty when allowed.
      */
     reason?: string;
+};
+
+/**
+ * The answer to a change: the list, or with `plan=true` what would be done.
+ */
+export type AllowlistChange = AllowlistView | AllowlistPlan;
+
+/**
+ * `POST /v1/clusters/{cluster}/allowlist/decision`.
+ */
+export type AllowlistDecision = {
+    /**
+     * The new list stays; otherwise the former one is in force again at once.
+     */
+    keep: boolean;
+};
+
+/**
+ * What a new list would do.
+ */
+export type AllowlistPlan = {
+    added: Array<string>;
+    /**
+     * Clients that are connected now and would be cut off.
+     */
+    cut: Array<ConnectedClient>;
+    /**
+     * Whoever asks would not be let in.
+     */
+    excludes_caller: boolean;
+    removed: Array<string>;
+    /**
+     * Nodes that have not told who is connected to them.
+     */
+    unknown: Array<string>;
+};
+
+/**
+ * Who may reach a cluster's client ports, and who does.
+ */
+export type AllowlistView = {
+    /**
+     * Nodes whose kernel is not known to have this list yet.
+     */
+    awaited: Array<string>;
+    /**
+     * Attempts that were not let in since the nodes' agents were started.
+     */
+    blocked: number;
+    /**
+     * Where they came from, the latest first.
+     */
+    blocked_sources: Array<BlockedSource>;
+    /**
+     * What the list calls whoever asks.
+     */
+    caller: string;
+    /**
+     * The client addresses that are connected now, as far as the nodes have told.
+     */
+    clients: Array<ConnectedClient>;
+    entries: Array<AllowEntry>;
+    /**
+     * What a change has to name.
+     */
+    generation: number;
+    /**
+     * Everybody is let in: the cluster was made before there were allowlists.
+     */
+    open: boolean;
+    revert_at?: Timestamp | null;
 };
 
 /**
@@ -35,16 +135,64 @@ export type Amount = {
 };
 
 /**
- * One entry: who did what, from where, and what came of it.
+ * One entry. Each is chained to the one before by its hash, so that none can be changed or taken
+ * out of the middle unnoticed.
  */
-export type AuditView = {
+export type AuditEntry = {
+    /**
+     * For example `cluster.create`, `connection.reveal`.
+     */
     action: string;
     at: Timestamp;
-    id: number;
+    /**
+     * What was changed, in words.
+     */
+    detail?: string;
+    /**
+     * SHA-256, in hexadecimal digits, of the JSON list of the hash before and of `id`, `at`,
+     * `user`, `source`, `action`, `object`, `detail` and `result`. Given by the store.
+     */
+    hash?: string;
+    /**
+     * Given by the store; counts upwards.
+     */
+    id?: number;
+    /**
+     * What it was done to.
+     */
     object: string;
+    /**
+     * `ok`, or the code of the refusal.
+     */
     result: string;
+    /**
+     * The address the request came from.
+     */
     source: string;
+    /**
+     * A user's name, or `bellwether` for automation.
+     */
     user: string;
+};
+
+/**
+ * What came of looking through the whole log.
+ */
+export type AuditVerification = {
+    /**
+     * The first entry that does not follow from the one before.
+     */
+    broken_at?: number | null;
+    entries: number;
+    last_hash?: string | null;
+    /**
+     * The last entry's id and hash: kept elsewhere, they show later that nothing was cut off.
+     */
+    last_id?: number | null;
+    /**
+     * Every entry is as it was written, as far as the chain can tell.
+     */
+    whole: boolean;
 };
 
 /**
@@ -67,6 +215,10 @@ export type Backup = {
      */
     message?: string;
     operation?: OperationId | null;
+    /**
+     * The project of the cluster, whose people it is for.
+     */
+    project?: string;
     proof?: Proof | null;
     repository: RepositoryId;
     repository_name: string;
@@ -173,6 +325,15 @@ export type BackupSummary = {
 };
 
 /**
+ * An address that was not let in.
+ */
+export type BlockedSource = {
+    address: string;
+    attempts: number;
+    last_at: Timestamp;
+};
+
+/**
  * A number of bytes. Read from a number or from text with a unit, written as a number.
  */
 export type Bytes = number;
@@ -203,6 +364,10 @@ export type Changed = ClusterView | Array<Plan>;
  * A new number of nodes or other settings for an existing cluster.
  */
 export type ClusterChange = {
+    /**
+     * Everybody who may reach the ports of clients; empty lets in nobody.
+     */
+    allowlist?: Array<AllowEntry> | null;
     backup?: BackupSchedule | null;
     drill?: DrillSchedule | null;
     /**
@@ -234,6 +399,11 @@ export type ClusterPhase = 'creating' | 'healthy' | 'degraded' | 'failing_over' 
  * settings that an engine refused: the operation that was to change them sets them back.
  */
 export type ClusterSpec = {
+    /**
+     * Who may reach the ports of clients; left out when a cluster is made: nobody. Absent on
+     * clusters that were made before there were allowlists: everybody.
+     */
+    allowlist?: Array<AllowEntry> | null;
     backup?: BackupSchedule | null;
     drill?: DrillSchedule | null;
     /**
@@ -255,6 +425,10 @@ export type ClusterSpec = {
     parameters?: {
         [key: string]: string;
     };
+    /**
+     * The project it belongs to; it stays there.
+     */
+    project?: string;
     /**
      * A provider's name, as listed by `/v1/providers`.
      */
@@ -316,7 +490,19 @@ export type ClusterView = {
 /**
  * The stable words. Each has a page under `docs/errors/`; add, never rename.
  */
-export type Code = 'bad-request' | 'invalid-field' | 'unauthenticated' | 'wrong-password' | 'forbidden' | 'not-found' | 'method-not-allowed' | 'name-taken' | 'generation-mismatch' | 'operation-refused' | 'idempotency-key-reused' | 'join-token-invalid' | 'payload-too-large' | 'too-many-attempts' | 'provider-unavailable' | 'internal';
+export type Code = 'bad-request' | 'invalid-field' | 'unauthenticated' | 'wrong-password' | 'second-factor-needed' | 'forbidden' | 'not-found' | 'method-not-allowed' | 'name-taken' | 'generation-mismatch' | 'operation-refused' | 'idempotency-key-reused' | 'join-token-invalid' | 'payload-too-large' | 'too-many-attempts' | 'provider-unavailable' | 'internal';
+
+/**
+ * An address with connections of clients.
+ */
+export type ConnectedClient = {
+    address: string;
+    connections: number;
+    /**
+     * The nodes it is connected to.
+     */
+    nodes: Array<string>;
+};
 
 /**
  * Everything a client needs. The password is there only when it was asked for.
@@ -365,6 +551,14 @@ export type ConnectionExample = {
 export type CreatedToken = {
     secret: string;
     token: TokenView;
+};
+
+/**
+ * A user whose password was made: it is shown this once.
+ */
+export type CreatedUser = {
+    password?: string | null;
+    user: UserSummary;
 };
 
 /**
@@ -724,17 +918,52 @@ export type MeasuredGap = {
 };
 
 /**
+ * Somebody who has a role in a project.
+ */
+export type Member = {
+    /**
+     * The role is one that is held everywhere, and is not changed here.
+     */
+    everywhere: boolean;
+    role: Role;
+    user: string;
+};
+
+/**
+ * `PUT /v1/clusters/{cluster}/allowlist`.
+ */
+export type NewAllowlist = {
+    /**
+     * All of them; empty lets in nobody.
+     */
+    entries: Array<AllowEntry>;
+    /**
+     * The former list is in force again after so many seconds, 10 to 3600, unless this one is
+     * confirmed before.
+     */
+    revert_after_seconds?: number | null;
+};
+
+/**
+ * `PUT /v1/projects/{project}/members/{user}`.
+ */
+export type NewMember = {
+    role: Role;
+};
+
+/**
  * A request for an operation on a cluster: `POST /v1/clusters/{id}/operations`.
  */
 export type NewOperation = {
     /**
      * For `drill` of a failover: also in asynchronous replication, where it may lose what was
-     * acknowledged last.
+     * acknowledged last. For `failover`: needed, for a person is asked only where more would be
+     * lost than automation may lose.
      */
     allow_loss?: boolean;
     /**
-     * For `resync`: go on also where writes wait meanwhile, because fewer replicas are left than
-     * have to confirm them.
+     * For `resync`, `drain` and `reboot`: go on also where writes wait meanwhile, because fewer
+     * replicas are left than have to confirm them, or because the only node is started again.
      */
     allow_waiting?: boolean;
     /**
@@ -782,6 +1011,16 @@ export type NewPassword = {
 };
 
 /**
+ * `POST /v1/projects`.
+ */
+export type NewProject = {
+    /**
+     * 1 to 40 lower-case letters, digits and hyphens, beginning with a letter.
+     */
+    name: string;
+};
+
+/**
  * A request for a repository: `POST /v1/repositories`.
  */
 export type NewRepository = {
@@ -802,9 +1041,23 @@ export type NewRepository = {
 };
 
 /**
+ * `POST /v1/me/second-factor`, and `/end` of it.
+ */
+export type NewSecondFactor = {
+    /**
+     * One's own, again.
+     */
+    password: string;
+};
+
+/**
  * `POST /v1/sessions`.
  */
 export type NewSession = {
+    /**
+     * Of the application, or one for its loss, where the user has a second factor.
+     */
+    code?: string | null;
     password: string;
     user: string;
 };
@@ -821,6 +1074,25 @@ export type NewToken = {
      * What it is for.
      */
     name: string;
+    /**
+     * What it may at most.
+     */
+    scope?: Scope;
+};
+
+/**
+ * `POST /v1/users`.
+ */
+export type NewUser = {
+    access?: Access;
+    /**
+     * 1 to 64 letters, digits and `.`, `_`, `-`, `@`, `+`; unique on the server.
+     */
+    name: string;
+    /**
+     * 12 characters or more; one is made when it is left out.
+     */
+    password?: string | null;
 };
 
 /**
@@ -845,7 +1117,7 @@ export type NodeId = string;
 /**
  * Where a node is in its life.
  */
-export type NodePhase = 'provisioning' | 'joining' | 'seeding' | 'active' | 'rejoining' | 'removing';
+export type NodePhase = 'provisioning' | 'joining' | 'seeding' | 'active' | 'rejoining' | 'maintenance' | 'removing';
 
 /**
  * The role of a node as it is, not as it is wanted.
@@ -966,6 +1238,10 @@ export type Operation = {
     node?: NodeId | null;
     node_name?: string | null;
     /**
+     * The cluster's project then.
+     */
+    project?: string;
+    /**
      * Why it was started: "asked for", or the sentence of the rule that fired.
      */
     reason: string;
@@ -997,7 +1273,7 @@ export type OperationId = string;
 /**
  * What an operation does. The names are stored: add, never rename.
  */
-export type OperationKind = 'create_cluster' | 'add_node' | 'remove_node' | 'switchover' | 'failover' | 'rejoin' | 'resync' | 'reconfigure' | 'drill' | 'backup' | 'prove' | 'delete_cluster';
+export type OperationKind = 'create_cluster' | 'add_node' | 'remove_node' | 'switchover' | 'failover' | 'rejoin' | 'resync' | 'reconfigure' | 'drill' | 'backup' | 'prove' | 'drain' | 'undrain' | 'reboot' | 'delete_cluster';
 
 export type OperationStatus = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled';
 
@@ -1015,14 +1291,41 @@ export type OwnedParameter = {
 /**
  * One page of a list.
  */
-export type PageAuditView = {
+export type PageAuditEntry = {
     items: Array<{
+        /**
+         * For example `cluster.create`, `connection.reveal`.
+         */
         action: string;
         at: Timestamp;
-        id: number;
+        /**
+         * What was changed, in words.
+         */
+        detail?: string;
+        /**
+         * SHA-256, in hexadecimal digits, of the JSON list of the hash before and of `id`, `at`,
+         * `user`, `source`, `action`, `object`, `detail` and `result`. Given by the store.
+         */
+        hash?: string;
+        /**
+         * Given by the store; counts upwards.
+         */
+        id?: number;
+        /**
+         * What it was done to.
+         */
         object: string;
+        /**
+         * `ok`, or the code of the refusal.
+         */
         result: string;
+        /**
+         * The address the request came from.
+         */
         source: string;
+        /**
+         * A user's name, or `bellwether` for automation.
+         */
         user: string;
     }>;
     /**
@@ -1052,6 +1355,10 @@ export type PageBackup = {
          */
         message?: string;
         operation?: OperationId | null;
+        /**
+         * The project of the cluster, whose people it is for.
+         */
+        project?: string;
         proof?: Proof | null;
         repository: RepositoryId;
         repository_name: string;
@@ -1257,6 +1564,10 @@ export type PageOperation = {
         message?: string;
         node?: NodeId | null;
         node_name?: string | null;
+        /**
+         * The cluster's project then.
+         */
+        project?: string;
         /**
          * Why it was started: "asked for", or the sentence of the rule that fired.
          */
@@ -1682,6 +1993,25 @@ export type Problem = {
 };
 
 /**
+ * A project: clusters that the same people may use.
+ */
+export type ProjectView = {
+    /**
+     * How many clusters it has.
+     */
+    clusters: number;
+    /**
+     * Who has a role in it, as far as you may know.
+     */
+    members: Array<Member>;
+    name: string;
+    /**
+     * Your own role in it.
+     */
+    role: Role;
+};
+
+/**
  * What came of restoring a backup in a scratch node.
  */
 export type Proof = {
@@ -1739,6 +2069,24 @@ export type ProviderView = {
      */
     reason?: string;
     title: string;
+};
+
+/**
+ * A QR code: black squares of the size 1 as the path of an SVG.
+ */
+export type QrCode = {
+    path: string;
+    /**
+     * Squares on each side.
+     */
+    size: number;
+};
+
+/**
+ * Codes for when the application is lost, each good once; shown this once.
+ */
+export type RecoveryCodes = {
+    codes: Array<string>;
 };
 
 /**
@@ -1891,6 +2239,50 @@ export type Retention = {
 };
 
 /**
+ * What somebody may do. Each role may do what those before it may.
+ */
+export type Role = 'viewer' | 'operator' | 'admin' | 'owner';
+
+/**
+ * What a token may at most; it never may more than its user.
+ */
+export type Scope = {
+    /**
+     * In this project alone; wherever the user may when left out.
+     */
+    project?: string | null;
+    role?: Role | null;
+};
+
+/**
+ * `PUT /v1/me/second-factor`.
+ */
+export type SecondFactorCode = {
+    /**
+     * Six digits.
+     */
+    code: string;
+};
+
+/**
+ * What an application that shows codes has to know, shown this once.
+ */
+export type SecondFactorSecret = {
+    /**
+     * The address as a picture.
+     */
+    qr: QrCode;
+    /**
+     * Base32, to be typed.
+     */
+    secret: string;
+    /**
+     * The same as an address that applications read.
+     */
+    uri: string;
+};
+
+/**
  * What was seen before it was decided.
  */
 export type Seen = {
@@ -1908,6 +2300,28 @@ export type Session = {
     expires_at: Timestamp;
     token: string;
     user: UserView;
+};
+
+/**
+ * A session as its user sees it.
+ */
+export type SessionView = {
+    created_at: Timestamp;
+    /**
+     * It is the one that asks.
+     */
+    current: boolean;
+    expires_at?: Timestamp | null;
+    id: TokenId;
+    last_used_at?: Timestamp | null;
+    /**
+     * The program it was begun with, as that calls itself.
+     */
+    program: string;
+    /**
+     * The address it was begun from.
+     */
+    source: string;
 };
 
 /**
@@ -1992,6 +2406,10 @@ export type TokenView = {
     id: TokenId;
     last_used_at?: Timestamp | null;
     name: string;
+    /**
+     * What it may at most.
+     */
+    scope?: Scope;
 };
 
 /**
@@ -2012,14 +2430,50 @@ export type TopologyFact = {
 export type TopologyPicture = 'single' | 'replicas' | 'multi_primary' | 'shards';
 
 /**
+ * `PATCH /v1/users/{user}`.
+ */
+export type UserChange = {
+    access: Access;
+};
+
+/**
  * Names one user of the server.
  */
 export type UserId = string;
 
 /**
+ * A user as those see it who manage users.
+ */
+export type UserSummary = {
+    access: Access;
+    created_at: Timestamp;
+    id: UserId;
+    last_seen_at?: Timestamp | null;
+    /**
+     * The password was made by the server and not changed yet.
+     */
+    must_change_password: boolean;
+    name: string;
+    /**
+     * Signing in takes a code of an application too.
+     */
+    second_factor?: boolean;
+    sessions: number;
+    tokens: number;
+};
+
+/**
  * A user as the API shows it.
  */
 export type UserView = {
+    /**
+     * What may be done with what is asked with.
+     */
+    access?: Access;
+    /**
+     * What an allowlist calls whoever asks: an address, or `server`.
+     */
+    address?: string;
     id: UserId;
     /**
      * The first password was printed by the server: it must be changed before anything else is
@@ -2027,6 +2481,10 @@ export type UserView = {
      */
     must_change_password: boolean;
     name: string;
+    /**
+     * Signing in takes a code of an application too.
+     */
+    second_factor?: boolean;
 };
 
 /**
@@ -2079,6 +2537,10 @@ export type GetV1AuditErrors = {
      * `unauthenticated`
      */
     401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
 };
 
 export type GetV1AuditError = GetV1AuditErrors[keyof GetV1AuditErrors];
@@ -2087,17 +2549,83 @@ export type GetV1AuditResponses = {
     /**
      * done
      */
-    200: PageAuditView;
+    200: PageAuditEntry;
 };
 
 export type GetV1AuditResponse = GetV1AuditResponses[keyof GetV1AuditResponses];
+
+export type GetV1AuditExportData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/audit/export';
+};
+
+export type GetV1AuditExportErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+};
+
+export type GetV1AuditExportError = GetV1AuditExportErrors[keyof GetV1AuditExportErrors];
+
+export type GetV1AuditExportResponses = {
+    /**
+     * done
+     */
+    200: AuditEntry;
+};
+
+export type GetV1AuditExportResponse = GetV1AuditExportResponses[keyof GetV1AuditExportResponses];
+
+export type GetV1AuditVerificationData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/audit/verification';
+};
+
+export type GetV1AuditVerificationErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+};
+
+export type GetV1AuditVerificationError = GetV1AuditVerificationErrors[keyof GetV1AuditVerificationErrors];
+
+export type GetV1AuditVerificationResponses = {
+    /**
+     * done
+     */
+    200: AuditVerification;
+};
+
+export type GetV1AuditVerificationResponse = GetV1AuditVerificationResponses[keyof GetV1AuditVerificationResponses];
 
 export type GetV1BackupsData = {
     body?: never;
     path?: never;
     query?: {
         /**
-         * Only those of this cluster: an id, or a name, also of one that was deleted.
+         * Only those of this cluster: an id, or a name, with those of deleted ones of that name.
          */
         cluster?: string | null;
         /**
@@ -2134,16 +2662,16 @@ export type GetV1BackupsResponses = {
 
 export type GetV1BackupsResponse = GetV1BackupsResponses[keyof GetV1BackupsResponses];
 
-export type DeleteV1BackupsByIdData = {
+export type DeleteV1BackupsByBackupData = {
     body?: never;
     path: {
-        id: string;
+        backup: string;
     };
     query?: never;
-    url: '/v1/backups/{id}';
+    url: '/v1/backups/{backup}';
 };
 
-export type DeleteV1BackupsByIdErrors = {
+export type DeleteV1BackupsByBackupErrors = {
     /**
      * `bad-request`
      */
@@ -2166,27 +2694,27 @@ export type DeleteV1BackupsByIdErrors = {
     409: Problem;
 };
 
-export type DeleteV1BackupsByIdError = DeleteV1BackupsByIdErrors[keyof DeleteV1BackupsByIdErrors];
+export type DeleteV1BackupsByBackupError = DeleteV1BackupsByBackupErrors[keyof DeleteV1BackupsByBackupErrors];
 
-export type DeleteV1BackupsByIdResponses = {
+export type DeleteV1BackupsByBackupResponses = {
     /**
      * accepted: it is done in the background
      */
     202: Backup;
 };
 
-export type DeleteV1BackupsByIdResponse = DeleteV1BackupsByIdResponses[keyof DeleteV1BackupsByIdResponses];
+export type DeleteV1BackupsByBackupResponse = DeleteV1BackupsByBackupResponses[keyof DeleteV1BackupsByBackupResponses];
 
-export type GetV1BackupsByIdData = {
+export type GetV1BackupsByBackupData = {
     body?: never;
     path: {
-        id: string;
+        backup: string;
     };
     query?: never;
-    url: '/v1/backups/{id}';
+    url: '/v1/backups/{backup}';
 };
 
-export type GetV1BackupsByIdErrors = {
+export type GetV1BackupsByBackupErrors = {
     /**
      * `bad-request`
      */
@@ -2201,27 +2729,27 @@ export type GetV1BackupsByIdErrors = {
     404: Problem;
 };
 
-export type GetV1BackupsByIdError = GetV1BackupsByIdErrors[keyof GetV1BackupsByIdErrors];
+export type GetV1BackupsByBackupError = GetV1BackupsByBackupErrors[keyof GetV1BackupsByBackupErrors];
 
-export type GetV1BackupsByIdResponses = {
+export type GetV1BackupsByBackupResponses = {
     /**
      * done
      */
     200: Backup;
 };
 
-export type GetV1BackupsByIdResponse = GetV1BackupsByIdResponses[keyof GetV1BackupsByIdResponses];
+export type GetV1BackupsByBackupResponse = GetV1BackupsByBackupResponses[keyof GetV1BackupsByBackupResponses];
 
-export type PostV1BackupsByIdVerifyData = {
+export type PostV1BackupsByBackupVerifyData = {
     body?: never;
     path: {
-        id: string;
+        backup: string;
     };
     query?: never;
-    url: '/v1/backups/{id}/verify';
+    url: '/v1/backups/{backup}/verify';
 };
 
-export type PostV1BackupsByIdVerifyErrors = {
+export type PostV1BackupsByBackupVerifyErrors = {
     /**
      * `bad-request`
      */
@@ -2244,16 +2772,16 @@ export type PostV1BackupsByIdVerifyErrors = {
     409: Problem;
 };
 
-export type PostV1BackupsByIdVerifyError = PostV1BackupsByIdVerifyErrors[keyof PostV1BackupsByIdVerifyErrors];
+export type PostV1BackupsByBackupVerifyError = PostV1BackupsByBackupVerifyErrors[keyof PostV1BackupsByBackupVerifyErrors];
 
-export type PostV1BackupsByIdVerifyResponses = {
+export type PostV1BackupsByBackupVerifyResponses = {
     /**
      * accepted: it is done in the background
      */
     202: Operation;
 };
 
-export type PostV1BackupsByIdVerifyResponse = PostV1BackupsByIdVerifyResponses[keyof PostV1BackupsByIdVerifyResponses];
+export type PostV1BackupsByBackupVerifyResponse = PostV1BackupsByBackupVerifyResponses[keyof PostV1BackupsByBackupVerifyResponses];
 
 export type GetV1ClustersData = {
     body?: never;
@@ -2531,6 +3059,167 @@ export type PatchV1ClustersByClusterResponses = {
 
 export type PatchV1ClustersByClusterResponse = PatchV1ClustersByClusterResponses[keyof PatchV1ClustersByClusterResponses];
 
+export type GetV1ClustersByClusterAllowlistData = {
+    body?: never;
+    path: {
+        /**
+         * id or name
+         */
+        cluster: string;
+    };
+    query?: never;
+    url: '/v1/clusters/{cluster}/allowlist';
+};
+
+export type GetV1ClustersByClusterAllowlistErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+};
+
+export type GetV1ClustersByClusterAllowlistError = GetV1ClustersByClusterAllowlistErrors[keyof GetV1ClustersByClusterAllowlistErrors];
+
+export type GetV1ClustersByClusterAllowlistResponses = {
+    /**
+     * done
+     */
+    200: AllowlistView;
+};
+
+export type GetV1ClustersByClusterAllowlistResponse = GetV1ClustersByClusterAllowlistResponses[keyof GetV1ClustersByClusterAllowlistResponses];
+
+export type PutV1ClustersByClusterAllowlistData = {
+    body: NewAllowlist;
+    headers: {
+        /**
+         * the generation that is changed, in quotes
+         */
+        'If-Match': string;
+    };
+    path: {
+        /**
+         * id or name
+         */
+        cluster: string;
+    };
+    query?: {
+        /**
+         * Only say what would be done.
+         */
+        plan?: boolean;
+    };
+    url: '/v1/clusters/{cluster}/allowlist';
+};
+
+export type PutV1ClustersByClusterAllowlistErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+    /**
+     * `operation-refused`
+     */
+    409: Problem;
+    /**
+     * `generation-mismatch`
+     */
+    412: Problem;
+    /**
+     * `payload-too-large`
+     */
+    413: Problem;
+    /**
+     * `invalid-field`
+     */
+    422: Problem;
+};
+
+export type PutV1ClustersByClusterAllowlistError = PutV1ClustersByClusterAllowlistErrors[keyof PutV1ClustersByClusterAllowlistErrors];
+
+export type PutV1ClustersByClusterAllowlistResponses = {
+    /**
+     * done
+     */
+    200: AllowlistChange;
+};
+
+export type PutV1ClustersByClusterAllowlistResponse = PutV1ClustersByClusterAllowlistResponses[keyof PutV1ClustersByClusterAllowlistResponses];
+
+export type PostV1ClustersByClusterAllowlistDecisionData = {
+    body: AllowlistDecision;
+    path: {
+        /**
+         * id or name
+         */
+        cluster: string;
+    };
+    query?: never;
+    url: '/v1/clusters/{cluster}/allowlist/decision';
+};
+
+export type PostV1ClustersByClusterAllowlistDecisionErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+    /**
+     * `operation-refused`
+     */
+    409: Problem;
+    /**
+     * `payload-too-large`
+     */
+    413: Problem;
+    /**
+     * `invalid-field`
+     */
+    422: Problem;
+};
+
+export type PostV1ClustersByClusterAllowlistDecisionError = PostV1ClustersByClusterAllowlistDecisionErrors[keyof PostV1ClustersByClusterAllowlistDecisionErrors];
+
+export type PostV1ClustersByClusterAllowlistDecisionResponses = {
+    /**
+     * done
+     */
+    200: AllowlistView;
+};
+
+export type PostV1ClustersByClusterAllowlistDecisionResponse = PostV1ClustersByClusterAllowlistDecisionResponses[keyof PostV1ClustersByClusterAllowlistDecisionResponses];
+
 export type GetV1ClustersByClusterConnectionData = {
     body?: never;
     path: {
@@ -2557,6 +3246,10 @@ export type GetV1ClustersByClusterConnectionErrors = {
      * `unauthenticated`
      */
     401: Problem;
+    /**
+     * `forbidden`: to see the password
+     */
+    403: Problem;
     /**
      * `not-found`
      */
@@ -3097,6 +3790,149 @@ export type PutV1MePasswordResponses = {
 
 export type PutV1MePasswordResponse = PutV1MePasswordResponses[keyof PutV1MePasswordResponses];
 
+export type PostV1MeSecondFactorData = {
+    body: NewSecondFactor;
+    path?: never;
+    query?: never;
+    url: '/v1/me/second-factor';
+};
+
+export type PostV1MeSecondFactorErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`, `wrong-password`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `operation-refused`
+     */
+    409: Problem;
+    /**
+     * `payload-too-large`
+     */
+    413: Problem;
+    /**
+     * `invalid-field`
+     */
+    422: Problem;
+    /**
+     * `too-many-attempts`
+     */
+    429: Problem;
+};
+
+export type PostV1MeSecondFactorError = PostV1MeSecondFactorErrors[keyof PostV1MeSecondFactorErrors];
+
+export type PostV1MeSecondFactorResponses = {
+    /**
+     * made
+     */
+    201: SecondFactorSecret;
+};
+
+export type PostV1MeSecondFactorResponse = PostV1MeSecondFactorResponses[keyof PostV1MeSecondFactorResponses];
+
+export type PutV1MeSecondFactorData = {
+    body: SecondFactorCode;
+    path?: never;
+    query?: never;
+    url: '/v1/me/second-factor';
+};
+
+export type PutV1MeSecondFactorErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`, `wrong-password`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `operation-refused`
+     */
+    409: Problem;
+    /**
+     * `payload-too-large`
+     */
+    413: Problem;
+    /**
+     * `invalid-field`
+     */
+    422: Problem;
+    /**
+     * `too-many-attempts`
+     */
+    429: Problem;
+};
+
+export type PutV1MeSecondFactorError = PutV1MeSecondFactorErrors[keyof PutV1MeSecondFactorErrors];
+
+export type PutV1MeSecondFactorResponses = {
+    /**
+     * done
+     */
+    200: RecoveryCodes;
+};
+
+export type PutV1MeSecondFactorResponse = PutV1MeSecondFactorResponses[keyof PutV1MeSecondFactorResponses];
+
+export type PostV1MeSecondFactorEndData = {
+    body: NewSecondFactor;
+    path?: never;
+    query?: never;
+    url: '/v1/me/second-factor/end';
+};
+
+export type PostV1MeSecondFactorEndErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`, `wrong-password`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `payload-too-large`
+     */
+    413: Problem;
+    /**
+     * `invalid-field`
+     */
+    422: Problem;
+    /**
+     * `too-many-attempts`
+     */
+    429: Problem;
+};
+
+export type PostV1MeSecondFactorEndError = PostV1MeSecondFactorEndErrors[keyof PostV1MeSecondFactorEndErrors];
+
+export type PostV1MeSecondFactorEndResponses = {
+    /**
+     * done
+     */
+    204: void;
+};
+
+export type PostV1MeSecondFactorEndResponse = PostV1MeSecondFactorEndResponses[keyof PostV1MeSecondFactorEndResponses];
+
 export type GetV1OperationsData = {
     body?: never;
     path?: never;
@@ -3173,6 +4009,217 @@ export type GetV1OperationsByIdResponses = {
 };
 
 export type GetV1OperationsByIdResponse = GetV1OperationsByIdResponses[keyof GetV1OperationsByIdResponses];
+
+export type GetV1ProjectsData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/projects';
+};
+
+export type GetV1ProjectsErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+};
+
+export type GetV1ProjectsError = GetV1ProjectsErrors[keyof GetV1ProjectsErrors];
+
+export type GetV1ProjectsResponses = {
+    /**
+     * done
+     */
+    200: Array<ProjectView>;
+};
+
+export type GetV1ProjectsResponse = GetV1ProjectsResponses[keyof GetV1ProjectsResponses];
+
+export type PostV1ProjectsData = {
+    body: NewProject;
+    path?: never;
+    query?: never;
+    url: '/v1/projects';
+};
+
+export type PostV1ProjectsErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `name-taken`
+     */
+    409: Problem;
+    /**
+     * `payload-too-large`
+     */
+    413: Problem;
+    /**
+     * `invalid-field`
+     */
+    422: Problem;
+};
+
+export type PostV1ProjectsError = PostV1ProjectsErrors[keyof PostV1ProjectsErrors];
+
+export type PostV1ProjectsResponses = {
+    /**
+     * made
+     */
+    201: ProjectView;
+};
+
+export type PostV1ProjectsResponse = PostV1ProjectsResponses[keyof PostV1ProjectsResponses];
+
+export type DeleteV1ProjectsByProjectData = {
+    body?: never;
+    path: {
+        project: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project}';
+};
+
+export type DeleteV1ProjectsByProjectErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+    /**
+     * `operation-refused`
+     */
+    409: Problem;
+};
+
+export type DeleteV1ProjectsByProjectError = DeleteV1ProjectsByProjectErrors[keyof DeleteV1ProjectsByProjectErrors];
+
+export type DeleteV1ProjectsByProjectResponses = {
+    /**
+     * done
+     */
+    204: void;
+};
+
+export type DeleteV1ProjectsByProjectResponse = DeleteV1ProjectsByProjectResponses[keyof DeleteV1ProjectsByProjectResponses];
+
+export type DeleteV1ProjectsByProjectMembersByUserData = {
+    body?: never;
+    path: {
+        project: string;
+        /**
+         * id or name
+         */
+        user: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project}/members/{user}';
+};
+
+export type DeleteV1ProjectsByProjectMembersByUserErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+};
+
+export type DeleteV1ProjectsByProjectMembersByUserError = DeleteV1ProjectsByProjectMembersByUserErrors[keyof DeleteV1ProjectsByProjectMembersByUserErrors];
+
+export type DeleteV1ProjectsByProjectMembersByUserResponses = {
+    /**
+     * done
+     */
+    204: void;
+};
+
+export type DeleteV1ProjectsByProjectMembersByUserResponse = DeleteV1ProjectsByProjectMembersByUserResponses[keyof DeleteV1ProjectsByProjectMembersByUserResponses];
+
+export type PutV1ProjectsByProjectMembersByUserData = {
+    body: NewMember;
+    path: {
+        project: string;
+        /**
+         * id or name
+         */
+        user: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project}/members/{user}';
+};
+
+export type PutV1ProjectsByProjectMembersByUserErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+    /**
+     * `payload-too-large`
+     */
+    413: Problem;
+    /**
+     * `invalid-field`
+     */
+    422: Problem;
+};
+
+export type PutV1ProjectsByProjectMembersByUserError = PutV1ProjectsByProjectMembersByUserErrors[keyof PutV1ProjectsByProjectMembersByUserErrors];
+
+export type PutV1ProjectsByProjectMembersByUserResponses = {
+    /**
+     * done
+     */
+    204: void;
+};
+
+export type PutV1ProjectsByProjectMembersByUserResponse = PutV1ProjectsByProjectMembersByUserResponses[keyof PutV1ProjectsByProjectMembersByUserResponses];
 
 export type GetV1ProvidersData = {
     body?: never;
@@ -3446,6 +4493,35 @@ export type GetV1RepositoriesByRepositoryKeyResponses = {
 
 export type GetV1RepositoriesByRepositoryKeyResponse = GetV1RepositoriesByRepositoryKeyResponses[keyof GetV1RepositoriesByRepositoryKeyResponses];
 
+export type GetV1SessionsData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/sessions';
+};
+
+export type GetV1SessionsErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+};
+
+export type GetV1SessionsError = GetV1SessionsErrors[keyof GetV1SessionsErrors];
+
+export type GetV1SessionsResponses = {
+    /**
+     * done
+     */
+    200: Array<SessionView>;
+};
+
+export type GetV1SessionsResponse = GetV1SessionsResponses[keyof GetV1SessionsResponses];
+
 export type PostV1SessionsData = {
     body: NewSession;
     path?: never;
@@ -3459,7 +4535,7 @@ export type PostV1SessionsErrors = {
      */
     400: Problem;
     /**
-     * `wrong-password`
+     * `wrong-password`, `second-factor-needed`
      */
     401: Problem;
     /**
@@ -3519,6 +4595,45 @@ export type DeleteV1SessionsCurrentResponses = {
 };
 
 export type DeleteV1SessionsCurrentResponse = DeleteV1SessionsCurrentResponses[keyof DeleteV1SessionsCurrentResponses];
+
+export type DeleteV1SessionsByIdData = {
+    body?: never;
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/v1/sessions/{id}';
+};
+
+export type DeleteV1SessionsByIdErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+};
+
+export type DeleteV1SessionsByIdError = DeleteV1SessionsByIdErrors[keyof DeleteV1SessionsByIdErrors];
+
+export type DeleteV1SessionsByIdResponses = {
+    /**
+     * done
+     */
+    204: void;
+};
+
+export type DeleteV1SessionsByIdResponse = DeleteV1SessionsByIdResponses[keyof DeleteV1SessionsByIdResponses];
 
 export type GetV1TokensData = {
     body?: never;
@@ -3628,3 +4743,307 @@ export type DeleteV1TokensByIdResponses = {
 };
 
 export type DeleteV1TokensByIdResponse = DeleteV1TokensByIdResponses[keyof DeleteV1TokensByIdResponses];
+
+export type GetV1UsersData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/users';
+};
+
+export type GetV1UsersErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+};
+
+export type GetV1UsersError = GetV1UsersErrors[keyof GetV1UsersErrors];
+
+export type GetV1UsersResponses = {
+    /**
+     * done
+     */
+    200: Array<UserSummary>;
+};
+
+export type GetV1UsersResponse = GetV1UsersResponses[keyof GetV1UsersResponses];
+
+export type PostV1UsersData = {
+    body: NewUser;
+    path?: never;
+    query?: never;
+    url: '/v1/users';
+};
+
+export type PostV1UsersErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `name-taken`
+     */
+    409: Problem;
+    /**
+     * `payload-too-large`
+     */
+    413: Problem;
+    /**
+     * `invalid-field`
+     */
+    422: Problem;
+};
+
+export type PostV1UsersError = PostV1UsersErrors[keyof PostV1UsersErrors];
+
+export type PostV1UsersResponses = {
+    /**
+     * made
+     */
+    201: CreatedUser;
+};
+
+export type PostV1UsersResponse = PostV1UsersResponses[keyof PostV1UsersResponses];
+
+export type DeleteV1UsersByUserData = {
+    body?: never;
+    path: {
+        /**
+         * id or name
+         */
+        user: string;
+    };
+    query?: never;
+    url: '/v1/users/{user}';
+};
+
+export type DeleteV1UsersByUserErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+    /**
+     * `operation-refused`
+     */
+    409: Problem;
+};
+
+export type DeleteV1UsersByUserError = DeleteV1UsersByUserErrors[keyof DeleteV1UsersByUserErrors];
+
+export type DeleteV1UsersByUserResponses = {
+    /**
+     * done
+     */
+    204: void;
+};
+
+export type DeleteV1UsersByUserResponse = DeleteV1UsersByUserResponses[keyof DeleteV1UsersByUserResponses];
+
+export type GetV1UsersByUserData = {
+    body?: never;
+    path: {
+        /**
+         * id or name
+         */
+        user: string;
+    };
+    query?: never;
+    url: '/v1/users/{user}';
+};
+
+export type GetV1UsersByUserErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+};
+
+export type GetV1UsersByUserError = GetV1UsersByUserErrors[keyof GetV1UsersByUserErrors];
+
+export type GetV1UsersByUserResponses = {
+    /**
+     * done
+     */
+    200: UserSummary;
+};
+
+export type GetV1UsersByUserResponse = GetV1UsersByUserResponses[keyof GetV1UsersByUserResponses];
+
+export type PatchV1UsersByUserData = {
+    body: UserChange;
+    path: {
+        /**
+         * id or name
+         */
+        user: string;
+    };
+    query?: never;
+    url: '/v1/users/{user}';
+};
+
+export type PatchV1UsersByUserErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+    /**
+     * `operation-refused`
+     */
+    409: Problem;
+    /**
+     * `payload-too-large`
+     */
+    413: Problem;
+    /**
+     * `invalid-field`
+     */
+    422: Problem;
+};
+
+export type PatchV1UsersByUserError = PatchV1UsersByUserErrors[keyof PatchV1UsersByUserErrors];
+
+export type PatchV1UsersByUserResponses = {
+    /**
+     * done
+     */
+    200: UserSummary;
+};
+
+export type PatchV1UsersByUserResponse = PatchV1UsersByUserResponses[keyof PatchV1UsersByUserResponses];
+
+export type PostV1UsersByUserPasswordData = {
+    body?: never;
+    path: {
+        /**
+         * id or name
+         */
+        user: string;
+    };
+    query?: never;
+    url: '/v1/users/{user}/password';
+};
+
+export type PostV1UsersByUserPasswordErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+};
+
+export type PostV1UsersByUserPasswordError = PostV1UsersByUserPasswordErrors[keyof PostV1UsersByUserPasswordErrors];
+
+export type PostV1UsersByUserPasswordResponses = {
+    /**
+     * done
+     */
+    200: CreatedUser;
+};
+
+export type PostV1UsersByUserPasswordResponse = PostV1UsersByUserPasswordResponses[keyof PostV1UsersByUserPasswordResponses];
+
+export type DeleteV1UsersByUserSecondFactorData = {
+    body?: never;
+    path: {
+        /**
+         * id or name
+         */
+        user: string;
+    };
+    query?: never;
+    url: '/v1/users/{user}/second-factor';
+};
+
+export type DeleteV1UsersByUserSecondFactorErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+};
+
+export type DeleteV1UsersByUserSecondFactorError = DeleteV1UsersByUserSecondFactorErrors[keyof DeleteV1UsersByUserSecondFactorErrors];
+
+export type DeleteV1UsersByUserSecondFactorResponses = {
+    /**
+     * done
+     */
+    204: void;
+};
+
+export type DeleteV1UsersByUserSecondFactorResponse = DeleteV1UsersByUserSecondFactorResponses[keyof DeleteV1UsersByUserSecondFactorResponses];

@@ -12,6 +12,7 @@ import { formatMoment, startSentence } from '../../ui/format';
 import { Status } from '../../ui/Status';
 import type { StatusLook } from '../../ui/tones';
 import { ConfirmOperation } from '../nodes/ConfirmOperation';
+import { useMay } from '../people/may';
 import { messages } from './backups.messages';
 import classes from './backups.module.css';
 
@@ -24,6 +25,7 @@ const looks: Record<BackupStatus, StatusLook> = {
 
 /** What can be recovered, and every backup. */
 export function BackupsTab({ cluster }: { cluster: ClusterView }) {
+  const may = useMay(cluster);
   const [isAsked, setAsked] = useState(false);
   const query = useQuery(backupsQuery(cluster.id));
   const found = cluster.operations.find((operation) => operation.kind === 'backup');
@@ -32,23 +34,25 @@ export function BackupsTab({ cluster }: { cluster: ClusterView }) {
     <Card
       title={messages.title}
       aside={
-        <Tooltip
-          label={startSentence(found?.reason || messages.unavailable)}
-          disabled={isAllowed}
-          multiline
-          maw={360}
-        >
-          {/* Not `disabled`: the reason has to be reachable by keyboard. */}
-          <Button
-            size="xs"
-            variant="default"
-            aria-disabled={!isAllowed}
-            data-disabled={!isAllowed || undefined}
-            onClick={() => isAllowed && setAsked(true)}
+        may.operate && (
+          <Tooltip
+            label={startSentence(found?.reason || messages.unavailable)}
+            disabled={isAllowed}
+            multiline
+            maw={360}
           >
-            {messages.take}
-          </Button>
-        </Tooltip>
+            {/* Not `disabled`: the reason has to be reachable by keyboard. */}
+            <Button
+              size="xs"
+              variant="default"
+              aria-disabled={!isAllowed}
+              data-disabled={!isAllowed || undefined}
+              onClick={() => isAllowed && setAsked(true)}
+            >
+              {messages.take}
+            </Button>
+          </Tooltip>
+        )
       }
     >
       <Standing cluster={cluster} />
@@ -60,7 +64,7 @@ export function BackupsTab({ cluster }: { cluster: ClusterView }) {
       {query.data && query.data.length > 0 && (
         <ul className={classes.list} aria-label={messages.history}>
           {query.data.map((backup) => (
-            <Row key={backup.id} backup={backup} />
+            <Row key={backup.id} backup={backup} mayVerify={may.operate} />
           ))}
         </ul>
       )}
@@ -94,7 +98,7 @@ function Standing({ cluster }: { cluster: ClusterView }) {
   );
 }
 
-function Row({ backup }: { backup: Backup }) {
+function Row({ backup, mayVerify }: { backup: Backup; mayVerify: boolean }) {
   const client = useQueryClient();
   const verify = useMutation({
     mutationFn: () => verifyBackup(backup.id),
@@ -106,14 +110,14 @@ function Row({ backup }: { backup: Backup }) {
     backup.stored == null ? '' : messages.stored(backup.stored),
     backup.repository_name,
     backup.proof ? (backup.proof.proven ? messages.isProven : messages.isNotProven) : '',
-    startSentence(backup.message),
+    startSentence(backup.message ?? ''),
   ].filter((word) => word !== '');
   return (
     <li>
       <span className={classes.when}>{when}</span>
       <Status look={looks[backup.status]} />
       <span className={classes.dim}>{words.join(', ')}</span>
-      {backup.status === 'complete' && (
+      {mayVerify && backup.status === 'complete' && (
         <Button
           className={classes.end}
           size="xs"

@@ -15,12 +15,14 @@ import { PageHead } from '../../ui/PageHead';
 import { Status, StatusDot } from '../../ui/Status';
 import { useTitle } from '../../ui/useTitle';
 import { BackupsTab } from '../backups/BackupsTab';
+import { AllowlistTab } from '../allowlist/AllowlistTab';
 import { AddNodeButton } from '../nodes/AddNodeButton';
 import { messages as nodeMessages } from '../nodes/nodes.messages';
 import { NodesSkeleton, NodesTable } from '../nodes/NodesTable';
 import { ResyncButton } from '../nodes/ResyncButton';
 import { OperationBanner } from '../operations/OperationBanner';
 import { OperationList } from '../operations/OperationList';
+import { useMay } from '../people/may';
 import { SuspicionNote } from '../reports/SuspicionNote';
 import classes from './clusters.module.css';
 import { messages } from './clusters.messages';
@@ -31,7 +33,7 @@ import { clusterLooks } from './status';
 
 const route = getRouteApi('/shell/clusters/$name');
 const words = messages.page;
-const tabs: ClusterTab[] = ['overview', 'nodes', 'backups', 'activity', 'settings'];
+const tabs: ClusterTab[] = ['overview', 'nodes', 'access', 'backups', 'activity', 'settings'];
 
 export function ClusterPage() {
   const { name } = route.useParams();
@@ -51,6 +53,11 @@ export function ClusterPage() {
       />
     );
   }
+  return <Known cluster={cluster} />;
+}
+
+function Known({ cluster }: { cluster: ClusterView }) {
+  const may = useMay(cluster);
   return (
     <>
       <PageHead
@@ -58,10 +65,12 @@ export function ClusterPage() {
         status={<Status look={clusterLooks[cluster.phase]} size="md" />}
         sub={<SubFacts cluster={cluster} />}
         actions={
-          <>
-            <ResyncButton cluster={cluster} />
-            <AddNodeButton cluster={cluster} />
-          </>
+          may.operate && (
+            <>
+              <ResyncButton cluster={cluster} />
+              <AddNodeButton cluster={cluster} />
+            </>
+          )
         }
       />
       <SuspicionNote cluster={cluster} />
@@ -118,6 +127,9 @@ function ClusterTabs({ cluster }: { cluster: ClusterView }) {
       </Tabs.Panel>
       <Tabs.Panel value="nodes">
         <NodesTab cluster={cluster} />
+      </Tabs.Panel>
+      <Tabs.Panel value="access">
+        <AllowlistTab cluster={cluster} />
       </Tabs.Panel>
       <Tabs.Panel value="backups">
         <BackupsTab cluster={cluster} />

@@ -14,6 +14,7 @@ import { PageHead } from '../../ui/PageHead';
 import { Status } from '../../ui/Status';
 import table from '../../ui/table.module.css';
 import { useTitle } from '../../ui/useTitle';
+import { hasSomewhere, useAccess } from '../people/may';
 import classes from './clusters.module.css';
 import { messages } from './clusters.messages';
 import { engineTitle } from './describe';
@@ -70,6 +71,7 @@ export function ClustersPage() {
 }
 
 function CreateButton() {
+  if (!hasSomewhere(useAccess(), 'admin')) return null;
   return (
     <Button component={Link} to="/new-cluster" leftSection={<PlusIcon />}>
       {words.create}
@@ -78,6 +80,7 @@ function CreateButton() {
 }
 
 function NoClusters() {
+  const mayCreate = hasSomewhere(useAccess(), 'admin');
   return (
     <Empty
       picture={<TopologySketch nodes={3} acks={0} />}
@@ -86,10 +89,12 @@ function NoClusters() {
       action={
         <>
           <CreateButton />
-          <div className={classes.command}>
-            <p>{messages.empty.or}</p>
-            <CopyText text={messages.empty.command} label={words.create} />
-          </div>
+          {mayCreate && (
+            <div className={classes.command}>
+              <p>{messages.empty.or}</p>
+              <CopyText text={messages.empty.command} label={words.create} />
+            </div>
+          )}
         </>
       }
     />

@@ -9,6 +9,7 @@ import { CopyAction } from '../../ui/CopyText';
 import { Facts } from '../../ui/Facts';
 import { formatMoment } from '../../ui/format';
 import { TrashIcon } from '../../ui/icons';
+import { DEFAULT_PROJECT, useMay } from '../people/may';
 import { ParametersCard } from '../parameters/ParametersCard';
 import classes from './clusters.module.css';
 import { messages } from './clusters.messages';
@@ -20,6 +21,7 @@ const words = messages.facts;
 
 export function SettingsTab({ cluster }: { cluster: ClusterView }) {
   const { spec } = cluster;
+  const may = useMay(cluster);
   const engines = useQuery(enginesQuery).data;
   const providers = useQuery(providersQuery).data;
   const engine = engines?.find((one) => one.name === spec.engine);
@@ -34,6 +36,7 @@ export function SettingsTab({ cluster }: { cluster: ClusterView }) {
             [words.size, sizeWords(spec)],
             [words.replication, replicationTitle(spec.replication, engine)],
             [words.timers, timerWords[spec.timers]],
+            [words.project, spec.project ?? DEFAULT_PROJECT],
             [words.created, formatMoment(cluster.created_at)],
             [
               words.id,
@@ -45,7 +48,7 @@ export function SettingsTab({ cluster }: { cluster: ClusterView }) {
         />
       </Card>
       <ParametersCard cluster={cluster} />
-      <Danger cluster={cluster} />
+      {may.administer && <Danger cluster={cluster} />}
     </div>
   );
 }

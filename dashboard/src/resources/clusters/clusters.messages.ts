@@ -27,7 +27,14 @@ export const messages = {
       'bellwether cluster create demo --engine postgresql --provider docker --nodes 3 --wait',
   },
   page: {
-    tabs: { overview: 'Overview', nodes: 'Nodes', backups: 'Backups', activity: 'Activity', settings: 'Settings' },
+    tabs: {
+      overview: 'Overview',
+      nodes: 'Nodes',
+      access: 'Access',
+      backups: 'Backups',
+      activity: 'Activity',
+      settings: 'Settings',
+    },
     tabsLabel: 'Parts of the cluster',
     term: (term: number) => `term ${term}`,
     created: 'Created',
@@ -47,6 +54,9 @@ export const messages = {
     activity: 'See the activity',
   },
   facts: {
+    allowlist: 'Let in',
+    nobody: 'nobody',
+    project: 'Project',
     engine: 'Engine',
     provider: 'Provider',
     nodes: 'Nodes',

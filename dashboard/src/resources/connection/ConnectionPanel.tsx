@@ -9,6 +9,7 @@ import { CopyAction, CopyText } from '../../ui/CopyText';
 import { ErrorNote } from '../../ui/ErrorNote';
 import { Facts } from '../../ui/Facts';
 import { DownloadIcon, EyeIcon, EyeOffIcon } from '../../ui/icons';
+import { useMay } from '../people/may';
 import classes from './connection.module.css';
 import { messages } from './connection.messages';
 
@@ -20,6 +21,7 @@ export function ConnectionPanel({ cluster }: { cluster: ClusterView }) {
   const [isRevealed, setIsRevealed] = useState(false);
   const query = useQuery(connectionQuery(cluster.id, isRevealed));
   const connection = query.data;
+  const may = useMay(cluster);
   return (
     <Card title={messages.title}>
       {query.error && !connection && (
@@ -42,6 +44,7 @@ export function ConnectionPanel({ cluster }: { cluster: ClusterView }) {
       {connection && connection.read_write.length > 0 && (
         <Panel
           connection={connection}
+          mayReveal={may.operate}
           isRevealed={isRevealed}
           isWaiting={query.isPlaceholderData}
           onReveal={setIsRevealed}
@@ -53,12 +56,13 @@ export function ConnectionPanel({ cluster }: { cluster: ClusterView }) {
 
 interface PanelProps {
   connection: Connection;
+  mayReveal: boolean;
   isRevealed: boolean;
   isWaiting: boolean;
   onReveal: (isRevealed: boolean) => void;
 }
 
-function Panel({ connection, isRevealed, isWaiting, onReveal }: PanelProps) {
+function Panel({ connection, mayReveal, isRevealed, isWaiting, onReveal }: PanelProps) {
   const [endpoint, setEndpoint] = useState<Endpoint>('read_write');
   const [client, setClient] = useState('');
   const examples = connection.examples.filter((example) => example.endpoint === endpoint);
@@ -87,6 +91,7 @@ function Panel({ connection, isRevealed, isWaiting, onReveal }: PanelProps) {
       <Values
         connection={connection}
         addresses={connection[endpoint]}
+        mayReveal={mayReveal}
         isRevealed={isRevealed}
         isWaiting={isWaiting}
         onReveal={onReveal}
@@ -96,7 +101,7 @@ function Panel({ connection, isRevealed, isWaiting, onReveal }: PanelProps) {
 }
 
 function Values(props: PanelProps & { addresses: string[] }) {
-  const { connection, addresses, isRevealed, isWaiting, onReveal } = props;
+  const { connection, addresses, mayReveal, isRevealed, isWaiting, onReveal } = props;
   const password = isRevealed ? connection.password : undefined;
   return (
     <Facts
@@ -118,15 +123,17 @@ function Values(props: PanelProps & { addresses: string[] }) {
           <span key="password" className={classes.value}>
             <span className={classes.mono}>{password ?? messages.hidden}</span>
             {password && <CopyAction text={password} label={messages.password} />}
-            <Button
-              size="compact-xs"
-              variant="subtle"
-              loading={isRevealed && isWaiting}
-              leftSection={isRevealed ? <EyeOffIcon size={13} /> : <EyeIcon size={13} />}
-              onClick={() => onReveal(!isRevealed)}
-            >
-              {isRevealed ? messages.hide : messages.reveal}
-            </Button>
+            {mayReveal && (
+              <Button
+                size="compact-xs"
+                variant="subtle"
+                loading={isRevealed && isWaiting}
+                leftSection={isRevealed ? <EyeOffIcon size={13} /> : <EyeIcon size={13} />}
+                onClick={() => onReveal(!isRevealed)}
+              >
+                {isRevealed ? messages.hide : messages.reveal}
+              </Button>
+            )}
           </span>,
         ],
         [

@@ -11,6 +11,7 @@ import { formatAgo, formatMoment, startSentence } from '../../ui/format';
 import { Status } from '../../ui/Status';
 import { useNow } from '../../ui/useNow';
 import { operationLooks } from '../operations/status';
+import { useMay } from '../people/may';
 import { messages } from './drills.messages';
 import classes from './drills.module.css';
 import { RunDialog } from './RunDialog';
@@ -25,32 +26,35 @@ export function DrillsCard({ cluster }: { cluster: ClusterView }) {
   const found = cluster.operations.find((operation) => operation.kind === 'drill');
   const isAllowed = found?.allowed ?? false;
   const close = () => setAsked(null);
+  const may = useMay(cluster);
   return (
     <Card
       title={messages.title}
       aside={
-        <span className={classes.buttons}>
-          <Button size="xs" variant="default" onClick={() => setAsked('schedule')}>
-            {messages.schedule}
-          </Button>
-          <Tooltip
-            label={startSentence(found?.reason || messages.unavailable)}
-            disabled={isAllowed}
-            multiline
-            maw={360}
-          >
-            {/* Not `disabled`: the reason has to be reachable by keyboard. */}
-            <Button
-              size="xs"
-              variant="default"
-              aria-disabled={!isAllowed}
-              data-disabled={!isAllowed || undefined}
-              onClick={() => isAllowed && setAsked('run')}
-            >
-              {messages.run}
+        may.operate && (
+          <span className={classes.buttons}>
+            <Button size="xs" variant="default" onClick={() => setAsked('schedule')}>
+              {messages.schedule}
             </Button>
-          </Tooltip>
-        </span>
+            <Tooltip
+              label={startSentence(found?.reason || messages.unavailable)}
+              disabled={isAllowed}
+              multiline
+              maw={360}
+            >
+              {/* Not `disabled`: the reason has to be reachable by keyboard. */}
+              <Button
+                size="xs"
+                variant="default"
+                aria-disabled={!isAllowed}
+                data-disabled={!isAllowed || undefined}
+                onClick={() => isAllowed && setAsked('run')}
+              >
+                {messages.run}
+              </Button>
+            </Tooltip>
+          </span>
+        )
       }
     >
       {query.error && !query.data && (

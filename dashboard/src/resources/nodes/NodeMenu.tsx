@@ -2,7 +2,15 @@ import { ActionIcon, Checkbox, Menu } from '@mantine/core';
 import { type ReactNode, useState } from 'react';
 
 import type { ClusterView, NodeView, OperationKind } from '../../api/types';
-import { DotsIcon, PromoteIcon, RetryIcon, TrashIcon } from '../../ui/icons';
+import {
+  DotsIcon,
+  DrainIcon,
+  PowerIcon,
+  PromoteIcon,
+  ReturnIcon,
+  RetryIcon,
+  TrashIcon,
+} from '../../ui/icons';
 import { ConfirmOperation } from './ConfirmOperation';
 import classes from './nodes.module.css';
 import { messages } from './nodes.messages';
@@ -12,10 +20,14 @@ interface Props {
   node: NodeView;
 }
 
+type Asked = 'switchover' | 'resync' | 'drain' | 'undrain' | 'reboot' | 'remove_node';
+
 /** What can be done with a node; what cannot is listed with the reason, so that nobody searches. */
 export function NodeMenu({ cluster, node }: Props) {
-  const [asked, setAsked] = useState<'switchover' | 'resync' | 'remove_node' | null>(null);
+  const [asked, setAsked] = useState<Asked | null>(null);
   const [endsTransactions, setEndsTransactions] = useState(false);
+  const [allowsWaiting, setAllowsWaiting] = useState(false);
+  const isDrained = node.phase === 'maintenance';
   const close = () => setAsked(null);
   return (
     <>
@@ -39,6 +51,30 @@ export function NodeMenu({ cluster, node }: Props) {
             icon={<RetryIcon />}
             words={messages.resyncOne}
             onChoose={() => setAsked('resync')}
+          />
+          {isDrained ? (
+            <Choice
+              node={node}
+              kind="undrain"
+              icon={<ReturnIcon />}
+              words={messages.undrain}
+              onChoose={() => setAsked('undrain')}
+            />
+          ) : (
+            <Choice
+              node={node}
+              kind="drain"
+              icon={<DrainIcon />}
+              words={messages.drain}
+              onChoose={() => setAsked('drain')}
+            />
+          )}
+          <Choice
+            node={node}
+            kind="reboot"
+            icon={<PowerIcon />}
+            words={messages.reboot}
+            onChoose={() => setAsked('reboot')}
           />
           <Choice
             node={node}
@@ -73,6 +109,34 @@ export function NodeMenu({ cluster, node }: Props) {
         action={messages.confirmResync}
         isDangerous
         isOpen={asked === 'resync'}
+        onClose={close}
+      />
+      {(['drain', 'reboot'] as const).map((kind) => (
+        <ConfirmOperation
+          key={kind}
+          cluster={cluster}
+          request={{ kind, node: node.id, allow_waiting: allowsWaiting }}
+          title={messages.leaveTitle[kind](node.name)}
+          action={messages.confirmLeave[kind]}
+          choices={
+            <Checkbox
+              mt="md"
+              checked={allowsWaiting}
+              onChange={(event) => setAllowsWaiting(event.currentTarget.checked)}
+              label={messages.allowWaiting}
+              description={messages.allowWaitingHint}
+            />
+          }
+          isOpen={asked === kind}
+          onClose={close}
+        />
+      ))}
+      <ConfirmOperation
+        cluster={cluster}
+        request={{ kind: 'undrain', node: node.id }}
+        title={messages.undrainTitle(node.name)}
+        action={messages.undrain}
+        isOpen={asked === 'undrain'}
         onClose={close}
       />
       <ConfirmOperation

@@ -5,6 +5,7 @@ import { formatBytes, formatCpus, formatDuration, formatLag, formatPercent } fro
 import { Meter } from '../../ui/Meter';
 import { Status } from '../../ui/Status';
 import table from '../../ui/table.module.css';
+import { useMay } from '../people/may';
 import { cpuShare, shareOf } from './figures';
 import { NodeMenu } from './NodeMenu';
 import classes from './nodes.module.css';
@@ -40,6 +41,7 @@ const divergedOf = (node: NodeView) =>
 
 function NodeRow({ cluster, node }: { cluster: ClusterView; node: NodeView }) {
   const { memory_used, memory_limit, disk_used, disk_size } = node;
+  const may = useMay(cluster);
   return (
     <tr className={table.row}>
       <td data-wide>
@@ -99,7 +101,7 @@ function NodeRow({ cluster, node }: { cluster: ClusterView; node: NodeView }) {
           : formatDuration(Math.max(1, node.uptime_seconds) * 1_000)}
       </td>
       <td className={table.menu}>
-        <NodeMenu cluster={cluster} node={node} />
+        {may.operate && <NodeMenu cluster={cluster} node={node} />}
       </td>
     </tr>
   );

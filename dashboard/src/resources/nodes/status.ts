@@ -21,11 +21,13 @@ export const phaseWords: Record<NodePhase, string> = {
   seeding: 'Copying data',
   active: 'Member',
   rejoining: 'Rejoining',
+  maintenance: 'In maintenance',
   removing: 'Being removed',
 };
 
 /** The role it plays or, before it plays one, where it is in its life. */
 export function roleOf(node: NodeView): string {
+  if (node.phase === 'maintenance') return phaseWords[node.phase];
   if (node.role !== 'none' || node.phase === 'active') return roleWords[node.role];
   return phaseWords[node.phase];
 }

@@ -10,6 +10,7 @@ import { formatDuration, formatTicking } from '../../ui/format';
 import { CrossIcon } from '../../ui/icons';
 import { StatusDot } from '../../ui/Status';
 import { useNow } from '../../ui/useNow';
+import { AllowLossNote } from './AllowLossNote';
 import classes from './OperationBanner.module.css';
 import { messages } from './operations.messages';
 import { changeWords } from './report';
@@ -45,6 +46,7 @@ export function OperationBanner({ cluster }: { cluster: ClusterView }) {
         <Banner operation={change} onDismiss={() => dismiss(change)} />
       )}
       {operation && <Banner operation={operation} onDismiss={() => dismiss(operation)} />}
+      {operation && <AllowLossNote cluster={cluster} operation={operation} />}
     </>
   );
 }

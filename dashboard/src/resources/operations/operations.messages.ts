@@ -53,6 +53,8 @@ export const messages = {
   promised: (names: string) => `${names} promised`,
   promoting: (name: string) => `${name} is promoted`,
   dismiss: 'Dismiss',
+  allowLoss: 'Fail over and lose it',
+  allowLossTitle: (name: string) => `Go on without the lost primary of ${name}`,
   nothingLost: 'nothing',
   bytes: formatBytes,
   transactions: (count: number) => formatCount(count, 'transaction', 'transactions'),

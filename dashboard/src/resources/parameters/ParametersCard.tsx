@@ -6,6 +6,7 @@ import { parametersQuery } from '../../api/queries';
 import type { ClusterView, ParameterView } from '../../api/types';
 import { Card } from '../../ui/Card';
 import { ErrorNote } from '../../ui/ErrorNote';
+import { useMay } from '../people/may';
 import { type Chosen, changedNames, choose, chosenOf, found } from './choose';
 import { ConfirmParameters } from './ConfirmParameters';
 import { ParameterFields } from './ParameterFields';
@@ -42,10 +43,13 @@ function Editor({ cluster, parameters }: { cluster: ClusterView; parameters: Par
   const shown = found(parameters, text).filter(isKept);
   const nothing = text.trim() === '' ? messages.noneChosen : messages.nothingFound(text.trim());
   const allowed = cluster.operations.find((one) => one.kind === 'reconfigure');
-  const isAllowed = allowed?.allowed ?? true;
+  const may = useMay(cluster);
+  const isAllowed = may.operate && (allowed?.allowed ?? true);
   return (
     <>
-      <p className={classes.about}>{isAllowed ? messages.about : allowed?.reason}</p>
+      <p className={classes.about}>
+        {isAllowed ? messages.about : may.operate ? allowed?.reason : messages.readOnly}
+      </p>
       <div className={classes.toolbar}>
         <TextInput
           type="search"
@@ -61,15 +65,17 @@ function Editor({ cluster, parameters }: { cluster: ClusterView; parameters: Par
         />
       </div>
       {shown.length === 0 && <p className={classes.nothing}>{nothing}</p>}
-      <ParameterFields
-        parameters={shown}
-        chosen={chosen}
-        errors={errors}
-        onChange={(name, value) => {
-          setEdited(choose(chosen, name, value));
-          setErrors({});
-        }}
-      />
+      <fieldset className={classes.bare} disabled={!may.operate}>
+        <ParameterFields
+          parameters={shown}
+          chosen={chosen}
+          errors={errors}
+          onChange={(name, value) => {
+            setEdited(choose(chosen, name, value));
+            setErrors({});
+          }}
+        />
+      </fieldset>
       {changed.length > 0 && (
         <div className={classes.bar}>
           <span aria-live="polite">{messages.changed(changed.length)}</span>

@@ -1,6 +1,7 @@
 import { formatCount } from '../../ui/format';
 
 export const messages = {
+  readOnly: 'You may look at these settings, not change them.',
   title: 'Settings of the engine',
   about:
     'Changed one node at a time, replicas first. What an engine refuses is put back on every node.',

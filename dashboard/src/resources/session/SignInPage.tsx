@@ -19,12 +19,13 @@ export function SignInPage() {
   useTitle(words.title);
   const [user, setUser] = useState('');
   const [password, setPassword] = useState('');
+  const [code, setCode] = useState('');
   const [isChecked, setIsChecked] = useState(false);
   const { next } = route.useSearch();
   const router = useRouter();
   const client = useQueryClient();
   const enter = useMutation({
-    mutationFn: () => signIn(user.trim(), password),
+    mutationFn: () => signIn(user.trim(), password, code.trim()),
     onSuccess: (session) => {
       client.clear();
       client.setQueryData(keys.me, session.user);
@@ -37,6 +38,9 @@ export function SignInPage() {
     if (user.trim() !== '' && password !== '') enter.mutate();
   };
   const refusal = enter.error && asProblem(enter.error);
+  // Once it was asked for it stays, also when the code was wrong.
+  const [isCodeNeeded, setIsCodeNeeded] = useState(false);
+  if (refusal?.code === 'second-factor-needed' && !isCodeNeeded) setIsCodeNeeded(true);
   return (
     <main className={classes.page}>
       <div className={classes.box}>
@@ -66,6 +70,18 @@ export function SignInPage() {
             onChange={(event) => setPassword(event.currentTarget.value)}
             error={isChecked && password === '' ? words.passwordNeeded : undefined}
           />
+          {isCodeNeeded && (
+            <TextInput
+              label={words.code}
+              description={words.codeHelp}
+              name="code"
+              autoComplete="one-time-code"
+              inputMode="numeric"
+              autoFocus
+              value={code}
+              onChange={(event) => setCode(event.currentTarget.value)}
+            />
+          )}
           <Button type="submit" mt={4} loading={enter.isPending}>
             {words.action}
           </Button>

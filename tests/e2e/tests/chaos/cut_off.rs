@@ -24,6 +24,20 @@ async fn a_primary_that_reaches_no_replica_goes_on_where_nobody_has_to_confirm()
     scene.end().await
 }
 
+/// The replicas are well and hold everything: one of them can take over.
+#[tokio::test]
+async fn where_they_have_to_confirm_another_takes_over() -> anyhow::Result<()> {
+    let scene = Scene::start(3, "strict").await?;
+    let former = scene.primary().await?;
+    let replicas = scene.replicas().await?;
+    let addresses: Vec<&str> = replicas.iter().map(|node| node.address.as_str()).collect();
+    let loss = Loss::between(&container(&former)?, &addresses)?;
+    scene.replaced(&former).await?;
+    scene.far.progress(50).await?;
+    drop(loss);
+    scene.end().await
+}
+
 #[tokio::test]
 async fn a_replica_that_only_the_server_does_not_hear_follows_on() -> anyhow::Result<()> {
     let scene = Scene::start(3, "strict").await?;

@@ -36,6 +36,7 @@ impl Extension {
         let spec = json!({
             "name": "orders", "engine": self.engine, "version": self.version, "nodes": nodes,
             "replication": "prefer", "size": { "cpus": 1, "memory": "768MiB", "disk": "2GiB" },
+            "allowlist": [{ "address": "server" }],
         });
         let made: ClusterView = api.post("/v1/clusters", &spec).await?;
         let creation = made.operation.context("creating is an operation")?;

@@ -37,6 +37,7 @@ impl Engine {
         let spec = json!({
             "name": "orders", "engine": self.name, "version": self.version, "nodes": nodes,
             "replication": mode, "size": { "cpus": 1, "memory": "768MiB", "disk": "2GiB" },
+            "allowlist": [{ "address": "server" }],
         });
         let made: ClusterView = api.post("/v1/clusters", &spec).await?;
         let creation = made.operation.context("creating is an operation")?;
@@ -280,4 +281,48 @@ pub(crate) async fn a_single_one_is_started_again_and_grows(engine: &Engine) -> 
     let (history, found) = writer.stop().await?;
     assert_eq!(history.lost(&found), Vec::<i64>::new(), "acknowledged writes are missing");
     server.check_log()
+}
+
+pub(crate) async fn settings_change_under_load(engine: &Engine) -> anyhow::Result<()> {
+    if !engine.can_run() {
+        return Ok(());
+    }
+    let (server, api) = Server::start().await?;
+    let former = engine.create(&api, 3, "prefer").await?.primary;
+    let writer = MysqlWriter::start(api.connection("orders").await?).await?;
+    writer.progress(50).await?;
+    let running = json!({ "max_connections": 77, "transaction_isolation": "read-committed" });
+    change(&api, running).await?;
+    in_force(engine, &api, "@@global.max_connections", "77").await?;
+    in_force(engine, &api, "@@global.transaction_isolation", "READ-COMMITTED").await?;
+    assert_eq!(api.cluster("orders").await?.primary, former, "nobody had to be started again");
+    assert_eq!(writer.history().errors(), 0);
+
+    let started = json!({ "max_connections": 77, "innodb_buffer_pool_size": "256MiB" });
+    change(&api, started).await?;
+    in_force(engine, &api, "@@global.innodb_buffer_pool_size DIV 1048576", "256").await?;
+    in_force(engine, &api, "@@global.transaction_isolation", "REPEATABLE-READ").await?;
+    assert_ne!(api.cluster("orders").await?.primary, former, "a replica took over");
+    writer.progress(50).await?;
+    let (history, found) = writer.stop().await?;
+    assert_eq!(history.lost(&found), Vec::<i64>::new(), "acknowledged writes are missing");
+    server.check_log()
+}
+
+/// Chooses these settings, and no others, and waits until they are in force.
+async fn change(api: &Api, parameters: serde_json::Value) -> anyhow::Result<()> {
+    let generation = api.cluster("orders").await?.generation;
+    api.change("orders", generation, &json!({ "parameters": parameters })).await?;
+    let reconfigure = operation(api, "reconfigure").await?;
+    api.finish(reconfigure.id.as_str(), Duration::from_secs(180)).await?;
+    api.healthy("orders", Duration::from_secs(60)).await.map(|_| ())
+}
+
+/// What each node's engine itself says.
+async fn in_force(engine: &Engine, api: &Api, what: &str, value: &str) -> anyhow::Result<()> {
+    for node in api.nodes("orders").await? {
+        let said = engine.ask(&container_of(node.id.as_str())?, &format!("SELECT {what}"))?;
+        ensure!(said == value, "{what} is {said} on {}, not {value}", node.name);
+    }
+    Ok(())
 }

@@ -32,6 +32,7 @@ fn assignment(seq: u64, target: Target, voters: &[u32]) -> Assignment {
         strict: false,
     };
     Assignment {
+        epoch: String::new(),
         seq,
         cluster: ClusterId::from("c"),
         cluster_name: "demo".into(),
@@ -70,13 +71,20 @@ fn assignment(seq: u64, target: Target, voters: &[u32]) -> Assignment {
         check: None,
         prepare: false,
         hold: false,
+        drained: false,
         read_lag_max: 0,
+        admission: Default::default(),
         secrets: Secrets::default(),
     }
 }
 
+fn open_until(end: u64) -> Kernel {
+    Kernel { open_until: Some(end), admission: None }
+}
+
 fn serving(term: Term) -> WorkerReport {
     WorkerReport {
+        failed: None,
         actual: Actual::Primary { term },
         doing: String::new(),
         progress: None,
@@ -102,6 +110,7 @@ fn serving(term: Term) -> WorkerReport {
         disk_hangs: false,
         engine: EngineFigures::default(),
         host: HostFigures::default(),
+        clients: None,
     }
 }
 
@@ -123,11 +132,11 @@ fn a_primary_without_voters_needs_no_lease() {
 fn a_lease_counts_from_the_sending_of_the_request() {
     let mut core = primary(&[2, 3]);
     assert_eq!(core.gate(1_000), Gate::Closed);
-    let report = core.report(None, 1_000);
-    core.on_server_grant(report.number, 1);
+    let report = core.report(&Kernel::default(), 1_000);
+    core.on_server_grant(report.number, 1, 0);
     assert_eq!(core.gate(2_000), Gate::Until(1_000 + LEASE));
     assert_eq!(core.gate(1_000 + LEASE), Gate::Closed);
-    core.on_server_grant(report.number + 7, 1);
+    core.on_server_grant(report.number + 7, 1, 0);
     assert_eq!(core.gate(1_000 + LEASE), Gate::Closed, "a request that was never made");
 }
 
@@ -147,8 +156,8 @@ fn enough_voters_renew_it_without_a_server() {
 #[test]
 fn a_promise_ends_the_granting_and_the_serving_of_earlier_terms() {
     let mut core = primary(&[2, 3]);
-    let report = core.report(None, 1_000);
-    core.on_server_grant(report.number, 1);
+    let report = core.report(&Kernel::default(), 1_000);
+    core.on_server_grant(report.number, 1, 0);
     let mut later = assignment(2, Target::Primary { term: 1, create: false }, &[2, 3]);
     later.promise = 2;
     core.on_assignment(later, 1_100).expect("accepted");
@@ -159,14 +168,14 @@ fn a_promise_ends_the_granting_and_the_serving_of_earlier_terms() {
     assert_eq!(core.promised(), 0, "it is told only once it is on the disk");
     core.on_saved(core.unsaved().expect("to save").clone());
     assert_eq!(core.promised(), 2);
-    assert_eq!(core.report(None, 1_200).lease_request, None);
+    assert_eq!(core.report(&Kernel::default(), 1_200).lease_request, None);
 }
 
 #[test]
 fn a_refusal_closes_the_gate_at_once() {
     let mut core = primary(&[2, 3]);
-    let report = core.report(None, 1_000);
-    core.on_server_grant(report.number, 1);
+    let report = core.report(&Kernel::default(), 1_000);
+    core.on_server_grant(report.number, 1, 0);
     core.ask_voters(7, 1_000);
     core.on_peer(&node(2), PeerBody::LeaseRefused { promised: 2, nonce: 7 }, 1_010);
     assert_eq!((core.gate(1_020), core.fenced()), (Gate::Closed, Some(1)));
@@ -180,9 +189,9 @@ fn a_surrendered_term_is_never_served_again_also_after_a_restart() {
     let saved = core.unsaved().expect("to save").clone();
     let mut again = Core::new("c".into(), node(1), saved, 0);
     again.on_worker(serving(1), 10);
-    let report = again.report(None, 10);
+    let report = again.report(&Kernel::default(), 10);
     assert_eq!((report.lease_request, report.surrendered), (None, Some(given)));
-    again.on_server_grant(report.number, 1);
+    again.on_server_grant(report.number, 1, 0);
     assert_eq!(again.gate(20), Gate::Closed);
 }
 
@@ -229,7 +238,7 @@ fn a_request_heard_before_says_nothing_and_is_not_answered() {
     for nonce in [50, 49] {
         assert_eq!(core.on_peer(&node(2), request(nonce), 2_000), None);
     }
-    assert_eq!(core.report(None, 3_000).lease_request_age_ms, Some(2_000));
+    assert_eq!(core.report(&Kernel::default(), 3_000).lease_request_age_ms, Some(2_000));
     assert!(core.on_peer(&node(2), request(51), 3_000).is_some());
     assert_eq!(core.on_peer(&node(9), request(60), 3_000), None, "no member");
     // A sentry whose clock was set back is heard again after a while.
@@ -240,15 +249,19 @@ fn a_request_heard_before_says_nothing_and_is_not_answered() {
 #[test]
 fn what_was_granted_last_below_the_promise_is_told() {
     let mut core = voter();
-    assert_eq!(core.report(None, 700).last_ack_age_ms, Some(200), "perhaps just before it started");
+    assert_eq!(
+        core.report(&Kernel::default(), 700).last_ack_age_ms,
+        Some(200),
+        "perhaps just before it started"
+    );
     core.on_peer(&node(2), PeerBody::LeaseRequest { term: 1, nonce: 1 }, 1_000);
     let mut later = assignment(2, Target::Replica { upstream: node(2), term: 1 }, &[1, 3]);
     later.promise = 2;
     core.on_assignment(later, 1_500).expect("accepted");
-    assert_eq!(core.report(None, 2_000).last_ack_age_ms, Some(1_000));
+    assert_eq!(core.report(&Kernel::default(), 2_000).last_ack_age_ms, Some(1_000));
     // Of the new term's lease the next election hears only once it asks for a promise above it.
     core.on_peer(&node(3), PeerBody::LeaseRequest { term: 2, nonce: 1 }, 2_500);
-    assert_eq!(core.report(None, 3_000).last_ack_age_ms, Some(2_000));
+    assert_eq!(core.report(&Kernel::default(), 3_000).last_ack_age_ms, Some(2_000));
 }
 
 #[test]
@@ -268,50 +281,78 @@ fn voters_of_both_configurations_renew_while_one_changes_to_the_other() {
 #[test]
 fn a_sentry_started_again_is_closed_until_it_has_a_new_lease() {
     let mut core = primary(&[2, 3]);
-    let report = core.report(None, 1_000);
-    core.on_server_grant(report.number, 1);
+    let report = core.report(&Kernel::default(), 1_000);
+    core.on_server_grant(report.number, 1, 0);
     let saved = core.unsaved().expect("to save").clone();
     let mut again = Core::new("c".into(), node(1), saved, 1_100);
     again.on_worker(serving(1), 1_100);
     assert_eq!(again.gate(1_100), Gate::Closed);
-    again.on_server_grant(report.number, 1);
+    again.on_server_grant(report.number, 1, 0);
     assert_eq!(again.gate(1_100), Gate::Closed, "granted to the one before");
-    let report = again.report(None, 1_200);
-    again.on_server_grant(report.number, 1);
+    let report = again.report(&Kernel::default(), 1_200);
+    again.on_server_grant(report.number, 1, 0);
     assert_eq!(again.gate(1_300), Gate::Until(1_200 + LEASE));
 }
 
 #[test]
 fn a_lease_of_another_term_opens_nothing() {
     let mut core = primary(&[2, 3]);
-    let report = core.report(None, 1_000);
-    core.on_server_grant(report.number, 1);
+    let report = core.report(&Kernel::default(), 1_000);
+    core.on_server_grant(report.number, 1, 0);
     let next = assignment(2, Target::Primary { term: 2, create: false }, &[2, 3]);
     core.on_assignment(next, 1_100).expect("accepted");
     assert_eq!(core.gate(1_100), Gate::Closed, "the worker serves term 1");
     core.on_worker(serving(2), 1_100);
     assert_eq!(core.gate(1_100), Gate::Closed, "the lease is of term 1");
-    let report = core.report(None, 1_200);
-    core.on_server_grant(report.number, 2);
+    let report = core.report(&Kernel::default(), 1_200);
+    core.on_server_grant(report.number, 2, 0);
     assert_eq!(core.gate(1_300), Gate::Until(1_200 + LEASE));
 }
 
 #[test]
 fn a_report_says_what_the_kernel_was_told() {
     let mut core = primary(&[2, 3]);
-    assert!(!core.report(None, 1_000).gate.open);
-    let gate = core.report(Some(3_000), 1_000).gate;
+    assert!(!core.report(&Kernel::default(), 1_000).gate.open);
+    let gate = core.report(&open_until(3_000), 1_000).gate;
     assert_eq!((gate.open, gate.term, gate.remaining_ms), (true, 1, Some(2_000)));
-    assert!(!core.report(Some(900), 1_000).gate.open);
+    assert!(!core.report(&open_until(900), 1_000).gate.open);
 }
 
 #[test]
 fn what_the_endpoint_has_measured_is_told_until_it_says_otherwise() {
     let mut core = primary(&[2]);
-    assert_eq!(core.report(None, 1_000).gaps, []);
+    assert_eq!(core.report(&Kernel::default(), 1_000).gaps, []);
     let gap = WriteGap { term: 2, ms: 240, slack_ms: 0 };
     core.on_gaps(vec![gap]);
     for now in [1_100, 9_000] {
-        assert_eq!(core.report(None, now).gaps, [gap], "the server may have been away");
+        assert_eq!(
+            core.report(&Kernel::default(), now).gaps,
+            [gap],
+            "the server may have been away"
+        );
     }
+}
+
+#[test]
+fn a_primary_whose_worker_or_disk_is_silent_for_long_gives_its_term_up() {
+    let given_up = |core: &Core| core.unsaved().and_then(|durable| durable.surrendered);
+    let mut core = primary(&[2, 3]);
+    core.on_time(11_000);
+    assert_eq!(given_up(&core), None, "not yet");
+    core.on_awakening(30_000);
+    core.on_time(40_000);
+    assert_eq!(given_up(&core), None, "it stood still itself");
+    core.on_time(40_001);
+    let given = Surrender { term: 1, position: None, clean: false };
+    assert_eq!(given_up(&core), Some(given));
+
+    let mut core = primary(&[2, 3]);
+    core.on_worker(WorkerReport { disk_hangs: true, ..serving(1) }, 1_100);
+    assert_eq!(given_up(&core), Some(given));
+    assert_eq!(core.gate(1_100), Gate::Closed);
+
+    let mut alone = primary(&[]);
+    alone.on_worker(WorkerReport { disk_hangs: true, ..serving(1) }, 1_100);
+    alone.on_time(60_000);
+    assert_eq!(given_up(&alone), None, "nobody else can take over");
 }

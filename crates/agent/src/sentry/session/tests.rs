@@ -41,8 +41,9 @@ fn hello(kept: &Kept) {
         node: "n".into(),
         incarnation: "1".into(),
         assignment_seq: 0,
+        known: None,
     };
-    kept.outgoing.try_send(FromAgent::Hello(hello)).expect("room");
+    kept.outgoing.try_send(FromAgent::Hello(Box::new(hello))).expect("room");
 }
 
 #[tokio::test]

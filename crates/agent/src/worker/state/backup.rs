@@ -15,7 +15,6 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
 use super::{ProcessState, Worker};
-use crate::worker::role::Role;
 
 /// What is under way beside the engine's steps.
 pub(super) struct Aside {
@@ -126,12 +125,8 @@ impl Worker {
         if let BackupEnd::Failed { why, .. } = &end {
             warn!("the backup failed: {why}");
         }
-        let report = BackupReport { token: running.token, done, all, end: Some(end) };
-        let role = Role { backup: Some(report), ..self.role.clone() };
-        if let Err(error) = self.place.write_role(&role) {
-            warn!("how the backup ended cannot be noted: {error}");
-        }
-        self.role = role;
+        self.role.backup = Some(BackupReport { token: running.token, done, all, end: Some(end) });
+        self.is_role_unsaved = true;
     }
 
     async fn collect_check(&mut self) {

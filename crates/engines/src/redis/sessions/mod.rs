@@ -7,6 +7,7 @@
 //! requests a session can go on elsewhere; within a transaction, or while it waits or listens, it
 //! cannot: it is let end, or told why it is ended.
 
+mod prober;
 mod scan;
 mod session;
 mod talk;
@@ -20,6 +21,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tracing::debug;
 
+pub use self::prober::RedisProber;
 use self::session::Session;
 use crate::files::IDENTITY;
 use crate::tls::Ends;
@@ -30,17 +32,16 @@ pub struct RedisSessions {
     tls: OnceLock<Ends>,
 }
 
-impl RedisSessions {
-    fn tls(&self) -> Option<&Ends> {
-        if let Some(tls) = self.tls.get() {
-            return Some(tls);
-        }
-        match Ends::read(Path::new(IDENTITY), &[]) {
-            Ok(tls) => Some(self.tls.get_or_init(|| tls)),
-            Err(error) => {
-                debug!("the node's certificate: {error}");
-                None
-            }
+/// The node's own certificate, once it is there.
+fn ends(known: &OnceLock<Ends>) -> Option<&Ends> {
+    if let Some(tls) = known.get() {
+        return Some(tls);
+    }
+    match Ends::read(Path::new(IDENTITY), &[]) {
+        Ok(tls) => Some(known.get_or_init(|| tls)),
+        Err(error) => {
+            debug!("the node's certificate: {error}");
+            None
         }
     }
 }
@@ -52,11 +53,11 @@ impl Sessions for RedisSessions {
     }
 
     async fn is_ready(&self) -> bool {
-        self.tls().is_some()
+        ends(&self.tls).is_some()
     }
 
     async fn lead(&self, client: TcpStream, way: Arc<dyn Way>) {
-        let Some(tls) = self.tls() else { return };
+        let Some(tls) = ends(&self.tls) else { return };
         let client = match tls.acceptor.accept(client).await {
             Ok(client) => client,
             Err(error) => return debug!("a client did not get in: {error}"),

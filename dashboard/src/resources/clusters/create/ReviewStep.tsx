@@ -75,6 +75,8 @@ export function settingsOf(draft: Draft, catalogue: Catalogue, upTo: StepName = 
     const shown = chosen.map(([name, value]) => `${name} ${value}`).join(', ');
     all.push([words.parameters, shown, 'topology']);
   }
+  const allow = (spec.allowlist ?? []).map((entry) => entry.address).join(', ');
+  all.push([words.allowlist, allow || words.nobody, 'access']);
   const last = stepNames.indexOf(upTo);
   return all.filter(([, value, step]) => value !== '' && stepNames.indexOf(step) <= last);
 }

@@ -5,6 +5,7 @@ import { type FormEvent, useEffect, useMemo, useRef, useState } from 'react';
 
 import { createCluster, planCluster } from '../../../api/clusters';
 import { asProblem } from '../../../api/problem';
+import { meQuery } from '../../../api/queries';
 import { Card } from '../../../ui/Card';
 import { ErrorNote } from '../../../ui/ErrorNote';
 import { Facts } from '../../../ui/Facts';
@@ -29,7 +30,7 @@ import {
   toSpec,
 } from './draft';
 import { ReviewStep, settingsOf } from './ReviewStep';
-import { EngineStep, MachinesStep, NameStep, TopologyStep } from './steps';
+import { AccessStep, EngineStep, MachinesStep, NameStep, TopologyStep } from './steps';
 import { StepTrail } from './StepTrail';
 
 const route = getRouteApi('/shell/new-cluster');
@@ -40,6 +41,7 @@ const formSteps = {
   engine: EngineStep,
   machines: MachinesStep,
   topology: TopologyStep,
+  access: AccessStep,
   name: NameStep,
 };
 
@@ -51,7 +53,8 @@ function fieldErrorsOf(error: unknown): FieldErrors {
 }
 
 export function Wizard({ catalogue }: { catalogue: Catalogue }) {
-  const [draft, setDraft] = useState<Draft>(() => firstDraft(catalogue));
+  const me = useQuery(meQuery).data;
+  const [draft, setDraft] = useState<Draft>(() => firstDraft(catalogue, me?.address));
   const [errors, setErrors] = useState<FieldErrors>({});
   const [reached, setReached] = useState(0);
   const navigate = useNavigate();

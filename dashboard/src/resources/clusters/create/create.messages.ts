@@ -7,6 +7,7 @@ export const messages = {
     engine: 'Engine',
     machines: 'Machines',
     topology: 'Topology',
+    access: 'Access',
     name: 'Name',
     review: 'Review',
   } satisfies Record<StepName, string>,
@@ -52,9 +53,17 @@ export const messages = {
           ? 'The replica takes over when the primary is lost.'
           : `One of ${replicas} replicas takes over when the primary is lost.`,
   },
+  access: {
+    title: 'Who may reach it?',
+    label: 'Addresses that are let in, one in a line',
+    help: 'IPv4 and IPv6 addresses, ranges such as 10.0.0.0/8, and “server” for the machine that Bellwether runs on. It can be changed later.',
+    mine: (address: string) => `Add mine: ${address}`,
+    nobody: 'Nobody is let in but the cluster’s own nodes.',
+  },
   name: {
     title: 'What is it called?',
     label: 'Name',
+    project: 'Project',
     help: 'Up to 40 lower-case letters, digits and hyphens, beginning with a letter. It cannot be changed later.',
     nodes: (name: string, count: number) =>
       count === 1 ? `Its node will be ${name}-1.` : `Its nodes will be ${name}-1 to ${name}-${count}.`,

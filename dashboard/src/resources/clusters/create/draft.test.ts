@@ -33,6 +33,7 @@ describe('the wizard', () => {
       replication: 'async',
       timers: 'lan',
       parameters: {},
+      allowlist: [],
     });
   });
 

@@ -11,7 +11,7 @@ import type {
 import { formatBytes, formatCpus, GIB, startSentence } from '../../../ui/format';
 import { messages } from './create.messages';
 
-export const stepNames = ['engine', 'machines', 'topology', 'name', 'review'] as const;
+export const stepNames = ['engine', 'machines', 'topology', 'access', 'name', 'review'] as const;
 export type StepName = (typeof stepNames)[number];
 
 /** Number inputs are empty while they are being typed in. */
@@ -31,6 +31,10 @@ export interface Draft {
   name: string;
   /** Chosen settings of the engine. */
   parameters: Record<string, string>;
+  /** Addresses that are let in, one in a line. */
+  allow: string;
+  /** Empty is the default one. */
+  project: string;
 }
 
 export interface Catalogue {
@@ -50,12 +54,14 @@ const fieldSteps: Record<string, StepName> = {
   replication: 'topology',
   timers: 'topology',
   parameters: 'topology',
+  allowlist: 'access',
   name: 'name',
+  project: 'name',
 };
 
 /** The step on which a field of the spec is filled in. */
 export function stepOfField(field: string): StepName {
-  return fieldSteps[field.split('.')[0] ?? ''] ?? 'review';
+  return fieldSteps[field.split(/[.[]/)[0] ?? ''] ?? 'review';
 }
 
 export const engineOf = (draft: Draft, { engines }: Catalogue): EngineProfile | undefined =>
@@ -88,7 +94,8 @@ export function nodesMost(engine: EngineProfile | undefined, provider: ProviderV
   return Math.min(most, provider?.limits.nodes_max ?? most);
 }
 
-export function firstDraft(catalogue: Catalogue): Draft {
+/** `caller` is what an allowlist calls whoever asks. */
+export function firstDraft(catalogue: Catalogue, caller = ''): Draft {
   const engine = catalogue.engines[0];
   const provider =
     catalogue.providers.find((one) => one.available) ?? catalogue.providers[0];
@@ -108,8 +115,14 @@ export function firstDraft(catalogue: Catalogue): Draft {
     timers: 'lan',
     name: '',
     parameters: {},
+    allow: caller,
+    project: '',
   };
 }
+
+/** The addresses that are let in. */
+export const allowed = (draft: Draft): string[] =>
+  draft.allow.split(/[\s,]+/).filter((address) => address !== '');
 
 export function toSpec(draft: Draft): ClusterSpec {
   const replicated = Number(draft.nodes) > 1;
@@ -129,6 +142,8 @@ export function toSpec(draft: Draft): ClusterSpec {
     replication: replicated ? mode : 'async',
     timers: draft.timers,
     parameters: draft.parameters,
+    ...(draft.project !== '' && { project: draft.project }),
+    allowlist: allowed(draft).map((address) => ({ address })),
   };
 }
 
@@ -149,6 +164,8 @@ export function checkStep(step: StepName, draft: Draft, catalogue: Catalogue): F
       return checkMachines(draft, engine, provider);
     case 'topology':
       return checkTopology(draft, engine, provider);
+    case 'access':
+      return {};
     case 'name':
       return checkName(draft.name.trim());
     case 'review':

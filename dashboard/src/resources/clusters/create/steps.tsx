@@ -1,7 +1,10 @@
-import { Button, NumberInput, Select, TextInput } from '@mantine/core';
+import { Button, NumberInput, Select, Textarea, TextInput } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
 
+import { meQuery, projectsQuery } from '../../../api/queries';
 import type { TimerProfile } from '../../../api/types';
 import { formatBytes, GIB } from '../../../ui/format';
+import { DEFAULT_PROJECT, isAtLeast } from '../../people/may';
 import { AdvancedParameters } from '../../parameters/AdvancedParameters';
 import { timerWords } from '../status';
 import { TopologyHint } from '../topology/TopologyHint';
@@ -9,6 +12,7 @@ import { Choices } from './Choices';
 import classes from './create.module.css';
 import { messages } from './create.messages';
 import {
+  allowed,
   type Catalogue,
   type Draft,
   engineOf,
@@ -250,8 +254,45 @@ export function TopologyStep({ draft, catalogue, errors, onChange }: StepProps) 
   );
 }
 
+export function AccessStep({ draft, errors, onChange }: StepProps) {
+  const words = messages.access;
+  const mine = useQuery(meQuery).data?.address ?? '';
+  const addresses = allowed(draft);
+  const wrong = Object.entries(errors).filter(([field]) => field.startsWith('allowlist'));
+  return (
+    <div>
+      <Textarea
+        label={words.label}
+        description={words.help}
+        maw={480}
+        minRows={4}
+        autosize
+        value={draft.allow}
+        autoCapitalize="none"
+        spellCheck={false}
+        error={wrong.length > 0 ? wrong.map(([, message]) => message).join(' ') : undefined}
+        onChange={(event) => onChange({ allow: event.currentTarget.value })}
+      />
+      {mine !== '' && !addresses.includes(mine) && (
+        <Button
+          mt={8}
+          size="xs"
+          variant="default"
+          onClick={() => onChange({ allow: [...addresses, mine].join('\n') })}
+        >
+          {words.mine(mine)}
+        </Button>
+      )}
+      {addresses.length === 0 && <p className={classes.note}>{words.nobody}</p>}
+    </div>
+  );
+}
+
 export function NameStep({ draft, errors, onChange }: StepProps) {
   const words = messages.name;
+  const projects = (useQuery(projectsQuery).data ?? [])
+    .filter((project) => isAtLeast(project.role, 'admin'))
+    .map((project) => project.name);
   const name = draft.name.trim();
   return (
     <div>
@@ -270,6 +311,17 @@ export function NameStep({ draft, errors, onChange }: StepProps) {
       />
       {name !== '' && !errors.name && (
         <p className={classes.note}>{words.nodes(name, Number(draft.nodes))}</p>
+      )}
+      {projects.length > 1 && (
+        <Select
+          label={words.project}
+          maw={420}
+          mt="md"
+          value={draft.project || DEFAULT_PROJECT}
+          data={projects}
+          error={errors.project}
+          onChange={(project) => onChange({ project: project ?? '' })}
+        />
       )}
     </div>
   );

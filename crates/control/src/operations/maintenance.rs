@@ -1,0 +1,219 @@
+//! Take a node out of service and back: drain, undrain, reboot. A primary hands over first; the
+//! node has no vote before it is touched, and gets it back when it has caught up.
+//!
+//! Whatever ends a reboot early leaves the node a member, whose machine is started like any other.
+
+use std::sync::Arc;
+
+use bellwether_model::maintenance::Maintenance;
+use bellwether_model::node::NodePhase;
+use bellwether_model::{NodeId, Operation, OperationKind, OperationStatus};
+use bellwether_planner::{NodeFacts, drills, maintenance};
+
+use super::{age_ms, nodes, read_state, unknown_step, write_state};
+use crate::machines::start_machine;
+use crate::pass::{Outcome, Pass};
+use crate::world::World;
+
+/// Milliseconds in which the rest has to be able to do without a node.
+const WITHDRAW_MS_MAX: u64 = 60_000;
+
+/// Milliseconds a step may take at all.
+const STEP_MS_MAX: u64 = 15 * 60_000;
+
+pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str) -> Outcome {
+    let Some(id) = op.node.clone().filter(|id| pass.view.node(id).is_some()) else {
+        return Outcome::Cancel("the node is gone".to_owned());
+    };
+    let mut state: Maintenance = read_state(op);
+    let outcome = match name {
+        "check" => check(pass, op, &id, &mut state),
+        "hand_over" => hand_over(world, pass, op, &id, &mut state),
+        "withdraw" => withdraw(pass, &id),
+        "stop_machine" => stop(world, pass, &id, &mut state),
+        "start_machine" => start(world, pass, op, &id),
+        "await_agent" => await_agent(pass, &id, &state),
+        "await_catch_up" => await_catch_up(pass, &id),
+        "admit" => admit(pass, &id, &state),
+        _ => unknown_step(name),
+    };
+    write_state(op, &state);
+    let outcome = match outcome {
+        Outcome::Wait(words) if pass.step_age_ms > STEP_MS_MAX => {
+            Outcome::Fail(format!("{words}; given up after {} minutes", STEP_MS_MAX / 60_000))
+        }
+        other => other,
+    };
+    match outcome {
+        Outcome::Fail(_) | Outcome::Cancel(_) => give_back(pass, op, &id, &state),
+        Outcome::Next if op.step_at() == op.steps.len().checked_sub(1) => tell(pass, op, &state),
+        _ => {}
+    }
+    outcome
+}
+
+/// What was allowed when it was asked for may not be any more.
+fn check(pass: &Pass, op: &Operation, id: &NodeId, state: &mut Maintenance) -> Outcome {
+    let Some(facts) = pass.view.node(id) else { return Outcome::fail("the node is gone") };
+    state.was_drained = facts.node.phase == NodePhase::Maintenance;
+    maintenance::refuse_now(&pass.view, facts, op.kind, state.allow_waiting)
+        .map_or(Outcome::Next, Outcome::Fail)
+}
+
+/// A switchover like any other, which goes before this operation.
+fn hand_over(
+    world: &World,
+    pass: &mut Pass,
+    op: &Operation,
+    id: &NodeId,
+    state: &mut Maintenance,
+) -> Outcome {
+    if let Some(change) = &state.change {
+        let Some(changed) = world.store.find::<Operation>(change.as_str()) else {
+            return Outcome::fail("the switchover is gone");
+        };
+        return match changed.object.status {
+            OperationStatus::Succeeded => Outcome::Next,
+            OperationStatus::Failed | OperationStatus::Cancelled => {
+                Outcome::Fail(format!("the primary could not be moved: {}", changed.object.message))
+            }
+            _ => Outcome::wait("the primary is being moved"),
+        };
+    }
+    if pass.cluster.object.status.primary.as_ref() != Some(id) || pass.view.nodes.len() == 1 {
+        return Outcome::Next;
+    }
+    let (candidate, name) = match drills::candidate(&pass.view) {
+        Ok(facts) => (facts.node.id.clone(), facts.node.name.clone()),
+        Err(why) => return Outcome::Fail(format!("nobody can take over: {why}")),
+    };
+    let cluster = &pass.cluster.object;
+    let switchover = Operation {
+        node: Some(candidate),
+        node_name: Some(name),
+        reason: format!("{} of the primary", op.kind.title().to_lowercase()),
+        ..Operation::queued(cluster, OperationKind::Switchover, &op.started_by, pass.now)
+    };
+    state.change = Some(switchover.id.clone());
+    pass.extra.push(Box::new(move |txn| txn.insert(&switchover)));
+    Outcome::wait("the primary is being moved")
+}
+
+fn withdraw(pass: &mut Pass, id: &NodeId) -> Outcome {
+    let status = &pass.cluster.object.status;
+    if status.primary.as_ref() == Some(id) {
+        return match pass.view.nodes.len() {
+            1 => Outcome::Next,
+            _ => Outcome::fail("it has become the primary meanwhile"),
+        };
+    }
+    if status.candidate.as_ref() == Some(id) {
+        return Outcome::wait("it is about to become the primary");
+    }
+    let has_vote = status.config.voters().contains(id);
+    let phase = pass.view.node(id).map(|facts| facts.node.phase);
+    if phase != Some(NodePhase::Maintenance) {
+        pass.set_phase(id, NodePhase::Maintenance);
+        return Outcome::wait("withdrawing it");
+    }
+    match has_vote {
+        false => Outcome::Next,
+        true if pass.step_age_ms > WITHDRAW_MS_MAX => {
+            Outcome::fail("the others cannot do without its vote")
+        }
+        true => Outcome::wait("waiting until its vote is not needed any more"),
+    }
+}
+
+fn stop(world: &Arc<World>, pass: &Pass, id: &NodeId, state: &mut Maintenance) -> Outcome {
+    let cluster = &pass.cluster.object;
+    let provider = match world.provider(&cluster.spec.provider) {
+        Ok(provider) => provider,
+        Err(failure) => return nodes::failed(&failure, "stopping the machine"),
+    };
+    let node = id.clone();
+    let work = || async move { provider.stop_machine(&node).await.map(|()| String::new()) };
+    match world.in_background(&cluster.id, &format!("stop/{id}"), work) {
+        None => Outcome::wait("stopping the machine"),
+        Some(Ok(_)) => {
+            state.stopped_at = Some(pass.now);
+            Outcome::Next
+        }
+        Some(Err(failure)) => nodes::failed(&failure, "stopping the machine"),
+    }
+}
+
+/// After a reboot it is started; when it returns to service only if it is off.
+fn start(world: &Arc<World>, pass: &Pass, op: &Operation, id: &NodeId) -> Outcome {
+    let cluster = &pass.cluster.object;
+    if op.kind == OperationKind::Undrain {
+        if pass.view.node(id).is_some_and(|facts| facts.machine_stopped) {
+            start_machine(world, cluster, id);
+            return Outcome::wait("starting the machine");
+        }
+        return Outcome::Next;
+    }
+    let provider = match world.provider(&cluster.spec.provider) {
+        Ok(provider) => provider,
+        Err(failure) => return nodes::failed(&failure, "starting the machine"),
+    };
+    let node = id.clone();
+    let work = || async move { provider.start_machine(&node).await.map(|()| String::new()) };
+    match world.in_background(&cluster.id, &format!("boot/{id}"), work) {
+        None => Outcome::wait("starting the machine"),
+        Some(Ok(_)) => Outcome::Next,
+        // One that is off is tried again: giving up would leave it so.
+        Some(Err(failure)) => Outcome::wait(format!("{failure}; trying again")),
+    }
+}
+
+fn await_agent(pass: &Pass, id: &NodeId, state: &Maintenance) -> Outcome {
+    let away_ms = state.stopped_at.map_or(u64::MAX, |at| pass.now.millis_since(at));
+    let is_back = |facts: &NodeFacts| {
+        let session_ms = facts.seen.as_ref().map_or(u64::MAX, |seen| seen.session_age_ms);
+        facts.is_fresh(pass.view.timers().suspect_ms) && session_ms <= away_ms
+    };
+    match pass.view.node(id).is_some_and(is_back) {
+        true => Outcome::Next,
+        false => Outcome::wait("it is not heard from"),
+    }
+}
+
+fn await_catch_up(pass: &mut Pass, id: &NodeId) -> Outcome {
+    let status = &pass.cluster.object.status;
+    if status.primary.as_ref() != Some(id) {
+        return nodes::await_catch_up(pass, id);
+    }
+    match pass.view.node(id).is_some_and(|facts| facts.serves(status.term)) {
+        true => Outcome::Next,
+        false => Outcome::wait("waiting until it serves"),
+    }
+}
+
+fn admit(pass: &mut Pass, id: &NodeId, state: &Maintenance) -> Outcome {
+    if state.was_drained || pass.cluster.object.status.primary.as_ref() == Some(id) {
+        return Outcome::Next;
+    }
+    nodes::admit(pass, id)
+}
+
+/// A node that was withdrawn for nothing is a member again.
+fn give_back(pass: &mut Pass, op: &Operation, id: &NodeId, state: &Maintenance) {
+    let is_out = pass.view.node(id).is_some_and(|f| f.node.phase == NodePhase::Maintenance);
+    if is_out && !state.was_drained && op.kind != OperationKind::Undrain {
+        pass.set_phase(id, NodePhase::Active);
+    }
+}
+
+fn tell(pass: &Pass, op: &mut Operation, state: &Maintenance) {
+    let name = op.node_name.as_deref().unwrap_or("the node");
+    op.message = match (op.kind, state.stopped_at) {
+        (OperationKind::Drain, _) => format!("{name} is in maintenance"),
+        (OperationKind::Reboot, Some(at)) => {
+            let seconds = pass.now.millis_since(at) / 1_000;
+            let still = if state.was_drained { "; it is still in maintenance" } else { "" };
+            format!("{name} was back {seconds} s after its machine had stopped{still}")
+        }
+        _ => format!("{name} is in service again after {} s", age_ms(pass, op) / 1_000),
+    };
+}

@@ -1,0 +1,65 @@
+//! Words that profiles of several engines tell alike.
+
+use bellwether_model::engine::{ExampleTemplate, ReplicationFact, TopologyFact, TopologyPicture};
+
+/// One node, or a primary with replicas.
+pub(crate) fn topologies() -> Vec<TopologyFact> {
+    vec![
+        TopologyFact {
+            name: "single".to_owned(),
+            title: "Single".to_owned(),
+            summary: "One primary and no copy; replicas can be added later.".to_owned(),
+            picture: TopologyPicture::Single,
+            nodes_min: 1,
+            nodes_max: 1,
+        },
+        TopologyFact {
+            name: "primary_replicas".to_owned(),
+            title: "Primary and replicas".to_owned(),
+            summary: "One primary accepts writes; each replica is a full copy that serves reads \
+                      and can take over."
+                .to_owned(),
+            picture: TopologyPicture::Replicas,
+            nodes_min: 2,
+            nodes_max: 9,
+        },
+    ]
+}
+
+/// The modes of engines whose replicas can confirm writes; `quorum`: several can have to.
+pub(crate) fn replication_modes(quorum: bool) -> Vec<ReplicationFact> {
+    let mut modes = vec![
+        mode(
+            "async",
+            "Asynchronous",
+            "The quickest writes. With a lost primary its last writes may be lost.",
+        ),
+        mode(
+            "prefer",
+            "Synchronous where possible",
+            "A replica confirms each write while one can; writes go on without when none can.",
+        ),
+        mode(
+            "strict",
+            "Synchronous",
+            "A replica confirms each write; without a replica writes wait. No acknowledged \
+             write is lost with the primary.",
+        ),
+    ];
+    if quorum {
+        modes.push(mode(
+            "quorum",
+            "Quorum",
+            "As many replicas as you choose confirm each write; with fewer, writes wait.",
+        ));
+    }
+    modes
+}
+
+pub(crate) fn mode(name: &str, title: &str, summary: &str) -> ReplicationFact {
+    ReplicationFact { name: name.to_owned(), title: title.to_owned(), summary: summary.to_owned() }
+}
+
+pub(crate) fn example(name: &str, title: &str, text: &str) -> ExampleTemplate {
+    ExampleTemplate { name: name.to_owned(), title: title.to_owned(), text: text.to_owned() }
+}

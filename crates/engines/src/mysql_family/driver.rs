@@ -1,0 +1,214 @@
+//! The driver of both: each method short, and safe to call again after an interruption.
+
+use std::ops::Deref;
+
+use async_trait::async_trait;
+use bellwether_contracts::driver::{Probe, Repair};
+use bellwether_contracts::{Driver, Failure};
+use bellwether_model::replication::Position;
+use bellwether_model::transaction::Transaction;
+use bellwether_model::{Target, Term};
+use bellwether_protocol::Assignment;
+use bellwether_protocol::assignment::Member;
+
+use super::node::Node;
+use super::place::{
+    Mark, conf, config_file, former_root, handed_over, new_root, root, socket_directory, temporary,
+};
+use super::{OS_USER, clients};
+use crate::files::remove;
+
+/// What each of them does in its own way, on the node that they have in common.
+#[async_trait]
+pub(crate) trait Hands: Deref<Target = Node> + Send + Sync + 'static {
+    /// How the engine is told to refuse writes, and to wait so long for commits under way.
+    fn refuse(seconds: u64) -> Vec<String>;
+
+    /// The text of the engine's configuration.
+    fn settings(&self, assignment: &Assignment) -> String;
+
+    /// Writes the configuration and what it names.
+    fn write_config(&self, assignment: &Assignment) -> Result<(), Failure> {
+        for directory in [conf(), socket_directory(), temporary()] {
+            OS_USER.own_directory(directory)?;
+        }
+        OS_USER.take_identity(conf())?;
+        OS_USER.write(&config_file(), self.settings(assignment).as_bytes())?;
+        Ok(())
+    }
+
+    /// Lets other members copy from here, where the engine itself does not.
+    fn offer_copies(&self, _assignment: &Assignment) {}
+
+    async fn make_database(&self, assignment: &Assignment) -> Result<(), Failure>;
+
+    async fn copy_from(
+        &self,
+        assignment: &Assignment,
+        upstream: &Member,
+        progress: &(dyn Fn(u64, u64) + Send + Sync),
+    ) -> Result<(), Failure>;
+
+    /// What the engine is started with, beside its configuration.
+    fn arguments(&self, _assignment: &Assignment) -> Result<Vec<String>, Failure> {
+        Ok(Vec::new())
+    }
+
+    /// What makes a fenced engine the primary of a term, short of accepting clients' writes.
+    fn opening(term: Term) -> Vec<String>;
+
+    /// What makes a primary's engine a replica's.
+    fn closing(own: &Member) -> Vec<String>;
+
+    /// What makes an engine follow that member, from where its own log ends.
+    fn following(
+        assignment: &Assignment,
+        own: &Member,
+        upstream: &Member,
+        logged: Position,
+    ) -> Vec<String>;
+
+    /// Applies what a replica received before its engine ended: it may have been confirmed, and
+    /// the upstream that sent it may be gone.
+    async fn apply_received(&self) -> Result<(), Failure>;
+
+    /// Where the log of the stopped engine ends.
+    async fn find_log_end(&self, from: Position) -> Result<Position, Failure>;
+
+    async fn make_fit(&self, assignment: &Assignment, upstream: &Member)
+    -> Result<Repair, Failure>;
+}
+
+/// The driver that has them.
+pub(crate) struct FamilyDriver<H>(pub(crate) H);
+
+#[async_trait]
+impl<H: Hands> Driver for FamilyDriver<H> {
+    async fn probe(&self) -> Probe {
+        self.0.probe().await
+    }
+
+    async fn ended(&self) {
+        if let Some(pid) = self.0.server() {
+            self.0.processes.until_ended(pid).await;
+        }
+    }
+
+    async fn bootstrap(&self, assignment: &Assignment) -> Result<(), Failure> {
+        self.0.note_members(assignment);
+        self.0.make_database(assignment).await
+    }
+
+    async fn seed(
+        &self,
+        assignment: &Assignment,
+        upstream: &Member,
+        progress: &(dyn Fn(u64, u64) + Send + Sync),
+    ) -> Result<(), Failure> {
+        self.0.note_members(assignment);
+        self.0.copy_from(assignment, upstream, progress).await
+    }
+
+    async fn configure(&self, assignment: &Assignment) -> Result<(), Failure> {
+        let hands = &self.0;
+        hands.note_members(assignment);
+        hands.write_config(assignment)?;
+        hands.offer_copies(assignment);
+        if Mark::Replica.is_set() {
+            hands.keep_users(assignment).await?;
+            return hands.confirm_or_not(assignment).await;
+        }
+        if hands.must_open(assignment).await? {
+            return self.open(assignment).await;
+        }
+        if handed_over().is_some() {
+            return Ok(());
+        }
+        hands.peers.ask(assignment, hands.port);
+        hands.keep_users(assignment).await
+    }
+
+    async fn start_primary(&self, assignment: &Assignment) -> Result<(), Failure> {
+        self.0.note_members(assignment);
+        if Mark::Replica.is_set() {
+            return Err(Failure::permanent("a replica's data is promoted, never just started"));
+        }
+        self.start_serving(assignment).await
+    }
+
+    async fn start_replica(
+        &self,
+        assignment: &Assignment,
+        upstream: Option<&Member>,
+    ) -> Result<(), Failure> {
+        self.0.note_members(assignment);
+        self.start_following(assignment, upstream).await
+    }
+
+    async fn follow(
+        &self,
+        assignment: &Assignment,
+        upstream: Option<&Member>,
+    ) -> Result<(), Failure> {
+        self.0.note_members(assignment);
+        self.follow_member(assignment, upstream).await
+    }
+
+    async fn promote(&self, assignment: &Assignment) -> Result<Option<Position>, Failure> {
+        self.0.note_members(assignment);
+        self.become_primary(assignment).await?;
+        Ok(None)
+    }
+
+    async fn prepare_handover(&self) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    async fn hand_over(&self, assignment: &Assignment) -> Result<Option<Position>, Failure> {
+        match assignment.target {
+            Target::Demoted { .. } => self.0.give_over(assignment, H::refuse).await,
+            // Whoever was replaced meanwhile may hold what nobody else does.
+            _ => self.stop().await,
+        }
+    }
+
+    async fn transactions(&self) -> Result<Vec<Transaction>, Failure> {
+        clients::transactions(&self.0.look, self.0.words.running_ms).await
+    }
+
+    async fn end_clients(&self) -> Result<(), Failure> {
+        clients::end(&self.0.act).await
+    }
+
+    async fn stop(&self) -> Result<Option<Position>, Failure> {
+        self.0.stop_telling().await
+    }
+
+    async fn log_end(&self, from: Position) -> Result<Position, Failure> {
+        self.0.find_log_end(from).await
+    }
+
+    async fn kill(&self) -> Result<(), Failure> {
+        self.0.kill_server().await
+    }
+
+    async fn repair(&self, assignment: &Assignment, upstream: &Member) -> Result<Repair, Failure> {
+        self.0.note_members(assignment);
+        self.0.make_fit(assignment, upstream).await
+    }
+
+    async fn erase(&self) -> Result<(), Failure> {
+        self.0.kill_server().await?;
+        remove(root())?;
+        remove(new_root())
+    }
+
+    async fn drop_former(&self) -> Result<(), Failure> {
+        let removed = tokio::task::spawn_blocking(|| remove(former_root())).await;
+        removed.unwrap_or_else(|_| Err(Failure::transient("the removal broke")))
+    }
+
+    async fn is_configuration_active(&self, assignment: &Assignment) -> Result<bool, Failure> {
+        self.0.is_armed(assignment).await
+    }
+}
