@@ -57,7 +57,7 @@ fn find(api: &Inner, name: &str) -> Result<Stored<SealedRepository>> {
 #[utoipa::path(get, path = "/v1/repositories", tag = "backups", operation_id = "list_repositories",
     params(Paging), responses(
     (status = 200, body = Page<RepositoryView>), (status = 400, body = Problem),
-    (status = 401, body = Problem),
+    (status = 401, body = Problem), (status = 403, body = Problem),
 ))]
 pub(crate) async fn list(
     Extract(api): State,
@@ -75,7 +75,7 @@ pub(crate) async fn list(
     operation_id = "show_repository",
     params(("repository" = String, Path, description = "id or name")), responses(
     (status = 200, body = RepositoryView), (status = 400, body = Problem),
-    (status = 401, body = Problem), (status = 404, body = Problem),
+    (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem),
 ))]
 pub(crate) async fn show(
     Extract(api): State,
@@ -247,7 +247,7 @@ fn found(api: &Inner, repository: &Repository, archives: Vec<Archive>) -> Vec<Ba
     operation_id = "show_repository_key",
     params(("repository" = String, Path, description = "id or name")), responses(
     (status = 200, body = RepositoryKey), (status = 400, body = Problem),
-    (status = 401, body = Problem), (status = 404, body = Problem),
+    (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem),
 ))]
 pub(crate) async fn key(
     Extract(api): State,

@@ -118,6 +118,9 @@ fn problem(view: &View) -> Option<String> {
     (is_due && is_missing).then(|| format!("a backup is overdue since {slot}"))
 }
 
+/// Names the hour, day, week or month of a moment.
+type Span = fn(Timestamp) -> String;
+
 /// The backups of one cluster that are no longer kept: `all` of it, in any order. Of what is being
 /// taken nothing is said, and the newest one and the newest proven one are kept whatever is asked.
 #[must_use]
@@ -132,7 +135,7 @@ pub fn expired(all: &[Backup], keep: &Retention) -> Vec<BackupId> {
     kept.extend(complete.iter().take(keep.last.max(1) as usize).map(|(b, _)| b.id.clone()));
     let is_proven = |backup: &Backup| backup.proof.as_ref().is_some_and(|proof| proof.proven);
     kept.extend(complete.iter().find(|(b, _)| is_proven(b)).map(|(b, _)| b.id.clone()));
-    let spans: [(u32, fn(Timestamp) -> String); 4] = [
+    let spans: [(u32, Span); 4] = [
         (keep.hourly, |at| at.to_string().chars().take(13).collect()),
         (keep.daily, |at| at.to_string().chars().take(10).collect()),
         (keep.weekly, |at| week(at).to_string()),

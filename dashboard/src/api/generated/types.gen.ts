@@ -4313,6 +4313,10 @@ export type GetV1RepositoriesErrors = {
      * `unauthenticated`
      */
     401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
 };
 
 export type GetV1RepositoriesError = GetV1RepositoriesErrors[keyof GetV1RepositoriesErrors];
@@ -4439,6 +4443,10 @@ export type GetV1RepositoriesByRepositoryErrors = {
      */
     401: Problem;
     /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
      * `not-found`
      */
     404: Problem;
@@ -4476,6 +4484,10 @@ export type GetV1RepositoriesByRepositoryKeyErrors = {
      * `unauthenticated`
      */
     401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
     /**
      * `not-found`
      */

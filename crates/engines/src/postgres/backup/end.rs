@@ -95,7 +95,7 @@ impl Staging {
             if timeline < first_timeline || number < first || number > last {
                 continue;
             }
-            if number == last && end % bytes != 0 {
+            if number == last && !end.is_multiple_of(bytes) {
                 copy_until(&from, &to, end % bytes)?;
             } else {
                 std::fs::hard_link(&from, &to).map_err(|e| at(&to, &e))?;
