@@ -81,8 +81,8 @@ pub(crate) async fn show(
 }
 
 /// Remove a backup from its repository. It is done in the background.
-#[utoipa::path(delete, path = "/v1/backups/{backup}", tag = "backups", operation_id = "delete_backup",
-    params(("backup" = String, Path)), responses(
+#[utoipa::path(delete, path = "/v1/backups/{backup}", tag = "backups",
+    operation_id = "delete_backup", params(("backup" = String, Path)), responses(
     (status = 202, body = Backup), (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem),
 ))]

@@ -10,7 +10,7 @@ use bellwether_model::event::Page;
 use bellwether_model::operation::NewOperation;
 use bellwether_model::plan::Plan;
 use bellwether_model::problem::{Code, Problem};
-use bellwether_model::{Cluster, ClusterId, Operation, OperationKind};
+use bellwether_model::{Backup, Cluster, ClusterId, Operation, OperationKind};
 use bellwether_planner::{View, check_operation, plan, resync};
 use bellwether_store::{Error as StoreError, Stored, Txn, backups as stored, clusters, operations};
 use serde::Deserialize;
@@ -144,44 +144,8 @@ pub(crate) async fn accept(
             // What is in the way may be what this same request has made a moment ago.
             return made_before(api, key)?.ok_or(refusal);
         }
-        let mut operation = new_operation(&cluster.object, request.kind, caller);
-        let node = request.node.as_deref().and_then(|text| view.node_named(text));
-        operation.node = node.map(|facts| facts.node.id.clone());
-        operation.node_name = node.map(|facts| facts.node.name.clone());
-        if request.kind == OperationKind::Resync {
-            // Those that were confirmed, whoever comes or goes meanwhile.
-            let resync = resync::resolve(&view, request).map_err(|r| refused(request.kind, &r))?;
-            operation.state = serde_json::to_value(&resync).expect("plain data");
-            if let [node] = resync.nodes.as_slice() {
-                operation.node = Some(node.id.clone());
-                operation.node_name = Some(node.name.clone());
-            }
-        }
-        if request.kind == OperationKind::Drill {
-            let (kind, allow_loss) = (request.drill.unwrap_or_default(), request.allow_loss);
-            let drill = Drill { kind, allow_loss, ..Drill::default() };
-            operation.state = serde_json::to_value(&drill).expect("plain data");
-        }
-        let backup = if request.kind == OperationKind::Backup {
-            let repository = backups::repository(api, &view, request.repository.as_deref())?;
-            let rate_kib = request.rate_kib.unwrap_or(0);
-            let cluster = &cluster.object;
-            let (backup, begun) =
-                stored::begin(cluster, &repository, operation.clone(), None, rate_kib);
-            operation = begun;
-            Some(backup)
-        } else {
-            None
-        };
-        if request.kind == OperationKind::Failover {
-            operation.state = serde_json::json!({ "allows_loss": true });
-        }
-        if request.allow_waiting && request.kind != OperationKind::Resync {
-            operation.state = serde_json::json!({ "allow_waiting": true });
-        }
-        if request.end_transactions {
-            operation.state = serde_json::json!({ "end_transactions": true });
-        }
+        let operation = asked_for(&cluster.object, &view, request, caller)?;
+        let (operation, backup) = with_backup(api, &cluster.object, &view, request, operation)?;
         // What is asked for stays asked for: otherwise the loop would undo it.
         let nodes = match request.kind {
             OperationKind::AddNode => view.nodes.len() as u32 + 1,
@@ -205,6 +169,60 @@ pub(crate) async fn accept(
         }
     }
     Err(changes_too_quickly())
+}
+
+/// The operation, with what it was asked for.
+fn asked_for(
+    cluster: &Cluster,
+    view: &View,
+    request: &NewOperation,
+    caller: &Caller,
+) -> Result<Operation> {
+    let mut operation = new_operation(cluster, request.kind, caller);
+    let node = request.node.as_deref().and_then(|text| view.node_named(text));
+    operation.node = node.map(|facts| facts.node.id.clone());
+    operation.node_name = node.map(|facts| facts.node.name.clone());
+    if request.kind == OperationKind::Resync {
+        // Those that were confirmed, whoever comes or goes meanwhile.
+        let resync = resync::resolve(view, request).map_err(|r| refused(request.kind, &r))?;
+        operation.state = serde_json::to_value(&resync).expect("plain data");
+        if let [node] = resync.nodes.as_slice() {
+            operation.node = Some(node.id.clone());
+            operation.node_name = Some(node.name.clone());
+        }
+    }
+    if request.kind == OperationKind::Drill {
+        let (kind, allow_loss) = (request.drill.unwrap_or_default(), request.allow_loss);
+        let drill = Drill { kind, allow_loss, ..Drill::default() };
+        operation.state = serde_json::to_value(&drill).expect("plain data");
+    }
+    if request.kind == OperationKind::Failover {
+        operation.state = serde_json::json!({ "allows_loss": true });
+    }
+    if request.allow_waiting && request.kind != OperationKind::Resync {
+        operation.state = serde_json::json!({ "allow_waiting": true });
+    }
+    if request.end_transactions {
+        operation.state = serde_json::json!({ "end_transactions": true });
+    }
+    Ok(operation)
+}
+
+/// The same, with the backup that it is to take, where it takes one.
+fn with_backup(
+    api: &Inner,
+    cluster: &Cluster,
+    view: &View,
+    request: &NewOperation,
+    operation: Operation,
+) -> Result<(Operation, Option<Backup>)> {
+    if request.kind != OperationKind::Backup {
+        return Ok((operation, None));
+    }
+    let repository = backups::repository(api, view, request.repository.as_deref())?;
+    let rate_kib = request.rate_kib.unwrap_or(0);
+    let (backup, operation) = stored::begin(cluster, &repository, operation, None, rate_kib);
+    Ok((operation, Some(backup)))
 }
 
 /// The answer to a request that was served before.

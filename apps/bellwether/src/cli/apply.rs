@@ -226,8 +226,12 @@ fn changes(spec: &ClusterSpec, now: &ClusterSpec) -> Vec<Change> {
         ("replication", now.replication.to_string(), spec.replication.to_string()),
         ("timers", word(&now.timers), word(&spec.timers)),
         ("drill", drill(&now.drill), drill(&spec.drill)),
-        ("backup", backup(&now.backup), backup(&spec.backup)),
-        // A file that does not speak of it leaves it as it is.
+        // A file that does not speak of these leaves them as they are.
+        (
+            "backup",
+            backup(&now.backup),
+            backup(spec.backup.as_ref().map_or(&now.backup, |_| &spec.backup)),
+        ),
         (
             "allowlist",
             listed(&now.allowlist),
@@ -319,7 +323,7 @@ fn change_to(spec: &ClusterSpec) -> ClusterChange {
         nodes: Some(spec.nodes),
         parameters: Some(spec.parameters.clone()),
         drill: Some(spec.drill.clone()),
-        backup: Some(spec.backup.clone()),
+        backup: spec.backup.clone().map(Some),
         allowlist: spec.allowlist.clone(),
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! The directory is stored as it lies, so that what did not change is not stored again; the log
 //! from the beginning of the backup to its end mends what was written meanwhile. It is stored in
-//! two parts: the data, and then the end, without which the data is worth nothing: the control file,
-//! which says how far a replica's log has to be replayed, the label, and the log.
+//! two parts: the data, and then the end, without which the data is worth nothing: the control
+//! file, which says how far a replica's log has to be replayed, the label, and the log.
 //!
 //! A replica's replay stands still for the moment that is the backup's end. So it is known to the
 //! byte what the backup holds: the log that is kept ends there, and what tables hold is read as of
