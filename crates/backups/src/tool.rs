@@ -87,11 +87,8 @@ impl Tool {
         let status = match limit {
             Some(limit) => match tokio::time::timeout(limit, all).await {
                 Ok(status) => status,
-                Err(_) => {
-                    let (seconds, last) = (limit.as_secs(), last_line(&said));
-                    let words = format!("no answer within {seconds} s: {last}");
-                    return Err(Failure::transient(words));
-                }
+                // Some go on trying although they were told what does not pass.
+                Err(_) => return Err(failed(&format!("no answer within {limit:?}"), &said)),
             },
             None => all.await,
         };
@@ -204,6 +201,16 @@ mod tests {
             "first\n{\"message_type\":\"exit_error\",\"code\":1,\"message\":\"Fatal: no\"}\n";
         assert_eq!(last_line(said), "Fatal: no");
         assert_eq!(last_line("one\ntwo\n\n"), "two");
+    }
+
+    #[tokio::test]
+    async fn a_program_that_tries_in_vain_is_not_taken_for_one_that_waits() {
+        let tool = Tool { program: "sh", environment: Vec::new() };
+        let script = ["-c", "echo The specified bucket does not exist, retrying >&2; sleep 60"];
+        let limit = Some(Duration::from_millis(500));
+        let failure = tool.run(&script.map(str::to_owned), Path::new("/"), limit, &|_| {}).await;
+        let failure = failure.err().expect("it is given up");
+        assert_eq!(failure.class, Class::NeedsPerson, "{failure}");
     }
 
     #[tokio::test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::docker::docker;
 use crate::wait::until;
@@ -51,6 +52,20 @@ impl S3 {
             tokio::net::TcpStream::connect(&address).await.map(|_| ()).map_err(Into::into)
         })
         .await
+    }
+
+    /// Takes everything that is stored in it away.
+    ///
+    /// # Errors
+    /// When it does not do so.
+    pub async fn clear(&self) -> anyhow::Result<()> {
+        let mut stream = tokio::net::TcpStream::connect((self.host.as_str(), self.port)).await?;
+        let request = format!("POST /moto-api/reset HTTP/1.0\r\nHost: {}\r\n\r\n", self.host);
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        anyhow::ensure!(answer.contains(" 200 "), "{answer}");
+        Ok(())
     }
 
     /// Lets it answer no more, without losing what is in it.

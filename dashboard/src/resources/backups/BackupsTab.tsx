@@ -110,7 +110,7 @@ function Row({ backup, mayVerify }: { backup: Backup; mayVerify: boolean }) {
     backup.stored == null ? '' : messages.stored(backup.stored),
     backup.repository_name,
     backup.proof ? (backup.proof.proven ? messages.isProven : messages.isNotProven) : '',
-    startSentence(backup.message ?? ''),
+    backup.message ?? '',
   ].filter((word) => word !== '');
   return (
     <li>

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use bellwether_model::repository::RepositoryKey;
-use bellwether_model::{Backup, Operation};
+use bellwether_model::{Backup, ClusterPhase, Operation};
 use bellwether_testkit::s3::S3;
 use bellwether_testkit::{Server, sql};
 use serde_json::json;
 
-use crate::scene::{WORK_MAX, digest, fill, list, register, restore, take};
+use crate::scene::{WORK_MAX, ask_restore, digest, fill, list, register, restore, take};
 
 #[tokio::test]
 async fn everything_is_lost_and_comes_back_with_the_key_alone() -> anyhow::Result<()> {
@@ -63,5 +63,33 @@ async fn everything_is_lost_and_comes_back_with_the_key_alone() -> anyhow::Resul
     let clusters = api.send("GET", "/v1/clusters", None).await?.1;
     assert_eq!(clusters["items"].as_array().map(Vec::len), Some(1), "{clusters}");
     api.healthy("orders", Duration::from_secs(10)).await?;
+    server.check_log()
+}
+
+/// What was stored is gone: that is said soon, and nothing is left of the attempt.
+#[tokio::test]
+async fn a_restore_that_cannot_succeed_fails_soon_and_is_cleaned_up() -> anyhow::Result<()> {
+    let store = S3::start().await?;
+    let (server, api) = Server::start().await?;
+    register(&api, &store.repository("vault", "vault")).await?;
+    api.create("orders", 1, "async").await?;
+    let backup = take(&api, "orders", "vault").await?;
+    store.clear().await?;
+    let operation = ask_restore(&api, &backup, "copy", 1).await?;
+    let failure = api.finish(&operation, WORK_MAX).await;
+    let words = failure.err().context("it cannot succeed")?.to_string();
+    let told = ["there is no such bucket", "there is no repository at that place"];
+    ensure!(told.iter().any(|told| words.contains(told)), "{words}");
+    let copy = api.cluster("copy").await?;
+    assert_eq!((copy.phase, copy.nodes_total), (ClusterPhase::Failed, 0));
+    api.delete("copy").await?;
+
+    // The same is found by a proof, and shown where it matters.
+    let path = format!("/v1/backups/{}/verify", backup.id);
+    let begun: Operation = api.post(&path, &json!({})).await?;
+    let failure = api.finish(begun.id.as_str(), WORK_MAX).await;
+    ensure!(failure.is_err(), "there is nothing to prove");
+    let standing = api.cluster("orders").await?.backup;
+    ensure!(standing.problem.contains("could not be proven"), "{}", standing.problem);
     server.check_log()
 }

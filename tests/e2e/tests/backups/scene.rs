@@ -60,13 +60,13 @@ pub(crate) async fn list(api: &Api, cluster: &str) -> anyhow::Result<Vec<Backup>
     Ok(page.items)
 }
 
-/// A new cluster from a backup.
-pub(crate) async fn restore(
+/// Asks for a new cluster from a backup.
+pub(crate) async fn ask_restore(
     api: &Api,
     backup: &Backup,
     name: &str,
     nodes: u32,
-) -> anyhow::Result<ClusterView> {
+) -> anyhow::Result<String> {
     let facts = backup.facts.as_ref().context("a complete backup")?;
     let mut spec = serde_json::to_value(&facts.spec)?;
     spec["name"] = json!(name);
@@ -78,7 +78,19 @@ pub(crate) async fn restore(
     spec["source"] = json!({ "backup": backup.id });
     let cluster: ClusterView = api.post("/v1/clusters", &spec).await?;
     let operation = cluster.operation.context("creating is an operation")?;
-    api.finish(operation.as_str(), WORK_MAX).await?;
+    Ok(operation.to_string())
+}
+
+/// A new cluster from a backup.
+pub(crate) async fn restore(
+    api: &Api,
+    backup: &Backup,
+    name: &str,
+    nodes: u32,
+) -> anyhow::Result<ClusterView> {
+    let operation = ask_restore(api, backup, name, nodes).await?;
+    api.finish(&operation, WORK_MAX).await?;
+    let facts = backup.facts.as_ref().context("a complete backup")?;
     let restored = api.healthy(name, Duration::from_secs(60)).await?;
     ensure!(restored.term > facts.position.timeline, "a history of its own");
     Ok(restored)
