@@ -78,6 +78,11 @@ async fn a_backup_is_for_those_who_may_see_its_project() {
         let list = call(&world, who, "GET", "/v1/backups".to_owned()).await.expect(200).await;
         assert_eq!(list.items().len(), count, "{}", list.text);
     }
+    let txn =
+        Txn::new().delete::<Cluster>(cluster.id.as_str(), None).delete::<NameClaim>("orders", None);
+    world.store.commit(txn).await.expect("deleted");
+    world.call("DELETE", "/v1/projects/other").refused(409, "operation-refused").await;
+    world.call("DELETE", "/v1/projects/own").expect(204).await;
     let gone = json!({"name": "copy", "engine": "postgresql", "version": "17", "nodes": 1,
                       "source": {"backup": "none"}});
     world.post("/v1/clusters", gone).names_field(422, "source.backup").await;
