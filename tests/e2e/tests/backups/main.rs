@@ -4,3 +4,4 @@
 mod restored;
 mod scene;
 mod taken;
+mod versions;
