@@ -73,6 +73,7 @@ unit: dashboard ## tests that need nothing but the code, and a kernel
 
 e2e: build ## one test for each promise, on real engines in containers
 	@scripts/ensure-images
+	@scripts/ensure-s3 >/dev/null
 	@for image in "postgresql 15" "postgresql 18" "timescaledb 17" "hydra 15" "mariadb 11.8" \
 	  "mysql 9.7" "valkey 8" "valkey 9" "redis 8"; do \
 	  scripts/ensure-images $$image || \

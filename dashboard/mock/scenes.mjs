@@ -98,6 +98,26 @@ const drill = (kind, days, more) => ({
   ...more,
 });
 
+/** A backup that was taken so long ago. */
+const backup = (cluster, days, more) => ({
+  id: `backup-${days}`,
+  cluster: cluster.id,
+  cluster_name: cluster.spec.name,
+  project: 'default',
+  repository: 'repository',
+  repository_name: 'vault',
+  status: 'complete',
+  started_by: 'bellwether',
+  created_at: new Date(Date.now() - days * 86_400_000).toISOString(),
+  message: '',
+  facts: {
+    size: 3 * GIB,
+    taken_at: new Date(Date.now() - days * 86_400_000 + 40_000).toISOString(),
+  },
+  stored: 41_943_040,
+  ...more,
+});
+
 const scenes = {
   empty() {},
 
@@ -142,6 +162,21 @@ const scenes = {
       drill('switchover', 10, { status: 'cancelled', message: 'skipped: the cluster is not healthy' }),
       drill('switchover', 17, { write_gap_ms: 198, loss: 'nothing', whole_ms: 1_300 }),
     ]);
+    const proven = { proven: true, restore_ms: 31_000, message: '12 tables hold what they held' };
+    const failed = { status: 'failed', facts: undefined, stored: undefined };
+    world.backups.set(cluster.id, [
+      backup(cluster, 1),
+      backup(cluster, 2, { proof: proven }),
+      backup(cluster, 3, { ...failed, message: 'the store refuses the credentials' }),
+      backup(cluster, 4, { status: 'deleting', message: 'no longer kept' }),
+    ]);
+    cluster.backup = {
+      recoverable_to: new Date(Date.now() - 86_400_000 + 40_000).toISOString(),
+      proven_to: new Date(Date.now() - 2 * 86_400_000 + 40_000).toISOString(),
+      next_at: '2030-01-06T02:00:00Z',
+      restore_ms: 31_000,
+      problem: '',
+    };
     world.follow(nodes[0], nodes[1]);
     const orders = settle(
       world,

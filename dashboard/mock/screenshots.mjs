@@ -41,6 +41,10 @@ const shots = {
     await page.goto('/clusters/demo?tab=activity');
     await page.getByRole('button', { name: /Failover/ }).click();
   },
+  backups: async (page) => {
+    await page.goto('/clusters/demo?tab=backups');
+    await page.getByRole('button', { name: /Verify/ }).first().waitFor();
+  },
   settings: (page) => page.goto('/clusters/demo?tab=settings'),
   parameters: async (page) => {
     await page.goto('/clusters/orders?tab=settings');

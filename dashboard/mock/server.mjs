@@ -92,7 +92,7 @@ async function api(state, request, response, url) {
   if (!isSignedIn && route !== 'POST sessions' && noun !== 'health') {
     throw problem('unauthenticated', 'the session cookie is missing');
   }
-  const me = { id: 'u', name: 'admin', must_change_password: state.mustChangePassword };
+  const me = { id: 'u', name: 'admin', must_change_password: state.mustChangePassword, access: { everywhere: 'owner' } };
   const page = (items) => reply(response, 200, { items });
   switch (route) {
     case 'GET health':
@@ -145,6 +145,8 @@ async function api(state, request, response, url) {
       return page(world.nodesOf(world.find(id)).map((node) => world.showNode(node)));
     case 'GET clusters/:id/drills':
       return page(world.drills.get(world.find(id).id) ?? []);
+    case 'GET backups':
+      return page(world.backups.get(query.get('cluster')) ?? []);
     case 'GET reports/:id': {
       const found = world.operations.find((one) => one.id === id);
       if (!found) throw problem('not-found', id);

@@ -20,6 +20,7 @@ export class World {
   operations = [];
   /** By cluster. */
   drills = new Map();
+  backups = new Map();
   networks = 0;
 
   constructor(stepMs, publish) {
@@ -546,7 +547,14 @@ export class World {
       operation: cluster.operation ?? null,
       suspicion: cluster.suspicion,
       next_drill_at: cluster.spec.drill ? '2030-01-06T04:00:00Z' : undefined,
-      operations: [allow('add_node'), allow('resync'), allow('drill'), allow('delete_cluster')],
+      backup: cluster.backup,
+      operations: [
+        allow('add_node'),
+        allow('resync'),
+        allow('drill'),
+        allow('backup'),
+        allow('delete_cluster'),
+      ],
     };
   }
 

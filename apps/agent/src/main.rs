@@ -62,7 +62,10 @@ async fn run(part: Part) -> anyhow::Result<()> {
     match part {
         Part::Init => init::run(&paths).await,
         Part::Sentry => sentry::run(&paths).await,
-        Part::Worker => worker::run(Box::new(bellwether_engines::driver), &paths.socket).await,
+        Part::Worker => {
+            let repositories = bellwether_backups::opener();
+            worker::run(Box::new(bellwether_engines::driver), repositories, &paths.socket).await
+        }
         Part::Endpoint => {
             let (sessions, probers) = (bellwether_engines::sessions, bellwether_engines::prober);
             endpoint::run(&paths, Box::new(sessions), Box::new(probers)).await

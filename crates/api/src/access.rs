@@ -6,7 +6,7 @@
 
 use axum::http::Method;
 use bellwether_model::access::{DEFAULT_PROJECT, Role};
-use bellwether_model::{Cluster, Operation};
+use bellwether_model::{Backup, Cluster, Operation};
 use bellwether_store::clusters;
 
 use crate::Inner;
@@ -16,7 +16,7 @@ use crate::Inner;
 pub(crate) enum Needs {
     /// To be signed in; it is about oneself, or tells no more than one may see.
     Account,
-    /// The role in the project of the cluster, operation or project that the path names.
+    /// The role in the project of the cluster, operation, backup or project that the path names.
     Project(Role),
     /// The role in the project that the body names.
     Named(Role),
@@ -74,6 +74,16 @@ const TABLE: &[(&str, &str, Needs)] = &[
     ("GET", "/v1/clusters/{cluster}/parameters", Project(Viewer)),
     ("POST", "/v1/clusters/{cluster}/operations", Project(Operator)),
     ("GET", "/v1/clusters/{cluster}/reports", Project(Viewer)),
+    ("GET", "/v1/repositories", Server(Viewer)),
+    ("POST", "/v1/repositories", Server(Admin)),
+    ("GET", "/v1/repositories/{repository}", Server(Viewer)),
+    ("DELETE", "/v1/repositories/{repository}", Server(Admin)),
+    // Whoever has it reads every backup of every project.
+    ("GET", "/v1/repositories/{repository}/key", Server(Owner)),
+    ("GET", "/v1/backups", Account),
+    ("GET", "/v1/backups/{backup}", Project(Viewer)),
+    ("DELETE", "/v1/backups/{backup}", Project(Admin)),
+    ("POST", "/v1/backups/{backup}/verify", Project(Operator)),
     ("GET", "/v1/operations", Account),
     ("GET", "/v1/operations/{id}", Project(Viewer)),
     ("GET", "/v1/reports/{id}", Project(Viewer)),
@@ -109,6 +119,10 @@ pub(crate) fn subject<'a>(
             "id" => {
                 let found = api.store.find::<Operation>(value);
                 ("operation", found.map(|operation| project_of(api, &operation.object)))
+            }
+            "backup" => {
+                let found = api.store.find::<Backup>(value);
+                ("backup", found.map(|backup| backup.object.project))
             }
             "project" => ("project", Some(value.to_owned())),
             _ => continue,

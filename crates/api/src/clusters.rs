@@ -72,7 +72,10 @@ pub(crate) async fn list(
     caller: Caller,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<ClusterView>>> {
-    let all = api.store.list_where(|cluster: &Cluster| caller.sees(&cluster.spec.project));
+    // Scratch nodes are nobody's cluster.
+    let all = api.store.list_where(|cluster: &Cluster| {
+        cluster.proof_of.is_none() && caller.sees(&cluster.spec.project)
+    });
     let show = |cluster: Stored<Cluster>| {
         views::view(&api.store, &cluster.object.id).map(|view| cluster_view(&view))
     };
@@ -136,10 +139,12 @@ pub(crate) async fn create(
         return Ok(made);
     }
     complete(&api, &mut spec)?;
+    check_source(&api, &caller, &spec).await?;
     let problems = problems(&api, &spec)?;
     if !problems.is_empty() {
         return Err(ApiError::fields(problems));
     }
+    check_repository(&api, &spec)?;
     if api.store.find::<NameClaim>(&spec.name).is_some() {
         return refuse_name(&api, &key, &spec.name);
     }
@@ -154,6 +159,7 @@ pub(crate) async fn create(
         status: ClusterStatus::default(),
         network: None,
         next_ordinal: 1,
+        proof_of: None,
         pending_allowlist: None,
         spec,
     };
@@ -214,6 +220,17 @@ fn complete(api: &Inner, spec: &mut ClusterSpec) -> Result<()> {
     Ok(())
 }
 
+/// Data is restored into what wrote it.
+async fn check_source(api: &Inner, caller: &Caller, spec: &ClusterSpec) -> Result<()> {
+    let Some(source) = &spec.source else { return Ok(()) };
+    let from = crate::backups::source(api, caller, &source.backup).await?.spec;
+    if (&from.engine, &from.version) != (&spec.engine, &spec.version) {
+        let words = format!("the backup is of {} {}", from.engine, from.version);
+        return Err(ApiError::field("source.backup", words));
+    }
+    Ok(())
+}
+
 /// The fields that cannot be carried out.
 pub(crate) fn problems(api: &Inner, spec: &ClusterSpec) -> Result<Vec<FieldProblem>> {
     let provider = api.provider(&spec.provider).ok_or_else(|| {
@@ -225,6 +242,16 @@ pub(crate) fn problems(api: &Inner, spec: &ClusterSpec) -> Result<Vec<FieldProbl
     let engine = api.engine(&spec.engine);
     let engine = engine.ok_or_else(|| ApiError::field("engine", "it is not an engine here"))?;
     Ok(check_spec(spec, engine, &provider.limits()))
+}
+
+/// The repository of its schedule has to be there.
+fn check_repository(api: &Inner, spec: &ClusterSpec) -> Result<()> {
+    let Some(wanted) = &spec.backup else { return Ok(()) };
+    if bellwether_store::repositories::find(&api.store, &wanted.repository).is_some() {
+        return Ok(());
+    }
+    let words = format!("there is no repository `{}`", wanted.repository);
+    Err(ApiError::field("backup.repository", words))
 }
 
 /// Refuses while the provider cannot make machines.
@@ -284,6 +311,8 @@ pub(crate) async fn change(
         spec.nodes = change.nodes.unwrap_or(before.nodes);
         spec.parameters = change.parameters.clone().unwrap_or_else(|| before.parameters.clone());
         complete_parameters(&api, spec);
+        spec.backup = change.backup.clone().unwrap_or_else(|| before.backup.clone());
+        check_repository(&api, spec)?;
         spec.drill = change.drill.clone().unwrap_or_else(|| before.drill.clone());
         if let Some(mut entries) = change.allowlist.clone() {
             allowlist::canonicalise(&mut entries);
@@ -353,7 +382,8 @@ async fn check_change(api: &Inner, before: &ClusterSpec, after: &ClusterSpec) ->
     }
     let mut problems = problems(api, after)?;
     problems.retain(|problem| {
-        ["nodes", "replication", "drill.schedule"].contains(&problem.field.as_str())
+        ["nodes", "replication", "drill.schedule", "backup.schedule", "backup.keep"]
+            .contains(&problem.field.as_str())
             || (after.parameters != before.parameters && problem.field.starts_with("parameters."))
             || (after.allowlist != before.allowlist && problem.field.starts_with("allowlist"))
     });

@@ -202,7 +202,10 @@ impl Watcher {
             work.entry(cluster).or_default();
         }
         for (cluster, nodes) in work {
-            let Some(view) = views::view(&self.api.store, &cluster) else { continue };
+            let view = views::view(&self.api.store, &cluster);
+            // Scratch nodes are nobody's cluster.
+            let view = view.filter(|view| view.cluster.proof_of.is_none());
+            let Some(view) = view else { continue };
             if !self.sees(&view.cluster.spec.project) {
                 continue;
             }

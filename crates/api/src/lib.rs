@@ -5,6 +5,7 @@ mod access;
 mod allowlist;
 mod audit;
 mod auth;
+mod backups;
 mod clusters;
 mod connection;
 mod document;
@@ -22,6 +23,7 @@ mod passwords;
 mod projects;
 mod providers;
 mod reports;
+mod repositories;
 mod request;
 mod second_factor;
 mod sessions;
@@ -34,7 +36,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::response::{IntoResponse, Response};
-use bellwether_contracts::Provider;
+use bellwether_contracts::{OpenRepository, Provider};
 use bellwether_model::engine::EngineProfile;
 use bellwether_model::problem::Code;
 use bellwether_store::Store;
@@ -55,6 +57,8 @@ pub struct Api {
     pub store: Store,
     pub engines: Vec<EngineProfile>,
     pub providers: Vec<Arc<dyn Provider>>,
+    /// Opens repositories of backups.
+    pub repositories: OpenRepository,
     /// PEM.
     pub authority_certificate: String,
     pub version: String,
@@ -137,6 +141,12 @@ fn routes() -> OpenApiRouter<Arc<Inner>> {
         .routes(routes!(reports::list))
         .routes(routes!(reports::show))
         .routes(routes!(drills::list))
+        .routes(routes!(repositories::list, repositories::create))
+        .routes(routes!(repositories::show, repositories::delete))
+        .routes(routes!(repositories::key))
+        .routes(routes!(backups::list))
+        .routes(routes!(backups::show, backups::delete))
+        .routes(routes!(backups::verify))
         .routes(routes!(events::watch))
         .routes(routes!(audit::list))
         .routes(routes!(audit::verify))

@@ -10,9 +10,9 @@ use bellwether_model::event::Page;
 use bellwether_model::operation::NewOperation;
 use bellwether_model::plan::Plan;
 use bellwether_model::problem::{Code, Problem};
-use bellwether_model::{Cluster, ClusterId, Operation, OperationKind};
+use bellwether_model::{Backup, Cluster, ClusterId, Operation, OperationKind};
 use bellwether_planner::{View, check_operation, plan, resync};
-use bellwether_store::{Error as StoreError, Stored, Txn, clusters, operations};
+use bellwether_store::{Error as StoreError, Stored, Txn, backups as stored, clusters, operations};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -22,7 +22,7 @@ use crate::error::{ApiError, Result};
 use crate::extract::{Body, Nothing, Path, Query};
 use crate::idempotency::{self, Key};
 use crate::paging::{Paging, page};
-use crate::{Inner, State, access};
+use crate::{Inner, State, access, backups};
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -144,33 +144,8 @@ pub(crate) async fn accept(
             // What is in the way may be what this same request has made a moment ago.
             return made_before(api, key)?.ok_or(refusal);
         }
-        let mut operation = new_operation(&cluster.object, request.kind, caller);
-        let node = request.node.as_deref().and_then(|text| view.node_named(text));
-        operation.node = node.map(|facts| facts.node.id.clone());
-        operation.node_name = node.map(|facts| facts.node.name.clone());
-        if request.kind == OperationKind::Resync {
-            // Those that were confirmed, whoever comes or goes meanwhile.
-            let resync = resync::resolve(&view, request).map_err(|r| refused(request.kind, &r))?;
-            operation.state = serde_json::to_value(&resync).expect("plain data");
-            if let [node] = resync.nodes.as_slice() {
-                operation.node = Some(node.id.clone());
-                operation.node_name = Some(node.name.clone());
-            }
-        }
-        if request.kind == OperationKind::Drill {
-            let (kind, allow_loss) = (request.drill.unwrap_or_default(), request.allow_loss);
-            let drill = Drill { kind, allow_loss, ..Drill::default() };
-            operation.state = serde_json::to_value(&drill).expect("plain data");
-        }
-        if request.kind == OperationKind::Failover {
-            operation.state = serde_json::json!({ "allows_loss": true });
-        }
-        if request.allow_waiting && request.kind != OperationKind::Resync {
-            operation.state = serde_json::json!({ "allow_waiting": true });
-        }
-        if request.end_transactions {
-            operation.state = serde_json::json!({ "end_transactions": true });
-        }
+        let operation = asked_for(&cluster.object, &view, request, caller)?;
+        let (operation, backup) = with_backup(api, &cluster.object, &view, request, operation)?;
         // What is asked for stays asked for: otherwise the loop would undo it.
         let nodes = match request.kind {
             OperationKind::AddNode => view.nodes.len() as u32 + 1,
@@ -185,6 +160,7 @@ pub(crate) async fn accept(
         let object = operation.node_name.as_ref().unwrap_or(&operation.cluster_name);
         // The cluster is saved in any case: of two requests at one moment one is refused.
         let txn = Txn::new().insert(&operation).update(&cluster);
+        let txn = backup.iter().fold(txn, |txn, backup| txn.insert(backup));
         let txn = txn.audit(caller.entry(&action, object));
         match api.store.commit(key.remember(api, txn, operation.id.as_str())).await {
             Ok(_) => return Ok(answer(&operation)),
@@ -193,6 +169,60 @@ pub(crate) async fn accept(
         }
     }
     Err(changes_too_quickly())
+}
+
+/// The operation, with what it was asked for.
+fn asked_for(
+    cluster: &Cluster,
+    view: &View,
+    request: &NewOperation,
+    caller: &Caller,
+) -> Result<Operation> {
+    let mut operation = new_operation(cluster, request.kind, caller);
+    let node = request.node.as_deref().and_then(|text| view.node_named(text));
+    operation.node = node.map(|facts| facts.node.id.clone());
+    operation.node_name = node.map(|facts| facts.node.name.clone());
+    if request.kind == OperationKind::Resync {
+        // Those that were confirmed, whoever comes or goes meanwhile.
+        let resync = resync::resolve(view, request).map_err(|r| refused(request.kind, &r))?;
+        operation.state = serde_json::to_value(&resync).expect("plain data");
+        if let [node] = resync.nodes.as_slice() {
+            operation.node = Some(node.id.clone());
+            operation.node_name = Some(node.name.clone());
+        }
+    }
+    if request.kind == OperationKind::Drill {
+        let (kind, allow_loss) = (request.drill.unwrap_or_default(), request.allow_loss);
+        let drill = Drill { kind, allow_loss, ..Drill::default() };
+        operation.state = serde_json::to_value(&drill).expect("plain data");
+    }
+    if request.kind == OperationKind::Failover {
+        operation.state = serde_json::json!({ "allows_loss": true });
+    }
+    if request.allow_waiting && request.kind != OperationKind::Resync {
+        operation.state = serde_json::json!({ "allow_waiting": true });
+    }
+    if request.end_transactions {
+        operation.state = serde_json::json!({ "end_transactions": true });
+    }
+    Ok(operation)
+}
+
+/// The same, with the backup that it is to take, where it takes one.
+fn with_backup(
+    api: &Inner,
+    cluster: &Cluster,
+    view: &View,
+    request: &NewOperation,
+    operation: Operation,
+) -> Result<(Operation, Option<Backup>)> {
+    if request.kind != OperationKind::Backup {
+        return Ok((operation, None));
+    }
+    let repository = backups::repository(api, view, request.repository.as_deref())?;
+    let rate_kib = request.rate_kib.unwrap_or(0);
+    let (backup, operation) = stored::begin(cluster, &repository, operation, None, rate_kib);
+    Ok((operation, Some(backup)))
 }
 
 /// The answer to a request that was served before.
@@ -260,6 +290,14 @@ fn check_node(view: &View, request: &NewOperation) -> Result<()> {
         ("allow_loss", request.allow_loss && !may_lose),
     ];
     if let Some((field, _)) = given.iter().find(|(_, is_given)| *is_given) {
+        let words = format!("{} knows no `{field}`; leave it out", request.kind);
+        return Err(ApiError::field(field, words));
+    }
+    let given =
+        [("repository", request.repository.is_some()), ("rate_kib", request.rate_kib.is_some())];
+    if request.kind != OperationKind::Backup
+        && let Some((field, _)) = given.iter().find(|(_, is_given)| *is_given)
+    {
         let words = format!("{} knows no `{field}`; leave it out", request.kind);
         return Err(ApiError::field(field, words));
     }

@@ -5,7 +5,7 @@ use axum::extract::State as Extract;
 use axum::http::StatusCode;
 use bellwether_model::access::{DEFAULT_PROJECT, Member, NewMember, NewProject, ProjectView, Role};
 use bellwether_model::problem::{Code, Problem};
-use bellwether_model::{Cluster, Timestamp, name};
+use bellwether_model::{Backup, Cluster, Timestamp, name};
 use bellwether_store::projects::Project;
 use bellwether_store::users::User;
 use bellwether_store::{Error as StoreError, Txn};
@@ -111,6 +111,12 @@ pub(crate) async fn delete(
     if let Some(cluster) = clusters.first() {
         let words = format!("the project `{name}` has the cluster {}", cluster.object.spec.name);
         return Err(ApiError::new(Code::OperationRefused, words).hint("delete its clusters first"));
+    }
+    // Whoever made a project of this name later would be given them.
+    let backups = api.store.list_where(|backup: &Backup| backup.project == name);
+    if let Some(backup) = backups.first() {
+        let words = format!("the project `{name}` has backups of {}", backup.object.cluster_name);
+        return Err(ApiError::new(Code::OperationRefused, words).hint("delete its backups first"));
     }
     let mut txn = Txn::new().delete::<Project>(&name, Some(project.revision));
     for mut user in api.store.list::<User>() {

@@ -17,13 +17,14 @@ use bellwether_model::operation::NewOperation;
 use bellwether_model::plan::Plan;
 use bellwether_model::provider::ProviderView;
 use bellwether_model::report::Report;
+use bellwether_model::repository::{NewRepository, RepositoryKey, RepositoryView};
 use bellwether_model::settings::ParameterView;
 use bellwether_model::user::{
     CreatedToken, CreatedUser, NewPassword, NewSecondFactor, NewSession, NewToken, NewUser,
     RecoveryCodes, SecondFactorCode, SecondFactorSecret, Session, SessionView, TokenView,
     UserChange, UserSummary, UserView,
 };
-use bellwether_model::{ClusterSpec, ClusterView, NodeView, Operation};
+use bellwether_model::{Backup, ClusterSpec, ClusterView, NodeView, Operation};
 use reqwest::{Method, RequestBuilder};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -468,6 +469,45 @@ impl Client {
         let page: Page<DrillView> =
             self.read(self.request(Method::GET, &path).query(&[("limit", "50")])).await?;
         Ok(page.items)
+    }
+
+    pub async fn repositories(&self) -> Result<Vec<RepositoryView>> {
+        self.all("repositories").await
+    }
+
+    pub async fn create_repository(&self, new: &NewRepository) -> Result<RepositoryView> {
+        self.post("repositories", new).await
+    }
+
+    pub async fn repository_key(&self, name: &str) -> Result<RepositoryKey> {
+        self.get(&format!("repositories/{}/key", segment(name))).await
+    }
+
+    pub async fn delete_repository(&self, name: &str) -> Result<()> {
+        let path = format!("repositories/{}", segment(name));
+        self.answer(self.request(Method::DELETE, &path)).await.map(|_| ())
+    }
+
+    /// The newest backups, of one cluster or of all.
+    pub async fn backups(&self, cluster: Option<&str>) -> Result<Vec<Backup>> {
+        let mut request = self.request(Method::GET, "backups").query(&[("limit", "100")]);
+        if let Some(cluster) = cluster {
+            request = request.query(&[("cluster", cluster)]);
+        }
+        let page: Page<Backup> = self.read(request).await?;
+        Ok(page.items)
+    }
+
+    pub async fn backup(&self, id: &str) -> Result<Backup> {
+        self.get(&format!("backups/{}", segment(id))).await
+    }
+
+    pub async fn delete_backup(&self, id: &str) -> Result<Backup> {
+        self.read(self.request(Method::DELETE, &format!("backups/{}", segment(id)))).await
+    }
+
+    pub async fn verify_backup(&self, id: &str) -> Result<Operation> {
+        self.read(self.request(Method::POST, &format!("backups/{}/verify", segment(id)))).await
     }
 
     /// The report of one change of primary.

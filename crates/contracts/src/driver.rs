@@ -4,15 +4,18 @@
 
 use async_trait::async_trait;
 use bellwether_model::NodeId;
+use bellwether_model::backup::BackupResult;
 use bellwether_model::divergence::Divergence;
 use bellwether_model::replication::Position;
+use bellwether_model::restore::Checked;
 use bellwether_model::settings::SettingsReport;
 use bellwether_model::transaction::Transaction;
 use bellwether_protocol::Assignment;
-use bellwether_protocol::assignment::Member;
+use bellwether_protocol::assignment::{BackupAssignment, Member, RestoreAssignment};
 use bellwether_protocol::local::{EngineFigures, Follower};
 
-use crate::Failure;
+use crate::repository::Progress;
+use crate::{Failure, Repository};
 
 /// What a probe found.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -174,6 +177,36 @@ pub trait Driver: Send + Sync {
 
     /// Removes the former data that a copy under an order replaced. The engine may run.
     async fn drop_former(&self) -> Result<(), Failure>;
+
+    /// Stores the data of a running engine as it is at one moment, beside whatever it does.
+    async fn back_up(
+        &self,
+        _assignment: &Assignment,
+        _backup: &BackupAssignment,
+        _repository: &dyn Repository,
+        _progress: Progress<'_>,
+    ) -> Result<BackupResult, Failure> {
+        Err(Failure::permanent("this engine cannot be backed up yet"))
+    }
+
+    /// Brings a backup's data into a new directory, which becomes the data only when it is
+    /// complete: a replica's that follows nobody, so that its promotion begins a history of its
+    /// own. The users' passwords become the assignment's before anybody can enter.
+    async fn restore(
+        &self,
+        _assignment: &Assignment,
+        _restore: &RestoreAssignment,
+        _repository: &dyn Repository,
+        _progress: Progress<'_>,
+    ) -> Result<(), Failure> {
+        Err(Failure::permanent("this engine cannot be restored yet"))
+    }
+
+    /// Looks through the restored data of this running primary, and compares it with what it was
+    /// when the backup was taken.
+    async fn check(&self) -> Result<Checked, Failure> {
+        Err(Failure::permanent("this engine's data cannot be looked through yet"))
+    }
 
     /// Whether the settings of this assignment's configuration are active on this primary, and
     /// every voter it newly requires has passed the position the primary had then.

@@ -1,15 +1,6 @@
 //! How an adapter says that something did not work.
 
-/// What can be done about a failure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
-    /// Trying again later may help.
-    Transient,
-    /// Trying the same again will not help.
-    Permanent,
-    /// A person has to do something first.
-    NeedsPerson,
-}
+pub use bellwether_model::failure::Class;
 
 /// A failure, classified where it was met. The text is a lower-case clause for people, without
 /// secrets.

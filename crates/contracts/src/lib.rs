@@ -6,10 +6,12 @@ pub mod driver;
 pub mod failure;
 pub mod prober;
 pub mod provider;
+pub mod repository;
 pub mod sessions;
 
 pub use driver::Driver;
 pub use failure::{Class, Failure};
 pub use prober::Prober;
 pub use provider::Provider;
+pub use repository::{OpenRepository, Repository};
 pub use sessions::Sessions;

@@ -7,6 +7,7 @@
 mod allowlist;
 pub mod authority;
 pub mod background;
+pub mod backups;
 mod drills;
 pub mod leases;
 pub mod lineage;

@@ -100,7 +100,8 @@ async fn learn_once(world: &Arc<World>, hello: &Hello) -> Result<(), Error> {
 }
 
 /// What was under way in the copy. A change of primary has ended since, and so has what an agent
-/// was ordered to copy; nodes that come or go, and settings, are looked at anew and gone on with.
+/// was ordered to copy; nodes that come or go, settings and backups are looked at anew and gone on
+/// with.
 fn overtake(operation: &mut Operation, now: Timestamp) {
     match operation.kind {
         OperationKind::CreateCluster
@@ -109,6 +110,8 @@ fn overtake(operation: &mut Operation, now: Timestamp) {
         | OperationKind::Drain
         | OperationKind::Undrain
         | OperationKind::Reboot
+        | OperationKind::Backup
+        | OperationKind::Prove
         | OperationKind::DeleteCluster => operation.status = OperationStatus::Queued,
         OperationKind::Reconfigure => {
             operation.status = OperationStatus::Queued;

@@ -19,7 +19,7 @@ use crate::operations::gaps;
 use crate::pass::Pass;
 use crate::runner::{self, Progress};
 use crate::world::World;
-use crate::{allowlist, drills};
+use crate::{allowlist, backups, drills};
 
 /// Between two passes when nothing woke the loop: silence has to be noticed too.
 const TICK: Duration = Duration::from_millis(100);
@@ -141,6 +141,7 @@ async fn pass(
             world.store.commit(Txn::new().update(&node)).await?;
             Ok(Progress::Moved)
         }
+        Act::BackUp(due) => backups::follow(world, cluster, due).await,
         Act::StopWaiting(nodes) => {
             let mut cluster = cluster.clone();
             cluster.object.status.unheard.retain(|node| !nodes.contains(node));

@@ -12,14 +12,15 @@ use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use bellwether_model::{Cluster, Node, NodeId};
-use bellwether_planner::assign;
-use bellwether_protocol::assignment::Secrets;
+use bellwether_model::{Backup, Cluster, Node, NodeId, Target};
+use bellwether_planner::assign::{self, Backups};
+use bellwether_protocol::assignment::{BackupAssignment, RestoreAssignment, Secrets};
 use bellwether_protocol::join::{self, JoinAnswer, JoinRequest};
 use bellwether_protocol::session::{self, MESSAGE_BYTES_MAX};
 use bellwether_protocol::{Assignment, FromAgent, FromServer, Hello, Report};
 use bellwether_store::join_tokens::JoinToken;
 use bellwether_store::live::Seen;
+use bellwether_store::repositories;
 use bellwether_store::secrets::{self, Secret};
 use bellwether_store::{Object, Stored, Txn};
 use tokio::time::Instant;
@@ -401,14 +402,36 @@ pub fn assignment(world: &World, node: &NodeId) -> Option<Assignment> {
         probe_password: probe_password(&peer_key),
         peer_key,
     };
+    let backups = ways(world, &cluster.object, &node.object);
+    // What shall be restored and cannot be must not begin as an empty database.
+    let is_lost = node.object.restore.is_some() && backups.restore.is_none();
+    let mut node = node.object;
+    if is_lost {
+        node.target = Target::Stopped;
+    }
     Some(assign::assignment(
         (&world.epoch, seq),
         &cluster.object,
         &nodes,
-        &node.object,
+        &node,
         engine,
         secrets,
+        backups,
     ))
+}
+
+/// What is ordered of the node, with the ways into repositories.
+fn ways(world: &World, cluster: &Cluster, node: &Node) -> Backups {
+    let backup = node.backup.clone().and_then(|order| {
+        let access = repositories::access(&world.store, &order.repository)?;
+        Some(BackupAssignment { order, access, spec: cluster.spec.clone() })
+    });
+    let restore = node.restore.as_ref().and_then(|source| {
+        let backup = world.store.find::<Backup>(source.backup.as_str())?.object;
+        let access = repositories::access(&world.store, &backup.repository)?;
+        Some(RestoreAssignment { facts: backup.facts?, access })
+    });
+    Backups { backup, restore }
 }
 
 /// Follows from a secret that every cluster has, also one that is older than the prober.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::sync::{Arc, Mutex};
 
-use bellwether_contracts::{Failure, Provider};
+use bellwether_contracts::{Failure, OpenRepository, Provider};
 use bellwether_model::engine::EngineProfile;
 use bellwether_model::{ClusterId, NodeId, Timestamp};
 use bellwether_store::Store;
@@ -20,6 +20,8 @@ pub struct World {
     pub store: Store,
     pub providers: BTreeMap<String, Arc<dyn Provider>>,
     pub engines: Vec<EngineProfile>,
+    /// Opens repositories of backups.
+    pub repositories: OpenRepository,
     pub authority: Authority,
     pub leases: Leases,
     pub background: Background,
@@ -40,6 +42,7 @@ impl World {
         store: Store,
         providers: Vec<Arc<dyn Provider>>,
         engines: Vec<EngineProfile>,
+        repositories: OpenRepository,
         authority: Authority,
         (epoch, agent_port): (String, u16),
     ) -> Arc<Self> {
@@ -49,6 +52,7 @@ impl World {
             store,
             providers,
             engines,
+            repositories,
             authority,
             leases: Leases::default(),
             background: Background::default(),

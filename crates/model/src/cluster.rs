@@ -8,14 +8,17 @@ use utoipa::ToSchema;
 
 use crate::access::DEFAULT_PROJECT;
 use crate::allowlist::{AllowEntry, PendingAllowlist};
+use crate::backup::{BackupStanding, BackupSummary};
 use crate::bytes::Bytes;
 use crate::drill::{DrillProgress, DrillSchedule};
 use crate::group::{JointConfig, TimerProfile};
-use crate::id::{ClusterId, NodeId, OperationId};
+use crate::id::{BackupId, ClusterId, NodeId, OperationId};
 use crate::operation::Allowed;
 use crate::parameter::Parameters;
 use crate::replication::{ReplicationMode, Term};
 use crate::report::Suspicion;
+use crate::restore::Source;
+use crate::schedule::BackupSchedule;
 use crate::time::Timestamp;
 
 /// What every node of a cluster gets.
@@ -72,6 +75,12 @@ pub struct ClusterSpec {
     /// Drills that begin by themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drill: Option<DrillSchedule>,
+    /// Backups that begin by themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<BackupSchedule>,
+    /// Its first data is a backup's. Said when the cluster is created, and kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
     /// The project it belongs to; it stays there.
     #[serde(default = "default_project", skip_serializing_if = "is_default_project")]
     pub project: String,
@@ -81,7 +90,7 @@ pub struct ClusterSpec {
     pub allowlist: Option<Vec<AllowEntry>>,
 }
 
-fn default_project() -> String {
+pub(crate) fn default_project() -> String {
     DEFAULT_PROJECT.to_owned()
 }
 
@@ -112,6 +121,10 @@ pub struct Cluster {
     pub network: Option<ClusterNetwork>,
     /// The ordinal the next node gets; ordinals are never reused. Written by the control loop.
     pub next_ordinal: u32,
+    /// It was made to see whether this backup can be restored, and goes when that is known. It is
+    /// listed nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof_of: Option<BackupId>,
     /// A change of the allowlist that is not confirmed yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending_allowlist: Option<PendingAllowlist>,
@@ -211,6 +224,9 @@ pub struct ClusterStatus {
     /// How far the schedule of drills was followed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drill: Option<DrillProgress>,
+    /// What is known of its backups, and how far their schedule was followed.
+    #[serde(default)]
+    pub backup: BackupStanding,
 }
 
 fn is_zero(number: &u64) -> bool {
@@ -236,6 +252,7 @@ impl Default for ClusterStatus {
             unheard: BTreeSet::new(),
             unmeasured: None,
             drill: None,
+            backup: BackupStanding::default(),
         }
     }
 }
@@ -268,6 +285,8 @@ pub struct ClusterView {
     /// When the next drill is due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_drill_at: Option<Timestamp>,
+    #[serde(default)]
+    pub backup: BackupSummary,
     /// Which operations may be asked for now and, for the rest, why not.
     pub operations: Vec<Allowed>,
 }
@@ -292,6 +311,10 @@ pub struct ClusterChange {
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<DrillSchedule>)]
     pub drill: Option<Option<DrillSchedule>>,
+    /// Backups that begin by themselves; `null` for none any more.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<BackupSchedule>)]
+    pub backup: Option<Option<BackupSchedule>>,
     /// Everybody who may reach the ports of clients; empty lets in nobody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowlist: Option<Vec<AllowEntry>>,

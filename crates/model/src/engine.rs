@@ -105,6 +105,9 @@ pub struct Capabilities {
     pub point_in_time: bool,
     pub multi_primary: bool,
     pub sharded: bool,
+    /// Backups can be taken and restored.
+    #[serde(default)]
+    pub backups: bool,
 }
 
 /// What places in the engine's log (`Position::offset`) count, and what can be had from it.

@@ -59,4 +59,8 @@ ids! {
     TokenId;
     /// Names one join token (never the token itself).
     JoinTokenId;
+    /// Names one repository of backups.
+    RepositoryId;
+    /// Names one backup, also in its repository.
+    BackupId;
 }

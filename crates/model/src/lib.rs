@@ -5,6 +5,7 @@
 pub mod access;
 pub mod allowlist;
 pub mod audit;
+pub mod backup;
 pub mod bytes;
 pub mod cluster;
 pub mod connection;
@@ -12,6 +13,7 @@ pub mod divergence;
 pub mod drill;
 pub mod engine;
 pub mod event;
+pub mod failure;
 pub mod group;
 pub mod id;
 pub mod maintenance;
@@ -26,16 +28,22 @@ pub mod provider;
 pub mod reconfigure;
 pub mod replication;
 pub mod report;
+pub mod repository;
+pub mod restore;
 pub mod resync;
+pub mod schedule;
 pub mod settings;
 pub mod time;
 pub mod transaction;
 pub mod user;
 
+pub use backup::Backup;
 pub use bytes::Bytes;
 pub use cluster::{Cluster, ClusterPhase, ClusterSpec, ClusterStatus, ClusterView, NodeSize};
 pub use group::{GroupConfig, JointConfig, Timers};
-pub use id::{ClusterId, JoinTokenId, NodeId, OperationId, TokenId, UserId};
+pub use id::{
+    BackupId, ClusterId, JoinTokenId, NodeId, OperationId, RepositoryId, TokenId, UserId,
+};
 pub use node::{Node, NodePhase, NodeView};
 pub use operation::{Operation, OperationKind, OperationStatus, Step, StepState};
 pub use parameter::{Parameter, Parameters};

@@ -3,12 +3,14 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::backup::BackupOrder;
 use crate::cluster::NodeSize;
 use crate::divergence::Divergence;
 use crate::drill::DrillOrder;
 use crate::id::{ClusterId, NodeId};
 use crate::operation::Allowed;
 use crate::replication::{Position, Target};
+use crate::restore::{CheckOrder, Source};
 use crate::settings::{NodeSettings, ParameterDrift};
 use crate::time::Timestamp;
 
@@ -46,6 +48,18 @@ pub struct Node {
     /// Its engine shall be killed once, to try what follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drill: Option<DrillOrder>,
+    /// A backup shall be taken from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
+    pub backup: Option<BackupOrder>,
+    /// As a new cluster's first primary it begins with a backup's data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
+    pub restore: Option<Source>,
+    /// Its data shall be looked through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
+    pub check: Option<CheckOrder>,
 }
 
 /// The order to copy a replica's data anew. Its former data is kept aside while the order stands.

@@ -27,6 +27,10 @@ pub enum OperationKind {
     Reconfigure,
     /// The change of primary is tried.
     Drill,
+    /// The data is stored in a repository, as it is at one moment.
+    Backup,
+    /// A backup is restored in a scratch node and looked through.
+    Prove,
     /// A node is taken out of service, its data kept current.
     Drain,
     /// A drained node serves again.
@@ -37,7 +41,7 @@ pub enum OperationKind {
 }
 
 impl OperationKind {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::CreateCluster,
         Self::AddNode,
         Self::RemoveNode,
@@ -47,6 +51,8 @@ impl OperationKind {
         Self::Resync,
         Self::Reconfigure,
         Self::Drill,
+        Self::Backup,
+        Self::Prove,
         Self::Drain,
         Self::Undrain,
         Self::Reboot,
@@ -66,6 +72,8 @@ impl OperationKind {
             Self::Resync => "resync",
             Self::Reconfigure => "reconfigure",
             Self::Drill => "drill",
+            Self::Backup => "backup",
+            Self::Prove => "prove",
             Self::Drain => "drain",
             Self::Undrain => "undrain",
             Self::Reboot => "reboot",
@@ -92,6 +100,8 @@ impl OperationKind {
             Self::Resync => "Resync",
             Self::Reconfigure => "Change settings",
             Self::Drill => "Drill",
+            Self::Backup => "Backup",
+            Self::Prove => "Verify backup",
             Self::Drain => "Drain",
             Self::Undrain => "Return to service",
             Self::Reboot => "Reboot",
@@ -262,6 +272,12 @@ pub struct NewOperation {
     /// lost than automation may lose.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_loss: bool,
+    /// For `backup`: the repository (id or name); the schedule's, or the only one, when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
+    /// For `backup`: kilobytes a second that are sent at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_kib: Option<u64>,
 }
 
 impl NewOperation {
@@ -278,6 +294,8 @@ impl NewOperation {
             end_transactions: false,
             drill: None,
             allow_loss: false,
+            repository: None,
+            rate_kib: None,
         }
     }
 }

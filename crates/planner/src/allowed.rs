@@ -5,10 +5,9 @@ use bellwether_model::drill::DrillKind;
 use bellwether_model::operation::{Allowed, NewOperation};
 use bellwether_model::{ClusterPhase, NodeId, OperationKind};
 
-use crate::drills;
 use crate::election::{self, Verdict};
 use crate::view::{NodeFacts, View};
-use crate::{maintenance, reconfigure, resync};
+use crate::{backups, drills, maintenance, reconfigure, resync};
 
 /// The operations on the cluster as a whole.
 #[must_use]
@@ -21,6 +20,7 @@ pub fn allowed_on_cluster(view: &View) -> Vec<Allowed> {
         allowed(OperationKind::Resync, resync),
         allowed(OperationKind::Reconfigure, reconfigure::refuse(view)),
         allowed(OperationKind::Drill, drills::refuse(view, DrillKind::Switchover, false)),
+        allowed(OperationKind::Backup, backups::refuse(view)),
         allowed(OperationKind::Failover, failover),
         on_cluster(OperationKind::DeleteCluster),
     ]
@@ -68,6 +68,10 @@ pub fn check_operation(view: &View, request: &NewOperation) -> Result<(), String
         OperationKind::Drill => {
             drills::refuse(view, request.drill.unwrap_or_default(), request.allow_loss)
         }
+        OperationKind::Backup => backups::refuse(view),
+        OperationKind::Prove => {
+            Some("a backup is verified by its own request; name the backup".to_owned())
+        }
         OperationKind::CreateCluster => Some("the cluster exists already".to_owned()),
         OperationKind::Reconfigure => {
             Some("settings are changed by changing the cluster's `parameters`".to_owned())
@@ -89,14 +93,16 @@ pub(crate) fn refuse_busy(view: &View) -> Option<String> {
     if view.cluster.status.phase == ClusterPhase::Failed {
         return Some("the creation of the cluster failed; it can only be deleted".to_owned());
     }
-    // Whoever returns may take its time; nothing waits for that.
-    let operation = view
-        .operation
-        .iter()
-        .chain(&view.queued)
-        .find(|operation| operation.kind != OperationKind::Rejoin)?;
+    // Whoever returns may take its time, as does a backup; nothing waits for that.
+    let operation =
+        view.operation.iter().chain(&view.queued).find(|operation| !steps_aside(operation.kind))?;
     let title = operation.kind.title().to_lowercase();
     Some(format!("`{title}` is under way; wait until it has ended"))
+}
+
+/// Whether whatever a person asks for goes before such an operation, which goes on afterwards.
+pub(crate) fn steps_aside(kind: OperationKind) -> bool {
+    matches!(kind, OperationKind::Rejoin | OperationKind::Backup)
 }
 
 fn refuse_on_cluster(view: &View, kind: OperationKind) -> Option<String> {

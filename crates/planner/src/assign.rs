@@ -4,7 +4,16 @@ use bellwether_model::cluster::Handover;
 use bellwether_model::engine::EngineProfile;
 use bellwether_model::node::NodePhase;
 use bellwether_model::{Cluster, Node};
-use bellwether_protocol::assignment::{Assignment, EngineAssignment, Group, Member, Secrets};
+use bellwether_protocol::assignment::{
+    Assignment, BackupAssignment, EngineAssignment, Group, Member, RestoreAssignment, Secrets,
+};
+
+/// What is sent with the ways into repositories, which only the store opens.
+#[derive(Default)]
+pub struct Backups {
+    pub backup: Option<BackupAssignment>,
+    pub restore: Option<RestoreAssignment>,
+}
 
 use crate::allowlist;
 
@@ -18,6 +27,7 @@ pub fn assignment(
     node: &Node,
     engine: &EngineProfile,
     secrets: Secrets,
+    backups: Backups,
 ) -> Assignment {
     let status = &cluster.status;
     let mut members: Vec<Member> = nodes.iter().map(member).collect();
@@ -51,6 +61,9 @@ pub fn assignment(
         target: node.target.clone(),
         copy: node.copy.clone(),
         drill: node.drill.clone(),
+        backup: backups.backup,
+        restore: backups.restore,
+        check: node.check.clone(),
         prepare: matches!(status.handover, Handover::Prepare | Handover::Hold),
         hold: status.handover == Handover::Hold,
         drained: node.phase == NodePhase::Maintenance,

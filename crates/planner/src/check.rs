@@ -7,7 +7,7 @@ use bellwether_model::provider::ProviderLimits;
 use bellwether_model::{Bytes, ClusterSpec, ReplicationMode, allowlist, name};
 
 use crate::view::View;
-use crate::{drills, reconfigure};
+use crate::{reconfigure, schedule};
 
 /// The fields of a spec that cannot be carried out by this engine at this provider.
 #[must_use]
@@ -22,6 +22,8 @@ pub fn check_spec(
         ("nodes", check_nodes(spec, engine, limits)),
         ("replication", check_replication(spec, engine)),
         ("drill.schedule", check_drill(spec)),
+        ("backup.schedule", check_backup(spec, engine)),
+        ("backup.keep", check_keep(spec)),
         ("size.cpus", check_cpus(spec, limits)),
         (
             "size.memory",
@@ -107,7 +109,20 @@ pub fn check_timers(view: &View, profile: TimerProfile) -> Option<String> {
 }
 
 fn check_drill(spec: &ClusterSpec) -> Option<String> {
-    drills::check_schedule(&spec.drill.as_ref()?.schedule).err()
+    schedule::check_schedule(&spec.drill.as_ref()?.schedule).err()
+}
+
+fn check_backup(spec: &ClusterSpec, engine: &EngineProfile) -> Option<String> {
+    let wanted = spec.backup.as_ref()?;
+    if !engine.capabilities.backups {
+        return Some(format!("{} cannot be backed up yet", engine.title));
+    }
+    schedule::check_schedule(&wanted.schedule).err()
+}
+
+fn check_keep(spec: &ClusterSpec) -> Option<String> {
+    let keeps_nothing = spec.backup.as_ref()?.keep.keeps_nothing();
+    keeps_nothing.then(|| "nothing would be kept; keep the last few at least".to_owned())
 }
 
 fn check_cpus(spec: &ClusterSpec, limits: &ProviderLimits) -> Option<String> {
@@ -167,6 +182,7 @@ pub(crate) mod tests {
                 point_in_time: false,
                 multi_primary: false,
                 sharded: false,
+                backups: true,
             },
             parameters: Vec::new(),
             owned_parameters: Vec::new(),

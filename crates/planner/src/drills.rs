@@ -3,12 +3,10 @@
 
 use bellwether_model::drill::{DrillKind, DrillSchedule};
 use bellwether_model::{ClusterPhase, Timestamp};
-use croner::Cron;
-use croner::parser::{CronParser, Seconds, Year};
-use jiff::civil::DateTime;
 
 use crate::allowed::{lag, refuse_busy, refuse_candidate};
 use crate::election::{self, Verdict};
+use crate::schedule::last_until;
 use crate::show;
 use crate::view::{NodeFacts, View};
 
@@ -126,55 +124,12 @@ pub fn due(view: &View) -> Option<Due> {
     }
 }
 
-/// Whether that is a schedule.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn check_schedule(text: &str) -> Result<(), String> {
-    let cron = parse(text).map_err(|error| {
-        format!(
-            "`{text}` is no schedule: {error}; minute, hour, day of the month, month and day of \
-             the week are needed, like `0 4 * * 0`"
-        )
-    })?;
-    let from = civil(Timestamp::from_millis(0));
-    cron.find_next_occurrence(&from, false).map(|_| ()).map_err(|_| format!("`{text}` never comes"))
-}
-
-/// The next moment of that schedule.
-#[must_use]
-pub fn next_after(text: &str, after: Timestamp) -> Option<Timestamp> {
-    let found = parse(text).ok()?.find_next_occurrence(&civil(after), false).ok()?;
-    moment(found)
-}
-
-fn last_until(text: &str, until: Timestamp) -> Option<Timestamp> {
-    let found = parse(text).ok()?.find_previous_occurrence(&civil(until), true).ok()?;
-    moment(found)
-}
-
-fn parse(text: &str) -> Result<Cron, croner::errors::CronError> {
-    let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
-    parser.parse(text)
-}
-
-/// In UTC; whole seconds, which is finer than any schedule.
-fn civil(at: Timestamp) -> DateTime {
-    let seconds = at.as_millis().div_euclid(1_000);
-    let at = jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    jiff::tz::Offset::UTC.to_datetime(at)
-}
-
-fn moment(civil: DateTime) -> Option<Timestamp> {
-    let at = jiff::tz::Offset::UTC.to_timestamp(civil).ok()?;
-    Some(Timestamp::from_millis(at.as_millisecond()))
-}
-
 #[cfg(test)]
 mod tests {
     use bellwether_model::drill::DrillProgress;
 
     use super::*;
+    use crate::schedule::{check_schedule, next_after};
     use crate::view::tests::{Sketch, sketch};
 
     const MINUTE: i64 = 60_000;

@@ -8,6 +8,7 @@
 pub mod allowed;
 pub mod allowlist;
 pub mod assign;
+pub mod backups;
 pub mod check;
 pub mod connect;
 pub mod drills;
@@ -18,6 +19,7 @@ pub mod reconfigure;
 pub mod report;
 pub mod resync;
 pub mod rules;
+pub mod schedule;
 pub mod show;
 pub mod steps;
 pub mod suspicion;

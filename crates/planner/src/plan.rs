@@ -6,9 +6,9 @@ use bellwether_model::plan::{Plan, PlannedStep};
 use bellwether_model::{ClusterSpec, OperationKind};
 
 use crate::allowed::check_operation;
-use crate::resync;
 use crate::steps::steps;
 use crate::view::{NodeFacts, View};
+use crate::{backups, resync};
 
 /// Milliseconds writes wait in a planned switchover, before this cluster has figures of its own.
 pub(crate) const SWITCHOVER_PAUSE_MS: u64 = 300;
@@ -73,7 +73,9 @@ pub fn plan(view: &View, request: &NewOperation) -> Plan {
         OperationKind::CreateCluster
         | OperationKind::DeleteCluster
         | OperationKind::Resync
-        | OperationKind::Reconfigure => (0, 0, 0),
+        | OperationKind::Reconfigure
+        | OperationKind::Prove => (0, 0, 0),
+        OperationKind::Backup => (0, 0, copies),
         OperationKind::AddNode | OperationKind::Rejoin => (0, data_bytes, copies),
         OperationKind::RemoveNode => {
             let is_copy = node.is_some_and(|facts| is_copy(view, facts));
@@ -146,6 +148,11 @@ fn summary(view: &View, kind: OperationKind, node: Option<&NodeFacts>) -> String
         ),
         OperationKind::Reconfigure => format!("Changes settings of {name}."),
         OperationKind::Resync => format!("Copies the data of {name} anew."),
+        OperationKind::Backup => {
+            let from = backups::source(view).map_or("a replica", |facts| facts.node.name.as_str());
+            format!("Stores the data of {name} in a repository, taken from {from} as it runs.")
+        }
+        OperationKind::Prove => format!("Restores a backup of {name} in a scratch node."),
         OperationKind::Drill => format!("Tries the change of primary of {name}."),
         OperationKind::DeleteCluster => {
             format!("Deletes {name}: every node with all of its data.")

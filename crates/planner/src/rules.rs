@@ -6,6 +6,8 @@ use bellwether_model::cluster::Handover;
 use bellwether_model::node::NodePhase;
 use bellwether_model::{JointConfig, NodeId, Operation, OperationKind, Target};
 
+use crate::allowed::steps_aside;
+use crate::backups;
 use crate::drills::{self, Due};
 use crate::election::{self, Verdict};
 use crate::view::{NodeFacts, View};
@@ -34,6 +36,8 @@ pub enum Act {
     StartMachine { node: NodeId },
     /// Do this about the schedule of drills.
     Drill(Due),
+    /// Do this about the schedule of backups.
+    BackUp(backups::Due),
 }
 
 /// What was decided, by which rule, and why, in a sentence.
@@ -95,6 +99,7 @@ rules! {
     403 "there are fewer nodes than asked for" has_too_few;
     405 "there are more nodes than asked for" has_too_many;
     601 "a drill is due" has_due_drill;
+    603 "a backup is due" has_due_backup;
     999 "the cluster is as it was asked for" is_as_wanted;
 }
 
@@ -143,11 +148,13 @@ fn is_being_deleted(view: &View) -> Option<Act> {
 }
 
 fn is_being_created(view: &View) -> Option<Act> {
-    if running(view, &[OperationKind::CreateCluster]) {
+    if running(view, &[OperationKind::CreateCluster, OperationKind::Prove]) {
         // Its last step waits for the replicas' votes.
         return needs_configuration(view).or(Some(Act::Continue));
     }
-    queued(view, OperationKind::CreateCluster).then_some(Act::StartQueued)
+    let is_new = |kind| queued(view, kind);
+    (is_new(OperationKind::CreateCluster) || is_new(OperationKind::Prove))
+        .then_some(Act::StartQueued)
 }
 
 fn has_failed(view: &View) -> Option<Act> {
@@ -259,12 +266,15 @@ fn has_operation(view: &View) -> Option<Act> {
         // And for the former primary's return.
         return has_returning(view).or(Some(Act::Continue));
     }
-    // A node that returns may take its time; what a person asked for does not wait for it.
-    let asked = view
-        .queued
-        .iter()
-        .find(|queued| queued.kind != OperationKind::Rejoin && !is_drill_under_way(queued));
-    Some(match asked.filter(|_| operation.kind == OperationKind::Rejoin) {
+    // A node that returns may take its time, as may a backup; what a person asked for does not wait
+    // for it, and neither does a node for a backup.
+    let is_backup = operation.kind == OperationKind::Backup;
+    if is_backup && let Some(returning) = has_returning(view) {
+        return Some(returning);
+    }
+    let asked =
+        view.queued.iter().find(|queued| !steps_aside(queued.kind) && !is_drill_under_way(queued));
+    Some(match asked.filter(|_| steps_aside(operation.kind)) {
         Some(asked) => Act::Start { kind: asked.kind, node: asked.node.clone() },
         None => Act::Continue,
     })
@@ -333,6 +343,10 @@ fn has_too_many(view: &View) -> Option<Act> {
 
 fn has_due_drill(view: &View) -> Option<Act> {
     drills::due(view).map(Act::Drill)
+}
+
+fn has_due_backup(view: &View) -> Option<Act> {
+    backups::due(view).map(Act::BackUp)
 }
 
 fn is_as_wanted(_: &View) -> Option<Act> {

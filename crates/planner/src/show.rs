@@ -9,9 +9,10 @@ use bellwether_model::{
 };
 
 use crate::allowed::{allowed_on_cluster, allowed_on_node, lag};
+use crate::backups;
 use crate::check::check_timers;
-use crate::drills;
 use crate::election::{self, Verdict};
+use crate::schedule;
 use crate::suspicion::suspicion;
 use crate::view::{NodeFacts, View};
 
@@ -40,12 +41,13 @@ pub fn cluster_view(view: &View) -> ClusterView {
         operation: view.operation.as_ref().or(view.queued.first()).map(|o| o.id.clone()),
         suspicion: suspicion(view),
         next_drill_at: next_drill_at(view),
+        backup: backups::summary(view),
         operations: allowed_on_cluster(view),
     }
 }
 
 fn next_drill_at(view: &View) -> Option<Timestamp> {
-    drills::next_after(&view.cluster.spec.drill.as_ref()?.schedule, view.now)
+    schedule::next_after(&view.cluster.spec.drill.as_ref()?.schedule, view.now)
 }
 
 /// The state of the cluster in one word and one sentence.

@@ -103,6 +103,27 @@ const REBOOT: Steps = &[
     ("admit", "Give it its vote and its clients back"),
 ];
 
+const BACKUP: Steps = &[
+    ("choose_source", "Choose the node to take it from"),
+    ("take", "Store the data in the repository"),
+    ("expire", "Let go of backups that are no longer kept"),
+];
+
+const PROVE: Steps = &[
+    ("reserve_network", "Reserve a network"),
+    ("reserve_nodes", "Reserve a scratch node"),
+    ("acquire_machines", "Make its machine"),
+    ("await_agents", "Wait for its agent"),
+    ("restore", "Restore the backup"),
+    ("await_primary", "Wait for the engine"),
+    ("look_through", "Look through the data"),
+    ("write_result", "Write down what was found"),
+    ("release_machines", "Delete the machine and its disk"),
+    ("release_network", "Delete the network"),
+    ("verify_empty", "Verify that nothing is left"),
+    ("forget", "Forget the scratch node"),
+];
+
 const DELETE_CLUSTER: Steps = &[
     ("withdraw", "Close the endpoints"),
     ("release_machines", "Delete the machines and their disks"),
@@ -128,6 +149,8 @@ pub fn steps(kind: OperationKind) -> Steps {
         OperationKind::Drain => DRAIN,
         OperationKind::Undrain => UNDRAIN,
         OperationKind::Reboot => REBOOT,
+        OperationKind::Backup => BACKUP,
+        OperationKind::Prove => PROVE,
         OperationKind::DeleteCluster => DELETE_CLUSTER,
     }
 }

@@ -18,6 +18,8 @@ pub struct View {
     pub cluster: Cluster,
     /// Of its engine.
     pub log: LogFacts,
+    /// Its engine can be backed up.
+    pub can_back_up: bool,
     /// By ordinal.
     pub nodes: Vec<NodeFacts>,
     /// The operation that runs.

@@ -1,13 +1,19 @@
 //! What a node shall be: the whole of it, in one message.
 
 use bellwether_model::allowlist::Cidr;
+use bellwether_model::backup::{BackupFacts, BackupOrder};
 use bellwether_model::cluster::NodeSize;
 use bellwether_model::drill::DrillOrder;
 use bellwether_model::engine::EnginePorts;
 use bellwether_model::group::{JointConfig, Timers};
 use bellwether_model::node::CopyOrder;
-use bellwether_model::{ClusterId, NodeId, Parameters, ReplicationMode, Target, Term, Timestamp};
+use bellwether_model::restore::CheckOrder;
+use bellwether_model::{
+    ClusterId, ClusterSpec, NodeId, Parameters, ReplicationMode, Target, Term, Timestamp,
+};
 use serde::{Deserialize, Serialize};
+
+use crate::repository::Access;
 
 /// What a node shall be, with everything it needs to become it. Kept on the node's disk (mode 0600,
 /// for its secrets), so that agent and cluster go on without a server.
@@ -38,6 +44,15 @@ pub struct Assignment {
     /// The worker of that term's primary kills its engine, once for each token.
     #[serde(default)]
     pub drill: Option<DrillOrder>,
+    /// A backup shall be taken here, once for each token.
+    #[serde(default)]
+    pub backup: Option<BackupAssignment>,
+    /// A primary without data gets a backup's instead of a new database.
+    #[serde(default)]
+    pub restore: Option<RestoreAssignment>,
+    /// The primary of a scratch node looks through its data, once for each token.
+    #[serde(default)]
+    pub check: Option<CheckOrder>,
     /// A planned switchover comes: the worker of the primary makes the engine's stop quick
     /// (`Driver::prepare_handover`) and says so in `WorkerReport::prepared`.
     #[serde(default)]
@@ -56,6 +71,22 @@ pub struct Assignment {
     #[serde(default)]
     pub admission: Admission,
     pub secrets: Secrets,
+}
+
+/// A backup to take, and where it is kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BackupAssignment {
+    pub order: BackupOrder,
+    pub access: Access,
+    /// What the cluster was asked to be, for whoever restores it.
+    pub spec: ClusterSpec,
+}
+
+/// A backup to restore, and where it is kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RestoreAssignment {
+    pub facts: BackupFacts,
+    pub access: Access,
 }
 
 /// Who may reach the ports of clients. The node keeps to it by its own clock, so that what ends

@@ -10,6 +10,7 @@ pub mod assignment;
 pub mod join;
 pub mod local;
 pub mod peer;
+pub mod repository;
 pub mod session;
 
 pub use assignment::{Assignment, Group, Member};

@@ -3,9 +3,12 @@
 
 use std::net::Ipv4Addr;
 
+use bellwether_model::backup::BackupReport;
 use bellwether_model::divergence::Divergence;
+use bellwether_model::failure::Class;
 use bellwether_model::replication::{Actual, Position};
 use bellwether_model::report::WriteGap;
+use bellwether_model::restore::CheckReport;
 use bellwether_model::settings::SettingsReport;
 use bellwether_model::transaction::Transaction;
 use bellwether_model::{NodeId, Term, Timestamp};
@@ -76,6 +79,9 @@ pub struct Orders {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WorkerReport {
     pub actual: Actual,
+    /// What can be done about it, where the last attempt failed.
+    #[serde(default)]
+    pub failed: Option<Class>,
     /// What it does or waits for just now, in words; empty when converged.
     pub doing: String,
     /// Bytes done and bytes in all of a copy under way.
@@ -126,6 +132,12 @@ pub struct WorkerReport {
     /// What of the chosen settings is not in force; none: not looked at.
     #[serde(default)]
     pub settings: Option<SettingsReport>,
+    /// How far the backup that was ordered here has come.
+    #[serde(default)]
+    pub backup: Option<BackupReport>,
+    /// What was found in the data, where that was ordered.
+    #[serde(default)]
+    pub check: Option<CheckReport>,
     /// The disk under the data takes no writes, and has not for so long that nobody waits for it.
     #[serde(default)]
     pub disk_hangs: bool,

@@ -6,6 +6,7 @@
 //! (the audit log) is append-only, beside that table. Secrets are sealed before they reach it.
 
 pub mod audit;
+pub mod backups;
 mod cache;
 pub mod clusters;
 mod error;
@@ -17,6 +18,7 @@ pub mod memory;
 pub mod nodes;
 pub mod operations;
 pub mod projects;
+pub mod repositories;
 pub mod seal;
 pub mod secrets;
 pub mod settings;
@@ -91,8 +93,8 @@ struct Inner {
     backing: Backing,
     key: seal::Key,
     live: Live,
-    /// Of every engine that this server can run, by name.
-    logs: OnceLock<BTreeMap<String, LogFacts>>,
+    /// Of every engine that this server can run, by name: its log, and whether it can be backed up.
+    engines: OnceLock<BTreeMap<String, (LogFacts, bool)>>,
 }
 
 /// What makes a commit durable.
@@ -144,7 +146,7 @@ impl Store {
         key: seal::Key,
     ) -> Self {
         let inner =
-            Inner { cache, changes, backing, key, live: Live::default(), logs: OnceLock::new() };
+            Inner { cache, changes, backing, key, live: Live::default(), engines: OnceLock::new() };
         Self { inner: Arc::new(inner) }
     }
 
@@ -159,15 +161,23 @@ impl Store {
 
     /// Takes what decisions look at of every engine; once, by whoever starts the server.
     pub fn know_engines(&self, engines: &[EngineProfile]) {
-        let logs = engines.iter().map(|engine| (engine.name.clone(), engine.log)).collect();
-        let _ = self.inner.logs.set(logs);
+        let facts = |engine: &EngineProfile| (engine.log, engine.capabilities.backups);
+        let known = engines.iter().map(|engine| (engine.name.clone(), facts(engine))).collect();
+        let _ = self.inner.engines.set(known);
     }
 
     /// What the places in that engine's log mean.
     #[must_use]
     pub fn log_facts(&self, engine: &str) -> LogFacts {
-        let known = self.inner.logs.get().and_then(|logs| logs.get(engine));
-        known.copied().unwrap_or_default()
+        let known = self.inner.engines.get().and_then(|engines| engines.get(engine));
+        known.map(|(log, _)| *log).unwrap_or_default()
+    }
+
+    /// Whether that engine can be backed up.
+    #[must_use]
+    pub fn can_back_up(&self, engine: &str) -> bool {
+        let known = self.inner.engines.get().and_then(|engines| engines.get(engine));
+        known.is_some_and(|(_, can)| *can)
     }
 
     /// The object of that key, where there is one.
@@ -332,6 +342,8 @@ fn check(cache: &Cache) -> Result<(), Error> {
     kind::<settings::ServerSettings>(cache)?;
     kind::<projects::Project>(cache)?;
     kind::<tokens::Token>(cache)?;
+    kind::<repositories::SealedRepository>(cache)?;
+    kind::<bellwether_model::Backup>(cache)?;
     kind::<users::NameClaim>(cache)?;
     kind::<users::User>(cache)
 }

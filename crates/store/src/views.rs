@@ -31,6 +31,7 @@ pub fn view(store: &Store, id: &ClusterId) -> Option<View> {
         failovers_lately: lately.failovers.iter().filter(is_recent).count(),
         last_failover_age_ms: cluster.status.last_failover_at.and_then(|at| age(at, now)),
         log: store.log_facts(&cluster.spec.engine),
+        can_back_up: store.can_back_up(&cluster.spec.engine),
         cluster,
         nodes,
         operation,

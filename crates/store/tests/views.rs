@@ -36,6 +36,7 @@ fn cluster(name: &str) -> Cluster {
         status: ClusterStatus::default(),
         network: None,
         next_ordinal: 4,
+        proof_of: None,
         pending_allowlist: None,
     }
 }
@@ -58,6 +59,9 @@ fn node(cluster: &Cluster, ordinal: u32) -> Node {
         copy: None,
         settings: Default::default(),
         drill: None,
+        backup: None,
+        restore: None,
+        check: None,
     }
 }
 

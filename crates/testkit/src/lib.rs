@@ -7,6 +7,7 @@ pub mod history;
 pub mod load;
 pub mod mysql;
 pub mod redis;
+pub mod s3;
 pub mod server;
 pub mod sql;
 pub mod tls;

@@ -32,6 +32,9 @@ export const keys = {
   report: (id: string) => ['report', id] as const,
   anyDrills: ['drills'] as const,
   drills: (clusterId: string) => ['drills', clusterId] as const,
+  anyBackups: ['backups'] as const,
+  backups: (clusterId: string) => ['backups', clusterId] as const,
+  repositories: ['repositories'] as const,
   anyOperation: ['operation'] as const,
   operation: (id: string) => ['operation', id] as const,
 };

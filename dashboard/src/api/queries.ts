@@ -5,6 +5,7 @@ import {
   queryOptions,
 } from '@tanstack/react-query';
 
+import { listBackups } from './backups';
 import { getAllowlist } from './allowlist';
 import { listAudit } from './audit';
 import { listEngineParameters, listEngines, listProviders } from './catalogue';
@@ -154,6 +155,12 @@ export const operationQuery = (id: string) =>
 
 export const reportQuery = (id: string) =>
   queryOptions({ queryKey: keys.report(id), queryFn: ({ signal }) => getReport(id, signal) });
+
+export const backupsQuery = (clusterId: string) =>
+  queryOptions({
+    queryKey: keys.backups(clusterId),
+    queryFn: async ({ signal }) => (await listBackups(clusterId, signal)).items,
+  });
 
 export const drillsQuery = (clusterId: string) =>
   queryOptions({

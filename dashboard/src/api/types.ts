@@ -10,6 +10,8 @@ export type {
   AllowlistPlan,
   AllowlistView,
   AuditEntry,
+  Backup,
+  BackupStatus,
   ClusterChange,
   ClusterPhase,
   ConnectedClient,
@@ -59,9 +61,9 @@ export type {
 } from './generated/types.gen';
 
 export type ClusterSpec = Required<
-  Omit<wire.ClusterSpec, 'drill' | 'allowlist' | 'project'>
+  Omit<wire.ClusterSpec, 'drill' | 'allowlist' | 'project' | 'backup' | 'source'>
 > &
-  Pick<wire.ClusterSpec, 'drill' | 'allowlist' | 'project'>;
+  Pick<wire.ClusterSpec, 'drill' | 'allowlist' | 'project' | 'backup' | 'source'>;
 export type ClusterView = Omit<wire.ClusterView, 'spec'> & { spec: ClusterSpec };
 
 type WithSpec<E> = E extends { cluster: wire.ClusterView }

@@ -70,7 +70,7 @@ const newCluster = createRoute({
   ),
 });
 
-const tabs = ['overview', 'nodes', 'access', 'activity', 'settings'] as const;
+const tabs = ['overview', 'nodes', 'access', 'backups', 'activity', 'settings'] as const;
 export type ClusterTab = (typeof tabs)[number];
 
 const cluster = createRoute({

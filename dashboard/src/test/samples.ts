@@ -105,7 +105,7 @@ export const engine: EngineProfile = {
     read_gate: 5433,
     peer: 5440,
   },
-  capabilities: { synchronous: true, point_in_time: false, multi_primary: false, sharded: false },
+  capabilities: { synchronous: true, point_in_time: false, multi_primary: false, sharded: false, backups: true },
   user: 'app',
   database: 'app',
   examples: [],

@@ -313,7 +313,8 @@ impl Hub {
             let driver = Arc::new(SimDriver::new(hub.clone(), node, life));
             let place = Box::new(SimPlace::new(hub.clone(), node));
             let factory = Box::new(move |_: &_| Some(driver.clone() as Arc<_>));
-            let mut worker = Worker::new(factory, place).expect("the role can be read");
+            let mut worker = Worker::new(factory, bellwether_backups::opener(), place)
+                .expect("the role can be read");
             loop {
                 if let Some(link) = SimLink::open(&hub, node) {
                     let _ = worker::serve(&mut worker, link).await;

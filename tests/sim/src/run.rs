@@ -116,6 +116,8 @@ fn draw_spec(state: &mut State) -> ClusterSpec {
         timers,
         parameters: Default::default(),
         drill: None,
+        backup: None,
+        source: None,
         project: "default".to_owned(),
         allowlist: None,
     }

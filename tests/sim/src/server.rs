@@ -134,8 +134,14 @@ impl Server {
         let authority = Authority::open(&store).await.expect("the authority opens");
         let epoch = lineage::begin(&store).await.expect("a start is written down");
         let provider = Arc::new(SimProvider::new(self.hub.clone()));
-        let world =
-            World::new(store.clone(), vec![provider], PROFILES.clone(), authority, (epoch, 7443));
+        let world = World::new(
+            store.clone(),
+            vec![provider],
+            PROFILES.clone(),
+            bellwether_backups::opener(),
+            authority,
+            (epoch, 7443),
+        );
         let pause = {
             let mut state = self.hub.lock();
             state.server_life = state.id();
@@ -220,6 +226,7 @@ impl Server {
             status: ClusterStatus::default(),
             network: None,
             next_ordinal: 1,
+            proof_of: None,
             pending_allowlist: None,
             spec,
         };

@@ -9,6 +9,7 @@ use bellwether_model::cluster::ClusterChange;
 use bellwether_model::drill::DrillSchedule;
 use bellwether_model::parameter::ParameterText;
 use bellwether_model::plan::Plan;
+use bellwether_model::schedule::BackupSchedule;
 use bellwether_model::{ClusterSpec, ClusterView, Parameters};
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -225,7 +226,12 @@ fn changes(spec: &ClusterSpec, now: &ClusterSpec) -> Vec<Change> {
         ("replication", now.replication.to_string(), spec.replication.to_string()),
         ("timers", word(&now.timers), word(&spec.timers)),
         ("drill", drill(&now.drill), drill(&spec.drill)),
-        // A file that does not speak of it leaves it as it is.
+        // A file that does not speak of these leaves them as they are.
+        (
+            "backup",
+            backup(&now.backup),
+            backup(spec.backup.as_ref().map_or(&now.backup, |_| &spec.backup)),
+        ),
         (
             "allowlist",
             listed(&now.allowlist),
@@ -265,6 +271,11 @@ async fn canonical(
         (name.clone(), value.map_or_else(|| text.clone(), ParameterText))
     });
     Ok(written.collect())
+}
+
+fn backup(of: &Option<BackupSchedule>) -> String {
+    of.as_ref()
+        .map_or_else(|| "none".to_owned(), |of| serde_json::to_string(of).expect("plain data"))
 }
 
 fn listed(of: &Option<Vec<AllowEntry>>) -> String {
@@ -312,6 +323,7 @@ fn change_to(spec: &ClusterSpec) -> ClusterChange {
         nodes: Some(spec.nodes),
         parameters: Some(spec.parameters.clone()),
         drill: Some(spec.drill.clone()),
+        backup: spec.backup.clone().map(Some),
         allowlist: spec.allowlist.clone(),
     }
 }

@@ -120,6 +120,8 @@ async fn run_create(context: &Context, create: Create) -> Result {
         timers: create.timers,
         parameters: parameters::chosen(create.parameters),
         drill: None,
+        backup: None,
+        source: None,
         project: create.project,
         allowlist: Some(allowlist::asked_for(context, &create.allow).await?),
     };

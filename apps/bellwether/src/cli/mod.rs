@@ -3,6 +3,7 @@
 mod allowlist;
 mod apply;
 mod audit;
+mod backups;
 mod clusters;
 mod config;
 mod connection;
@@ -17,6 +18,9 @@ pub(crate) mod output;
 mod parameters;
 mod people;
 mod reports;
+mod repositories;
+mod restore;
+mod schedules;
 mod second_factor;
 mod tokens;
 mod watch;
@@ -80,6 +84,17 @@ pub(crate) enum Command {
     /// Try the change of primary, now or on schedule
     #[command(subcommand)]
     Drill(drills::Command),
+    /// Take, look at, verify and delete backups
+    #[command(subcommand)]
+    Backup(backups::Command),
+    /// Make a new cluster from a backup
+    Restore(restore::Restore),
+    /// Where backups are kept
+    #[command(subcommand)]
+    Repository(repositories::Command),
+    /// When backups are taken by themselves
+    #[command(subcommand)]
+    Schedule(schedules::Command),
     /// Go on without a lost primary, where more is lost by that than automation may lose
     Failover(failover::Failover),
     /// Create or change clusters as a file says
@@ -197,6 +212,10 @@ async fn dispatch(global: Global, command: Command) -> Result {
         Command::Operation(command) => operations::run(&context, command).await,
         Command::Report(command) => reports::run(&context, command).await,
         Command::Drill(command) => drills::run(&context, command).await,
+        Command::Backup(command) => backups::run(&context, command).await,
+        Command::Restore(command) => restore::run(&context, command).await,
+        Command::Repository(command) => repositories::run(&context, command).await,
+        Command::Schedule(command) => schedules::run(&context, command).await,
         Command::Failover(command) => failover::run(&context, command).await,
         Command::Apply(command) => apply::run(&context, command).await,
         Command::Engine(command) => engines::run(&context, command).await,

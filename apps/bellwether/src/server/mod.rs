@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use bellwether_control::{Authority, World, lineage, machines, orphans, reconcile, sessions};
+use bellwether_control::{
+    Authority, World, backups, lineage, machines, orphans, reconcile, sessions,
+};
 use bellwether_providers::DockerOptions;
 use bellwether_store::{Options, Store};
 use clap::Args;
@@ -85,10 +87,12 @@ async fn serve(args: ServerArgs) -> anyhow::Result<()> {
     let engines = bellwether_engines::profiles();
     first_password::ensure(&store, &data).await?;
     tokio::spawn(first_password::remove_when_changed(store.clone(), data.clone()));
+    let repositories = bellwether_backups::opener();
     let world = World::new(
         store.clone(),
         providers.clone(),
         engines.clone(),
+        repositories.clone(),
         authority,
         (epoch, agent_port),
     );
@@ -96,6 +100,7 @@ async fn serve(args: ServerArgs) -> anyhow::Result<()> {
         store,
         engines,
         providers,
+        repositories,
         authority_certificate: world.authority.certificate.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     });
@@ -105,6 +110,7 @@ async fn serve(args: ServerArgs) -> anyhow::Result<()> {
         tokio::spawn(reconcile::run(world.clone())),
         tokio::spawn(machines::run(world.clone())),
         tokio::spawn(orphans::run(world.clone())),
+        tokio::spawn(backups::run(world.clone())),
     ] {
         tokio::spawn(watch_task(task));
     }

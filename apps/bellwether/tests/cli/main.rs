@@ -2,6 +2,7 @@
 //! whose every answer the test has written, and once against the real one.
 
 mod apply;
+mod backups;
 mod confirm;
 mod documented;
 mod exits;

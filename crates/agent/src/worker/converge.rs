@@ -21,6 +21,8 @@ pub(crate) struct Facts {
     pub(crate) stalled: Option<u32>,
     /// A replica's data shall be copied anew.
     pub(crate) copy: bool,
+    /// A new database begins with a backup's data.
+    pub(crate) restore: bool,
     /// A replica's engine shall be started again, for settings that need it.
     pub(crate) restart: bool,
     /// The engine's process lives and does not answer, and waiting is over.
@@ -46,6 +48,8 @@ pub(crate) enum Mute {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Act {
     Bootstrap,
+    /// Bring a backup's data here.
+    Restore,
     Seed(NodeId),
     StartPrimary(Term),
     StartReplica(Option<NodeId>),
@@ -113,6 +117,7 @@ fn from_absent(target: &Target, facts: &Facts) -> Plan {
         {
             Plan::Wait("the database that was made here is gone; waiting for newer orders")
         }
+        Target::Primary { create: true, .. } if facts.restore => Plan::Act(Act::Restore),
         Target::Primary { create: true, .. } => Plan::Act(Act::Bootstrap),
         Target::Primary { create: false, .. } => {
             Plan::Wait("there is no data here; an empty node is never made primary of a cluster")
@@ -276,7 +281,9 @@ mod tests {
             Act::StartPrimary(term) | Act::Promote(term) | Act::AdoptTerm(term) => {
                 Actual::Primary { term: *term }
             }
-            Act::Seed(_) | Act::Repair(_) | Act::Retry => Actual::Stopped { was_primary: false },
+            Act::Restore | Act::Seed(_) | Act::Repair(_) | Act::Retry => {
+                Actual::Stopped { was_primary: false }
+            }
             Act::StartReplica(upstream) | Act::Follow(upstream) => {
                 let streaming = upstream.is_some();
                 Actual::Replica { upstream: upstream.clone(), streaming }
@@ -289,9 +296,12 @@ mod tests {
 
     #[test]
     fn every_pair_converges_or_says_what_it_waits_for() {
-        for start in actuals() {
-            for target in targets() {
-                let facts = Facts { promised: 2, may_retry: true, ..Facts::default() };
+        let pairs = actuals()
+            .into_iter()
+            .flat_map(|start| targets().into_iter().map(move |target| (start.clone(), target)));
+        for (start, target) in pairs {
+            for restore in [false, true] {
+                let facts = Facts { promised: 2, may_retry: true, restore, ..Facts::default() };
                 let mut actual = start.clone();
                 let mut steps = 0;
                 loop {

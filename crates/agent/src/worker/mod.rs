@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use bellwether_contracts::Driver;
+use bellwether_contracts::{Driver, OpenRepository};
 use bellwether_protocol::Assignment;
 use bellwether_protocol::local::{FromSentry, Orders, ToSentry};
 use tokio::io::BufReader;
@@ -43,10 +43,15 @@ const LOOK_EVERY_AWAITED: Duration = Duration::from_millis(10);
 ///
 /// # Errors
 /// When the worker's own files are damaged.
-pub async fn run(drivers: DriverFactory, socket: &Path) -> anyhow::Result<()> {
+pub async fn run(
+    drivers: DriverFactory,
+    repositories: OpenRepository,
+    socket: &Path,
+) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let place = Box::new(role::Host::default());
-    let mut worker = Worker::new(drivers, place).context("read the worker's state")?;
+    let mut worker =
+        Worker::new(drivers, repositories, place).context("read the worker's state")?;
     loop {
         tokio::select! {
             result = connect_and_serve(&mut worker, socket) => {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use bellwether_model::Term;
+use bellwether_model::backup::BackupReport;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::local::{ClientsReport, HostFigures};
 use bellwether_protocol::session::Surrender;
@@ -23,6 +24,9 @@ pub struct Role {
     /// The last drill that was carried out here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drilled: Option<String>,
+    /// How the last backup that was taken here ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backup: Option<BackupReport>,
 }
 
 /// What the worker uses of its machine beside the engine.

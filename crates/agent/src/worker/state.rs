@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bellwether_contracts::driver::{DataState, Probe, ProcessState, Repair};
-use bellwether_contracts::{Class, Driver, Failure};
+use bellwether_contracts::{Class, Driver, Failure, OpenRepository};
 use bellwether_model::mutation::{Mutation, mutated};
 use bellwether_model::replication::Position;
 use bellwether_model::transaction::Transaction;
@@ -58,7 +58,7 @@ pub struct Worker {
     step: Option<(Act, JoinHandle<StepResult>)>,
     waker: Arc<Notify>,
     progress: Arc<Mutex<Option<(u64, u64)>>>,
-    failure: Option<(String, Instant)>,
+    failure: Option<(Failure, Instant)>,
     back_off: Duration,
     doing: String,
     cut_for: Term,
@@ -95,6 +95,7 @@ pub struct Worker {
     configured: Option<Assignment>,
     settings: Settings,
     disk: DiskWatch,
+    aside: backup::Aside,
 }
 
 /// How long the disk has taken no write, as far as it was watched: time in which this process stood
@@ -110,7 +111,11 @@ impl Worker {
     ///
     /// # Errors
     /// When the role cannot be read.
-    pub fn new(drivers: DriverFactory, mut place: Box<dyn Place>) -> std::io::Result<Self> {
+    pub fn new(
+        drivers: DriverFactory,
+        repositories: OpenRepository,
+        mut place: Box<dyn Place>,
+    ) -> std::io::Result<Self> {
         let role = place.read_role()?;
         Ok(Self {
             drivers,
@@ -148,6 +153,7 @@ impl Worker {
             configured: None,
             settings: Settings::default(),
             disk: DiskWatch { beats: 0, silence: Duration::ZERO, looked_at: Instant::now() },
+            aside: backup::Aside::new(repositories),
         })
     }
 
@@ -253,6 +259,7 @@ impl Worker {
         if self.drill(&driver, &orders).await {
             return true;
         }
+        self.keep_backups(&driver, &orders.assignment).await;
         let words = match plan(&actual, &orders.assignment.target, &facts) {
             Plan::Done => "",
             Plan::Wait(words) => words,
@@ -287,6 +294,7 @@ impl Worker {
             may_retry: self.failure.as_ref().is_none_or(|(_, due)| Instant::now() >= *due),
             stalled: is_stalled.then_some(self.repairs),
             copy: self.needs_copy(&orders.assignment),
+            restore: orders.assignment.restore.is_some(),
             restart: self.settings.need_restart(&orders.assignment, &self.probe),
             mute: self.mute(orders),
             handed_over: self.probe.handed_over
@@ -454,15 +462,15 @@ impl Worker {
         self.started_at = None;
     }
 
-    /// Writes down what was surrendered, once the sentry was told, on whose disk it counts: nobody
-    /// waits for this one.
+    /// Writes down what was surrendered, once the sentry was told, on whose disk it counts, and how
+    /// a backup ended: nobody waits for these.
     pub(super) fn save_role(&mut self) {
         if !self.is_role_unsaved || self.disk.silence > HANG {
             return;
         }
         match self.place.write_role(&self.role) {
             Ok(()) => self.is_role_unsaved = false,
-            Err(error) => warn!("the surrender cannot be saved: {error}"),
+            Err(error) => warn!("the role cannot be saved: {error}"),
         }
     }
 
@@ -470,8 +478,8 @@ impl Worker {
         if let Some((Act::Seed(upstream) | Act::Repair(upstream), _)) = &self.step {
             return Actual::Seeding { upstream: upstream.clone() };
         }
-        if let Some((reason, _)) = &self.failure {
-            return Actual::Failed { reason: reason.clone() };
+        if let Some((failure, _)) = &self.failure {
+            return Actual::Failed { reason: failure.text.clone() };
         }
         match (self.probe.process, self.probe.data, self.probe.in_recovery) {
             (ProcessState::Up, _, Some(true)) => Actual::Replica {
@@ -579,7 +587,7 @@ impl Worker {
         }
         *self.progress.lock().expect("nothing panics while it is held") = None;
         let progress = self.progress.clone();
-        let step = perform(driver, assignment, act.clone(), progress);
+        let step = perform(driver, assignment, act.clone(), progress, self.aside.open());
         let waker = self.waker.clone();
         let task = tokio::spawn(async move {
             let result = step.await;
@@ -669,7 +677,7 @@ impl Worker {
             Class::Permanent => self.back_off * 3,
             Class::NeedsPerson => PERSON_PAUSE,
         };
-        self.failure = Some((failure.text.clone(), Instant::now() + pause));
+        self.failure = Some((failure.clone(), Instant::now() + pause));
         self.back_off = (self.back_off * 2).min(BACK_OFF.1);
     }
 
@@ -720,6 +728,7 @@ impl Worker {
         let position_age = self.dead_after.unwrap_or_else(|| self.positioned_at.elapsed());
         Some(WorkerReport {
             actual: self.actual(),
+            failed: self.failure.as_ref().map(|(failure, _)| failure.class),
             doing: self.doing.clone(),
             progress: progress.filter(|_| self.step.is_some()),
             serving,
@@ -739,6 +748,8 @@ impl Worker {
             keeps_former: probe.keeps_former,
             diverged: probe.diverged.clone(),
             settings: self.settings.report(settings_version, probe),
+            backup: self.backup_report(),
+            check: self.check_report(),
             disk_hangs: self.disk.silence > HANG,
             engine: probe.figures.clone(),
             host,
@@ -772,4 +783,5 @@ fn wanted_upstream(orders: &Orders) -> Option<NodeId> {
         _ => None,
     }
 }
+mod backup;
 mod drill;

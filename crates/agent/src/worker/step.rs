@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use bellwether_contracts::driver::Repair;
-use bellwether_contracts::{Driver, Failure};
+use bellwether_contracts::{Driver, Failure, OpenRepository};
 use bellwether_model::NodeId;
 use bellwether_model::replication::Position;
 use bellwether_protocol::Assignment;
@@ -27,6 +27,7 @@ pub(super) async fn perform(
     assignment: Assignment,
     act: Act,
     progress: Arc<Mutex<Option<(u64, u64)>>>,
+    repositories: OpenRepository,
 ) -> StepResult {
     let member = |id: &NodeId| {
         assignment
@@ -40,6 +41,12 @@ pub(super) async fn perform(
     };
     match &act {
         Act::Bootstrap => driver.bootstrap(&assignment).await?,
+        Act::Restore => {
+            let restore = assignment.restore.as_ref();
+            let restore = restore.ok_or_else(|| Failure::transient("nothing is to be restored"))?;
+            let repository = repositories(&restore.access);
+            driver.restore(&assignment, restore, repository.as_ref(), &tell).await?;
+        }
         Act::Seed(upstream) => {
             driver.stop().await?;
             driver.seed(&assignment, &member(upstream)?, &tell).await?;
@@ -77,6 +84,7 @@ pub(super) async fn perform(
 pub(super) fn words(act: &Act) -> &'static str {
     match act {
         Act::Bootstrap => "creating the database",
+        Act::Restore => "restoring the backup",
         Act::Seed(_) => "copying the data",
         Act::StartPrimary(_) | Act::StartReplica(_) => "starting the engine",
         Act::Follow(Some(_)) => "following another node",

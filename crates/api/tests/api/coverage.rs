@@ -1,8 +1,10 @@
 //! Every answer the document has is given: nothing is documented that does not happen.
 
+use bellwether_model::backup::BackupStatus;
 use bellwether_store::tokens::TokenKind;
 use serde_json::json;
 
+use crate::backups::repository;
 use crate::calls::Call;
 use crate::world::World;
 
@@ -32,6 +34,7 @@ async fn every_documented_answer_is_given_and_no_other() {
     second_factor(&world).await;
     operations(&world).await;
     deletion(&world).await;
+    backups(&world).await;
     let seen = world.document.seen();
     let missing: Vec<_> = world
         .document
@@ -52,6 +55,15 @@ async fn anybody(world: &World) {
     world.get("/v1/health").anonymous().expect(200).await;
     world.token(&world.admin.id, "session", TokenKind::Session, None).await;
     let paths = [
+        ("GET", "/v1/backups"),
+        ("GET", "/v1/backups/x"),
+        ("DELETE", "/v1/backups/x"),
+        ("POST", "/v1/backups/x/verify"),
+        ("GET", "/v1/repositories"),
+        ("POST", "/v1/repositories"),
+        ("GET", "/v1/repositories/x"),
+        ("DELETE", "/v1/repositories/x"),
+        ("GET", "/v1/repositories/x/key"),
         ("GET", "/v1/audit"),
         ("GET", "/v1/audit/export"),
         ("GET", "/v1/audit/verification"),
@@ -448,4 +460,38 @@ async fn deletion(world: &World) {
     let delete = || world.call("DELETE", "/v1/clusters/old?confirm=old");
     delete().expect(202).await;
     delete().refused(409, "operation-refused").await;
+}
+
+async fn backups(world: &World) {
+    let create = || world.call("POST", "/v1/repositories");
+    bad_bodies(create).await;
+    create().json(&repository("store")).expect(201).await;
+    create().json(&repository("store")).refused(409, "name-taken").await;
+    let narrow = json!({"name": "narrow", "scope": {"project": "default"}});
+    let narrow = world.post("/v1/tokens", narrow).expect(201).await;
+    for path in ["/v1/repositories", "/v1/repositories/store", "/v1/repositories/store/key"] {
+        world.get(path).expect(200).await;
+        world.get(path).bearer(narrow.at("/secret")).refused(403, "forbidden").await;
+    }
+    for path in ["/v1/repositories/x", "/v1/repositories/x/key", "/v1/backups/x"] {
+        world.get(path).refused(404, "not-found").await;
+    }
+
+    let cluster = world.healthy_cluster("kept", 1).await;
+    let running = world.backup(&cluster, BackupStatus::Running).await;
+    let complete = world.backup(&cluster, BackupStatus::Complete).await;
+    world.get("/v1/backups").expect(200).await;
+    world.get(format!("/v1/backups/{}", complete.id)).expect(200).await;
+    let delete = |what: &str| world.call("DELETE", format!("/v1/{what}"));
+    let verify = |id: &str| world.call("POST", format!("/v1/backups/{id}/verify"));
+    verify("x").refused(404, "not-found").await;
+    verify(running.id.as_str()).refused(409, "operation-refused").await;
+    delete(&format!("backups/{}", running.id)).refused(409, "operation-refused").await;
+    delete(&format!("backups/{}", complete.id)).expect(202).await;
+    let other = world.backup(&cluster, BackupStatus::Complete).await;
+    verify(other.id.as_str()).expect(202).await;
+    delete("backups/x").refused(404, "not-found").await;
+    delete("repositories/vault").refused(409, "operation-refused").await;
+    delete("repositories/store").expect(204).await;
+    delete("repositories/x").refused(404, "not-found").await;
 }

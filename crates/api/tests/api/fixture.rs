@@ -3,19 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bellwether_model::backup::{BackupFacts, BackupStatus};
 use bellwether_model::cluster::{ClusterPhase, ClusterStatus};
 use bellwether_model::group::{GroupConfig, JointConfig};
 use bellwether_model::node::NodePhase;
 use bellwether_model::replication::{Actual, Position, Target};
+use bellwether_model::repository::Repository;
 use bellwether_model::{
-    Cluster, ClusterId, Node, NodeId, Operation, OperationKind, OperationStatus, Timestamp,
+    Backup, Cluster, ClusterId, Node, NodeId, Operation, OperationKind, OperationStatus,
+    RepositoryId, Timestamp,
 };
 use bellwether_protocol::Report;
 use bellwether_protocol::local::{EngineFigures, Follower, HostFigures, WorkerReport};
 use bellwether_protocol::session::GateReport;
 use bellwether_store::clusters::NameClaim;
+use bellwether_store::repositories::{self, SealedRepository};
 use bellwether_store::secrets::{Secret, USER_PASSWORD};
-use bellwether_store::{Seen, Store, Txn};
+use bellwether_store::{Seen, Store, Txn, backups};
 use serde_json::json;
 
 use crate::world::World;
@@ -58,6 +62,38 @@ impl World {
         operation
     }
 
+    /// A backup of that cluster, in the repository `vault`.
+    pub(crate) async fn backup(&self, cluster: &Cluster, status: BackupStatus) -> Backup {
+        let vault = repositories::find(&self.store, "vault");
+        let vault = match vault {
+            Some(known) => known.object,
+            None => {
+                let made = vault_of(&self.store);
+                self.store.commit(Txn::new().insert(&made)).await.expect("saved");
+                made
+            }
+        };
+        let now = Timestamp::now();
+        let operation = Operation::queued(cluster, OperationKind::Backup, "admin", now);
+        let (mut backup, _) = backups::begin(cluster, &vault, operation, None, 0);
+        backup.status = status;
+        backup.facts = (status == BackupStatus::Complete).then(|| BackupFacts {
+            id: backup.id.clone(),
+            cluster: cluster.id.clone(),
+            cluster_name: cluster.spec.name.clone(),
+            spec: cluster.spec.clone(),
+            node_name: "a-node".to_owned(),
+            from_primary: false,
+            started_at: now,
+            taken_at: now,
+            position: Position::default(),
+            engine_version: "17.5".to_owned(),
+            size: 1,
+        });
+        self.store.commit(Txn::new().insert(&backup)).await.expect("saved");
+        backup
+    }
+
     /// An operation that has ended.
     pub(crate) async fn ended_operation(&self, cluster: &Cluster) -> Operation {
         let operation = Operation {
@@ -68,6 +104,21 @@ impl World {
         self.store.commit(Txn::new().insert(&operation)).await.expect("saved");
         operation
     }
+}
+
+fn vault_of(store: &Store) -> SealedRepository {
+    let place = json!({"kind": "s3", "endpoint": "https://s3.example.com", "bucket": "b",
+                       "access_key": "access"});
+    let repository = Repository {
+        id: RepositoryId::generate(),
+        name: "vault".to_owned(),
+        place: serde_json::from_value(place).expect("a place"),
+        created_at: Timestamp::now(),
+        checked_at: None,
+        checked_by: String::new(),
+        public_key: String::new(),
+    };
+    SealedRepository::seal(store, repository, "the-secret-of-the-store", "the-key")
 }
 
 fn cluster(name: &str, nodes: &[NodeId]) -> Cluster {
@@ -90,6 +141,7 @@ fn cluster(name: &str, nodes: &[NodeId]) -> Cluster {
         },
         network: None,
         next_ordinal: count + 1,
+        proof_of: None,
         pending_allowlist: None,
     }
 }
@@ -117,6 +169,9 @@ fn node(cluster: &Cluster, ids: &[NodeId], index: usize) -> Node {
         copy: None,
         settings: Default::default(),
         drill: None,
+        backup: None,
+        restore: None,
+        check: None,
     }
 }
 
@@ -130,6 +185,7 @@ fn publish(store: &Store, ids: &[NodeId], index: usize) {
         streaming: true,
     };
     let worker = WorkerReport {
+        failed: None,
         actual: if is_primary {
             Actual::Primary { term: 1 }
         } else {
@@ -154,6 +210,8 @@ fn publish(store: &Store, ids: &[NodeId], index: usize) {
         keeps_former: false,
         diverged: Vec::new(),
         settings: None,
+        backup: None,
+        check: None,
         disk_hangs: false,
         engine: EngineFigures { version: Some("17.5".to_owned()), ..EngineFigures::default() },
         host: HostFigures { cpu_percent: Some(1.5), ..HostFigures::default() },

@@ -2,6 +2,7 @@
 //! nothing. Every answer is held against the document (see `document`).
 
 mod access;
+mod backups;
 mod calls;
 mod changes;
 mod clusters;
@@ -17,4 +18,5 @@ mod passwords;
 mod people;
 mod permissions;
 mod secrets;
+mod vault;
 mod world;

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use bellwether_model::access::{Access, Role, Scope};
+use bellwether_model::backup::BackupStatus;
 use bellwether_model::operation::OperationKind;
 use bellwether_model::{Cluster, Operation, Timestamp, TokenId, UserId};
 use bellwether_store::Txn;
@@ -37,6 +38,12 @@ const TABLE: &str = "
     GET    /v1/projects                             account
     GET    /v1/clusters                             account
     GET    /v1/operations                           account
+    GET    /v1/backups                              account
+    GET    /v1/repositories                         server viewer
+    GET    /v1/repositories/{repository}            server viewer
+    POST   /v1/repositories                         server admin
+    DELETE /v1/repositories/{repository}            server admin
+    GET    /v1/repositories/{repository}/key        server owner
     GET    /v1/users                                server admin
     GET    /v1/users/{user}                         server admin
     POST   /v1/users                                server owner
@@ -66,6 +73,9 @@ const TABLE: &str = "
     GET    /v1/clusters/{cluster}/parameters        project viewer
     GET    /v1/clusters/{cluster}/reports           project viewer
     GET    /v1/operations/{id}                      project viewer
+    GET    /v1/backups/{backup}                     project viewer
+    POST   /v1/backups/{backup}/verify              project operator
+    DELETE /v1/backups/{backup}                     project admin
     GET    /v1/reports/{id}                         project viewer
 ";
 
@@ -85,7 +95,7 @@ fn rows() -> Vec<(&'static str, &'static str, &'static str, Option<Role>)> {
 
 /// Somebody with that access, by a token with that scope.
 #[derive(Clone)]
-struct Who {
+pub(crate) struct Who {
     name: String,
     user: User,
     scope: Scope,
@@ -97,7 +107,7 @@ impl Who {
     }
 }
 
-async fn somebody(world: &World, name: &str, access: Access, scope: Scope) -> Who {
+pub(crate) async fn somebody(world: &World, name: &str, access: Access, scope: Scope) -> Who {
     let user = User {
         id: UserId::generate(),
         name: name.to_owned(),
@@ -129,7 +139,7 @@ async fn everybody(world: &World) -> Vec<Who> {
 }
 
 /// A fresh token for each call: some calls end the one that asks.
-async fn call<'a>(world: &'a World, who: &Who, method: &str, uri: String) -> Call<'a> {
+pub(crate) async fn call<'a>(world: &'a World, who: &Who, method: &str, uri: String) -> Call<'a> {
     let secret = TokenId::generate().to_string();
     let token = Token {
         id: TokenId::generate(),
@@ -180,9 +190,12 @@ async fn every_call_is_decided_for_every_role_in_the_own_and_in_another_project(
     let everybody = everybody(&world).await;
     for place in ["own", "other"] {
         let (cluster, operation) = furnish(&world, place).await;
+        let backup = world.backup(&cluster, BackupStatus::Failed).await;
         for (method, path, kind, needed) in rows() {
             let filled = path
                 .replace("{cluster}", cluster.id.as_str())
+                .replace("{backup}", backup.id.as_str())
+                .replace("{repository}", "none")
                 .replace("{node}", &format!("in-{place}-1"))
                 .replace("{project}", place)
                 .replace("{user}", "nobody-of-that-name")
@@ -214,7 +227,7 @@ async fn every_call_is_decided_for_every_role_in_the_own_and_in_another_project(
                 };
                 let words = format!("{name}: {status} {detail}");
                 let is_hidden = status == 404
-                    && ["cluster", "operation", "project"]
+                    && ["cluster", "operation", "backup", "project"]
                         .iter()
                         .any(|kind| detail.starts_with(&format!("there is no {kind} ")));
                 assert_ne!(status, 401, "{words}");

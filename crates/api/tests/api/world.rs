@@ -19,6 +19,7 @@ use serde_json::json;
 
 use crate::calls::Call;
 use crate::document::Document;
+use crate::vault::Vault;
 
 /// The administrator's bearer token.
 pub(crate) const TOKEN: &str = "bw_token-of-the-administrator";
@@ -27,6 +28,7 @@ pub(crate) struct World {
     pub(crate) router: Router,
     pub(crate) store: Store,
     pub(crate) provider: Arc<Nothing>,
+    pub(crate) vault: Arc<Vault>,
     pub(crate) admin: User,
     pub(crate) document: Document,
     /// Everything that was answered, as text.
@@ -43,15 +45,21 @@ impl World {
         let admin = user("admin");
         store.commit(Txn::new().insert(&admin)).await.expect("a user");
         let provider = Arc::new(Nothing::default());
+        let vault = Arc::new(Vault::default());
         let router = bellwether_api::router(bellwether_api::Api {
             store: store.clone(),
             engines: vec![engine()],
             providers: vec![provider.clone()],
+            repositories: {
+                let vault = vault.clone();
+                Arc::new(move |_| vault.clone())
+            },
             authority_certificate: "-----BEGIN CERTIFICATE-----".to_owned(),
             version: "0.0.0-test".to_owned(),
         });
         let (document, said) = (Document::read(), Mutex::default());
-        let world = Self { router, store, provider, admin, document, said, _directory: directory };
+        let _directory = directory;
+        let world = Self { router, store, provider, vault, admin, document, said, _directory };
         world.token(&world.admin.id, TOKEN, TokenKind::Api, None).await;
         world
     }

@@ -5,9 +5,11 @@
 
 use std::sync::Arc;
 
-use bellwether_contracts::Failure;
+use bellwether_contracts::{Class, Failure};
 use bellwether_model::node::NodePhase;
-use bellwether_model::{ClusterPhase, NodeId, Operation, Target};
+use bellwether_model::{Actual, Backup, Bytes, ClusterPhase, NodeId, Operation, Target};
+use bellwether_planner::NodeFacts;
+use bellwether_store::Stored;
 use bellwether_store::secrets::{self, Secret};
 use serde::{Deserialize, Serialize};
 
@@ -35,7 +37,7 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
         "reserve_nodes" => reserve_nodes(world, pass),
         "acquire_machines" => acquire_machines(world, pass),
         "await_agents" => await_agents(pass),
-        "bootstrap_primary" => bootstrap_primary(pass),
+        "bootstrap_primary" => bootstrap_primary(world, pass),
         "await_primary" => await_primary(pass),
         "seed_replicas" => seed_replicas(pass),
         "await_replicas" => await_replicas(pass),
@@ -43,12 +45,22 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
         _ => unknown_step(name),
     };
     match outcome {
-        Outcome::Wait(words) if pass.step_age_ms > STEP_MS_MAX => {
+        Outcome::Wait(words) if is_over(world, pass, op, name) => {
             fail(op, format!("it took too long: {words}"))
         }
         Outcome::Fail(why) => fail(op, why),
         other => other,
     }
+}
+
+/// Whether a step had its time; a restore has it again with every piece of data that has come.
+fn is_over(world: &World, pass: &Pass, op: &Operation, name: &str) -> bool {
+    if pass.cluster.object.spec.source.is_none() {
+        return pass.step_age_ms > STEP_MS_MAX;
+    }
+    let worker = pass.view.nodes.first().and_then(NodeFacts::worker);
+    let done = worker.and_then(|worker| worker.progress).map_or(0, |(done, _)| done);
+    world.stopwatch.age_ms(&op.id, &format!("{name}/{}", done >> 26)) > STEP_MS_MAX
 }
 
 fn fail(op: &mut Operation, why: String) -> Outcome {
@@ -78,7 +90,7 @@ fn clean_up(world: &Arc<World>, pass: &mut Pass, why: String) -> Outcome {
     Outcome::Fail(why)
 }
 
-fn reserve_network(world: &Arc<World>, pass: &mut Pass) -> Outcome {
+pub(super) fn reserve_network(world: &Arc<World>, pass: &mut Pass) -> Outcome {
     let cluster = &pass.cluster.object;
     if cluster.network.is_some() {
         return Outcome::Next;
@@ -106,7 +118,7 @@ fn reserve_network(world: &Arc<World>, pass: &mut Pass) -> Outcome {
     }
 }
 
-fn reserve_nodes(world: &Arc<World>, pass: &mut Pass) -> Outcome {
+pub(super) fn reserve_nodes(world: &Arc<World>, pass: &mut Pass) -> Outcome {
     let wanted = pass.cluster.object.spec.nodes as usize;
     let cluster = pass.cluster.object.id.clone();
     if Secret::open(&world.store, &cluster, secrets::USER_PASSWORD).is_none() {
@@ -133,7 +145,7 @@ fn reserve_nodes(world: &Arc<World>, pass: &mut Pass) -> Outcome {
     Outcome::Next
 }
 
-fn acquire_machines(world: &Arc<World>, pass: &mut Pass) -> Outcome {
+pub(super) fn acquire_machines(world: &Arc<World>, pass: &mut Pass) -> Outcome {
     let ids: Vec<NodeId> = pass.nodes.iter().map(|node| node.object.id.clone()).collect();
     // All at once: every one is asked for before any is waited for.
     let outcomes: Vec<Outcome> = ids.iter().map(|id| nodes::acquire(world, pass, id)).collect();
@@ -147,7 +159,7 @@ fn acquire_machines(world: &Arc<World>, pass: &mut Pass) -> Outcome {
     Outcome::wait(format!("{made} of {} machines are made", ids.len()))
 }
 
-fn await_agents(pass: &mut Pass) -> Outcome {
+pub(super) fn await_agents(pass: &mut Pass) -> Outcome {
     let joined = pass.view.nodes.iter().filter(|facts| nodes::has_agent(facts)).count();
     if joined == pass.view.nodes.len() {
         return Outcome::Next;
@@ -159,32 +171,72 @@ fn first_node(pass: &Pass) -> Option<NodeId> {
     pass.view.nodes.first().map(|facts| facts.node.id.clone())
 }
 
-fn bootstrap_primary(pass: &mut Pass) -> Outcome {
+pub(super) fn bootstrap_primary(world: &World, pass: &mut Pass) -> Outcome {
     let Some(first) = first_node(pass) else { return Outcome::fail("there is no node") };
+    let source = pass.cluster.object.spec.source.clone();
+    let term = match &source {
+        None => 1,
+        Some(source) => match world.store.find::<Backup>(source.backup.as_str()) {
+            // Its history goes on from the backup's, on a timeline that nobody else writes.
+            Some(Stored { object: Backup { facts: Some(facts), .. }, .. }) => {
+                facts.position.timeline + 1
+            }
+            _ => return Outcome::fail("the backup is gone"),
+        },
+    };
     let status = &mut pass.cluster.object.status;
     if status.term == 0 {
-        (status.term, status.promised) = (1, 1);
+        (status.term, status.promised) = (term, term);
         status.candidate = Some(first.clone());
         status.config.current.version = 1;
     }
-    pass.assign(&first, Target::Primary { term: 1, create: true });
+    let term = status.term;
+    pass.assign(&first, Target::Primary { term, create: true });
+    if let Some(node) = pass.node_mut(&first) {
+        node.restore = source;
+    }
     pass.set_phase(&first, NodePhase::Seeding);
     Outcome::Next
 }
 
-fn await_primary(pass: &mut Pass) -> Outcome {
+/// Why a restore will not succeed however often it is tried.
+pub(super) fn restore_is_hopeless(pass: &Pass) -> Option<String> {
+    pass.cluster.object.spec.source.as_ref()?;
+    let worker = pass.view.nodes.first()?.worker()?;
+    let is_hopeless = worker.failed.is_some_and(|class| class != Class::Transient);
+    match &worker.actual {
+        Actual::Failed { reason } if is_hopeless => Some(reason.clone()),
+        _ => None,
+    }
+}
+
+/// How far a restore has come, in words.
+pub(super) fn restoring_words(pass: &Pass) -> Option<String> {
+    pass.cluster.object.spec.source.as_ref()?;
+    let worker = pass.view.nodes.first()?.worker()?;
+    let (done, all) = worker.progress.filter(|(_, all)| *all > 0)?;
+    Some(format!("{}: {} of {}", worker.doing, Bytes(done), Bytes(all)))
+}
+
+pub(super) fn await_primary(pass: &mut Pass) -> Outcome {
     let Some(first) = first_node(pass) else { return Outcome::fail("there is no node") };
+    if let Some(why) = restore_is_hopeless(pass) {
+        return Outcome::Fail(why);
+    }
     if term::candidate_serves(pass) {
         term::confirm(pass);
+        if let Some(node) = pass.node_mut(&first) {
+            node.restore = None;
+        }
         pass.set_phase(&first, NodePhase::Active);
         return Outcome::Next;
     }
     let facts = pass.view.node(&first);
     match facts.map(|facts| (facts.actual(), facts.worker())) {
-        Some((bellwether_model::Actual::Failed { reason }, _)) => {
-            Outcome::wait(format!("{reason}; trying again"))
+        Some((Actual::Failed { reason }, _)) => Outcome::wait(format!("{reason}; trying again")),
+        Some((_, Some(worker))) if !worker.doing.is_empty() => {
+            Outcome::wait(restoring_words(pass).unwrap_or_else(|| worker.doing.clone()))
         }
-        Some((_, Some(worker))) if !worker.doing.is_empty() => Outcome::wait(worker.doing.clone()),
         _ => Outcome::wait("creating the database"),
     }
 }

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use bellwether_contracts::Failure;
 use bellwether_contracts::provider::Owned;
+use bellwether_model::backup::BackupStatus;
 use bellwether_model::node::NodePhase;
 use bellwether_model::{ClusterId, NodeId, Operation};
+use bellwether_store::backups as stored;
 use bellwether_store::clusters::NameClaim;
 use bellwether_store::secrets::Secret;
 
@@ -35,7 +37,7 @@ fn withdraw(pass: &mut Pass) -> Outcome {
     Outcome::Next
 }
 
-fn release_machines(world: &Arc<World>, pass: &mut Pass) -> Outcome {
+pub(super) fn release_machines(world: &Arc<World>, pass: &mut Pass) -> Outcome {
     let ids = node_ids(pass);
     let total = ids.len();
     let mut waits = Vec::new();
@@ -74,7 +76,7 @@ fn is_of(owned: &Owned, id: &ClusterId) -> bool {
     }
 }
 
-fn verify_empty(world: &Arc<World>, pass: &Pass) -> Outcome {
+pub(super) fn verify_empty(world: &Arc<World>, pass: &Pass) -> Outcome {
     let cluster = &pass.cluster.object;
     let provider = match world.provider(&cluster.spec.provider) {
         Ok(provider) => provider,
@@ -104,7 +106,7 @@ fn verify_empty(world: &Arc<World>, pass: &Pass) -> Outcome {
     }
 }
 
-fn forget(world: &Arc<World>, pass: &mut Pass) -> Outcome {
+pub(super) fn forget(world: &Arc<World>, pass: &mut Pass) -> Outcome {
     let cluster = pass.cluster.object.clone();
     let secrets: Vec<String> = Secret::keys_of_cluster(&world.store, &cluster.id);
     pass.extra.push(Box::new(move |mut txn| {
@@ -113,6 +115,13 @@ fn forget(world: &Arc<World>, pass: &mut Pass) -> Outcome {
         }
         txn.delete::<NameClaim>(&cluster.spec.name, None)
     }));
+    // What it was taking is none: its nodes are gone.
+    let of_it = stored::newest(&world.store, Some(&pass.cluster.object.id));
+    for mut backup in of_it.into_iter().filter(|b| b.object.status == BackupStatus::Running) {
+        (backup.object.status, backup.object.ended_at) = (BackupStatus::Failed, Some(pass.now));
+        "the cluster was deleted meanwhile".clone_into(&mut backup.object.message);
+        pass.extra.push(Box::new(move |txn| txn.update(&backup)));
+    }
     pass.forget_cluster = true;
     Outcome::Next
 }

@@ -2,6 +2,7 @@
 //! what is assigned and reads what is reported, and never talks to an agent.
 
 pub mod add_node;
+pub mod backup;
 pub mod create_cluster;
 pub mod delete_cluster;
 pub mod drill;
@@ -9,6 +10,7 @@ pub mod failover;
 pub mod gaps;
 pub mod maintenance;
 pub mod nodes;
+pub mod prove;
 pub mod reconfigure;
 pub mod rejoin;
 pub mod remove_node;
@@ -37,6 +39,8 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
         OperationKind::Resync => resync::step(world, pass, op, name),
         OperationKind::Reconfigure => reconfigure::step(world, pass, op, name),
         OperationKind::Drill => drill::step(world, pass, op, name),
+        OperationKind::Backup => backup::step(world, pass, op, name),
+        OperationKind::Prove => prove::step(world, pass, op, name),
         OperationKind::Drain | OperationKind::Undrain | OperationKind::Reboot => {
             maintenance::step(world, pass, op, name)
         }

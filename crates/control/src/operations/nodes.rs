@@ -65,6 +65,9 @@ pub fn reserve(pass: &mut Pass) -> Result<Node, String> {
             restart: false,
         },
         drill: None,
+        backup: None,
+        restore: None,
+        check: None,
     };
     cluster.next_ordinal = ordinal + 1;
     Ok(node)

@@ -39,6 +39,7 @@ pub fn profile() -> EngineProfile {
             point_in_time: false,
             multi_primary: false,
             sharded: false,
+            backups: false,
         },
         log: LogFacts {
             unit: LogUnit::Transactions,

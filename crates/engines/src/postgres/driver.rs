@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bellwether_contracts::driver::{Probe, Repair};
-use bellwether_contracts::{Driver, Failure};
+use bellwether_contracts::repository::Progress;
+use bellwether_contracts::{Driver, Failure, Repository};
 use bellwether_model::Target;
+use bellwether_model::backup::BackupResult;
 use bellwether_model::replication::Position;
+use bellwether_model::restore::Checked;
 use bellwether_model::transaction::Transaction;
 use bellwether_protocol::Assignment;
-use bellwether_protocol::assignment::Member;
+use bellwether_protocol::assignment::{BackupAssignment, Member, RestoreAssignment};
 
 use super::log_end::SEGMENT_MIB;
 use super::replication::{STATE, write_signal};
@@ -81,7 +84,10 @@ impl Driver for Postgres {
         let rows = self.sql.query("SELECT pg_is_in_recovery()").await?;
         let is_primary = rows.first().is_some_and(|row| !row.get::<_, bool>(0));
         if is_primary {
+            self.adopt_restored(assignment).await?;
             self.keep_prober(assignment).await?;
+        } else {
+            self.end_pause().await?;
         }
         // Whoever may be primary next has the others' slots before they come.
         let may_be_next = assignment.prepare || assignment.promise > assignment.group.term;
@@ -104,7 +110,8 @@ impl Driver for Postgres {
             return Err(Failure::permanent("a replica's data is promoted, never just started"));
         }
         self.spawn().await?;
-        self.until_answers().await
+        self.until_answers().await?;
+        self.adopt_restored(assignment).await
     }
 
     async fn start_replica(
@@ -132,6 +139,7 @@ impl Driver for Postgres {
 
     async fn promote(&self, assignment: &Assignment) -> Result<Option<Position>, Failure> {
         let start = self.become_primary(assignment).await?;
+        self.adopt_restored(assignment).await?;
         // Others rewind against the new timeline only once it is in the control file. Who waits to
         // write has the disk first.
         let port = self.port;
@@ -198,6 +206,31 @@ impl Driver for Postgres {
     async fn drop_former(&self) -> Result<(), Failure> {
         let removed = tokio::task::spawn_blocking(|| remove(former_data())).await;
         removed.unwrap_or_else(|_| Err(Failure::transient("the removal broke")))
+    }
+
+    async fn back_up(
+        &self,
+        assignment: &Assignment,
+        backup: &BackupAssignment,
+        repository: &dyn Repository,
+        progress: Progress<'_>,
+    ) -> Result<BackupResult, Failure> {
+        self.take_backup(assignment, backup, repository, progress).await
+    }
+
+    async fn restore(
+        &self,
+        assignment: &Assignment,
+        restore: &RestoreAssignment,
+        repository: &dyn Repository,
+        progress: Progress<'_>,
+    ) -> Result<(), Failure> {
+        self.note_members(assignment);
+        self.bring_back(assignment, restore, repository, progress).await
+    }
+
+    async fn check(&self) -> Result<Checked, Failure> {
+        self.look_through().await
     }
 
     async fn is_configuration_active(&self, assignment: &Assignment) -> Result<bool, Failure> {

@@ -3,11 +3,13 @@
 //! The engine never starts as a primary by itself: every start is the agent's. Configuration lies
 //! outside the data directory, so that no copy and no rewind carries one node's to another.
 
+mod backup;
 mod bootstrap;
 mod clients;
 mod config;
 mod diverged;
 mod driver;
+mod fingerprint;
 pub mod flavour;
 mod log_end;
 pub(crate) mod parameters;
@@ -15,6 +17,7 @@ mod probe;
 mod process;
 pub mod profile;
 mod replication;
+mod restore;
 mod rewind;
 mod room;
 pub mod sessions;
@@ -23,8 +26,8 @@ mod sql;
 mod timelines;
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 
 use bellwether_model::NodeId;
 use bellwether_model::divergence::Divergence;
@@ -71,6 +74,8 @@ pub struct Postgres {
     processes: Processes,
     /// The prober's user is known to be there.
     has_prober: AtomicBool,
+    /// A backup holds the replay of the log for a moment.
+    pausing: Arc<AtomicBool>,
     /// New data is refused, for want of room.
     refusing: AtomicBool,
     /// What only this node held and is kept, the newest first.
@@ -93,6 +98,7 @@ impl Postgres {
             mark: Mutex::default(),
             processes: Processes::new(OS_USER, PROCESS),
             has_prober: AtomicBool::default(),
+            pausing: Arc::default(),
             refusing: AtomicBool::new(room::is_refusing()),
             diverged: Mutex::new(crate::findings::findings()),
             settings: Settings::default(),

@@ -33,6 +33,7 @@ pub fn profile() -> EngineProfile {
             point_in_time: false,
             multi_primary: false,
             sharded: false,
+            backups: true,
         },
         parameters: super::parameters::parameters(),
         owned_parameters: super::parameters::owned(),

@@ -36,12 +36,21 @@ impl Session {
     }
 
     async fn connect(&self, options: &str) -> Result<Client, Failure> {
+        self.connect_to("postgres", options).await
+    }
+
+    /// A connection of its own to that database, for work that takes long.
+    pub(super) async fn open(&self, database: &str, options: &str) -> Result<Client, Failure> {
+        self.connect_to(database, &format!("{OPTIONS} {options}")).await
+    }
+
+    async fn connect_to(&self, database: &str, options: &str) -> Result<Client, Failure> {
         let mut config = Config::new();
         config
             .host_path(socket())
             .port(self.port)
             .user("postgres")
-            .dbname("postgres")
+            .dbname(database)
             .application_name("bellwether-agent")
             .options(options);
         let connecting = tokio::time::timeout(CONNECT_MAX, config.connect(NoTls));
@@ -112,7 +121,7 @@ impl Session {
     }
 }
 
-fn of(error: &tokio_postgres::Error) -> Failure {
+pub(super) fn of(error: &tokio_postgres::Error) -> Failure {
     match error.as_db_error() {
         Some(said) => Failure::transient(format!("the engine says: {}", said.message())),
         None => Failure::transient(format!("the engine: {error}")),

@@ -46,12 +46,17 @@ pub(super) fn beginning(log: &Path, number: &str) -> Option<Position> {
     Some(Position { timeline: u64::from_str_radix(number, 16).ok()?, offset })
 }
 
+/// Whether that history is only a reservation.
+pub(super) fn is_reserved(path: &Path) -> bool {
+    std::fs::read_to_string(path).is_ok_and(|text| text.contains(WORDS))
+}
+
 /// Takes every reservation back.
 pub(super) fn forget(log: &Path) -> Result<(), Failure> {
     let Ok(entries) = std::fs::read_dir(log) else { return Ok(()) };
     for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
         let is_history = path.extension().is_some_and(|extension| extension == "history");
-        if is_history && std::fs::read_to_string(&path).is_ok_and(|text| text.contains(WORDS)) {
+        if is_history && is_reserved(&path) {
             std::fs::remove_file(&path).map_err(|e| at(&path, &e))?;
         }
     }

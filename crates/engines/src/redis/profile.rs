@@ -43,6 +43,7 @@ pub fn profile(kind: Kind) -> EngineProfile {
             point_in_time: false,
             multi_primary: false,
             sharded: false,
+            backups: false,
         },
         log: LogFacts { keeps_tail: false, ..LogFacts::BYTES },
         user: "app".to_owned(),

@@ -47,6 +47,7 @@ pub(crate) fn sketch(count: u32) -> Sketch {
         status,
         network: None,
         next_ordinal: count + 1,
+        proof_of: None,
         pending_allowlist: None,
     };
     let nodes = (1..=count).map(|ordinal| sketch_node(&cluster, ordinal, count)).collect();
@@ -77,6 +78,9 @@ fn sketch_node(cluster: &Cluster, ordinal: u32, count: u32) -> (Node, Seen, Repo
         copy: None,
         settings: Default::default(),
         drill: None,
+        backup: None,
+        restore: None,
+        check: None,
     };
     let follower = |ordinal| Follower {
         node: node_id(ordinal),
@@ -84,6 +88,7 @@ fn sketch_node(cluster: &Cluster, ordinal: u32, count: u32) -> (Node, Seen, Repo
         streaming: true,
     };
     let worker = WorkerReport {
+        failed: None,
         actual: if is_primary {
             Actual::Primary { term: 1 }
         } else {
@@ -108,6 +113,8 @@ fn sketch_node(cluster: &Cluster, ordinal: u32, count: u32) -> (Node, Seen, Repo
         keeps_former: false,
         diverged: Vec::new(),
         settings: None,
+        backup: None,
+        check: None,
         disk_hangs: false,
         engine: EngineFigures::default(),
         host: HostFigures::default(),
@@ -154,6 +161,7 @@ impl Sketch {
         View {
             cluster: self.cluster.clone(),
             log: bellwether_model::engine::LogFacts::BYTES,
+            can_back_up: true,
             nodes: nodes.collect(),
             operation: None,
             queued: Vec::new(),

@@ -2,7 +2,7 @@
 
 import type { Client, Options as Options2, TDataShape } from './client';
 import { client } from './client.gen';
-import type { DeleteV1ClustersByClusterData, DeleteV1ClustersByClusterErrors, DeleteV1ClustersByClusterResponses, DeleteV1ProjectsByProjectData, DeleteV1ProjectsByProjectErrors, DeleteV1ProjectsByProjectMembersByUserData, DeleteV1ProjectsByProjectMembersByUserErrors, DeleteV1ProjectsByProjectMembersByUserResponses, DeleteV1ProjectsByProjectResponses, DeleteV1SessionsByIdData, DeleteV1SessionsByIdErrors, DeleteV1SessionsByIdResponses, DeleteV1SessionsCurrentData, DeleteV1SessionsCurrentErrors, DeleteV1SessionsCurrentResponses, DeleteV1TokensByIdData, DeleteV1TokensByIdErrors, DeleteV1TokensByIdResponses, DeleteV1UsersByUserData, DeleteV1UsersByUserErrors, DeleteV1UsersByUserResponses, DeleteV1UsersByUserSecondFactorData, DeleteV1UsersByUserSecondFactorErrors, DeleteV1UsersByUserSecondFactorResponses, GetV1AuditData, GetV1AuditErrors, GetV1AuditExportData, GetV1AuditExportErrors, GetV1AuditExportResponses, GetV1AuditResponses, GetV1AuditVerificationData, GetV1AuditVerificationErrors, GetV1AuditVerificationResponses, GetV1ClustersByClusterAllowlistData, GetV1ClustersByClusterAllowlistErrors, GetV1ClustersByClusterAllowlistResponses, GetV1ClustersByClusterConnectionData, GetV1ClustersByClusterConnectionErrors, GetV1ClustersByClusterConnectionResponses, GetV1ClustersByClusterData, GetV1ClustersByClusterDrillsData, GetV1ClustersByClusterDrillsErrors, GetV1ClustersByClusterDrillsResponses, GetV1ClustersByClusterErrors, GetV1ClustersByClusterNodesByNodeData, GetV1ClustersByClusterNodesByNodeErrors, GetV1ClustersByClusterNodesByNodeResponses, GetV1ClustersByClusterNodesData, GetV1ClustersByClusterNodesErrors, GetV1ClustersByClusterNodesResponses, GetV1ClustersByClusterParametersData, GetV1ClustersByClusterParametersErrors, GetV1ClustersByClusterParametersResponses, GetV1ClustersByClusterReportsData, GetV1ClustersByClusterReportsErrors, GetV1ClustersByClusterReportsResponses, GetV1ClustersByClusterResponses, GetV1ClustersData, GetV1ClustersErrors, GetV1ClustersResponses, GetV1EnginesByEngineParametersData, GetV1EnginesByEngineParametersErrors, GetV1EnginesByEngineParametersResponses, GetV1EnginesByNameData, GetV1EnginesByNameErrors, GetV1EnginesByNameResponses, GetV1EnginesData, GetV1EnginesErrors, GetV1EnginesResponses, GetV1EventsData, GetV1EventsErrors, GetV1EventsResponse, GetV1EventsResponses, GetV1HealthData, GetV1HealthResponses, GetV1MeData, GetV1MeErrors, GetV1MeResponses, GetV1OperationsByIdData, GetV1OperationsByIdErrors, GetV1OperationsByIdResponses, GetV1OperationsData, GetV1OperationsErrors, GetV1OperationsResponses, GetV1ProjectsData, GetV1ProjectsErrors, GetV1ProjectsResponses, GetV1ProvidersData, GetV1ProvidersErrors, GetV1ProvidersResponses, GetV1ReportsByIdData, GetV1ReportsByIdErrors, GetV1ReportsByIdResponses, GetV1SessionsData, GetV1SessionsErrors, GetV1SessionsResponses, GetV1TokensData, GetV1TokensErrors, GetV1TokensResponses, GetV1UsersByUserData, GetV1UsersByUserErrors, GetV1UsersByUserResponses, GetV1UsersData, GetV1UsersErrors, GetV1UsersResponses, PatchV1ClustersByClusterData, PatchV1ClustersByClusterErrors, PatchV1ClustersByClusterResponses, PatchV1UsersByUserData, PatchV1UsersByUserErrors, PatchV1UsersByUserResponses, PostV1ClustersByClusterAllowlistDecisionData, PostV1ClustersByClusterAllowlistDecisionErrors, PostV1ClustersByClusterAllowlistDecisionResponses, PostV1ClustersByClusterOperationsData, PostV1ClustersByClusterOperationsErrors, PostV1ClustersByClusterOperationsResponses, PostV1ClustersData, PostV1ClustersErrors, PostV1ClustersResponses, PostV1MeSecondFactorData, PostV1MeSecondFactorEndData, PostV1MeSecondFactorEndErrors, PostV1MeSecondFactorEndResponses, PostV1MeSecondFactorErrors, PostV1MeSecondFactorResponses, PostV1ProjectsData, PostV1ProjectsErrors, PostV1ProjectsResponses, PostV1SessionsData, PostV1SessionsErrors, PostV1SessionsResponses, PostV1TokensData, PostV1TokensErrors, PostV1TokensResponses, PostV1UsersByUserPasswordData, PostV1UsersByUserPasswordErrors, PostV1UsersByUserPasswordResponses, PostV1UsersData, PostV1UsersErrors, PostV1UsersResponses, PutV1ClustersByClusterAllowlistData, PutV1ClustersByClusterAllowlistErrors, PutV1ClustersByClusterAllowlistResponses, PutV1MePasswordData, PutV1MePasswordErrors, PutV1MePasswordResponses, PutV1MeSecondFactorData, PutV1MeSecondFactorErrors, PutV1MeSecondFactorResponses, PutV1ProjectsByProjectMembersByUserData, PutV1ProjectsByProjectMembersByUserErrors, PutV1ProjectsByProjectMembersByUserResponses } from './types.gen';
+import type { DeleteV1BackupsByBackupData, DeleteV1BackupsByBackupErrors, DeleteV1BackupsByBackupResponses, DeleteV1ClustersByClusterData, DeleteV1ClustersByClusterErrors, DeleteV1ClustersByClusterResponses, DeleteV1ProjectsByProjectData, DeleteV1ProjectsByProjectErrors, DeleteV1ProjectsByProjectMembersByUserData, DeleteV1ProjectsByProjectMembersByUserErrors, DeleteV1ProjectsByProjectMembersByUserResponses, DeleteV1ProjectsByProjectResponses, DeleteV1RepositoriesByRepositoryData, DeleteV1RepositoriesByRepositoryErrors, DeleteV1RepositoriesByRepositoryResponses, DeleteV1SessionsByIdData, DeleteV1SessionsByIdErrors, DeleteV1SessionsByIdResponses, DeleteV1SessionsCurrentData, DeleteV1SessionsCurrentErrors, DeleteV1SessionsCurrentResponses, DeleteV1TokensByIdData, DeleteV1TokensByIdErrors, DeleteV1TokensByIdResponses, DeleteV1UsersByUserData, DeleteV1UsersByUserErrors, DeleteV1UsersByUserResponses, DeleteV1UsersByUserSecondFactorData, DeleteV1UsersByUserSecondFactorErrors, DeleteV1UsersByUserSecondFactorResponses, GetV1AuditData, GetV1AuditErrors, GetV1AuditExportData, GetV1AuditExportErrors, GetV1AuditExportResponses, GetV1AuditResponses, GetV1AuditVerificationData, GetV1AuditVerificationErrors, GetV1AuditVerificationResponses, GetV1BackupsByBackupData, GetV1BackupsByBackupErrors, GetV1BackupsByBackupResponses, GetV1BackupsData, GetV1BackupsErrors, GetV1BackupsResponses, GetV1ClustersByClusterAllowlistData, GetV1ClustersByClusterAllowlistErrors, GetV1ClustersByClusterAllowlistResponses, GetV1ClustersByClusterConnectionData, GetV1ClustersByClusterConnectionErrors, GetV1ClustersByClusterConnectionResponses, GetV1ClustersByClusterData, GetV1ClustersByClusterDrillsData, GetV1ClustersByClusterDrillsErrors, GetV1ClustersByClusterDrillsResponses, GetV1ClustersByClusterErrors, GetV1ClustersByClusterNodesByNodeData, GetV1ClustersByClusterNodesByNodeErrors, GetV1ClustersByClusterNodesByNodeResponses, GetV1ClustersByClusterNodesData, GetV1ClustersByClusterNodesErrors, GetV1ClustersByClusterNodesResponses, GetV1ClustersByClusterParametersData, GetV1ClustersByClusterParametersErrors, GetV1ClustersByClusterParametersResponses, GetV1ClustersByClusterReportsData, GetV1ClustersByClusterReportsErrors, GetV1ClustersByClusterReportsResponses, GetV1ClustersByClusterResponses, GetV1ClustersData, GetV1ClustersErrors, GetV1ClustersResponses, GetV1EnginesByEngineParametersData, GetV1EnginesByEngineParametersErrors, GetV1EnginesByEngineParametersResponses, GetV1EnginesByNameData, GetV1EnginesByNameErrors, GetV1EnginesByNameResponses, GetV1EnginesData, GetV1EnginesErrors, GetV1EnginesResponses, GetV1EventsData, GetV1EventsErrors, GetV1EventsResponse, GetV1EventsResponses, GetV1HealthData, GetV1HealthResponses, GetV1MeData, GetV1MeErrors, GetV1MeResponses, GetV1OperationsByIdData, GetV1OperationsByIdErrors, GetV1OperationsByIdResponses, GetV1OperationsData, GetV1OperationsErrors, GetV1OperationsResponses, GetV1ProjectsData, GetV1ProjectsErrors, GetV1ProjectsResponses, GetV1ProvidersData, GetV1ProvidersErrors, GetV1ProvidersResponses, GetV1ReportsByIdData, GetV1ReportsByIdErrors, GetV1ReportsByIdResponses, GetV1RepositoriesByRepositoryData, GetV1RepositoriesByRepositoryErrors, GetV1RepositoriesByRepositoryKeyData, GetV1RepositoriesByRepositoryKeyErrors, GetV1RepositoriesByRepositoryKeyResponses, GetV1RepositoriesByRepositoryResponses, GetV1RepositoriesData, GetV1RepositoriesErrors, GetV1RepositoriesResponses, GetV1SessionsData, GetV1SessionsErrors, GetV1SessionsResponses, GetV1TokensData, GetV1TokensErrors, GetV1TokensResponses, GetV1UsersByUserData, GetV1UsersByUserErrors, GetV1UsersByUserResponses, GetV1UsersData, GetV1UsersErrors, GetV1UsersResponses, PatchV1ClustersByClusterData, PatchV1ClustersByClusterErrors, PatchV1ClustersByClusterResponses, PatchV1UsersByUserData, PatchV1UsersByUserErrors, PatchV1UsersByUserResponses, PostV1BackupsByBackupVerifyData, PostV1BackupsByBackupVerifyErrors, PostV1BackupsByBackupVerifyResponses, PostV1ClustersByClusterAllowlistDecisionData, PostV1ClustersByClusterAllowlistDecisionErrors, PostV1ClustersByClusterAllowlistDecisionResponses, PostV1ClustersByClusterOperationsData, PostV1ClustersByClusterOperationsErrors, PostV1ClustersByClusterOperationsResponses, PostV1ClustersData, PostV1ClustersErrors, PostV1ClustersResponses, PostV1MeSecondFactorData, PostV1MeSecondFactorEndData, PostV1MeSecondFactorEndErrors, PostV1MeSecondFactorEndResponses, PostV1MeSecondFactorErrors, PostV1MeSecondFactorResponses, PostV1ProjectsData, PostV1ProjectsErrors, PostV1ProjectsResponses, PostV1RepositoriesData, PostV1RepositoriesErrors, PostV1RepositoriesResponses, PostV1SessionsData, PostV1SessionsErrors, PostV1SessionsResponses, PostV1TokensData, PostV1TokensErrors, PostV1TokensResponses, PostV1UsersByUserPasswordData, PostV1UsersByUserPasswordErrors, PostV1UsersByUserPasswordResponses, PostV1UsersData, PostV1UsersErrors, PostV1UsersResponses, PutV1ClustersByClusterAllowlistData, PutV1ClustersByClusterAllowlistErrors, PutV1ClustersByClusterAllowlistResponses, PutV1MePasswordData, PutV1MePasswordErrors, PutV1MePasswordResponses, PutV1MeSecondFactorData, PutV1MeSecondFactorErrors, PutV1MeSecondFactorResponses, PutV1ProjectsByProjectMembersByUserData, PutV1ProjectsByProjectMembersByUserErrors, PutV1ProjectsByProjectMembersByUserResponses } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -54,6 +54,58 @@ export const getV1AuditVerification = <ThrowOnError extends boolean = true>(opti
             type: 'apiKey'
         }],
     url: '/v1/audit/verification',
+    ...options
+});
+
+/**
+ * Backups, the newest first. One is asked for as an operation on a cluster.
+ */
+export const getV1Backups = <ThrowOnError extends boolean = true>(options?: Options<GetV1BackupsData, ThrowOnError>) => (options?.client ?? client).get<GetV1BackupsResponses, GetV1BackupsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/backups',
+    ...options
+});
+
+/**
+ * Remove a backup from its repository. It is done in the background.
+ */
+export const deleteV1BackupsByBackup = <ThrowOnError extends boolean = true>(options: Options<DeleteV1BackupsByBackupData, ThrowOnError>) => (options.client ?? client).delete<DeleteV1BackupsByBackupResponses, DeleteV1BackupsByBackupErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/backups/{backup}',
+    ...options
+});
+
+/**
+ * One backup.
+ */
+export const getV1BackupsByBackup = <ThrowOnError extends boolean = true>(options: Options<GetV1BackupsByBackupData, ThrowOnError>) => (options.client ?? client).get<GetV1BackupsByBackupResponses, GetV1BackupsByBackupErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/backups/{backup}',
+    ...options
+});
+
+/**
+ * Restore a backup in a scratch node and look through it; the node goes afterwards.
+ */
+export const postV1BackupsByBackupVerify = <ThrowOnError extends boolean = true>(options: Options<PostV1BackupsByBackupVerifyData, ThrowOnError>) => (options.client ?? client).post<PostV1BackupsByBackupVerifyResponses, PostV1BackupsByBackupVerifyErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/backups/{backup}/verify',
     ...options
 });
 
@@ -540,6 +592,78 @@ export const getV1ReportsById = <ThrowOnError extends boolean = true>(options: O
             type: 'apiKey'
         }],
     url: '/v1/reports/{id}',
+    ...options
+});
+
+/**
+ * Every repository, by name.
+ */
+export const getV1Repositories = <ThrowOnError extends boolean = true>(options?: Options<GetV1RepositoriesData, ThrowOnError>) => (options?.client ?? client).get<GetV1RepositoriesResponses, GetV1RepositoriesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/repositories',
+    ...options
+});
+
+/**
+ * Register a repository. Its credentials are tried, and it is made where there is none. With the
+ * key of one that is there already, the backups in it are listed from then on.
+ */
+export const postV1Repositories = <ThrowOnError extends boolean = true>(options: Options<PostV1RepositoriesData, ThrowOnError>) => (options.client ?? client).post<PostV1RepositoriesResponses, PostV1RepositoriesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/repositories',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Forget a repository and the backups in it. Nothing is removed from it: with its key it can be
+ * registered again.
+ */
+export const deleteV1RepositoriesByRepository = <ThrowOnError extends boolean = true>(options: Options<DeleteV1RepositoriesByRepositoryData, ThrowOnError>) => (options.client ?? client).delete<DeleteV1RepositoriesByRepositoryResponses, DeleteV1RepositoriesByRepositoryErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/repositories/{repository}',
+    ...options
+});
+
+/**
+ * One repository, by id or name.
+ */
+export const getV1RepositoriesByRepository = <ThrowOnError extends boolean = true>(options: Options<GetV1RepositoriesByRepositoryData, ThrowOnError>) => (options.client ?? client).get<GetV1RepositoriesByRepositoryResponses, GetV1RepositoriesByRepositoryErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/repositories/{repository}',
+    ...options
+});
+
+/**
+ * The encryption key of a repository: without it nobody reads what is in it. The audit log
+ * remembers who saw it.
+ */
+export const getV1RepositoriesByRepositoryKey = <ThrowOnError extends boolean = true>(options: Options<GetV1RepositoriesByRepositoryKeyData, ThrowOnError>) => (options.client ?? client).get<GetV1RepositoriesByRepositoryKeyResponses, GetV1RepositoriesByRepositoryKeyErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/repositories/{repository}/key',
     ...options
 });
 

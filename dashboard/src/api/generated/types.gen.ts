@@ -196,6 +196,135 @@ export type AuditVerification = {
 };
 
 /**
+ * The stored backup, and the backup as the API shows it.
+ */
+export type Backup = {
+    /**
+     * The tool's names of its parts.
+     */
+    archives?: Array<string>;
+    cluster: ClusterId;
+    cluster_name: string;
+    created_at: Timestamp;
+    due_at?: Timestamp | null;
+    ended_at?: Timestamp | null;
+    facts?: BackupFacts | null;
+    id: BackupId;
+    /**
+     * What is being done, or why it failed, in words.
+     */
+    message?: string;
+    operation?: OperationId | null;
+    /**
+     * The project of the cluster, whose people it is for.
+     */
+    project?: string;
+    proof?: Proof | null;
+    repository: RepositoryId;
+    repository_name: string;
+    /**
+     * A user's name, or `bellwether` for automation.
+     */
+    started_by: string;
+    status: BackupStatus;
+    /**
+     * Bytes that it added to the repository.
+     */
+    stored?: number | null;
+    /**
+     * Milliseconds that taking it took.
+     */
+    took_ms?: number | null;
+};
+
+/**
+ * What is known of a backup wherever it is found: kept with it in the repository, so that a server
+ * that never heard of it can restore it.
+ */
+export type BackupFacts = {
+    cluster: ClusterId;
+    cluster_name: string;
+    /**
+     * The engine's own word, for example `17.11`.
+     */
+    engine_version: string;
+    /**
+     * It was taken from the primary, for there was no replica.
+     */
+    from_primary?: boolean;
+    id: BackupId;
+    node_name: string;
+    /**
+     * Where the engine's log ends in it.
+     */
+    position: Position;
+    /**
+     * Bytes of data.
+     */
+    size: number;
+    /**
+     * What the cluster was to be when it was taken.
+     */
+    spec: ClusterSpec;
+    started_at: Timestamp;
+    /**
+     * The moment that it holds.
+     */
+    taken_at: Timestamp;
+};
+
+/**
+ * Names one backup, also in its repository.
+ */
+export type BackupId = string;
+
+/**
+ * Backups that begin by themselves.
+ */
+export type BackupSchedule = {
+    keep?: Retention;
+    /**
+     * Kilobytes a second that are sent at most; 0 for no limit.
+     */
+    rate_kib?: number;
+    /**
+     * The repository's name.
+     */
+    repository: string;
+    /**
+     * When, in UTC: `hourly`, `daily`, `weekly`, `monthly`, or as cron has it: minute, hour, day
+     * of the month, month, day of the week.
+     */
+    schedule: string;
+    /**
+     * Every backup is restored in a scratch node and looked through.
+     */
+    verify?: boolean;
+};
+
+/**
+ * How a backup is.
+ */
+export type BackupStatus = 'running' | 'complete' | 'failed' | 'deleting';
+
+/**
+ * A cluster's backups, in short, for people.
+ */
+export type BackupSummary = {
+    next_at?: Timestamp | null;
+    /**
+     * What is wrong: the last one failed, or one is overdue. Empty when all is well.
+     */
+    problem?: string;
+    proven_to?: Timestamp | null;
+    recoverable_to?: Timestamp | null;
+    /**
+     * Milliseconds that restoring now would take, about.
+     */
+    restore_ms?: number | null;
+};
+
+/**
  * An address that was not let in.
  */
 export type BlockedSource = {
@@ -213,6 +342,10 @@ export type Bytes = number;
  * What an engine can do.
  */
 export type Capabilities = {
+    /**
+     * Backups can be taken and restored.
+     */
+    backups?: boolean;
     multi_primary: boolean;
     point_in_time: boolean;
     sharded: boolean;
@@ -235,6 +368,7 @@ export type ClusterChange = {
      * Everybody who may reach the ports of clients; empty lets in nobody.
      */
     allowlist?: Array<AllowEntry> | null;
+    backup?: BackupSchedule | null;
     drill?: DrillSchedule | null;
     /**
      * The number of nodes wanted; the control loop adds or removes one at a time.
@@ -270,6 +404,7 @@ export type ClusterSpec = {
      * clusters that were made before there were allowlists: everybody.
      */
     allowlist?: Array<AllowEntry> | null;
+    backup?: BackupSchedule | null;
     drill?: DrillSchedule | null;
     /**
      * An engine's name, as listed by `/v1/engines`.
@@ -303,6 +438,7 @@ export type ClusterSpec = {
      */
     replication?: string;
     size?: NodeSize;
+    source?: Source | null;
     /**
      * How quickly a lost primary is suspected and replaced.
      */
@@ -317,6 +453,7 @@ export type ClusterSpec = {
  * A cluster as the API shows it.
  */
 export type ClusterView = {
+    backup?: BackupSummary;
     created_at: Timestamp;
     generation: number;
     id: ClusterId;
@@ -852,6 +989,14 @@ export type NewOperation = {
      * For `resync`: the replicas (ids or names); empty for all.
      */
     nodes?: Array<string>;
+    /**
+     * For `backup`: kilobytes a second that are sent at most.
+     */
+    rate_kib?: number | null;
+    /**
+     * For `backup`: the repository (id or name); the schedule's, or the only one, when left out.
+     */
+    repository?: string | null;
 };
 
 /**
@@ -873,6 +1018,26 @@ export type NewProject = {
      * 1 to 40 lower-case letters, digits and hyphens, beginning with a letter.
      */
     name: string;
+};
+
+/**
+ * A request for a repository: `POST /v1/repositories`.
+ */
+export type NewRepository = {
+    /**
+     * The encryption key of a repository that is there already: the backups in it are listed from
+     * then on. A new repository gets a new key when it is left out.
+     */
+    key?: string;
+    /**
+     * 1 to 40 lower-case letters, digits and hyphens; unique on the server.
+     */
+    name: string;
+    place: Place;
+    /**
+     * For `s3`: the secret of the access key. For `borg`: the private SSH key in OpenSSH's form.
+     */
+    secret?: string;
 };
 
 /**
@@ -1108,7 +1273,7 @@ export type OperationId = string;
 /**
  * What an operation does. The names are stored: add, never rename.
  */
-export type OperationKind = 'create_cluster' | 'add_node' | 'remove_node' | 'switchover' | 'failover' | 'rejoin' | 'resync' | 'reconfigure' | 'drill' | 'drain' | 'undrain' | 'reboot' | 'delete_cluster';
+export type OperationKind = 'create_cluster' | 'add_node' | 'remove_node' | 'switchover' | 'failover' | 'rejoin' | 'resync' | 'reconfigure' | 'drill' | 'backup' | 'prove' | 'drain' | 'undrain' | 'reboot' | 'delete_cluster';
 
 export type OperationStatus = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled';
 
@@ -1172,8 +1337,57 @@ export type PageAuditEntry = {
 /**
  * One page of a list.
  */
+export type PageBackup = {
+    items: Array<{
+        /**
+         * The tool's names of its parts.
+         */
+        archives?: Array<string>;
+        cluster: ClusterId;
+        cluster_name: string;
+        created_at: Timestamp;
+        due_at?: Timestamp | null;
+        ended_at?: Timestamp | null;
+        facts?: BackupFacts | null;
+        id: BackupId;
+        /**
+         * What is being done, or why it failed, in words.
+         */
+        message?: string;
+        operation?: OperationId | null;
+        /**
+         * The project of the cluster, whose people it is for.
+         */
+        project?: string;
+        proof?: Proof | null;
+        repository: RepositoryId;
+        repository_name: string;
+        /**
+         * A user's name, or `bellwether` for automation.
+         */
+        started_by: string;
+        status: BackupStatus;
+        /**
+         * Bytes that it added to the repository.
+         */
+        stored?: number | null;
+        /**
+         * Milliseconds that taking it took.
+         */
+        took_ms?: number | null;
+    }>;
+    /**
+     * Give it as `after` to get the next page; absent on the last.
+     */
+    next?: string | null;
+};
+
+/**
+ * One page of a list.
+ */
 export type PageClusterView = {
     items: Array<{
+        backup?: BackupSummary;
         created_at: Timestamp;
         generation: number;
         id: ClusterId;
@@ -1469,6 +1683,39 @@ export type PageReport = {
 };
 
 /**
+ * One page of a list.
+ */
+export type PageRepositoryView = {
+    items: Array<{
+        /**
+         * Where it is, in the words of the tool that writes it.
+         */
+        address: string;
+        /**
+         * Complete backups in it.
+         */
+        backups: number;
+        checked_at?: Timestamp | null;
+        /**
+         * Who reached it: `server`, or a node's name.
+         */
+        checked_by: string;
+        created_at: Timestamp;
+        id: RepositoryId;
+        name: string;
+        place: Place;
+        /**
+         * What has to be added to the host's `authorized_keys`, where it is reached by SSH.
+         */
+        public_key?: string;
+    }>;
+    /**
+     * Give it as `after` to get the next page; absent on the last.
+     */
+    next?: string | null;
+};
+
+/**
  * A setting that people may choose.
  */
 export type Parameter = {
@@ -1608,6 +1855,40 @@ export type Phase = {
 };
 
 /**
+ * Where a repository is. Its secrets are kept apart.
+ */
+export type Place = {
+    access_key: string;
+    bucket: string;
+    /**
+     * The store's address: `https://s3.example.com`.
+     */
+    endpoint: string;
+    kind: 's3';
+    /**
+     * The directory within the bucket; empty for the bucket itself.
+     */
+    prefix?: string;
+    /**
+     * Where the store wants one named.
+     */
+    region?: string;
+} | {
+    host: string;
+    /**
+     * The host's public key, as `ssh-keyscan` prints it after the host: it is trusted alone.
+     */
+    host_key?: string;
+    kind: 'borg';
+    /**
+     * The directory on that host, from its root.
+     */
+    path: string;
+    port?: number;
+    user: string;
+};
+
+/**
  * The plan of an operation: its steps, its cost, and what would refuse it.
  */
 export type Plan = {
@@ -1728,6 +2009,30 @@ export type ProjectView = {
      * Your own role in it.
      */
     role: Role;
+};
+
+/**
+ * What came of restoring a backup in a scratch node.
+ */
+export type Proof = {
+    at: Timestamp;
+    /**
+     * Bytes of data restored.
+     */
+    bytes: number;
+    /**
+     * Tables whose content was compared with what it was when the backup was taken.
+     */
+    compared: number;
+    /**
+     * What was found, in words.
+     */
+    message: string;
+    proven: boolean;
+    /**
+     * Milliseconds from the first byte to an engine that serves.
+     */
+    restore_ms?: number | null;
 };
 
 /**
@@ -1876,6 +2181,64 @@ export type Report = {
 };
 
 /**
+ * Names one repository of backups.
+ */
+export type RepositoryId = string;
+
+/**
+ * The encryption key of a repository. Without it nobody reads what is in it.
+ */
+export type RepositoryKey = {
+    address: string;
+    key: string;
+    repository: string;
+};
+
+/**
+ * A repository as the API shows it.
+ */
+export type RepositoryView = {
+    /**
+     * Where it is, in the words of the tool that writes it.
+     */
+    address: string;
+    /**
+     * Complete backups in it.
+     */
+    backups: number;
+    checked_at?: Timestamp | null;
+    /**
+     * Who reached it: `server`, or a node's name.
+     */
+    checked_by: string;
+    created_at: Timestamp;
+    id: RepositoryId;
+    name: string;
+    place: Place;
+    /**
+     * What has to be added to the host's `authorized_keys`, where it is reached by SSH.
+     */
+    public_key?: string;
+};
+
+/**
+ * Which backups are kept. What one of these counts is kept, and the newest proven one always.
+ */
+export type Retention = {
+    daily?: number;
+    /**
+     * The last of each of so many hours, days, weeks and months that have one.
+     */
+    hourly?: number;
+    /**
+     * The last so many.
+     */
+    last?: number;
+    monthly?: number;
+    weekly?: number;
+};
+
+/**
  * What somebody may do. Each role may do what those before it may.
  */
 export type Role = 'viewer' | 'operator' | 'admin' | 'owner';
@@ -1959,6 +2322,16 @@ export type SessionView = {
      * The address it was begun from.
      */
     source: string;
+};
+
+/**
+ * Where a new cluster's data comes from.
+ */
+export type Source = {
+    /**
+     * The backup's id.
+     */
+    backup: BackupId;
 };
 
 /**
@@ -2246,6 +2619,169 @@ export type GetV1AuditVerificationResponses = {
 };
 
 export type GetV1AuditVerificationResponse = GetV1AuditVerificationResponses[keyof GetV1AuditVerificationResponses];
+
+export type GetV1BackupsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Only those of this cluster: an id, or a name, with those of deleted ones of that name.
+         */
+        cluster?: string | null;
+        /**
+         * At most so many, 1 to 500; 100 when left out.
+         */
+        limit?: number | null;
+        /**
+         * The `next` of the page before.
+         */
+        after?: string | null;
+    };
+    url: '/v1/backups';
+};
+
+export type GetV1BackupsErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+};
+
+export type GetV1BackupsError = GetV1BackupsErrors[keyof GetV1BackupsErrors];
+
+export type GetV1BackupsResponses = {
+    /**
+     * done
+     */
+    200: PageBackup;
+};
+
+export type GetV1BackupsResponse = GetV1BackupsResponses[keyof GetV1BackupsResponses];
+
+export type DeleteV1BackupsByBackupData = {
+    body?: never;
+    path: {
+        backup: string;
+    };
+    query?: never;
+    url: '/v1/backups/{backup}';
+};
+
+export type DeleteV1BackupsByBackupErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+    /**
+     * `operation-refused`
+     */
+    409: Problem;
+};
+
+export type DeleteV1BackupsByBackupError = DeleteV1BackupsByBackupErrors[keyof DeleteV1BackupsByBackupErrors];
+
+export type DeleteV1BackupsByBackupResponses = {
+    /**
+     * accepted: it is done in the background
+     */
+    202: Backup;
+};
+
+export type DeleteV1BackupsByBackupResponse = DeleteV1BackupsByBackupResponses[keyof DeleteV1BackupsByBackupResponses];
+
+export type GetV1BackupsByBackupData = {
+    body?: never;
+    path: {
+        backup: string;
+    };
+    query?: never;
+    url: '/v1/backups/{backup}';
+};
+
+export type GetV1BackupsByBackupErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+};
+
+export type GetV1BackupsByBackupError = GetV1BackupsByBackupErrors[keyof GetV1BackupsByBackupErrors];
+
+export type GetV1BackupsByBackupResponses = {
+    /**
+     * done
+     */
+    200: Backup;
+};
+
+export type GetV1BackupsByBackupResponse = GetV1BackupsByBackupResponses[keyof GetV1BackupsByBackupResponses];
+
+export type PostV1BackupsByBackupVerifyData = {
+    body?: never;
+    path: {
+        backup: string;
+    };
+    query?: never;
+    url: '/v1/backups/{backup}/verify';
+};
+
+export type PostV1BackupsByBackupVerifyErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+    /**
+     * `operation-refused`
+     */
+    409: Problem;
+};
+
+export type PostV1BackupsByBackupVerifyError = PostV1BackupsByBackupVerifyErrors[keyof PostV1BackupsByBackupVerifyErrors];
+
+export type PostV1BackupsByBackupVerifyResponses = {
+    /**
+     * accepted: it is done in the background
+     */
+    202: Operation;
+};
+
+export type PostV1BackupsByBackupVerifyResponse = PostV1BackupsByBackupVerifyResponses[keyof PostV1BackupsByBackupVerifyResponses];
 
 export type GetV1ClustersData = {
     body?: never;
@@ -3751,6 +4287,223 @@ export type GetV1ReportsByIdResponses = {
 };
 
 export type GetV1ReportsByIdResponse = GetV1ReportsByIdResponses[keyof GetV1ReportsByIdResponses];
+
+export type GetV1RepositoriesData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * At most so many, 1 to 500; 100 when left out.
+         */
+        limit?: number | null;
+        /**
+         * The `next` of the page before.
+         */
+        after?: string | null;
+    };
+    url: '/v1/repositories';
+};
+
+export type GetV1RepositoriesErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+};
+
+export type GetV1RepositoriesError = GetV1RepositoriesErrors[keyof GetV1RepositoriesErrors];
+
+export type GetV1RepositoriesResponses = {
+    /**
+     * done
+     */
+    200: PageRepositoryView;
+};
+
+export type GetV1RepositoriesResponse = GetV1RepositoriesResponses[keyof GetV1RepositoriesResponses];
+
+export type PostV1RepositoriesData = {
+    body: NewRepository;
+    path?: never;
+    query?: never;
+    url: '/v1/repositories';
+};
+
+export type PostV1RepositoriesErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `name-taken`
+     */
+    409: Problem;
+    /**
+     * `payload-too-large`
+     */
+    413: Problem;
+    /**
+     * `invalid-field`
+     */
+    422: Problem;
+};
+
+export type PostV1RepositoriesError = PostV1RepositoriesErrors[keyof PostV1RepositoriesErrors];
+
+export type PostV1RepositoriesResponses = {
+    /**
+     * made
+     */
+    201: RepositoryView;
+};
+
+export type PostV1RepositoriesResponse = PostV1RepositoriesResponses[keyof PostV1RepositoriesResponses];
+
+export type DeleteV1RepositoriesByRepositoryData = {
+    body?: never;
+    path: {
+        /**
+         * id or name
+         */
+        repository: string;
+    };
+    query?: never;
+    url: '/v1/repositories/{repository}';
+};
+
+export type DeleteV1RepositoriesByRepositoryErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+    /**
+     * `operation-refused`
+     */
+    409: Problem;
+};
+
+export type DeleteV1RepositoriesByRepositoryError = DeleteV1RepositoriesByRepositoryErrors[keyof DeleteV1RepositoriesByRepositoryErrors];
+
+export type DeleteV1RepositoriesByRepositoryResponses = {
+    /**
+     * done
+     */
+    204: void;
+};
+
+export type DeleteV1RepositoriesByRepositoryResponse = DeleteV1RepositoriesByRepositoryResponses[keyof DeleteV1RepositoriesByRepositoryResponses];
+
+export type GetV1RepositoriesByRepositoryData = {
+    body?: never;
+    path: {
+        /**
+         * id or name
+         */
+        repository: string;
+    };
+    query?: never;
+    url: '/v1/repositories/{repository}';
+};
+
+export type GetV1RepositoriesByRepositoryErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+};
+
+export type GetV1RepositoriesByRepositoryError = GetV1RepositoriesByRepositoryErrors[keyof GetV1RepositoriesByRepositoryErrors];
+
+export type GetV1RepositoriesByRepositoryResponses = {
+    /**
+     * done
+     */
+    200: RepositoryView;
+};
+
+export type GetV1RepositoriesByRepositoryResponse = GetV1RepositoriesByRepositoryResponses[keyof GetV1RepositoriesByRepositoryResponses];
+
+export type GetV1RepositoriesByRepositoryKeyData = {
+    body?: never;
+    path: {
+        /**
+         * id or name
+         */
+        repository: string;
+    };
+    query?: never;
+    url: '/v1/repositories/{repository}/key';
+};
+
+export type GetV1RepositoriesByRepositoryKeyErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+};
+
+export type GetV1RepositoriesByRepositoryKeyError = GetV1RepositoriesByRepositoryKeyErrors[keyof GetV1RepositoriesByRepositoryKeyErrors];
+
+export type GetV1RepositoriesByRepositoryKeyResponses = {
+    /**
+     * done
+     */
+    200: RepositoryKey;
+};
+
+export type GetV1RepositoriesByRepositoryKeyResponse = GetV1RepositoriesByRepositoryKeyResponses[keyof GetV1RepositoriesByRepositoryKeyResponses];
 
 export type GetV1SessionsData = {
     body?: never;

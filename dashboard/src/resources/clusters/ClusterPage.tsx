@@ -15,6 +15,7 @@ import { PageHead } from '../../ui/PageHead';
 import { Status, StatusDot } from '../../ui/Status';
 import { useTitle } from '../../ui/useTitle';
 import { AllowlistTab } from '../allowlist/AllowlistTab';
+import { BackupsTab } from '../backups/BackupsTab';
 import { AddNodeButton } from '../nodes/AddNodeButton';
 import { messages as nodeMessages } from '../nodes/nodes.messages';
 import { NodesSkeleton, NodesTable } from '../nodes/NodesTable';
@@ -32,7 +33,7 @@ import { clusterLooks } from './status';
 
 const route = getRouteApi('/shell/clusters/$name');
 const words = messages.page;
-const tabs: ClusterTab[] = ['overview', 'nodes', 'access', 'activity', 'settings'];
+const tabs: ClusterTab[] = ['overview', 'nodes', 'access', 'backups', 'activity', 'settings'];
 
 export function ClusterPage() {
   const { name } = route.useParams();
@@ -129,6 +130,9 @@ function ClusterTabs({ cluster }: { cluster: ClusterView }) {
       </Tabs.Panel>
       <Tabs.Panel value="access">
         <AllowlistTab cluster={cluster} />
+      </Tabs.Panel>
+      <Tabs.Panel value="backups">
+        <BackupsTab cluster={cluster} />
       </Tabs.Panel>
       <Tabs.Panel value="activity">
         <OperationList key={operation} cluster={cluster.id} open={operation} />

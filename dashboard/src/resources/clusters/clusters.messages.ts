@@ -31,6 +31,7 @@ export const messages = {
       overview: 'Overview',
       nodes: 'Nodes',
       access: 'Access',
+      backups: 'Backups',
       activity: 'Activity',
       settings: 'Settings',
     },

@@ -30,6 +30,8 @@ const titles: Record<OperationKind, string> = {
   resync: 'Resync',
   reconfigure: 'Change settings',
   drill: 'Drill',
+  backup: 'Backup',
+  prove: 'Verify backup',
   delete_cluster: 'Delete cluster',
 };
 

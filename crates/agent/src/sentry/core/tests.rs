@@ -66,6 +66,9 @@ fn assignment(seq: u64, target: Target, voters: &[u32]) -> Assignment {
         target,
         copy: None,
         drill: None,
+        backup: None,
+        restore: None,
+        check: None,
         prepare: false,
         hold: false,
         drained: false,
@@ -81,6 +84,7 @@ fn open_until(end: u64) -> Kernel {
 
 fn serving(term: Term) -> WorkerReport {
     WorkerReport {
+        failed: None,
         actual: Actual::Primary { term },
         doing: String::new(),
         progress: None,
@@ -101,6 +105,8 @@ fn serving(term: Term) -> WorkerReport {
         keeps_former: false,
         diverged: Vec::new(),
         settings: None,
+        backup: None,
+        check: None,
         disk_hangs: false,
         engine: EngineFigures::default(),
         host: HostFigures::default(),

@@ -1,0 +1,126 @@
+//! Follows the schedules of backups, and removes from repositories what is no longer kept.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bellwether_contracts::Failure;
+use bellwether_model::backup::BackupStatus;
+use bellwether_model::{Backup, Cluster, Operation, OperationKind, RepositoryId};
+use bellwether_planner::backups::Due;
+use bellwether_store::{Stored, Txn, backups, repositories};
+use tracing::{info, warn};
+
+use crate::runner::Progress;
+use crate::world::World;
+
+/// Between two looks for what is to be removed.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Before a removal that failed is tried again.
+const RETRY_AFTER: Duration = Duration::from_secs(60);
+
+/// Does what the schedule asks for now.
+pub(crate) async fn follow(
+    world: &Arc<World>,
+    cluster: &Stored<Cluster>,
+    due: Due,
+) -> Result<Progress, bellwether_store::Error> {
+    let mut cluster = cluster.clone();
+    let txn = match due {
+        Due::Follow(schedule) => {
+            let standing = &mut cluster.object.status.backup;
+            let now = schedule.is_some().then(|| world.now());
+            (standing.handled, standing.since, standing.schedule) = (now, now, schedule);
+            Txn::new()
+        }
+        Due::Run(slot) => {
+            cluster.object.status.backup.handled = Some(slot);
+            let wanted = cluster.object.spec.backup.clone();
+            let name = wanted.as_ref().map(|wanted| wanted.repository.clone()).unwrap_or_default();
+            match repositories::find(&world.store, &name) {
+                Some(repository) => {
+                    let operation = Operation {
+                        reason: "a backup is due".to_owned(),
+                        rule: 603,
+                        ..Operation::queued(
+                            &cluster.object,
+                            OperationKind::Backup,
+                            "bellwether",
+                            world.now(),
+                        )
+                    };
+                    let rate_kib = wanted.map_or(0, |wanted| wanted.rate_kib);
+                    let (backup, operation) = backups::begin(
+                        &cluster.object,
+                        &repository.object,
+                        operation,
+                        Some(slot),
+                        rate_kib,
+                    );
+                    Txn::new().insert(&backup).insert(&operation)
+                }
+                None => {
+                    let why = format!("there is no repository `{name}` any more");
+                    cluster.object.status.backup.failure = Some(why);
+                    Txn::new()
+                }
+            }
+        }
+    };
+    world.store.commit(txn.update(&cluster)).await?;
+    Ok(Progress::Moved)
+}
+
+/// Removes what is to be removed, for ever.
+pub async fn run(world: Arc<World>) {
+    let mut ticks = tokio::time::interval(LOOK_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let gone = |backup: &Backup| backup.status == BackupStatus::Deleting;
+        let mut all: BTreeMap<RepositoryId, Vec<Stored<Backup>>> = BTreeMap::new();
+        for backup in world.store.list_where(gone) {
+            all.entry(backup.object.repository.clone()).or_default().push(backup);
+        }
+        for (repository, of_it) in all {
+            if let Err(failure) = remove(&world, &repository, &of_it).await {
+                warn!("backups could not be removed: {failure}");
+                note(&world, of_it, &failure).await;
+                tokio::time::sleep(RETRY_AFTER).await;
+            }
+        }
+    }
+}
+
+async fn remove(
+    world: &World,
+    id: &RepositoryId,
+    backups: &[Stored<Backup>],
+) -> Result<(), Failure> {
+    let archives: Vec<String> =
+        backups.iter().flat_map(|backup| backup.object.archives.clone()).collect();
+    if !archives.is_empty()
+        && let Some(access) = repositories::access(&world.store, id)
+    {
+        (world.repositories)(&access).remove(&archives).await?;
+    }
+    let txn = backups
+        .iter()
+        .fold(Txn::new(), |txn, backup| txn.delete::<Backup>(backup.object.id.as_str(), None));
+    let removed = world.store.commit(txn).await;
+    removed.map_err(|error| Failure::transient(error.to_string()))?;
+    info!("{} backups were removed from their repository", backups.len());
+    Ok(())
+}
+
+/// Says why it is still there.
+async fn note(world: &World, backups: Vec<Stored<Backup>>, failure: &Failure) {
+    for mut backup in backups {
+        let words = format!("it could not be removed: {failure}; trying again");
+        if backup.object.message != words {
+            backup.object.message = words;
+            let _ = world.store.commit(Txn::new().update(&backup)).await;
+        }
+    }
+}

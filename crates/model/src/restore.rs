@@ -1,0 +1,39 @@
+//! A restore: a backup becomes a cluster's data again.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::id::BackupId;
+
+/// Where a new cluster's data comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// The backup's id.
+    pub backup: BackupId,
+}
+
+/// The order to look through restored data, for the agent of a scratch node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckOrder {
+    pub token: String,
+}
+
+/// What an agent found in restored data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckReport {
+    pub token: String,
+    /// None while it goes on.
+    #[serde(default)]
+    pub end: Option<Checked>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checked {
+    /// Tables whose content was compared with what it was when the backup was taken.
+    pub compared: u64,
+    /// Bytes of data.
+    pub bytes: u64,
+    /// What is wrong; none when all is well.
+    pub wrong: Vec<String>,
+}

@@ -1,0 +1,21 @@
+//! The way into a repository of backups, with its secrets.
+
+use bellwether_model::repository::Place;
+use serde::{Deserialize, Serialize};
+
+/// What opens a repository. Never logged: `Debug` shows no secret.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Access {
+    pub name: String,
+    pub place: Place,
+    /// The secret of the access key, or the private SSH key.
+    pub secret: String,
+    /// What everything in it is encrypted with.
+    pub key: String,
+}
+
+impl std::fmt::Debug for Access {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Access({})", self.place.address())
+    }
+}

@@ -1,0 +1,108 @@
+//! A real S3 server of a test's own, on the host, where nodes reach it.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::docker::docker;
+use crate::wait::until;
+
+/// Killed when dropped; what was stored in it goes with it.
+pub struct S3 {
+    process: Option<Child>,
+    host: String,
+    port: u16,
+}
+
+impl S3 {
+    /// Starts one with nothing in it.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn start() -> anyhow::Result<Self> {
+        // The host's address on Docker's own bridge is reached from every network of nodes.
+        let format = "{{(index .IPAM.Config 0).Gateway}}";
+        let host = docker(&["network", "inspect", "bridge", "--format", format])?;
+        let port = TcpListener::bind((host.as_str(), 0))?.local_addr()?.port();
+        let mut server = Self { process: None, host, port };
+        server.run().await?;
+        Ok(server)
+    }
+
+    async fn run(&mut self) -> anyhow::Result<()> {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/ensure-s3");
+        let told = Command::new(script).output().context("run scripts/ensure-s3")?;
+        let told = String::from_utf8_lossy(&told.stdout).into_owned();
+        let program = told.lines().last().context("scripts/ensure-s3 names the program")?;
+        let process = Command::new(program)
+            .args(["-H", &self.host, "-p", &self.port.to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("start moto_server")?;
+        self.process = Some(process);
+        let address = (self.host.clone(), self.port);
+        until("the S3 server answers", Duration::from_secs(30), || async {
+            tokio::net::TcpStream::connect(&address).await.map(|_| ()).map_err(Into::into)
+        })
+        .await
+    }
+
+    /// Takes everything that is stored in it away.
+    ///
+    /// # Errors
+    /// When it does not do so.
+    pub async fn clear(&self) -> anyhow::Result<()> {
+        let mut stream = tokio::net::TcpStream::connect((self.host.as_str(), self.port)).await?;
+        let request = format!("POST /moto-api/reset HTTP/1.0\r\nHost: {}\r\n\r\n", self.host);
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        anyhow::ensure!(answer.contains(" 200 "), "{answer}");
+        Ok(())
+    }
+
+    /// Lets it answer no more, without losing what is in it.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn freeze(&self, is_frozen: bool) -> anyhow::Result<()> {
+        let id = self.process.as_ref().context("it runs")?.id().to_string();
+        let signal = if is_frozen { "-STOP" } else { "-CONT" };
+        let status = Command::new("kill").args([signal, &id]).status()?;
+        anyhow::ensure!(status.success(), "it could not be told");
+        Ok(())
+    }
+
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}:{}", self.host, self.port)
+    }
+
+    /// A repository in a bucket of that name.
+    #[must_use]
+    pub fn repository(&self, name: &str, bucket: &str) -> Value {
+        json!({
+            "name": name,
+            "place": {
+                "kind": "s3", "endpoint": self.url(), "bucket": bucket, "access_key": "access",
+            },
+            "secret": "secret",
+        })
+    }
+}
+
+impl Drop for S3 {
+    fn drop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
