@@ -16,7 +16,7 @@ use bellwether_model::{
     Cluster, ClusterId, ClusterSpec, ClusterView, Operation, OperationKind, Timestamp,
 };
 use bellwether_planner::{
-    View, check_spec, check_timers, cluster_view, plan_change, plan_creation, reconfigure,
+    View, check_spec, check_timers, cluster_view, plan_change, plan_creation, reconfigure, shards,
 };
 use bellwether_store::clusters::{self, NameClaim};
 use bellwether_store::projects::Project;
@@ -72,9 +72,10 @@ pub(crate) async fn list(
     caller: Caller,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<ClusterView>>> {
-    // Scratch nodes are nobody's cluster.
+    // Scratch nodes are nobody's cluster, and shards are shown with theirs.
     let all = api.store.list_where(|cluster: &Cluster| {
-        cluster.proof_of.is_none() && caller.sees(&cluster.spec.project)
+        let is_own = cluster.proof_of.is_none() && cluster.shard.is_none();
+        is_own && caller.sees(&cluster.spec.project)
     });
     let show = |cluster: Stored<Cluster>| {
         views::view(&api.store, &cluster.object.id).map(|view| cluster_view(&view))
@@ -161,6 +162,7 @@ pub(crate) async fn create(
         next_ordinal: 1,
         proof_of: None,
         pending_allowlist: None,
+        shard: None,
         spec,
     };
     let name = &cluster.spec.name;
@@ -171,8 +173,11 @@ pub(crate) async fn create(
     let project = api.store.find::<Project>(&cluster.spec.project);
     let txn = project.iter().fold(txn, |txn, project| txn.update(project));
     let txn = key.remember(&api, txn, cluster.id.as_str());
-    let ClusterSpec { engine, version, nodes, project, .. } = &cluster.spec;
-    let detail = format!("{engine} {version}, {nodes} nodes, in {project}");
+    let ClusterSpec { engine, version, nodes, shards, project, .. } = &cluster.spec;
+    let detail = match shards {
+        0 => format!("{engine} {version}, {nodes} nodes, in {project}"),
+        _ => format!("{engine} {version}, {shards} shards of {nodes} nodes, in {project}"),
+    };
     let txn = txn.audit(caller.entry_of("cluster.create", name, detail));
     match api.store.commit(txn).await {
         Ok(_) => {}
@@ -317,6 +322,9 @@ pub(crate) async fn change(
         if let Some(mut entries) = change.allowlist.clone() {
             allowlist::canonicalise(&mut entries);
             spec.allowlist = Some(entries);
+        }
+        if let Some(words) = shards::refuse_change(&view, spec) {
+            return Err(ApiError::new(Code::OperationRefused, words));
         }
         check_change(&api, &before, spec).await?;
         if spec.timers != before.timers

@@ -201,6 +201,10 @@ impl Watcher {
         for cluster in self.clusters.drain() {
             work.entry(cluster).or_default();
         }
+        let parts: Vec<ClusterId> = work.keys().filter_map(|id| self.whole_of(id)).collect();
+        for whole in parts {
+            work.entry(whole).or_default();
+        }
         for (cluster, nodes) in work {
             let view = views::view(&self.api.store, &cluster);
             // Scratch nodes are nobody's cluster.
@@ -223,6 +227,12 @@ impl Watcher {
             }
         }
         true
+    }
+
+    /// The cluster that this one is a shard of.
+    fn whole_of(&self, id: &ClusterId) -> Option<ClusterId> {
+        let cluster = self.api.store.find::<Cluster>(id.as_str())?;
+        cluster.object.shard.map(|shard| shard.of)
     }
 
     /// Sends it, unless the same was sent last. Whether somebody still listens.

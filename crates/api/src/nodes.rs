@@ -5,7 +5,7 @@ use axum::extract::State as Extract;
 use bellwether_model::NodeView;
 use bellwether_model::event::Page;
 use bellwether_model::problem::Problem;
-use bellwether_planner::node_view;
+use bellwether_planner::{View, node_view};
 
 use crate::State;
 use crate::auth::Caller;
@@ -28,7 +28,10 @@ pub(crate) async fn list(
     Path(cluster): Path<String>,
 ) -> Result<Json<Page<NodeView>>> {
     let view = find_view(&api, &cluster)?;
-    let items = view.nodes.iter().filter_map(|facts| node_view(&view, &facts.node.id)).collect();
+    let of_group = |group: &View| -> Vec<NodeView> {
+        group.nodes.iter().filter_map(|facts| node_view(group, &facts.node.id)).collect()
+    };
+    let items = view.groups().iter().flat_map(of_group).collect();
     Ok(Json(Page { items, next: None }))
 }
 
@@ -47,8 +50,10 @@ pub(crate) async fn show(
     Path((cluster, node)): Path<(String, String)>,
 ) -> Result<Json<NodeView>> {
     let view = find_view(&api, &cluster)?;
-    view.node_named(&node)
-        .and_then(|facts| node_view(&view, &facts.node.id))
+    let group = view.group_of(&node);
+    let facts = group.node_named(&node);
+    facts
+        .and_then(|facts| node_view(group, &facts.node.id))
         .map(Json)
         .ok_or_else(|| ApiError::not_found("node", &node))
 }

@@ -11,7 +11,7 @@ use bellwether_model::operation::NewOperation;
 use bellwether_model::plan::Plan;
 use bellwether_model::problem::{Code, Problem};
 use bellwether_model::{Backup, Cluster, ClusterId, Operation, OperationKind};
-use bellwether_planner::{View, check_operation, plan, resync};
+use bellwether_planner::{View, check_operation, plan, resync, shards};
 use bellwether_store::{Error as StoreError, Stored, Txn, backups as stored, clusters, operations};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -52,8 +52,13 @@ pub(crate) async fn list(
     all.retain(|operation| caller.sees(&access::project_of(&api, &operation.object)));
     if let Some(text) = &selection.cluster {
         let id = clusters::find(&api.store, text).map(|cluster| cluster.object.id);
+        let shards = id.iter().flat_map(|id| clusters::shards(&api.store, id));
+        let shards: Vec<ClusterId> = shards.map(|shard| shard.object.id).collect();
         all.retain(|operation| match &id {
-            Some(id) => operation.object.cluster == *id,
+            Some(id) => {
+                let of = &operation.object.cluster;
+                of == id || shards.contains(of)
+            }
             None => {
                 operation.object.cluster.as_str() == text || operation.object.cluster_name == *text
             }
@@ -106,8 +111,10 @@ pub(crate) async fn create(
         let spec = &view.cluster.spec;
         caller.require(&spec.project, Role::Admin, &spec.name).await?;
     }
+    // Of a cluster with shards, a node belongs to one of them.
+    let view = shards::group_asked(&view, &request);
     if query.plan {
-        return planned(&api, &view, &request);
+        return planned(&api, view, &request);
     }
     let id = &view.cluster.id;
     let text = serde_json::to_string(&request).expect("plain data");

@@ -15,6 +15,7 @@ pub mod machines;
 mod nodes_of;
 pub mod operations;
 pub mod orphans;
+mod shards;
 pub mod pass;
 pub mod reconcile;
 pub mod runner;

@@ -19,7 +19,7 @@ use crate::operations::gaps;
 use crate::pass::Pass;
 use crate::runner::{self, Progress};
 use crate::world::World;
-use crate::{allowlist, backups, drills};
+use crate::{allowlist, backups, drills, shards};
 
 /// Between two passes when nothing woke the loop: silence has to be noticed too.
 const TICK: Duration = Duration::from_millis(100);
@@ -148,6 +148,7 @@ async fn pass(
             world.store.commit(Txn::new().update(&cluster)).await?;
             Ok(Progress::Moved)
         }
+        Act::Align(shard) => shards::align(world, &view, &shard).await,
         Act::Drill(due) => drills::follow(world, cluster, due).await,
         Act::StartMachine { node } => {
             start_machine(world, &cluster.object, &node);

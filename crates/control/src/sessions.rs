@@ -27,6 +27,7 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use crate::lineage;
+use crate::shards;
 use crate::operations::nodes::{self, join_secret};
 use crate::world::World;
 
@@ -217,6 +218,8 @@ struct Session {
     node: NodeId,
     name: String,
     cluster: bellwether_model::ClusterId,
+    /// The cluster that this one is a shard of.
+    whole: Option<bellwether_model::ClusterId>,
     hello: Option<Hello>,
     since: Instant,
     sent: Option<Assignment>,
@@ -225,7 +228,10 @@ struct Session {
 impl Session {
     fn new(world: Arc<World>, node: Node) -> Self {
         let (id, name, cluster) = (node.id, node.name, node.cluster);
-        Self { world, node: id, name, cluster, hello: None, since: Instant::now(), sent: None }
+        let stored = world.store.find::<Cluster>(cluster.as_str());
+        let whole = stored.and_then(|stored| stored.object.shard).map(|shard| shard.of);
+        let since = Instant::now();
+        Self { world, node: id, name, cluster, whole, hello: None, since, sent: None }
     }
 
     async fn run(mut self, mut socket: impl Socket) {
@@ -271,14 +277,27 @@ impl Session {
     }
 
     fn concerns(&self, kind: &str, key: &str) -> bool {
-        (kind == Cluster::KIND && key == self.cluster.as_str())
+        (kind == Cluster::KIND && (key == self.cluster.as_str() || self.is_whole(key)))
             || (kind == Node::KIND
                 && (key == self.node.as_str()
                     || self
                         .world
                         .store
                         .find::<Node>(key)
-                        .is_none_or(|node| node.object.cluster == self.cluster)))
+                        .is_none_or(|node| self.is_of_whole(&node.object))))
+    }
+
+    fn is_whole(&self, key: &str) -> bool {
+        self.whole.as_ref().is_some_and(|whole| whole.as_str() == key)
+    }
+
+    /// Whether a node is of this cluster, or of one that is part of the same.
+    fn is_of_whole(&self, node: &Node) -> bool {
+        let of = |cluster: &Cluster| cluster.shard.as_ref().map(|shard| shard.of.clone());
+        let cluster = || self.world.store.find::<Cluster>(node.cluster.as_str());
+        node.cluster == self.cluster
+            || (self.whole.is_some()
+                && cluster().is_some_and(|cluster| of(&cluster.object) == self.whole))
     }
 
     async fn receive<S: Socket>(
@@ -409,10 +428,12 @@ pub fn assignment(world: &World, node: &NodeId) -> Option<Assignment> {
     if is_lost {
         node.target = Target::Stopped;
     }
+    let whole = shards::whole(&world.store, &cluster.object);
+    let whole = whole.as_ref().map(|(cluster, others)| assign::Whole { cluster, others });
     Some(assign::assignment(
         (&world.epoch, seq),
         &cluster.object,
-        &nodes,
+        (&nodes, whole),
         &node,
         engine,
         secrets,

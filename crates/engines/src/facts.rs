@@ -12,6 +12,8 @@ pub(crate) fn topologies() -> Vec<TopologyFact> {
             picture: TopologyPicture::Single,
             nodes_min: 1,
             nodes_max: 1,
+            shards_min: 0,
+            shards_max: 0,
         },
         TopologyFact {
             name: "primary_replicas".to_owned(),
@@ -22,8 +24,26 @@ pub(crate) fn topologies() -> Vec<TopologyFact> {
             picture: TopologyPicture::Replicas,
             nodes_min: 2,
             nodes_max: 9,
+            shards_min: 0,
+            shards_max: 0,
         },
     ]
+}
+
+/// Several groups, each with a part of the keys.
+pub(crate) fn sharded() -> TopologyFact {
+    TopologyFact {
+        name: "sharded".to_owned(),
+        title: "Sharded".to_owned(),
+        summary: "Keys are divided over shards; each is a primary with replicas of its own and \
+                  fails over by itself. Clients have to know the cluster's protocol."
+            .to_owned(),
+        picture: TopologyPicture::Shards,
+        nodes_min: 1,
+        nodes_max: 4,
+        shards_min: 3,
+        shards_max: 8,
+    }
 }
 
 /// The modes of engines whose replicas can confirm writes; `quorum`: several can have to.

@@ -19,6 +19,7 @@ use crate::replication::{ReplicationMode, Term};
 use crate::report::Suspicion;
 use crate::restore::Source;
 use crate::schedule::BackupSchedule;
+use crate::shard::{Shard, ShardView};
 use crate::time::Timestamp;
 
 /// What every node of a cluster gets.
@@ -57,8 +58,12 @@ pub struct ClusterSpec {
     /// A provider's name, as listed by `/v1/providers`.
     #[serde(default = "default_provider")]
     pub provider: String,
-    /// Number of nodes: 1 is a primary alone, more add replicas.
+    /// Number of nodes: 1 is a primary alone, more add replicas. Of each shard, where there are
+    /// shards.
     pub nodes: u32,
+    /// Of how many shards it is; 0 where keys are not divided. It stays as it is.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub shards: u32,
     #[serde(default = "default_size")]
     pub size: NodeSize,
     /// `async`, `prefer`, `strict` or `quorum(N)`.
@@ -98,6 +103,11 @@ fn is_default_project(name: &String) -> bool {
     name == DEFAULT_PROJECT
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_none(count: &u32) -> bool {
+    *count == 0
+}
+
 fn default_provider() -> String {
     "docker".to_owned()
 }
@@ -128,6 +138,9 @@ pub struct Cluster {
     /// A change of the allowlist that is not confirmed yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending_allowlist: Option<PendingAllowlist>,
+    /// It is part of another cluster, and listed with that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
 }
 
 /// The addresses of a cluster's own network.
@@ -287,6 +300,12 @@ pub struct ClusterView {
     pub next_drill_at: Option<Timestamp>,
     #[serde(default)]
     pub backup: BackupSummary,
+    /// The groups that it is of, where its keys are divided.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shards: Vec<ShardView>,
+    /// The name of the cluster that it is a shard of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard_of: Option<String>,
     /// Which operations may be asked for now and, for the rest, why not.
     pub operations: Vec<Allowed>,
 }

@@ -59,6 +59,12 @@ pub struct TopologyFact {
     pub picture: TopologyPicture,
     pub nodes_min: u32,
     pub nodes_max: u32,
+    /// Of how many groups such a cluster is, each with so many nodes; 0: it is no matter of
+    /// groups.
+    #[serde(default)]
+    pub shards_min: u32,
+    #[serde(default)]
+    pub shards_max: u32,
 }
 
 /// What a topology looks like.
@@ -95,6 +101,10 @@ pub struct EnginePorts {
     pub read_gate: u16,
     /// Where sentries ask each other for the lease (UDP); members of the cluster only.
     pub peer: u16,
+    /// Where engines of a sharded cluster tell each other who has which keys; members of the
+    /// cluster only. 0: there is none.
+    #[serde(default)]
+    pub bus: u16,
 }
 
 /// What an engine can do.

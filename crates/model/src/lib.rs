@@ -33,6 +33,7 @@ pub mod restore;
 pub mod resync;
 pub mod schedule;
 pub mod settings;
+pub mod shard;
 pub mod time;
 pub mod transaction;
 pub mod user;

@@ -7,11 +7,15 @@ use bellwether_model::{ClusterPhase, NodeId, OperationKind};
 
 use crate::election::{self, Verdict};
 use crate::view::{NodeFacts, View};
-use crate::{backups, drills, maintenance, reconfigure, resync};
+use crate::{backups, drills, maintenance, reconfigure, resync, shards};
 
 /// The operations on the cluster as a whole.
 #[must_use]
 pub fn allowed_on_cluster(view: &View) -> Vec<Allowed> {
+    if view.is_sharded() {
+        let kinds = [OperationKind::AddNode, OperationKind::DeleteCluster];
+        return kinds.map(|kind| allowed(kind, refuse_on_cluster(view, kind))).into();
+    }
     let on_cluster = |kind| allowed(kind, refuse_on_cluster(view, kind));
     let failover = refuse_failover(view);
     let resync = resync::refuse(view, &resync::of_all(view));
@@ -55,6 +59,9 @@ pub fn check_operation(view: &View, request: &NewOperation) -> Result<(), String
             format!("there is no node `{text}` here; there are {}", names.join(", "))
         })
     };
+    if let Some(refusal) = shards::refuse(view, request.kind) {
+        return Err(refusal);
+    }
     let refusal = match request.kind {
         OperationKind::Switchover => refuse_switchover(view, named()?),
         OperationKind::RemoveNode => refuse_removal(view, named()?),
@@ -106,6 +113,9 @@ pub(crate) fn steps_aside(kind: OperationKind) -> bool {
 }
 
 fn refuse_on_cluster(view: &View, kind: OperationKind) -> Option<String> {
+    if let Some(refusal) = shards::refuse(view, kind) {
+        return Some(refusal);
+    }
     if kind == OperationKind::DeleteCluster {
         let words = || "the cluster is being deleted already".to_owned();
         return view.is_being_deleted().then(words);
@@ -188,8 +198,9 @@ pub fn refuse_candidate(view: &View, facts: &NodeFacts, primary: &NodeFacts) -> 
 
 fn refuse_removal(view: &View, facts: &NodeFacts) -> Option<String> {
     let name = &facts.node.name;
-    if let Some(refusal) = refuse_busy(view) {
-        return Some(refusal);
+    let refusal = shards::refuse(view, OperationKind::RemoveNode).or_else(|| refuse_busy(view));
+    if refusal.is_some() {
+        return refusal;
     }
     // Only a person can say that it is lost for good; it goes when there is a primary again.
     if view.cluster.status.unheard.contains(&facts.node.id) && view.nodes.len() > 1 {

@@ -6,6 +6,7 @@ use bellwether_model::node::NodePhase;
 use bellwether_model::{Cluster, Node};
 use bellwether_protocol::assignment::{
     Assignment, BackupAssignment, EngineAssignment, Group, Member, RestoreAssignment, Secrets,
+    Sharding,
 };
 
 /// What is sent with the ways into repositories, which only the store opens.
@@ -13,6 +14,13 @@ use bellwether_protocol::assignment::{
 pub struct Backups {
     pub backup: Option<BackupAssignment>,
     pub restore: Option<RestoreAssignment>,
+}
+
+/// What a shard takes from the cluster that it is part of.
+pub struct Whole<'a> {
+    pub cluster: &'a Cluster,
+    /// The nodes of the other shards.
+    pub others: &'a [Node],
 }
 
 use crate::allowlist;
@@ -23,7 +31,7 @@ use crate::allowlist;
 pub fn assignment(
     (epoch, seq): (&str, u64),
     cluster: &Cluster,
-    nodes: &[Node],
+    (nodes, whole): (&[Node], Option<Whole<'_>>),
     node: &Node,
     engine: &EngineProfile,
     secrets: Secrets,
@@ -68,9 +76,16 @@ pub fn assignment(
         hold: status.handover == Handover::Hold,
         drained: node.phase == NodePhase::Maintenance,
         read_lag_max: engine.log.lag_max,
-        admission: allowlist::admission(cluster),
+        admission: allowlist::admission(whole.as_ref().map_or(cluster, |whole| whole.cluster)),
+        sharding: whole.and_then(|whole| sharding(cluster, &whole)),
         secrets,
     }
+}
+
+fn sharding(cluster: &Cluster, whole: &Whole<'_>) -> Option<Sharding> {
+    let mut others: Vec<Member> = whole.others.iter().map(member).collect();
+    others.sort_by(|one, other| one.name.cmp(&other.name));
+    Some(Sharding { slots: cluster.shard.as_ref()?.slots.clone(), others })
 }
 
 fn member(node: &Node) -> Member {

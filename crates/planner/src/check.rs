@@ -1,9 +1,10 @@
 //! Whether a spec can be carried out: every field that cannot, with what would be right.
 
-use bellwether_model::engine::EngineProfile;
+use bellwether_model::engine::{EngineProfile, TopologyFact};
 use bellwether_model::group::TimerProfile;
 use bellwether_model::problem::FieldProblem;
 use bellwether_model::provider::ProviderLimits;
+use bellwether_model::shard::shard_name;
 use bellwether_model::{Bytes, ClusterSpec, ReplicationMode, allowlist, name};
 
 use crate::view::View;
@@ -19,8 +20,11 @@ pub fn check_spec(
     let checks = [
         ("name", name::check_cluster_name(&spec.name).err()),
         ("version", check_version(spec, engine)),
+        ("name", check_room_for_shards(spec)),
+        ("shards", check_shards(spec, engine)),
         ("nodes", check_nodes(spec, engine, limits)),
         ("replication", check_replication(spec, engine)),
+        ("drill", check_sharded_drill(spec)),
         ("drill.schedule", check_drill(spec)),
         ("backup.schedule", check_backup(spec, engine)),
         ("backup.keep", check_keep(spec)),
@@ -65,10 +69,38 @@ fn check_nodes(
     engine: &EngineProfile,
     limits: &ProviderLimits,
 ) -> Option<String> {
-    let most = engine.topologies.iter().map(|t| t.nodes_max).max().unwrap_or(1);
-    let most = most.min(limits.nodes_max);
+    let fits = |topology: &&TopologyFact| (topology.shards_max > 0) == (spec.shards > 0);
+    let most = engine.topologies.iter().filter(fits).map(|t| t.nodes_max).max().unwrap_or(1);
+    let most = most.min(limits.nodes_max / spec.shards.max(1));
     (spec.nodes == 0 || spec.nodes > most)
         .then(|| format!("{} nodes cannot be made; choose 1 to {most}", spec.nodes))
+}
+
+fn check_shards(spec: &ClusterSpec, engine: &EngineProfile) -> Option<String> {
+    if spec.shards == 0 {
+        return None;
+    }
+    let Some(topology) = engine.topologies.iter().find(|topology| topology.shards_max > 0) else {
+        return Some(format!("{} cannot divide its keys over shards", engine.title));
+    };
+    let possible = topology.shards_min..=topology.shards_max;
+    (!possible.contains(&spec.shards)).then(|| {
+        let (least, most) = (possible.start(), possible.end());
+        format!("{} shards cannot be made; choose {least} to {most}", spec.shards)
+    })
+}
+
+/// Its shards' names are longer than its own.
+fn check_room_for_shards(spec: &ClusterSpec) -> Option<String> {
+    let last = shard_name(&spec.name, spec.shards.checked_sub(1)?);
+    (last.len() > name::CLUSTER_NAME_LENGTH_MAX).then(|| {
+        format!("the name of a shard would be `{last}`, which is too long; choose a shorter name")
+    })
+}
+
+fn check_sharded_drill(spec: &ClusterSpec) -> Option<String> {
+    (spec.shards > 0 && spec.drill.is_some())
+        .then(|| "drills of a sharded cluster are asked of one of its shards".to_owned())
 }
 
 fn check_replication(spec: &ClusterSpec, engine: &EngineProfile) -> Option<String> {
@@ -165,6 +197,8 @@ pub(crate) mod tests {
                 picture: TopologyPicture::Replicas,
                 nodes_min: 2,
                 nodes_max: 9,
+                shards_min: 0,
+                shards_max: 0,
             }],
             replication_modes: ["async", "prefer", "strict", "quorum"].map(mode).into(),
             memory_min: 256 << 20,
@@ -176,6 +210,7 @@ pub(crate) mod tests {
                 private: 5431,
                 read_gate: 5433,
                 peer: 5440,
+                bus: 0,
             },
             capabilities: Capabilities {
                 synchronous: true,
@@ -214,6 +249,7 @@ pub(crate) mod tests {
             ("version", "version", "9".into()),
             ("nodes", "nodes", 0.into()),
             ("nodes", "nodes", 10.into()),
+            ("shards", "shards", 3.into()),
             ("replication", "replication", "quorum(3)".into()),
             (
                 "size.cpus",

@@ -15,8 +15,9 @@ pub fn connection(
     ca_certificate: &str,
 ) -> Connection {
     let addresses: Vec<&str> = view
-        .nodes
+        .groups()
         .iter()
+        .flat_map(|group| &group.nodes)
         .filter(|facts| matches!(facts.node.phase, NodePhase::Active | NodePhase::Rejoining))
         .map(|facts| facts.node.address.as_str())
         .collect();

@@ -20,6 +20,7 @@ pub mod report;
 pub mod resync;
 pub mod rules;
 pub mod schedule;
+pub mod shards;
 pub mod show;
 pub mod steps;
 pub mod suspicion;

@@ -31,6 +31,10 @@ fn planned_steps(kind: OperationKind) -> Vec<PlannedStep> {
 #[must_use]
 pub fn plan_creation(spec: &ClusterSpec) -> Plan {
     let nodes = if spec.nodes == 1 { "1 node".to_owned() } else { format!("{} nodes", spec.nodes) };
+    let nodes = match spec.shards {
+        0 => nodes,
+        shards => format!("{shards} shards, each of {nodes},"),
+    };
     Plan {
         kind: OperationKind::CreateCluster,
         summary: format!(

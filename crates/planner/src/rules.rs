@@ -4,12 +4,13 @@
 
 use bellwether_model::cluster::Handover;
 use bellwether_model::node::NodePhase;
-use bellwether_model::{JointConfig, NodeId, Operation, OperationKind, Target};
+use bellwether_model::{ClusterId, JointConfig, NodeId, Operation, OperationKind, Target};
 
 use crate::allowed::steps_aside;
 use crate::backups;
 use crate::drills::{self, Due};
 use crate::election::{self, Verdict};
+use crate::shards;
 use crate::view::{NodeFacts, View};
 use crate::voters;
 
@@ -38,6 +39,8 @@ pub enum Act {
     Drill(Due),
     /// Do this about the schedule of backups.
     BackUp(backups::Due),
+    /// Ask of that shard what is asked of the cluster that it is part of.
+    Align(ClusterId),
 }
 
 /// What was decided, by which rule, and why, in a sentence.
@@ -86,6 +89,8 @@ rules! {
     105 "its creation failed; it can only be deleted" has_failed;
     106 "the server's store is an older copy; it hears what its agents know" is_learning;
     107 "the server has just started and listens before it judges" is_settling;
+    108 "its shards are not asked for what it is asked for" has_other_shards;
+    109 "each of its shards decides for itself" is_sharded;
     201 "a change of primary is under way" is_changing_primary;
     205 "the primary is lost, or nobody hears it who has to confirm its writes, and a replica can \
          take over" can_fail_over;
@@ -149,6 +154,9 @@ fn is_being_deleted(view: &View) -> Option<Act> {
 
 fn is_being_created(view: &View) -> Option<Act> {
     if running(view, &[OperationKind::CreateCluster, OperationKind::Prove]) {
+        if view.is_sharded() {
+            return Some(Act::Continue);
+        }
         // Its last step waits for the replicas' votes.
         return needs_configuration(view).or(Some(Act::Continue));
     }
@@ -159,6 +167,17 @@ fn is_being_created(view: &View) -> Option<Act> {
 
 fn has_failed(view: &View) -> Option<Act> {
     (view.cluster.status.phase == bellwether_model::ClusterPhase::Failed).then_some(Act::Hold)
+}
+
+fn has_other_shards(view: &View) -> Option<Act> {
+    let other = view.shards.iter().find(|shard| {
+        !shard.is_being_deleted() && shards::aligned(view, &shard.cluster.spec).is_some()
+    })?;
+    Some(Act::Align(other.cluster.id.clone()))
+}
+
+fn is_sharded(view: &View) -> Option<Act> {
+    view.is_sharded().then_some(Act::Nothing)
 }
 
 fn is_changing_primary(view: &View) -> Option<Act> {

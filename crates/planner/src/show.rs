@@ -13,6 +13,7 @@ use crate::backups;
 use crate::check::check_timers;
 use crate::election::{self, Verdict};
 use crate::schedule;
+use crate::shards;
 use crate::suspicion::suspicion;
 use crate::view::{NodeFacts, View};
 
@@ -24,7 +25,9 @@ const STALE_MS: u64 = 5_000;
 pub fn cluster_view(view: &View) -> ClusterView {
     let cluster = &view.cluster;
     let (phase, sentence) = phase(view);
-    let healthy = view.nodes.iter().filter(|n| health(view, n) == NodeHealth::Healthy).count();
+    let groups = view.groups();
+    let is_well = |group: &View, facts: &NodeFacts| health(group, facts) == NodeHealth::Healthy;
+    let healthy = |group: &View| group.nodes.iter().filter(|n| is_well(group, n)).count();
     ClusterView {
         id: cluster.id.clone(),
         name: cluster.spec.name.clone(),
@@ -36,12 +39,14 @@ pub fn cluster_view(view: &View) -> ClusterView {
         term: cluster.status.term,
         primary: cluster.status.primary.clone(),
         primary_name: view.primary().map(|facts| facts.node.name.clone()),
-        nodes_total: view.nodes.len() as u32,
-        nodes_healthy: healthy as u32,
+        nodes_total: groups.iter().map(|group| group.nodes.len() as u32).sum(),
+        nodes_healthy: groups.iter().map(|group| healthy(group) as u32).sum(),
         operation: view.operation.as_ref().or(view.queued.first()).map(|o| o.id.clone()),
         suspicion: suspicion(view),
         next_drill_at: next_drill_at(view),
         backup: backups::summary(view),
+        shards: shards::shard_views(view),
+        shard_of: view.shard_of.clone(),
         operations: allowed_on_cluster(view),
     }
 }
@@ -73,6 +78,9 @@ pub fn phase(view: &View) -> (ClusterPhase, String) {
             return (ClusterPhase::FailingOver, "the primary is being started again".to_owned());
         }
         _ => {}
+    }
+    if view.is_sharded() {
+        return shards::whole_phase(view);
     }
     if let Some(sentence) = is_learning(view) {
         return (ClusterPhase::Unknown, sentence);

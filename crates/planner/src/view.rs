@@ -37,6 +37,10 @@ pub struct View {
     /// Milliseconds since an operation that automation had started failed; it waits before the
     /// next.
     pub last_failure_age_ms: Option<u64>,
+    /// The groups that it is of, where its keys are divided; it has no nodes of its own then.
+    pub shards: Vec<View>,
+    /// The name of the cluster that it is a shard of.
+    pub shard_of: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -64,6 +68,24 @@ impl View {
     #[must_use]
     pub fn timers(&self) -> Timers {
         self.cluster.spec.timers.timers()
+    }
+
+    /// Whether it is several groups; it is not one itself then.
+    #[must_use]
+    pub fn is_sharded(&self) -> bool {
+        self.cluster.spec.shards > 0 && self.cluster.shard.is_none()
+    }
+
+    /// The groups that have nodes: its shards, or itself.
+    #[must_use]
+    pub fn groups(&self) -> &[View] {
+        if self.is_sharded() { &self.shards } else { std::slice::from_ref(self) }
+    }
+
+    /// The group that has a node of this id or name; itself where there is none.
+    #[must_use]
+    pub fn group_of(&self, text: &str) -> &View {
+        self.groups().iter().find(|group| group.node_named(text).is_some()).unwrap_or(self)
     }
 
     #[must_use]

@@ -8,6 +8,7 @@ use bellwether_model::engine::EnginePorts;
 use bellwether_model::group::{JointConfig, Timers};
 use bellwether_model::node::CopyOrder;
 use bellwether_model::restore::CheckOrder;
+use bellwether_model::shard::SlotRange;
 use bellwether_model::{
     ClusterId, ClusterSpec, NodeId, Parameters, ReplicationMode, Target, Term, Timestamp,
 };
@@ -70,7 +71,19 @@ pub struct Assignment {
     /// Who may reach the ports of clients, beside the members.
     #[serde(default)]
     pub admission: Admission,
+    /// Its group is one shard of several.
+    #[serde(default)]
+    pub sharding: Option<Sharding>,
     pub secrets: Secrets,
+}
+
+/// A group's place among the others of a sharded cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sharding {
+    /// The keys that its primary has.
+    pub slots: Vec<SlotRange>,
+    /// The nodes of the other shards.
+    pub others: Vec<Member>,
 }
 
 /// A backup to take, and where it is kept.
@@ -153,6 +166,14 @@ pub struct Group {
     pub config: JointConfig,
     /// Every node, this one included.
     pub members: Vec<Member>,
+}
+
+impl Assignment {
+    /// Every node of the cluster, those of other shards included.
+    pub fn every_member(&self) -> impl Iterator<Item = &Member> {
+        let others = self.sharding.iter().flat_map(|sharding| &sharding.others);
+        self.group.members.iter().chain(others)
+    }
 }
 
 impl Group {

@@ -36,3 +36,13 @@ pub fn find(store: &Store, text: &str) -> Option<Stored<Cluster>> {
         store.find(claim.object.cluster.as_str())
     })
 }
+
+/// The shards of a cluster, in their order.
+#[must_use]
+pub fn shards(store: &Store, whole: &ClusterId) -> Vec<Stored<Cluster>> {
+    let mut shards = store.list_where(|cluster: &Cluster| {
+        cluster.shard.as_ref().is_some_and(|shard| shard.of == *whole)
+    });
+    shards.sort_by_key(|cluster| cluster.object.shard.as_ref().map(|shard| shard.index));
+    shards
+}

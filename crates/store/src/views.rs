@@ -3,7 +3,7 @@
 use bellwether_model::{Cluster, ClusterId, Node, Operation, OperationStatus, Timestamp};
 use bellwether_planner::{NodeFacts, View};
 
-use crate::{Store, Stored, live, nodes, operations};
+use crate::{Store, Stored, clusters, live, nodes, operations};
 
 /// A clock that is corrected steps back by less.
 const CLOCK_STEP_MS: u64 = 60_000;
@@ -24,6 +24,7 @@ pub fn view(store: &Store, id: &ClusterId) -> Option<View> {
         .and_then(|id| store.find::<Operation>(id.as_str()))
         .map(|operation| operation.object)
         .filter(|operation| operation.status == OperationStatus::Running);
+    let (shards, shard_of) = (shards_of(store, &cluster), name_of_whole(store, &cluster));
     let now = store.now();
     let lately = operations::lately(store, id);
     let is_recent = |at: &&Timestamp| now.millis_since(**at) <= HOUR_MS;
@@ -39,7 +40,22 @@ pub fn view(store: &Store, id: &ClusterId) -> Option<View> {
         now,
         server_age_ms: millis(store.live().started().elapsed()),
         last_failure_age_ms: lately.failed_at.and_then(|at| age(at, now)),
+        shards,
+        shard_of,
     })
+}
+
+fn shards_of(store: &Store, cluster: &Cluster) -> Vec<View> {
+    if cluster.spec.shards == 0 || cluster.shard.is_some() {
+        return Vec::new();
+    }
+    let shards = clusters::shards(store, &cluster.id);
+    shards.iter().filter_map(|shard| view(store, &shard.object.id)).collect()
+}
+
+fn name_of_whole(store: &Store, cluster: &Cluster) -> Option<String> {
+    let whole = store.find::<Cluster>(cluster.shard.as_ref()?.of.as_str())?;
+    Some(whole.object.spec.name)
 }
 
 /// Milliseconds since then. None for a time well ahead of the clock: the clock was set back, and

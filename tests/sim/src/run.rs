@@ -111,6 +111,7 @@ fn draw_spec(state: &mut State) -> ClusterSpec {
         version: "17".to_owned(),
         provider: crate::provider::NAME.to_owned(),
         nodes,
+        shards: 0,
         size: NodeSize { cpus: 1.0, memory: bytes, disk: bytes },
         replication,
         timers,

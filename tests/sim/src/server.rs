@@ -228,6 +228,7 @@ impl Server {
             next_ordinal: 1,
             proof_of: None,
             pending_allowlist: None,
+            shard: None,
             spec,
         };
         let operation =

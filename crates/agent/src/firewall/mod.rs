@@ -161,7 +161,8 @@ async fn run_nft(rules: &str) -> anyhow::Result<()> {
 /// there to be deleted; all of it is one transaction.
 fn rules(ports: EnginePorts, members: &[IpAddr], allowed: &Ranges) -> String {
     let (sets, clients) = (sets(members, allowed), clients(ports));
-    let EnginePorts { gate, read_write, read_only, private, read_gate, peer } = ports;
+    let EnginePorts { gate, read_write, read_only, private, read_gate, peer, bus: _ } = ports;
+    let (bus_in, bus_out) = bus(ports);
     // A packet is judged by the port its connection was begun to, which the redirection changed.
     let came_to = CAME_TO;
     let is_closed = "ct original proto-dst != @open";
@@ -174,7 +175,7 @@ table inet {TABLE} {{
   tcp dport {{ {gate}, {read_gate} }} redirect to :{private}
  }}
  chain own {{ type nat hook output priority -100; policy accept;
-  oif lo tcp dport {{ {gate}, {read_gate} }} redirect to :{private}
+  oif lo tcp dport {{ {gate}, {read_gate} }} redirect to :{private}{bus_out}
  }}
 {clients}
  chain sentries {{
@@ -185,7 +186,7 @@ table inet {TABLE} {{
  chain gate {{ type filter hook input priority filter; policy accept;
   tcp dport {{ {read_write}, {read_only} }} jump outsiders
   tcp dport {private} jump clients
-  udp dport {peer} jump sentries
+  udp dport {peer} jump sentries{bus_in}
  }}
  chain answers {{
   tcp flags & rst == rst accept
@@ -198,6 +199,18 @@ table inet {TABLE} {{
 }}
 "
     )
+}
+
+/// What engines say to each other in a sharded cluster, and whom they follow there: they tell each
+/// other one port for everybody, which is that of the endpoint. From one engine to another it is
+/// the engine's own. Engines run as users of their own, everything of ours does not.
+fn bus(ports: EnginePorts) -> (String, String) {
+    let EnginePorts { bus, read_write, private, .. } = ports;
+    if bus == 0 {
+        return Default::default();
+    }
+    let arrivals = format!("\n  tcp dport {bus} jump sentries");
+    (arrivals, format!("\n  meta skuid != 0 tcp dport {read_write} dnat to :{private}"))
 }
 
 /// Who may come, and what is counted of those who may not.

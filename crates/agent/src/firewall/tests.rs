@@ -29,6 +29,7 @@ fn ports() -> EnginePorts {
         private: 5431,
         read_gate: 5433,
         peer: 5440,
+        bus: 0,
     }
 }
 

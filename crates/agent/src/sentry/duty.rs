@@ -206,7 +206,7 @@ impl<H: Hands> Sentry<H> {
     /// Packet filter and the way to other sentries as the assignment says.
     async fn follow_assignment(&mut self) {
         let Some(assignment) = self.core.assignment() else { return };
-        let members = assignment.group.members.iter();
+        let members = assignment.every_member();
         let addresses = members.flat_map(|member| [&member.address, &member.address6]);
         let addresses: Vec<IpAddr> = addresses.filter_map(|text| text.parse().ok()).collect();
         let wanted = Wanted {

@@ -177,6 +177,7 @@ mod tests {
         private: 5431,
         read_gate: 5433,
         peer: 5440,
+        bus: 0,
     };
 
     #[test]

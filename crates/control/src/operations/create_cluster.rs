@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use bellwether_contracts::{Class, Failure};
 use bellwether_model::node::NodePhase;
-use bellwether_model::{Actual, Backup, Bytes, ClusterPhase, NodeId, Operation, Target};
+use bellwether_model::{Actual, Backup, Bytes, Cluster, ClusterPhase, NodeId, Operation, Target};
 use bellwether_planner::NodeFacts;
 use bellwether_store::Stored;
 use bellwether_store::secrets::{self, Secret};
 use serde::{Deserialize, Serialize};
 
 use super::nodes::{self, random_hex};
-use super::{read_state, term, unknown_step, write_state};
+use super::{read_state, shards, term, unknown_step, write_state};
 use crate::pass::{Outcome, Pass};
 use crate::world::World;
 
@@ -31,6 +31,9 @@ struct State {
 pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str) -> Outcome {
     if let Some(why) = read_state::<State>(op).failure {
         return clean_up(world, pass, why);
+    }
+    if pass.view.is_sharded() {
+        return shards::create(world, pass, op, name);
     }
     let outcome = match name {
         "reserve_network" => reserve_network(world, pass),
@@ -63,13 +66,16 @@ fn is_over(world: &World, pass: &Pass, op: &Operation, name: &str) -> bool {
     world.stopwatch.age_ms(&op.id, &format!("{name}/{}", done >> 26)) > STEP_MS_MAX
 }
 
-fn fail(op: &mut Operation, why: String) -> Outcome {
+pub(super) fn fail(op: &mut Operation, why: String) -> Outcome {
     let words = format!("{why}; cleaning up");
     write_state(op, &State { failure: Some(why) });
     Outcome::Wait(words)
 }
 
 fn clean_up(world: &Arc<World>, pass: &mut Pass, why: String) -> Outcome {
+    if let Outcome::Wait(words) = shards::delete(world, pass) {
+        return Outcome::Wait(format!("{why}; cleaning up: {words}"));
+    }
     let ids: Vec<NodeId> = pass.nodes.iter().map(|node| node.object.id.clone()).collect();
     for id in &ids {
         if let Outcome::Wait(words) = nodes::release(world, pass, id) {
@@ -93,6 +99,15 @@ fn clean_up(world: &Arc<World>, pass: &mut Pass, why: String) -> Outcome {
 pub(super) fn reserve_network(world: &Arc<World>, pass: &mut Pass) -> Outcome {
     let cluster = &pass.cluster.object;
     if cluster.network.is_some() {
+        return Outcome::Next;
+    }
+    if let Some(shard) = &cluster.shard {
+        // All shards are on the network of the whole.
+        let whole = world.store.find::<Cluster>(shard.of.as_str());
+        let Some(network) = whole.and_then(|whole| whole.object.network) else {
+            return Outcome::fail("the cluster that it is part of has no network");
+        };
+        pass.cluster.object.network = Some(network);
         return Outcome::Next;
     }
     let provider = match world.provider(&cluster.spec.provider) {
@@ -120,19 +135,7 @@ pub(super) fn reserve_network(world: &Arc<World>, pass: &mut Pass) -> Outcome {
 
 pub(super) fn reserve_nodes(world: &Arc<World>, pass: &mut Pass) -> Outcome {
     let wanted = pass.cluster.object.spec.nodes as usize;
-    let cluster = pass.cluster.object.id.clone();
-    if Secret::open(&world.store, &cluster, secrets::USER_PASSWORD).is_none() {
-        for name in [
-            secrets::USER_PASSWORD,
-            secrets::REPLICATION_PASSWORD,
-            secrets::REWIND_PASSWORD,
-            secrets::PEER_KEY,
-        ] {
-            let bytes = if name == secrets::PEER_KEY { 32 } else { 16 };
-            let text = random_hex(bytes);
-            pass.put_secret(Secret::seal(&world.store, &cluster, name, text.as_bytes()));
-        }
-    }
+    make_secrets(world, pass);
     for _ in pass.nodes.len()..wanted {
         match nodes::reserve(pass) {
             Ok(node) => {
@@ -143,6 +146,26 @@ pub(super) fn reserve_nodes(world: &Arc<World>, pass: &mut Pass) -> Outcome {
         }
     }
     Outcome::Next
+}
+
+/// A shard has those of the whole: its clients are the same.
+pub(super) fn make_secrets(world: &World, pass: &mut Pass) {
+    let cluster = pass.cluster.object.id.clone();
+    if Secret::open(&world.store, &cluster, secrets::USER_PASSWORD).is_some() {
+        return;
+    }
+    let whole = pass.cluster.object.shard.as_ref().map(|shard| shard.of.clone());
+    for name in [
+        secrets::USER_PASSWORD,
+        secrets::REPLICATION_PASSWORD,
+        secrets::REWIND_PASSWORD,
+        secrets::PEER_KEY,
+    ] {
+        let bytes = if name == secrets::PEER_KEY { 32 } else { 16 };
+        let known = whole.as_ref().and_then(|whole| Secret::open(&world.store, whole, name));
+        let text = known.unwrap_or_else(|| random_hex(bytes).into_bytes());
+        pass.put_secret(Secret::seal(&world.store, &cluster, name, &text));
+    }
 }
 
 pub(super) fn acquire_machines(world: &Arc<World>, pass: &mut Pass) -> Outcome {

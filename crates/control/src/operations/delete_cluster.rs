@@ -11,14 +11,17 @@ use bellwether_store::backups as stored;
 use bellwether_store::clusters::NameClaim;
 use bellwether_store::secrets::Secret;
 
-use super::{nodes, unknown_step};
+use super::{nodes, shards, unknown_step};
 use crate::pass::{Outcome, Pass};
 use crate::world::World;
 
 pub fn step(world: &Arc<World>, pass: &mut Pass, _: &mut Operation, name: &str) -> Outcome {
     match name {
         "withdraw" => withdraw(pass),
-        "release_machines" => release_machines(world, pass),
+        "release_machines" => match shards::delete(world, pass) {
+            Outcome::Next => release_machines(world, pass),
+            other => other,
+        },
         "release_network" => release_network(world, pass),
         "verify_empty" => verify_empty(world, pass),
         "forget" => forget(world, pass),
@@ -56,6 +59,10 @@ pub(super) fn release_machines(world: &Arc<World>, pass: &mut Pass) -> Outcome {
 /// Deletes the cluster's network at the provider.
 pub(super) fn release_network(world: &Arc<World>, pass: &Pass) -> Outcome {
     let cluster = &pass.cluster.object;
+    if cluster.shard.is_some() {
+        // It is that of the whole.
+        return Outcome::Next;
+    }
     let provider = match world.provider(&cluster.spec.provider) {
         Ok(provider) => provider,
         Err(failure) => return nodes::failed(&failure, "the provider"),

@@ -15,6 +15,7 @@ pub mod reconfigure;
 pub mod rejoin;
 pub mod remove_node;
 pub mod resync;
+pub mod shards;
 pub mod switchover;
 pub mod term;
 

@@ -28,6 +28,9 @@ pub fn join_secret(node: &NodeId) -> String {
     format!("join-token/{node}")
 }
 
+/// A shard's nodes have so many of them.
+const HOSTS_OF_SHARD: usize = 4;
+
 /// Writes down a new node with the next ordinal and its addresses.
 ///
 /// # Errors
@@ -39,8 +42,16 @@ pub fn reserve(pass: &mut Pass) -> Result<Node, String> {
     let ordinal = cluster.next_ordinal.max(1);
     // Ordinals are never reused, addresses are: the first that no node of the cluster has.
     let taken: Vec<&str> = pass.nodes.iter().map(|node| node.object.address.as_str()).collect();
-    let (address, address6) = addresses(network)
-        .into_iter()
+    let all = addresses(network);
+    let part = cluster.shard.as_ref().map_or(0..all.len(), |shard| {
+        let first = shard.index as usize * HOSTS_OF_SHARD;
+        first..first + HOSTS_OF_SHARD
+    });
+    let (address, address6) = all
+        .get(part)
+        .unwrap_or_default()
+        .iter()
+        .cloned()
         .find(|(address, _)| !taken.contains(&address.as_str()) && !reserved.contains(address))
         .ok_or("the cluster's network has no address left")?;
     let id = NodeId::generate();

@@ -33,6 +33,7 @@ pub fn profile() -> EngineProfile {
             private: 3305,
             read_gate: 3307,
             peer: 5440,
+            bus: 0,
         },
         capabilities: Capabilities {
             synchronous: true,

@@ -27,6 +27,7 @@ pub fn profile() -> EngineProfile {
             private: 5431,
             read_gate: 5433,
             peer: 5440,
+            bus: 0,
         },
         capabilities: Capabilities {
             synchronous: true,

@@ -37,6 +37,7 @@ pub fn profile(kind: Kind) -> EngineProfile {
             private: 6378,
             read_gate: 6377,
             peer: 5440,
+            bus: 0,
         },
         capabilities: Capabilities {
             synchronous: false,

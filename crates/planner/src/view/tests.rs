@@ -49,6 +49,7 @@ pub(crate) fn sketch(count: u32) -> Sketch {
         next_ordinal: count + 1,
         proof_of: None,
         pending_allowlist: None,
+        shard: None,
     };
     let nodes = (1..=count).map(|ordinal| sketch_node(&cluster, ordinal, count)).collect();
     Sketch { cluster, nodes }
@@ -170,6 +171,8 @@ impl Sketch {
             last_failover_age_ms: None,
             failovers_lately: 0,
             last_failure_age_ms: None,
+            shards: Vec::new(),
+            shard_of: None,
         }
     }
 

@@ -48,6 +48,7 @@ fn assignment(seq: u64, target: Target, voters: &[u32]) -> Assignment {
                 private: 5431,
                 read_gate: 5433,
                 peer: 5440,
+                bus: 0,
             },
             size: NodeSize { cpus: 1.0, memory: Bytes::gib(1), disk: Bytes::gib(1) },
             parameters: Default::default(),
@@ -74,6 +75,7 @@ fn assignment(seq: u64, target: Target, voters: &[u32]) -> Assignment {
         drained: false,
         read_lag_max: 0,
         admission: Default::default(),
+        sharding: None,
         secrets: Secrets::default(),
     }
 }

@@ -1,0 +1,121 @@
+//! What creating and deleting a cluster of several shards takes: each shard is created and deleted
+//! by an operation of its own, and the whole waits for all of them.
+
+use std::sync::Arc;
+
+use bellwether_model::cluster::ClusterStatus;
+use bellwether_model::shard::{Shard, divide, shard_name};
+use bellwether_model::{
+    Cluster, ClusterId, ClusterPhase, ClusterSpec, Operation, OperationKind, OperationStatus,
+    StepState,
+};
+use bellwether_planner::View;
+use bellwether_store::clusters::{self, NameClaim};
+use bellwether_store::{Stored, operations};
+
+use super::create_cluster;
+use crate::pass::{Outcome, Pass};
+use crate::world::World;
+
+/// One step of the creation.
+pub(super) fn create(
+    world: &Arc<World>,
+    pass: &mut Pass,
+    op: &mut Operation,
+    name: &str,
+) -> Outcome {
+    let outcome = match name {
+        "reserve_network" => create_cluster::reserve_network(world, pass),
+        "reserve_nodes" => reserve(world, pass, op),
+        _ => await_shards(world, pass, name),
+    };
+    match outcome {
+        Outcome::Fail(why) => create_cluster::fail(op, why),
+        other => other,
+    }
+}
+
+/// Writes the shards down, each with its part of the keys and its own creation.
+fn reserve(world: &World, pass: &mut Pass, op: &Operation) -> Outcome {
+    create_cluster::make_secrets(world, pass);
+    let whole = pass.cluster.object.clone();
+    let known = clusters::shards(&world.store, &whole.id);
+    for (index, slots) in (0u32..).zip(divide(whole.spec.shards)) {
+        let is_there = |shard: &Stored<Cluster>| {
+            shard.object.shard.as_ref().is_some_and(|shard| shard.index == index)
+        };
+        if known.iter().any(is_there) {
+            continue;
+        }
+        let name = shard_name(&whole.spec.name, index);
+        if world.store.find::<NameClaim>(&name).is_some() {
+            return Outcome::fail(format!("there is a cluster `{name}` already"));
+        }
+        let shard = Cluster {
+            id: ClusterId::generate(),
+            generation: 1,
+            created_at: pass.now,
+            spec: ClusterSpec { name: name.clone(), shards: 0, ..whole.spec.clone() },
+            status: ClusterStatus::default(),
+            network: None,
+            next_ordinal: 1,
+            proof_of: None,
+            pending_allowlist: None,
+            shard: Some(Shard { of: whole.id.clone(), index, slots: vec![slots] }),
+        };
+        let claim = NameClaim { name, cluster: shard.id.clone() };
+        let kind = OperationKind::CreateCluster;
+        let creation = Operation::queued(&shard, kind, &op.started_by, pass.now);
+        pass.extra.push(Box::new(move |txn| txn.insert(&shard).insert(&claim).insert(&creation)));
+    }
+    Outcome::Next
+}
+
+/// Waits until every shard has come past the step of that name.
+fn await_shards(world: &World, pass: &mut Pass, name: &str) -> Outcome {
+    let total = pass.cluster.object.spec.shards as usize;
+    let mut past = 0;
+    let mut words = "beginning".to_owned();
+    for shard in &pass.view.shards {
+        let shown = &shard.cluster.spec.name;
+        let Some(creation) = creation(world, &shard.cluster.id) else { continue };
+        if creation.status == OperationStatus::Failed {
+            return Outcome::fail(format!("{shown}: {}", creation.message));
+        }
+        let step = creation.steps.iter().find(|step| step.name == name);
+        let is_past = creation.status == OperationStatus::Succeeded
+            || step.is_some_and(|step| step.state == StepState::Done);
+        past += usize::from(is_past);
+        if !is_past && let Some(step) = creation.steps.iter().find(|step| !step.message.is_empty())
+        {
+            words = format!("{shown}: {}", step.message);
+        }
+    }
+    if past == total {
+        if name == "open_endpoints" {
+            pass.cluster.object.status.phase = ClusterPhase::Healthy;
+        }
+        return Outcome::Next;
+    }
+    Outcome::wait(format!("{past} of {total} shards are so far; {words}"))
+}
+
+fn creation(world: &World, shard: &ClusterId) -> Option<Operation> {
+    let all = operations::newest(&world.store, Some(shard));
+    let creation = all.into_iter().find(|one| one.object.kind == OperationKind::CreateCluster);
+    creation.map(|creation| creation.object)
+}
+
+/// Lets every shard be deleted; `Next` once there is none.
+pub(super) fn delete(_world: &World, pass: &mut Pass) -> Outcome {
+    let is_asked = |shard: &&View| shard.is_being_deleted();
+    let left = pass.view.shards.len();
+    let unasked: Vec<Cluster> =
+        pass.view.shards.iter().filter(|s| !is_asked(s)).map(|s| s.cluster.clone()).collect();
+    for shard in unasked {
+        let kind = OperationKind::DeleteCluster;
+        let deletion = Operation::queued(&shard, kind, "bellwether", pass.now);
+        pass.extra.push(Box::new(move |txn| txn.insert(&deletion)));
+    }
+    if left == 0 { Outcome::Next } else { Outcome::wait(format!("{left} shards are left")) }
+}
