@@ -103,7 +103,13 @@ enum AllowlistChange {
 }
 
 fn find(api: &Inner, name: &str) -> Result<Stored<Cluster>> {
-    clusters::find(&api.store, name).ok_or_else(|| ApiError::not_found("cluster", name))
+    let found = clusters::find(&api.store, name);
+    let found = found.ok_or_else(|| ApiError::not_found("cluster", name))?;
+    if found.object.shard.is_some() {
+        let words = "a shard has the allowlist of the cluster that it is part of";
+        return Err(ApiError::new(Code::OperationRefused, words));
+    }
+    Ok(found)
 }
 
 /// What is wrong with a list. What has expired meanwhile may be sent again with the rest.

@@ -334,7 +334,9 @@ pub(crate) async fn change(
         }
         let settings = settings_change(&api, &view, spec, query.plan)?;
         if query.plan {
-            let mut plans = plan_change(&view, spec.nodes);
+            let groups = view.groups().iter();
+            let mut plans: Vec<Plan> =
+                groups.flat_map(|group| plan_change(group, spec.nodes)).collect();
             plans.extend(settings.map(|(plan, _)| plan));
             return Ok(Json(Changed::Plans(plans)).into_response());
         }

@@ -113,7 +113,9 @@ impl Authority {
     pub fn sign_engine(&self, public_key: &str, names: Vec<String>) -> Result<String, Error> {
         let key = RawKey(decode_key(public_key, "engine_key")?);
         let name = names.first().cloned().unwrap_or_default();
-        let params = leaf_params(names, &name)?;
+        let mut params = leaf_params(names, &name)?;
+        // Engines of a sharded cluster dial each other and show who they are.
+        params.extended_key_usages.push(ExtendedKeyUsagePurpose::ClientAuth);
         Ok(params.signed_by(&key, &self.issuer)?.pem())
     }
 

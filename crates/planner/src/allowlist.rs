@@ -58,7 +58,7 @@ fn server(cluster: &Cluster) -> Vec<Cidr> {
 #[must_use]
 pub fn shown(view: &View, caller: &str) -> AllowlistView {
     let cluster = &view.cluster;
-    let reports = || view.nodes.iter().filter_map(clients);
+    let reports = || view.every_node().filter_map(clients);
     let mut blocked: BTreeMap<&str, BlockedSource> = BTreeMap::new();
     for source in reports().flat_map(|report| &report.blocked_sources) {
         let known = blocked.entry(&source.address).or_insert_with(|| BlockedSource {
@@ -83,7 +83,7 @@ pub fn shown(view: &View, caller: &str) -> AllowlistView {
         clients: connected(view),
         blocked: reports().map(|report| report.blocked).sum(),
         blocked_sources,
-        awaited: view.nodes.iter().filter(is_awaited).map(|f| f.node.name.clone()).collect(),
+        awaited: view.every_node().filter(is_awaited).map(|f| f.node.name.clone()).collect(),
         caller: caller.to_owned(),
         generation: cluster.generation,
     }
@@ -105,7 +105,7 @@ pub fn plan(view: &View, entries: &[AllowEntry], caller: &str) -> AllowlistPlan 
         let address: Option<IpAddr> = address.parse().ok();
         address.is_some_and(|address| ranges.iter().any(|range| range.contains(address)))
     };
-    let unknown = view.nodes.iter().filter(|facts| clients(facts).is_none());
+    let unknown = view.every_node().filter(|facts| clients(facts).is_none());
     AllowlistPlan {
         added: names(&after, &before),
         removed: names(&before, &after),
@@ -127,7 +127,7 @@ fn clients(facts: &NodeFacts) -> Option<&ClientsReport> {
 /// Everybody who is connected, the most connections first.
 fn connected(view: &View) -> Vec<ConnectedClient> {
     let mut all: BTreeMap<&str, ConnectedClient> = BTreeMap::new();
-    for facts in &view.nodes {
+    for facts in view.every_node() {
         for source in clients(facts).into_iter().flat_map(|report| &report.sources) {
             let known = all.entry(&source.address).or_insert_with(|| ConnectedClient {
                 address: source.address.clone(),

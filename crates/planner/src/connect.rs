@@ -15,9 +15,7 @@ pub fn connection(
     ca_certificate: &str,
 ) -> Connection {
     let addresses: Vec<&str> = view
-        .groups()
-        .iter()
-        .flat_map(|group| &group.nodes)
+        .every_node()
         .filter(|facts| matches!(facts.node.phase, NodePhase::Active | NodePhase::Rejoining))
         .map(|facts| facts.node.address.as_str())
         .collect();

@@ -116,3 +116,90 @@ pub fn group_asked<'a>(view: &'a View, request: &NewOperation) -> &'a View {
     let named = request.node.iter().chain(&request.nodes).next();
     named.map_or(view, |text| view.group_of(text))
 }
+
+#[cfg(test)]
+mod tests {
+    use bellwether_model::shard::{Shard, divide, shard_name};
+
+    use super::*;
+    use crate::rules::{Act, decide};
+    use crate::view::tests::sketch;
+
+    /// A cluster of two shards, each of three nodes.
+    fn whole() -> View {
+        let parts = divide(2);
+        let shard = |index: u32| {
+            let mut group = sketch(3).view();
+            group.shard_of = Some("demo".into());
+            group.cluster.spec.name = shard_name("demo", index);
+            group.cluster.id = group.cluster.spec.name.as_str().into();
+            let slots = vec![parts[index as usize]];
+            group.cluster.shard = Some(Shard { of: "demo".into(), index, slots });
+            for facts in &mut group.nodes {
+                facts.node.name = facts.node.name.replace("demo", &group.cluster.spec.name);
+            }
+            group
+        };
+        let mut view = sketch(3).view();
+        (view.cluster.spec.shards, view.cluster.status.primary) = (2, None);
+        (view.nodes, view.shards) = (Vec::new(), vec![shard(0), shard(1)]);
+        view
+    }
+
+    #[test]
+    fn a_cluster_is_as_well_as_its_worst_shard() {
+        let mut view = whole();
+        let (phase, sentence) = whole_phase(&view);
+        assert_eq!(phase, ClusterPhase::Healthy, "{sentence}");
+        assert_eq!(sentence, "2 shards accept writes, 2 replicas follow in each");
+        view.shards[1].nodes[2].seen = None;
+        let (phase, sentence) = whole_phase(&view);
+        assert_eq!(phase, ClusterPhase::Degraded);
+        assert!(sentence.starts_with("1 of 2 shards are healthy; demo-s2: demo-s2-1 accepts"));
+        view.shards.pop();
+        assert_eq!(whole_phase(&view).0, ClusterPhase::Unavailable, "keys that nobody has");
+    }
+
+    #[test]
+    fn the_whole_decides_nothing_and_asks_of_its_shards_what_it_is_asked_for() {
+        let mut view = whole();
+        assert_eq!(decide(&view).rule, 109);
+        view.cluster.spec.nodes = 2;
+        let decision = decide(&view);
+        assert_eq!((decision.rule, decision.act), (108, Act::Align("demo-s1".into())));
+    }
+
+    #[test]
+    fn requests_find_the_shard_of_the_node_that_they_name() {
+        let view = whole();
+        let request = |node: &str| NewOperation {
+            node: Some(node.into()),
+            ..NewOperation::of(OperationKind::Switchover, None)
+        };
+        let asked = group_asked(&view, &request("demo-s2-3"));
+        assert_eq!(asked.cluster.spec.name, "demo-s2");
+        assert_eq!(group_asked(&view, &request("other")).cluster.id, view.cluster.id);
+        let words = refuse(&view, OperationKind::Resync).expect("refused");
+        assert!(words.ends_with("demo-s1, demo-s2"), "{words}");
+        assert_eq!(refuse(&view, OperationKind::DeleteCluster), None);
+        assert!(refuse(asked, OperationKind::DeleteCluster).is_some());
+        assert_eq!(refuse(asked, OperationKind::Switchover), None);
+    }
+
+    #[test]
+    fn a_shard_is_changed_in_its_settings_alone_and_the_whole_in_everything_else() {
+        let view = whole();
+        let changed = |view: &View, nodes: bool| {
+            let mut after = view.cluster.spec.clone();
+            if nodes {
+                after.nodes += 1;
+            } else {
+                after.parameters.insert("some".into(), "value".into());
+            }
+            refuse_change(view, &after).is_some()
+        };
+        assert_eq!((changed(&view, true), changed(&view, false)), (false, true));
+        let shard = &view.shards[0];
+        assert_eq!((changed(shard, true), changed(shard, false)), (true, false));
+    }
+}

@@ -8,6 +8,8 @@ use bellwether_model::{
     Actual, ClusterPhase, ClusterView, NodeId, NodeView, OperationKind, Target, Timestamp,
 };
 
+use bellwether_protocol::local::WorkerReport;
+
 use crate::allowed::{allowed_on_cluster, allowed_on_node, lag};
 use crate::backups;
 use crate::check::check_timers;
@@ -130,6 +132,10 @@ fn serving_phase(view: &View) -> (ClusterPhase, String) {
         let doing = if doing.is_empty() { "its gate is closed" } else { doing };
         return (ClusterPhase::Unavailable, format!("{name} does not accept writes: {doing}"));
     }
+    if let Some(why) = primary.worker().and_then(|worker| worker.engine.refuses_writes.as_ref()) {
+        let sentence = format!("{name} does not accept writes: {why}");
+        return (ClusterPhase::Unavailable, sentence);
+    }
     if is_disk_full(primary) {
         let sentence = format!("{name} serves reads and takes no new data: its disk is full");
         return (ClusterPhase::Degraded, sentence);
@@ -246,7 +252,9 @@ pub fn health(view: &View, facts: &NodeFacts) -> NodeHealth {
         (Actual::Failed { .. }, _) => NodeHealth::Failed,
         (Actual::Primary { term }, Target::Primary { .. }) if *term == status.term => {
             let is_open = facts.report().is_some_and(|report| report.gate.open);
-            let is_well = is_open && !is_disk_full(facts);
+            let refuses = |worker: &WorkerReport| worker.engine.refuses_writes.is_some();
+            let takes_writes = !facts.worker().is_some_and(refuses);
+            let is_well = is_open && takes_writes && !is_disk_full(facts);
             if is_well { NodeHealth::Healthy } else { NodeHealth::Degraded }
         }
         (Actual::Replica { streaming: true, .. }, Target::Replica { upstream, .. })

@@ -82,6 +82,11 @@ impl View {
         if self.is_sharded() { &self.shards } else { std::slice::from_ref(self) }
     }
 
+    /// Its nodes, those of its shards included.
+    pub fn every_node(&self) -> impl Iterator<Item = &NodeFacts> {
+        self.groups().iter().flat_map(|group| &group.nodes)
+    }
+
     /// The group that has a node of this id or name; itself where there is none.
     #[must_use]
     pub fn group_of(&self, text: &str) -> &View {

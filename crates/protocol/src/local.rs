@@ -198,6 +198,9 @@ pub struct EngineFigures {
     /// It takes no new data: the node's disk is full.
     #[serde(default)]
     pub refuses_data: bool,
+    /// Why the engine itself takes no writes although it is primary.
+    #[serde(default)]
+    pub refuses_writes: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -43,9 +43,12 @@ function applyEvent(client: QueryClient, event: Event): void {
 }
 
 function applyCluster(client: QueryClient, cluster: ClusterView): void {
-  client.setQueryData<Pages<ClusterView>>(keys.clusters, (pages) =>
-    upsert(pages, cluster, 'last', (item) => item.id === cluster.id),
-  );
+  // A shard is listed with its cluster.
+  if (!cluster.shard_of) {
+    client.setQueryData<Pages<ClusterView>>(keys.clusters, (pages) =>
+      upsert(pages, cluster, 'last', (item) => item.id === cluster.id),
+    );
+  }
   client.setQueriesData<ClusterView>({ queryKey: keys.anyCluster }, (known) =>
     known && (known.id === cluster.id || known.name === cluster.name) ? cluster : known,
   );
@@ -67,6 +70,12 @@ function forgetCluster(client: QueryClient, id: string): void {
 
 function applyNode(client: QueryClient, node: NodeView): void {
   const known = client.getQueryData<NodeView[]>(keys.nodes(node.cluster));
+  // The cluster of its shard lists it, too.
+  client.setQueriesData<NodeView[]>({ queryKey: keys.anyNodes }, (nodes) =>
+    nodes?.some((item) => item.id === node.id && item.cluster === node.cluster)
+      ? nodes.map((item) => (item.id === node.id ? node : item))
+      : nodes,
+  );
   if (!known) return;
   const before = known.find((item) => item.id === node.id);
   const rest = known.filter((item) => item.id !== node.id);

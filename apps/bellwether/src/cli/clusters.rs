@@ -2,6 +2,7 @@
 
 use bellwether_model::group::TimerProfile;
 use bellwether_model::operation::NewOperation;
+use bellwether_model::shard::ShardView;
 use bellwether_model::{
     Bytes, ClusterSpec, ClusterView, NodeSize, OperationId, OperationKind, ReplicationMode,
 };
@@ -44,9 +45,12 @@ pub(crate) struct Create {
     /// See `bellwether provider list`
     #[arg(long, default_value = "docker")]
     provider: String,
-    /// 1 is a primary alone; more add replicas
+    /// 1 is a primary alone; more add replicas. Of each shard, where there are shards
     #[arg(long, default_value = "3")]
     nodes: u32,
+    /// Divide the keys over so many shards, each a primary with replicas; 0: they are not divided
+    #[arg(long, default_value = "0")]
+    shards: u32,
     /// Processor cores of each node
     #[arg(long, default_value = "1")]
     cpus: f64,
@@ -115,6 +119,7 @@ async fn run_create(context: &Context, create: Create) -> Result {
         version: create.version,
         provider: create.provider,
         nodes: create.nodes,
+        shards: create.shards,
         size: NodeSize { cpus: create.cpus, memory: create.memory, disk: create.disk },
         replication: create.replication,
         timers: create.timers,
@@ -178,22 +183,45 @@ async fn show(context: &Context, name: &str) -> Result {
     if context.format != Format::Table {
         return print(context.format, &cluster);
     }
-    let nodes = cluster.spec.nodes;
     say!("{}: {}", cluster.name, cluster.sentence);
     say!(
         "{} {} on {}, {} of {}, {} memory, {} disk; replication {}; term {}",
         cluster.spec.engine,
         cluster.spec.version,
         cluster.spec.provider,
-        if nodes == 1 { "1 node".to_owned() } else { format!("{nodes} nodes") },
+        nodes_in_words(&cluster.spec),
         cluster.spec.size.cores(),
         cluster.spec.size.memory,
         cluster.spec.size.disk,
         cluster.spec.replication,
         cluster.term,
     );
+    if !cluster.shards.is_empty() {
+        say!();
+        let rows = cluster.shards.iter().map(shard_row).collect();
+        table(&["shard", "phase", "slots", "primary", "state"], rows);
+    }
     say!();
     super::nodes::list(context, name).await
+}
+
+fn nodes_in_words(spec: &ClusterSpec) -> String {
+    let nodes = if spec.nodes == 1 { "1 node".to_owned() } else { format!("{} nodes", spec.nodes) };
+    match spec.shards {
+        0 => nodes,
+        shards => format!("{shards} shards of {nodes}"),
+    }
+}
+
+fn shard_row(shard: &ShardView) -> Vec<String> {
+    let slots = shard.slots.iter().map(|range| format!("{}-{}", range.first, range.last));
+    vec![
+        shard.name.clone(),
+        word(&shard.phase),
+        slots.collect::<Vec<_>>().join(" "),
+        or_dash(shard.primary_name.clone()),
+        shard.sentence.clone(),
+    ]
 }
 
 async fn run_resync(context: &Context, resync: Resync) -> Result {

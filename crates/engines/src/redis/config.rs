@@ -5,7 +5,9 @@ use bellwether_model::Bytes;
 use bellwether_protocol::Assignment;
 
 use super::probe::NOBODY;
-use super::{AGENT_USER, Kind, PROBE_KEY, PROBE_USER, REPLICATION_USER, Redis, conf, socket};
+use super::{
+    AGENT_USER, Kind, PROBE_KEY, PROBE_USER, REPLICATION_USER, Redis, conf, shards, socket,
+};
 
 /// What changed in the files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,9 +57,7 @@ tls-replication yes
 unixsocket {socket}/engine.sock
 unixsocketperm 700
 aclfile {directory}/users.acl
-masteruser {REPLICATION_USER}
 masterauth {password}
-replicaof {nobody} {port_of_nobody}
 replica-read-only yes
 replica-serve-stale-data yes
 replica-ignore-maxmemory yes
@@ -82,12 +82,16 @@ aof-use-rdb-preamble yes
         port = assignment.engine.ports.private,
         socket = socket().display(),
         password = assignment.secrets.replication_password,
-        nobody = NOBODY.0,
-        port_of_nobody = NOBODY.1,
         backlog = (memory.0 / 16).clamp(1 << 20, 256 << 20),
         replica_buffer = (memory.0 / 8).max(32 << 20),
         data = memory_for_data(memory),
     );
+    if assignment.sharding.is_some() {
+        text += &shards::settings(assignment);
+    } else {
+        let (nobody, port) = NOBODY;
+        text += &format!("masteruser {REPLICATION_USER}\nreplicaof {nobody} {port}\n");
+    }
     if kind != Kind::KeyDb {
         text += "appenddirname appendonlydir\nshutdown-timeout 10\n";
     }

@@ -23,11 +23,13 @@ mod replication;
 mod resp;
 pub mod sessions;
 mod settings;
+mod shards;
 mod term;
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
+use std::time::Instant;
 
 use bellwether_model::divergence::Divergence;
 use bellwether_model::{NodeId, Term};
@@ -126,6 +128,11 @@ pub struct Redis {
     is_promoting: AtomicBool,
     /// What the chosen settings shall be, and are.
     settings: Settings,
+    /// What was assigned last, where the group is one shard of several; when that was looked at.
+    sharded: Mutex<Option<Box<Assignment>>>,
+    tended: Mutex<Option<Instant>>,
+    /// The engine of a shard says that it takes no writes.
+    is_refusing: AtomicBool,
     /// What only this node held and is kept, the newest first.
     diverged: Mutex<Vec<Divergence>>,
 }
@@ -153,6 +160,9 @@ impl Redis {
             is_copying: AtomicBool::default(),
             is_promoting: AtomicBool::default(),
             settings: Settings::default(),
+            sharded: Mutex::new(sharded(assignment)),
+            tended: Mutex::default(),
+            is_refusing: AtomicBool::default(),
             diverged: Mutex::new(findings()),
         }
     }
@@ -167,6 +177,7 @@ impl Redis {
     fn note_members(&self, assignment: &Assignment) {
         *self.members.lock().expect("nothing panics while it is held") =
             assignment.group.members.clone();
+        *self.sharded.lock().expect("nothing panics while it is held") = sharded(assignment);
     }
 
     fn handed(&self) -> Handed {
@@ -176,6 +187,10 @@ impl Redis {
     fn set_handed(&self, handed: Handed) {
         *self.handed.lock().expect("nothing panics while it is held") = handed;
     }
+}
+
+fn sharded(assignment: &Assignment) -> Option<Box<Assignment>> {
+    assignment.sharding.is_some().then(|| Box::new(assignment.clone()))
 }
 
 /// The data directory.

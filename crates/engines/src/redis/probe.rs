@@ -62,13 +62,16 @@ impl Redis {
             Some(false) | None => return probe,
         }
         let is_loading = info(&said, "loading") == Some("1");
-        let is_replica = info(&said, "role") == Some("slave");
         // One that is only being started says so as whatever it will be.
         if is_loading && info(&said, "master_host").is_none_or(|host| host == NOBODY.0) {
             return probe;
         }
+        let Some((is_replica, follows)) = self.role(&said).await else { return probe };
         let place = if is_loading { None } else { self.place_now(&said, is_replica).await };
         self.read(&said, is_replica, is_loading, &mut probe);
+        if !follows {
+            probe.upstream = None;
+        }
         probe.position = place.as_ref().map(Place::position);
         if is_replica {
             probe.applied = probe.position;
@@ -78,11 +81,27 @@ impl Redis {
             probe.followers = self.followers(&said, probe.position);
         }
         self.note(place);
+        self.tend().await;
         probe.settings = self.look_at_settings().await;
         if let Some((free, size)) = room() {
             keep_reserve(free, size);
         }
         probe
+    }
+
+    /// Whether it is a replica, and whether it follows the one that it names. In a shard one that
+    /// names nobody yet is told from a primary by what it says of itself.
+    async fn role(&self, said: &str) -> Option<(bool, bool)> {
+        let is_replica = info(said, "role") == Some("slave");
+        if !self.is_sharded() {
+            return Some((is_replica, true));
+        }
+        if is_replica {
+            return Some((true, self.may_follow().await));
+        }
+        // The name it has for whom it follows comes a moment later.
+        let own = self.own_peer().await.ok()?;
+        (!own.is_replica).then_some((false, false))
     }
 
     fn read(&self, said: &str, is_replica: bool, is_loading: bool, probe: &mut Probe) {
@@ -108,6 +127,7 @@ impl Redis {
             connections: number("connected_clients").map(|n| n.saturating_sub(ours) as u32),
             data_bytes: number("used_memory"),
             refuses_data: info(said, "aof_last_write_status") == Some("err"),
+            refuses_writes: self.refusal().filter(|_| !is_replica),
         };
     }
 

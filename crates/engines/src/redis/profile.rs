@@ -5,7 +5,7 @@ use bellwether_model::engine::{
 };
 
 use super::{Kind, parameters};
-use crate::facts::{example, mode, topologies};
+use crate::facts::{example, mode, sharded, topologies};
 
 #[must_use]
 pub fn profile(kind: Kind) -> EngineProfile {
@@ -21,7 +21,11 @@ pub fn profile(kind: Kind) -> EngineProfile {
         title: title.to_owned(),
         summary: summary.to_owned(),
         versions: versions.iter().map(|version| (*version).to_owned()).collect(),
-        topologies: topologies(),
+        topologies: if kind == Kind::KeyDb {
+            topologies()
+        } else {
+            topologies().into_iter().chain([sharded()]).collect()
+        },
         replication_modes: vec![mode(
             "async",
             "Asynchronous",
@@ -37,13 +41,13 @@ pub fn profile(kind: Kind) -> EngineProfile {
             private: 6378,
             read_gate: 6377,
             peer: 5440,
-            bus: 0,
+            bus: if kind == Kind::KeyDb { 0 } else { 16_378 },
         },
         capabilities: Capabilities {
             synchronous: false,
             point_in_time: false,
             multi_primary: false,
-            sharded: false,
+            sharded: kind != Kind::KeyDb,
             backups: false,
         },
         log: LogFacts { keeps_tail: false, ..LogFacts::BYTES },

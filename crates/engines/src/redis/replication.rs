@@ -59,6 +59,8 @@ impl Redis {
             crate::room::release_reserve();
             self.forget_seen();
             self.settings.forget();
+            self.write_first_words()?;
+            self.is_refusing.store(self.is_sharded(), Ordering::Relaxed);
             let mut command = self.processes.command(self.kind.server());
             command.arg(conf().join("engine.conf")).arg("--dir").arg(directory);
             self.processes.start(&mut command)?;
@@ -70,7 +72,7 @@ impl Redis {
         let end = Instant::now() + START_MAX;
         while Instant::now() < end {
             tokio::time::sleep(Duration::from_millis(10)).await;
-            if self.link.run(&["PING"]).await.is_ok() {
+            if self.link.run(&["PING"]).await.is_ok() && self.has_its_role().await {
                 return Ok(());
             }
             if self.main_process().is_none() {
@@ -78,6 +80,15 @@ impl Redis {
             }
         }
         Err(Failure::transient("the engine does not come to answer"))
+    }
+
+    /// In a shard the engine knows only a moment after its start that it is a replica.
+    async fn has_its_role(&self) -> bool {
+        if !self.is_sharded() {
+            return true;
+        }
+        let said = self.link.info().await;
+        said.is_ok_and(|said| info(&said, "role") == Some("slave"))
     }
 
     pub(super) async fn kill_everything(&self) -> Result<(), Failure> {
@@ -100,14 +111,35 @@ impl Redis {
             self.stop_clean().await?;
             return Err(Failure::transient("its data is no part of the other's; it is looked at"));
         }
+        self.set_upstream(assignment, upstream).await?;
+        self.set_primary(false)?;
+        self.resume_writes().await
+    }
+
+    async fn set_upstream(
+        &self,
+        assignment: &Assignment,
+        upstream: Option<&Member>,
+    ) -> Result<(), Failure> {
+        match (upstream, &assignment.sharding) {
+            (Some(upstream), Some(_)) => return self.replicate(upstream).await,
+            (None, Some(_)) => return self.cut().await,
+            (_, None) => {}
+        }
         let port = assignment.engine.ports.private.to_string();
         let (host, port) = match upstream {
             Some(upstream) => (upstream.address.as_str(), port.as_str()),
             None => NOBODY,
         };
-        self.link.run(&["REPLICAOF", host, port]).await?;
-        self.set_primary(false)?;
-        self.resume_writes().await
+        self.link.run(&["REPLICAOF", host, port]).await.map(|_| ())
+    }
+
+    /// Follows nobody, and accepts writes.
+    async fn follow_no_more(&self, assignment: &Assignment, term: Term) -> Result<(), Failure> {
+        match &assignment.sharding {
+            Some(sharding) => self.take_over(assignment, sharding, term).await,
+            None => self.link.run(&["REPLICAOF", "NO", "ONE"]).await.map(|_| ()),
+        }
     }
 
     /// Makes a running engine the primary that is assigned; returns once it accepts writes.
@@ -131,8 +163,8 @@ impl Redis {
         self.set_primary(true)?;
         self.is_promoting.store(true, Ordering::Relaxed);
         let memory = memory_for_data(assignment.engine.size.memory);
-        let told = match self.link.run(&["REPLICAOF", "NO", "ONE"]).await {
-            Ok(_) => self.tell_term(term, memory).await,
+        let told = match self.follow_no_more(assignment, term).await {
+            Ok(()) => self.tell_term(term, memory).await,
             Err(failure) => Err(failure),
         };
         self.is_promoting.store(false, Ordering::Relaxed);
@@ -249,8 +281,7 @@ impl Redis {
         progress: &(dyn Fn(u64, u64) + Send + Sync),
     ) -> Result<(), Failure> {
         self.start(new_data()).await?;
-        let port = assignment.engine.ports.private.to_string();
-        self.link.run(&["REPLICAOF", &upstream.address, &port]).await?;
+        self.set_upstream(assignment, Some(upstream)).await?;
         self.until_copied(progress).await
     }
 

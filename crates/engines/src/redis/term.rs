@@ -9,7 +9,7 @@ use bellwether_model::Term;
 use super::resp::Value;
 use super::{Kind, Redis};
 
-const LIBRARY: &str = "bellwether";
+pub(super) const LIBRARY: &str = "bellwether";
 
 /// Where there are no functions.
 const KEY: &str = "bellwether:term";

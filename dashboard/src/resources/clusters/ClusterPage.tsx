@@ -92,12 +92,20 @@ function SubFacts({ cluster }: { cluster: ClusterView }) {
     providerTitle(spec.provider, providers),
     formatCount(cluster.nodes_total, 'node', 'nodes'),
     replicationTitle(spec.replication, engine),
+    ...(cluster.shards?.length
+      ? [formatCount(cluster.shards.length, 'shard', 'shards')]
+      : []),
   ];
   return (
     <span className={classes.subfacts}>
       {facts.map((fact) => (
         <span key={fact}>{fact}</span>
       ))}
+      {cluster.shard_of && (
+        <Link to="/clusters/$name" params={{ name: cluster.shard_of }}>
+          {words.shardOf(cluster.shard_of)}
+        </Link>
+      )}
     </span>
   );
 }

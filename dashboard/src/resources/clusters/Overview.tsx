@@ -11,7 +11,7 @@ import {
 import type { ClusterView, Operation } from '../../api/types';
 import { Card } from '../../ui/Card';
 import { ErrorNote } from '../../ui/ErrorNote';
-import { formatAgo } from '../../ui/format';
+import { formatAgo, startSentence } from '../../ui/format';
 import { Status } from '../../ui/Status';
 import { useNow } from '../../ui/useNow';
 import { ConnectionPanel } from '../connection/ConnectionPanel';
@@ -22,6 +22,7 @@ import { isEnded, operationLooks, operationTitle } from '../operations/status';
 import { StepList } from '../operations/StepList';
 import classes from './clusters.module.css';
 import { messages } from './clusters.messages';
+import { clusterLooks } from './status';
 import { TopologyPicture } from './topology/TopologyPicture';
 
 const words = messages.page;
@@ -30,7 +31,7 @@ const LATEST = 5;
 export function Overview({ cluster }: { cluster: ClusterView }) {
   return (
     <div className={classes.stack}>
-      <Topology cluster={cluster} />
+      {cluster.spec.shards ? <Shards cluster={cluster} /> : <Topology cluster={cluster} />}
       <div className={classes.columns}>
         <ConnectionPanel cluster={cluster} />
         <div className={classes.stack}>
@@ -59,6 +60,36 @@ function Topology({ cluster }: { cluster: ClusterView }) {
       )}
       {nodes.isPending && <Skeleton height={160} radius="md" />}
       {nodes.data && <TopologyPicture cluster={cluster} nodes={nodes.data} ports={ports} />}
+    </Card>
+  );
+}
+
+/** The groups that the keys are divided over, each with a page of its own. */
+function Shards({ cluster }: { cluster: ClusterView }) {
+  const shards = cluster.shards ?? [];
+  return (
+    <Card title={words.shards}>
+      {shards.length === 0 && <span className={classes.dim}>{words.noShards}</span>}
+      <ul className={classes.latest}>
+        {shards.map((shard) => (
+          <li key={shard.id}>
+            <Link
+              to="/clusters/$name"
+              params={{ name: shard.name }}
+              className={classes.latestName}
+            >
+              {shard.name}
+            </Link>
+            <Status look={clusterLooks[shard.phase]} />
+            <span className={classes.latestWhy}>
+              {startSentence(shard.sentence, shard.primary_name ?? shard.name)}
+            </span>
+            <span className={classes.latestWhen}>
+              {words.slots(shard.slots.map(({ first, last }) => `${first}–${last}`).join(', '))}
+            </span>
+          </li>
+        ))}
+      </ul>
     </Card>
   );
 }

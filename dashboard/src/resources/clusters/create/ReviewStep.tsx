@@ -64,6 +64,7 @@ export function settingsOf(draft: Draft, catalogue: Catalogue, upTo: StepName = 
     [words.engine, `${engineTitle(spec.engine, catalogue.engines)} ${spec.version}`, 'engine'],
     [words.provider, providerTitle(spec.provider, catalogue.providers), 'machines'],
     [words.size, sizeWords(spec), 'machines'],
+    ...(spec.shards ? [[words.shards, String(spec.shards), 'topology'] as const] : []),
     [words.nodes, String(spec.nodes), 'topology'],
   ];
   if (spec.nodes > 1) {

@@ -42,6 +42,10 @@ export const messages = {
     title: 'How many nodes, and what is promised?',
     topology: 'Topology',
     nodes: 'Nodes',
+    nodesOfShard: 'Nodes of each shard',
+    shards: 'Shards',
+    shardsHelp: (least: number, most: number) =>
+      `The keys are divided over them evenly. ${least} to ${most}.`,
     nodesHelp: (least: number, most: number) => `The primary counts too. ${least} to ${most}.`,
     replication: 'When is a write acknowledged?',
     acks: 'Replicas that confirm each write',
@@ -65,6 +69,7 @@ export const messages = {
     label: 'Name',
     project: 'Project',
     help: 'Up to 40 lower-case letters, digits and hyphens, beginning with a letter. It cannot be changed later.',
+    shards: (name: string, count: number) => `Its shards will be ${name}-s1 to ${name}-s${count}.`,
     nodes: (name: string, count: number) =>
       count === 1 ? `Its node will be ${name}-1.` : `Its nodes will be ${name}-1 to ${name}-${count}.`,
   },

@@ -25,6 +25,8 @@ export interface Draft {
   memoryGib: Entry;
   diskGib: Entry;
   nodes: Entry;
+  /** Over how many groups the keys are divided; 0: they are not. */
+  shards: Entry;
   mode: string;
   acks: Entry;
   timers: TimerProfile;
@@ -51,6 +53,7 @@ const fieldSteps: Record<string, StepName> = {
   provider: 'machines',
   size: 'machines',
   nodes: 'topology',
+  shards: 'topology',
   replication: 'topology',
   timers: 'topology',
   parameters: 'topology',
@@ -89,9 +92,26 @@ export function sizeBounds(engine: EngineProfile | undefined, provider: Provider
   };
 }
 
-export function nodesMost(engine: EngineProfile | undefined, provider: ProviderView | undefined) {
-  const most = Math.max(1, ...(engine?.topologies.map((topology) => topology.nodes_max) ?? []));
-  return Math.min(most, provider?.limits.nodes_max ?? most);
+/** The topologies of several groups, or of one. */
+export const topologiesOf = (engine: EngineProfile | undefined, isSharded: boolean) =>
+  (engine?.topologies ?? []).filter(({ shards_max }) => (shards_max ?? 0) > 0 === isSharded);
+
+/** The most nodes there can be, of each shard where there are shards. */
+export function nodesMost(
+  engine: EngineProfile | undefined,
+  provider: ProviderView | undefined,
+  shards = 0,
+) {
+  const possible = topologiesOf(engine, shards > 0).map((topology) => topology.nodes_max);
+  const most = Math.max(1, ...possible);
+  const given = provider?.limits.nodes_max ?? most;
+  return Math.min(most, Math.floor(given / Math.max(1, shards)));
+}
+
+/** How many shards there can be. */
+export function shardsRange(engine: EngineProfile | undefined) {
+  const topology = topologiesOf(engine, true)[0];
+  return { least: topology?.shards_min ?? 0, most: topology?.shards_max ?? 0 };
 }
 
 /** `caller` is what an allowlist calls whoever asks. */
@@ -110,6 +130,7 @@ export function firstDraft(catalogue: Catalogue, caller = ''): Draft {
     memoryGib: gib(1, bounds.memory),
     diskGib: gib(5, bounds.disk),
     nodes: Math.min(3, nodesMost(engine, provider)),
+    shards: 0,
     mode: engine?.replication_modes[0]?.name ?? 'async',
     acks: 1,
     timers: 'lan',
@@ -133,6 +154,7 @@ export function toSpec(draft: Draft): ClusterSpec {
     version: draft.version,
     provider: draft.provider,
     nodes: Number(draft.nodes),
+    ...(draft.shards !== 0 && { shards: Number(draft.shards) }),
     size: {
       cpus: Number(draft.cpus),
       memory: Math.round(Number(draft.memoryGib) * GIB),
@@ -210,9 +232,16 @@ function checkTopology(
   engine: EngineProfile | undefined,
   provider: ProviderView | undefined,
 ): FieldErrors {
-  const { nodes } = draft;
+  const { nodes, shards } = draft;
+  if (shards !== 0) {
+    if (shards === '' || !Number.isInteger(shards)) return { shards: messages.errors.whole };
+    const { least, most } = shardsRange(engine);
+    if (shards < least || shards > most) {
+      return { shards: messages.errors.range(String(least), String(most)) };
+    }
+  }
   if (nodes === '' || !Number.isInteger(nodes)) return { nodes: messages.errors.whole };
-  const most = nodesMost(engine, provider);
+  const most = nodesMost(engine, provider, shards);
   if (nodes < 1 || nodes > most) return { nodes: messages.errors.range('1', String(most)) };
   if (nodes === 1) return {};
   if (!engine?.replication_modes.some((mode) => mode.name === draft.mode)) {

@@ -20,7 +20,9 @@ import {
   type FieldErrors,
   nodesMost,
   providerOf,
+  shardsRange,
   sizeBounds,
+  topologiesOf,
   toSpec,
 } from './draft';
 
@@ -56,6 +58,7 @@ export function EngineStep({ draft, catalogue, errors, onChange }: StepProps) {
             version: chosen?.versions[0] ?? '',
             mode: chosen?.replication_modes[0]?.name ?? 'async',
             parameters: {},
+            shards: 0,
           });
         }}
       />
@@ -172,10 +175,15 @@ export function MachinesStep({ draft, catalogue, errors, onChange }: StepProps) 
 export function TopologyStep({ draft, catalogue, errors, onChange }: StepProps) {
   const words = messages.topology;
   const engine = engineOf(draft, catalogue);
-  const most = nodesMost(engine, providerOf(draft, catalogue));
+  const provider = providerOf(draft, catalogue);
+  const isSharded = draft.shards !== 0;
+  const most = nodesMost(engine, provider, Number(draft.shards));
   const nodes = Number(draft.nodes);
   const topologies = engine?.topologies ?? [];
-  const current = topologies.find((one) => nodes >= one.nodes_min && nodes <= one.nodes_max);
+  const current = topologiesOf(engine, isSharded).find(
+    (one) => isSharded || (nodes >= one.nodes_min && nodes <= one.nodes_max),
+  );
+  const shards = shardsRange(engine);
   const isReplicated = nodes > 1;
   return (
     <>
@@ -191,13 +199,30 @@ export function TopologyStep({ draft, catalogue, errors, onChange }: StepProps) 
         }))}
         onChange={(name) => {
           const chosen = topologies.find((one) => one.name === name);
-          const usual = chosen && chosen.nodes_max > 1 ? Math.max(3, chosen.nodes_min) : 1;
-          if (chosen) onChange({ nodes: Math.min(usual, chosen.nodes_max, most) });
+          if (!chosen) return;
+          const count = chosen.shards_min ?? 0;
+          const usual = chosen.nodes_max > 1 ? Math.max(count > 0 ? 2 : 3, chosen.nodes_min) : 1;
+          const possible = nodesMost(engine, provider, count);
+          onChange({ shards: count, nodes: Math.min(usual, chosen.nodes_max, possible) });
         }}
       />
+      {isSharded && (
+        <NumberInput
+          label={words.shards}
+          description={words.shardsHelp(shards.least, shards.most)}
+          maw={280}
+          value={draft.shards}
+          min={1}
+          max={shards.most}
+          clampBehavior="none"
+          allowDecimal={false}
+          error={errors.shards}
+          onChange={(value) => onChange({ shards: toEntry(value) })}
+        />
+      )}
       <div>
         <NumberInput
-          label={words.nodes}
+          label={isSharded ? words.nodesOfShard : words.nodes}
           description={words.nodesHelp(1, most)}
           maw={280}
           value={draft.nodes}
@@ -310,7 +335,11 @@ export function NameStep({ draft, errors, onChange }: StepProps) {
         onChange={(event) => onChange({ name: event.currentTarget.value })}
       />
       {name !== '' && !errors.name && (
-        <p className={classes.note}>{words.nodes(name, Number(draft.nodes))}</p>
+        <p className={classes.note}>
+          {draft.shards === 0
+            ? words.nodes(name, Number(draft.nodes))
+            : words.shards(name, Number(draft.shards))}
+        </p>
       )}
       {projects.length > 1 && (
         <Select
