@@ -81,5 +81,6 @@ pub(crate) fn mode(name: &str, title: &str, summary: &str) -> ReplicationFact {
 }
 
 pub(crate) fn example(name: &str, title: &str, text: &str) -> ExampleTemplate {
-    ExampleTemplate { name: name.to_owned(), title: title.to_owned(), text: text.to_owned() }
+    let (name, title, text) = (name.to_owned(), title.to_owned(), text.to_owned());
+    ExampleTemplate { name, title, text, sharded: false }
 }

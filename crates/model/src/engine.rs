@@ -176,4 +176,8 @@ pub struct ExampleTemplate {
     pub name: String,
     pub title: String,
     pub text: String,
+    /// For a cluster with shards, whose clients know its protocol; the others are for those
+    /// without.
+    #[serde(default)]
+    pub sharded: bool,
 }

@@ -25,7 +25,11 @@ pub fn connection(
     for (endpoint, port) in
         [("read_write", engine.ports.read_write), ("read_only", engine.ports.read_only)]
     {
-        examples.extend(examples_for(engine, endpoint, &addresses, port, shown));
+        let examples_here = examples_for(engine, endpoint, &addresses, port, shown);
+        let is_sharded = view.is_sharded() || view.cluster.shard.is_some();
+        let fits = |(template, _): &(&ExampleTemplate, _)| template.sharded == is_sharded;
+        let templates = engine.examples.iter();
+        examples.extend(templates.zip(examples_here).filter(fits).map(|(_, example)| example));
     }
     Connection {
         user: engine.user.clone(),

@@ -50,6 +50,7 @@ impl Driver for Redis {
     ) -> Result<(), Failure> {
         self.note_members(assignment);
         self.write_config(assignment)?;
+        self.until_leads(assignment, upstream).await;
         self.copy_from(assignment, upstream, progress).await
     }
 
@@ -92,6 +93,9 @@ impl Driver for Redis {
         self.note_members(assignment);
         self.write_config(assignment)?;
         self.set_primary(false)?;
+        if let Some(upstream) = upstream {
+            self.until_leads(assignment, upstream).await;
+        }
         let started = self.start(data()).await;
         if upstream.is_some()
             && started.as_ref().is_err_and(|failure| is_about_the_files(&failure.text))

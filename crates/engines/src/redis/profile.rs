@@ -86,7 +86,36 @@ fn examples(kind: Kind) -> Vec<ExampleTemplate> {
         Kind::Redis => ("redis-cli", "rediss"),
         Kind::KeyDb => ("keydb-cli", "rediss"),
     };
-    vec![
+    let sharded = |name, title, text: &str| {
+        let example = example(name, title, text);
+        ExampleTemplate { sharded: true, ..example }
+    };
+    let cluster_aware = vec![
+        sharded(
+            client,
+            client,
+            &format!(
+                "REDISCLI_AUTH='{{password}}' {client} -c --user {{user}} -h {{host}} -p {{port}} \
+                 --tls --cacert ca.pem"
+            ),
+        ),
+        sharded(
+            "python",
+            "Python",
+            "import redis\n\nclient = redis.RedisCluster(\n    host='{host}', port={port}, \
+             username='{user}', password='{password}',\n    ssl=True, ssl_ca_certs='ca.pem', \
+             ssl_check_hostname=True,\n)",
+        ),
+        sharded(
+            "node",
+            "Node.js",
+            "import fs from 'node:fs';\nimport { Cluster } from 'ioredis';\n\n\
+             const client = new Cluster([{ host: '{host}', port: {port} }], {\n  redisOptions: {\n    \
+             username: '{user}', password: '{password}',\n    tls: { ca: \
+             fs.readFileSync('ca.pem') },\n  },\n});",
+        ),
+    ];
+    let all = vec![
         example(
             client,
             client,
@@ -116,5 +145,7 @@ fn examples(kind: Kind) -> Vec<ExampleTemplate> {
             "// Lettuce; the truststore holds ca.pem.\nRedisClient client = RedisClient.create(\n  \
              \"rediss://{user}:{password}@{host}:{port}/0\");",
         ),
-    ]
+    ];
+    let cluster_aware = cluster_aware.into_iter().filter(|_| kind != Kind::KeyDb);
+    all.into_iter().chain(cluster_aware).collect()
 }

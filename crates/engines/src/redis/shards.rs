@@ -90,17 +90,17 @@ fn first_words(assignment: &Assignment, sharding: &Sharding) -> String {
     let (ports, shard) = (assignment.engine.ports, engine_id(assignment.cluster.as_str()));
     let at = |address: &str| format!("{address}:{}@{}", ports.read_write, ports.bus);
     let mut text = String::new();
-    let mut upstream = match &assignment.target {
-        Target::Replica { upstream, .. } if *upstream != assignment.node => Some(upstream.clone()),
-        _ => None,
+    let primary = match &assignment.target {
+        Target::Replica { upstream, .. } => Some(upstream),
+        _ => assignment.group.primary.as_ref(),
     };
+    let upstream = primary.filter(|primary| **primary != assignment.node);
     let mut own_address = String::new();
     for member in &assignment.group.members {
         if member.node == assignment.node {
             own_address.clone_from(&member.address);
             continue;
         }
-        upstream.get_or_insert_with(|| member.node.clone());
         let id = engine_id(member.node.as_str());
         let place = at(&member.address);
         text += &format!("{id} {place},,shard-id={shard} master - 0 0 0 disconnected\n");
@@ -109,8 +109,9 @@ fn first_words(assignment: &Assignment, sharding: &Sharding) -> String {
         let (id, place) = (engine_id(member.node.as_str()), at(&member.address));
         text += &format!("{id} {place} master - 0 0 0 disconnected\n");
     }
-    let upstream = upstream.map(|node| engine_id(node.as_str())).unwrap_or_else(|| {
-        // Who is alone follows one that is nowhere until it is promoted.
+    let upstream = upstream.map(|node| engine_id(node.as_str()));
+    let upstream = upstream.unwrap_or_else(|| {
+        // Until it is promoted, it follows one that is nowhere.
         let (id, (host, port)) = (nobody(assignment), NOBODY);
         text += &format!("{id} {host}:{port}@{port},,shard-id={shard} master - 0 0 0 disconnected\n");
         id
@@ -227,11 +228,31 @@ impl Redis {
             }
             match self.link.run(&["CLUSTER", "REPLICATE", &id]).await {
                 Ok(_) => break,
+                // It heard of itself, as a primary, from one that knew no better; with data it
+                // cannot be made a replica while it runs.
+                Err(_) if Instant::now() > end && !own.is_replica && own.slots.is_empty() => {
+                    self.kill_everything().await?;
+                    let words = "its engine takes itself for a primary; it is started again";
+                    return Err(Failure::transient(words));
+                }
                 Err(failure) if Instant::now() > end => return Err(failure),
                 Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
             }
         }
         self.link.run(&["CONFIG", "SET", "masteruser", REPLICATION_USER]).await.map(|_| ())
+    }
+
+    /// Waits until that member has taken over. Until then it names whom it followed as the primary,
+    /// which may be this node: its engine would believe that when it starts.
+    pub(super) async fn until_leads(&self, assignment: &Assignment, upstream: &Member) {
+        let end = Instant::now() + NEWS_MAX;
+        while assignment.sharding.is_some() && Instant::now() < end {
+            let said = self.ask(assignment, upstream, &["INFO", "replication"]).await;
+            if said.is_ok_and(|said| info(&said, "role") == Some("master")) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// Becomes the primary of its shard, with all of its keys.
