@@ -22,7 +22,8 @@ pub(crate) fn exists(api: &Inner, name: &str) -> bool {
 
 fn view(api: &Inner, caller: &Caller, name: &str) -> Option<ProjectView> {
     let role = caller.access.role_in(name)?;
-    let clusters = api.store.list_where(|cluster: &Cluster| cluster.spec.project == name).len();
+    let is_shown = |cluster: &Cluster| cluster.spec.project == name && cluster.shard.is_none();
+    let clusters = api.store.list_where(is_shown).len();
     let mut members: Vec<Member> = Vec::new();
     if role >= Role::Admin {
         for user in api.store.list::<User>() {

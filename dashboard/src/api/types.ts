@@ -61,9 +61,9 @@ export type {
 } from './generated/types.gen';
 
 export type ClusterSpec = Required<
-  Omit<wire.ClusterSpec, 'drill' | 'allowlist' | 'project' | 'backup' | 'source'>
+  Omit<wire.ClusterSpec, 'drill' | 'allowlist' | 'shards' | 'project' | 'backup' | 'source'>
 > &
-  Pick<wire.ClusterSpec, 'drill' | 'allowlist' | 'project' | 'backup' | 'source'>;
+  Pick<wire.ClusterSpec, 'drill' | 'allowlist' | 'shards' | 'project' | 'backup' | 'source'>;
 export type ClusterView = Omit<wire.ClusterView, 'spec'> & { spec: ClusterSpec };
 
 type WithSpec<E> = E extends { cluster: wire.ClusterView }

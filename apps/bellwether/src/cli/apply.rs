@@ -206,6 +206,7 @@ fn refuse_impossible(spec: &ClusterSpec, known: &ClusterView) -> Result {
         ("version", *version != known.spec.version),
         ("provider", spec.provider != known.spec.provider),
         ("size", spec.size != known.spec.size),
+        ("shards", spec.shards != known.spec.shards),
         ("project", spec.project != known.spec.project),
     ];
     let fields: Vec<&str> = differs.iter().filter(|(_, is)| *is).map(|(name, _)| *name).collect();

@@ -416,7 +416,8 @@ export type ClusterSpec = {
      */
     name: string;
     /**
-     * Number of nodes: 1 is a primary alone, more add replicas.
+     * Number of nodes: 1 is a primary alone, more add replicas. Of each shard, where there are
+     * shards.
      */
     nodes: number;
     /**
@@ -437,6 +438,10 @@ export type ClusterSpec = {
      * `async`, `prefer`, `strict` or `quorum(N)`.
      */
     replication?: string;
+    /**
+     * Of how many shards it is; 0 where keys are not divided. It stays as it is.
+     */
+    shards?: number;
     size?: NodeSize;
     source?: Source | null;
     /**
@@ -482,6 +487,14 @@ export type ClusterView = {
      * One sentence on the state, for people.
      */
     sentence: string;
+    /**
+     * The name of the cluster that it is a shard of.
+     */
+    shard_of?: string | null;
+    /**
+     * The groups that it is of, where its keys are divided.
+     */
+    shards?: Array<ShardView>;
     spec: ClusterSpec;
     suspicion?: Suspicion | null;
     term: U64;
@@ -696,6 +709,11 @@ export type DrillView = {
  */
 export type EnginePorts = {
     /**
+     * Where engines of a sharded cluster tell each other who has which keys; members of the
+     * cluster only. 0: there is none.
+     */
+    bus?: number;
+    /**
      * The primary's own port, behind the gate: open on the primary only.
      */
     gate: number;
@@ -846,6 +864,11 @@ export type ExampleTemplate = {
      * What it is asked for by, for example `psql`.
      */
     name: string;
+    /**
+     * For a cluster with shards, whose clients know its protocol; the others are for those
+     * without.
+     */
+    sharded?: boolean;
     text: string;
     title: string;
 };
@@ -1416,6 +1439,14 @@ export type PageClusterView = {
          * One sentence on the state, for people.
          */
         sentence: string;
+        /**
+         * The name of the cluster that it is a shard of.
+         */
+        shard_of?: string | null;
+        /**
+         * The groups that it is of, where its keys are divided.
+         */
+        shards?: Array<ShardView>;
         spec: ClusterSpec;
         suspicion?: Suspicion | null;
         term: U64;
@@ -2325,6 +2356,32 @@ export type SessionView = {
 };
 
 /**
+ * A shard as the API shows it with its cluster. By its name it is shown and asked like a cluster.
+ */
+export type ShardView = {
+    id: ClusterId;
+    name: string;
+    phase: ClusterPhase;
+    /**
+     * The primary's name, where there is one.
+     */
+    primary_name?: string | null;
+    /**
+     * One sentence on its state, for people.
+     */
+    sentence: string;
+    slots: Array<SlotRange>;
+};
+
+/**
+ * Slots from one to another, both included.
+ */
+export type SlotRange = {
+    first: number;
+    last: number;
+};
+
+/**
  * Where a new cluster's data comes from.
  */
 export type Source = {
@@ -2420,6 +2477,12 @@ export type TopologyFact = {
     nodes_max: number;
     nodes_min: number;
     picture: TopologyPicture;
+    shards_max?: number;
+    /**
+     * Of how many groups such a cluster is, each with so many nodes; 0: it is no matter of
+     * groups.
+     */
+    shards_min?: number;
     summary: string;
     title: string;
 };
