@@ -15,11 +15,11 @@ pub mod machines;
 mod nodes_of;
 pub mod operations;
 pub mod orphans;
-mod shards;
 pub mod pass;
 pub mod reconcile;
 pub mod runner;
 pub mod sessions;
+mod shards;
 pub mod stopwatch;
 pub mod world;
 

@@ -27,8 +27,8 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use crate::lineage;
-use crate::shards;
 use crate::operations::nodes::{self, join_secret};
+use crate::shards;
 use crate::world::World;
 
 /// A session that sends nothing for so long is given up.

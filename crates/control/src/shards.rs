@@ -26,6 +26,7 @@ pub(crate) async fn align(
     };
     shard.object.spec = spec;
     shard.object.generation += 1;
+    shard.object.size_may_wait = whole.cluster.size_may_wait;
     world.store.commit(Txn::new().update(&shard)).await?;
     Ok(Progress::Moved)
 }

@@ -11,7 +11,8 @@ use crate::view::View;
 #[must_use]
 pub fn aligned(whole: &View, shard: &ClusterSpec) -> Option<ClusterSpec> {
     let spec = &whole.cluster.spec;
-    let wanted = ClusterSpec { nodes: spec.nodes, timers: spec.timers, ..shard.clone() };
+    let (nodes, size, timers) = (spec.nodes, spec.size, spec.timers);
+    let wanted = ClusterSpec { nodes, size, timers, ..shard.clone() };
     (wanted != *shard).then_some(wanted)
 }
 
@@ -89,10 +90,10 @@ pub fn refuse(view: &View, kind: OperationKind) -> Option<String> {
         OperationKind::DeleteCluster => {
             Some(format!("it is a shard of {whole}; only all of that can be deleted"))
         }
-        OperationKind::AddNode | OperationKind::RemoveNode => {
-            Some(format!("it is a shard of {whole}, whose shards all have as many nodes; ask for \
-                          another number of nodes there"))
-        }
+        OperationKind::AddNode | OperationKind::RemoveNode => Some(format!(
+            "it is a shard of {whole}, whose shards all have as many nodes; ask for \
+                          another number of nodes there"
+        )),
         _ => None,
     }
 }

@@ -201,6 +201,10 @@ pub struct EngineFigures {
     /// Why the engine itself takes no writes although it is primary.
     #[serde(default)]
     pub refuses_writes: Option<String>,
+    /// What is wrong with its data that only a person or a new copy mends, in words without any of
+    /// the data: damage that was read, replication that stopped at a change.
+    #[serde(default)]
+    pub fault: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

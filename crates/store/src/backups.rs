@@ -102,6 +102,7 @@ pub fn begin_proof(
         proof_of: Some(backup.id.clone()),
         pending_allowlist: None,
         shard: None,
+        size_may_wait: false,
         spec,
     };
     let claim = NameClaim { name: cluster.spec.name.clone(), cluster: cluster.id.clone() };

@@ -39,6 +39,7 @@ fn cluster(name: &str) -> Cluster {
         proof_of: None,
         pending_allowlist: None,
         shard: None,
+        size_may_wait: false,
     }
 }
 

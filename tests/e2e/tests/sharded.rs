@@ -260,8 +260,10 @@ async fn conform(engine: Engine) -> anyhow::Result<()> {
         let (tag, written) = writer.stop().await?;
         let (gap, missing) = (written.longest_gap(), lost(&api, shard, &tag, &written).await?);
         let (count, errors) = (written.acknowledged.len(), written.errors);
-        eprintln!("{}: {shard}: {count} acknowledged, {missing} lost, {errors} errors, {gap:?}",
-            engine.name);
+        eprintln!(
+            "{}: {shard}: {count} acknowledged, {missing} lost, {errors} errors, {gap:?}",
+            engine.name
+        );
         // Asynchronous: of a client that writes one by one, what was under way.
         assert!(missing <= 4, "{missing} acknowledged writes of {shard} are missing");
         let most = if shard == "cache-s2" { 15 } else { 5 };

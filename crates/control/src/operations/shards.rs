@@ -61,6 +61,7 @@ fn reserve(world: &World, pass: &mut Pass, op: &Operation) -> Outcome {
             next_ordinal: 1,
             proof_of: None,
             pending_allowlist: None,
+            size_may_wait: false,
             shard: Some(Shard { of: whole.id.clone(), index, slots: vec![slots] }),
         };
         let claim = NameClaim { name, cluster: shard.id.clone() };

@@ -113,7 +113,8 @@ fn first_words(assignment: &Assignment, sharding: &Sharding) -> String {
     let upstream = upstream.unwrap_or_else(|| {
         // Until it is promoted, it follows one that is nowhere.
         let (id, (host, port)) = (nobody(assignment), NOBODY);
-        text += &format!("{id} {host}:{port}@{port},,shard-id={shard} master - 0 0 0 disconnected\n");
+        text +=
+            &format!("{id} {host}:{port}@{port},,shard-id={shard} master - 0 0 0 disconnected\n");
         id
     });
     let (id, place) = (engine_id(assignment.node.as_str()), at(&own_address));
