@@ -47,12 +47,15 @@ pub fn reserve(pass: &mut Pass) -> Result<Node, String> {
         let first = shard.index as usize * HOSTS_OF_SHARD;
         first..first + HOSTS_OF_SHARD
     });
+    let is_free = |(address, _): &&(String, String)| {
+        !taken.contains(&address.as_str()) && !reserved.contains(address)
+    };
     let (address, address6) = all
         .get(part)
         .unwrap_or_default()
         .iter()
+        .find(is_free)
         .cloned()
-        .find(|(address, _)| !taken.contains(&address.as_str()) && !reserved.contains(address))
         .ok_or("the cluster's network has no address left")?;
     let id = NodeId::generate();
     let node = Node {
