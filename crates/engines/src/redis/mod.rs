@@ -16,6 +16,7 @@ mod diverged;
 mod driver;
 mod link;
 mod parameters;
+mod peers;
 mod place;
 mod probe;
 pub mod profile;

@@ -69,6 +69,13 @@ fn warnings(kind: Kind) -> Vec<String> {
          disk is flushed once a second."
             .to_owned(),
     ];
+    if kind != Kind::KeyDb {
+        all.push(
+            "In a sharded cluster a shard's engine takes no writes while it has not heard half of \
+             the others' primaries for 15 s."
+                .to_owned(),
+        );
+    }
     if kind == Kind::KeyDb {
         all.push(
             "KeyDB is hardly maintained any more and in no package source; new clusters are \

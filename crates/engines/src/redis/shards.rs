@@ -13,12 +13,13 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bellwether_contracts::Failure;
-use bellwether_model::shard::{SLOTS, SlotRange};
+use bellwether_model::shard::SlotRange;
 use bellwether_model::{Target, Term};
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::{Member, Sharding};
 use tracing::warn;
 
+use super::peers::{Peer, peers, without};
 use super::probe::NOBODY;
 use super::replication::primary_term;
 use super::resp::{Value, info};
@@ -35,19 +36,6 @@ pub(super) const TEND_EVERY: Duration = Duration::from_secs(1);
 
 /// What the bus tells of a new primary reaches everybody within this time.
 const NEWS_MAX: Duration = Duration::from_secs(5);
-
-/// An engine that this one knows, itself included.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Peer {
-    id: String,
-    is_own: bool,
-    pub(super) is_replica: bool,
-    /// It is no longer there, as far as this engine knows.
-    is_failed: bool,
-    is_handshake: bool,
-    upstream: Option<String>,
-    slots: Vec<SlotRange>,
-}
 
 /// What engines call each other: 40 hexadecimal digits that follow from a name of ours.
 fn engine_id(name: &str) -> String {
@@ -124,48 +112,6 @@ fn first_words(assignment: &Assignment, sharding: &Sharding) -> String {
 
 fn nobody(assignment: &Assignment) -> String {
     engine_id(&format!("nobody of {}", assignment.cluster))
-}
-
-/// What `CLUSTER NODES` says.
-fn peers(said: &str) -> Vec<Peer> {
-    said.lines().filter_map(peer).collect()
-}
-
-fn peer(line: &str) -> Option<Peer> {
-    let words: Vec<&str> = line.split_whitespace().collect();
-    let (id, flags, upstream) = (words.first()?, words.get(2)?, words.get(3)?);
-    let has = |flag: &str| flags.split(',').any(|known| known == flag);
-    // Slots that are on their way are told as `[1-<-id]`.
-    let slots = words.iter().skip(8).filter_map(|word| slot_range(word)).collect();
-    Some(Peer {
-        id: (*id).to_owned(),
-        is_own: has("myself"),
-        is_replica: has("slave"),
-        is_failed: has("fail") || has("fail?") || has("noaddr"),
-        is_handshake: has("handshake"),
-        upstream: Some((*upstream).to_owned()).filter(|id| id != "-"),
-        slots,
-    })
-}
-
-fn slot_range(word: &str) -> Option<SlotRange> {
-    let (first, last) = word.split_once('-').unwrap_or((word, word));
-    Some(SlotRange { first: first.parse().ok()?, last: last.parse().ok()? })
-}
-
-/// Those slots that are not among these, in ranges.
-fn without(all: &[SlotRange], those: &[SlotRange]) -> Vec<SlotRange> {
-    let is_in = |ranges: &[SlotRange], slot: u16| {
-        ranges.iter().any(|range| (range.first..=range.last).contains(&slot))
-    };
-    let mut left: Vec<SlotRange> = Vec::new();
-    for slot in (0..SLOTS).filter(|slot| is_in(all, *slot) && !is_in(those, *slot)) {
-        match left.last_mut().filter(|range| range.last + 1 == slot) {
-            Some(range) => range.last = slot,
-            None => left.push(SlotRange { first: slot, last: slot }),
-        }
-    }
-    left
 }
 
 /// A command about these slots.
@@ -383,28 +329,9 @@ fn own(known: &[Peer]) -> Result<&Peer, Failure> {
 mod tests {
     use super::*;
 
-    fn range(first: u16, last: u16) -> SlotRange {
-        SlotRange { first, last }
-    }
-
     #[test]
-    fn what_engines_know_of_each_other_is_read() {
-        let said = "07c3 10.0.0.2:5000@16378,,tls-port=5000 myself,slave,nofailover e7d1 0 14 4 \
-                    connected\n\
-                    e7d1 10.0.0.3:5000@16378 master,fail? - 0 14 4 connected 0-5460 7 [9-<-07c3]\n";
-        let known = peers(said);
-        assert!(known[0].is_own && known[0].is_replica && known[0].slots.is_empty());
-        assert_eq!(known[0].upstream.as_deref(), Some("e7d1"));
-        assert!(known[1].is_failed && !known[1].is_replica && known[1].upstream.is_none());
-        assert_eq!(known[1].slots, [range(0, 5460), range(7, 7)]);
-    }
-
-    #[test]
-    fn slots_are_subtracted() {
-        let all = [range(0, 10), range(20, 20)];
-        assert_eq!(without(&all, &[range(3, 4), range(9, 30)]), [range(0, 2), range(5, 8)]);
-        assert_eq!(without(&all, &[]), all);
-        assert!(without(&all, &[range(0, 100)]).is_empty());
+    fn slots_are_named_by_the_ends_of_their_ranges() {
+        let all = [SlotRange { first: 0, last: 10 }, SlotRange { first: 20, last: 20 }];
         assert_eq!(about("ADDSLOTSRANGE", &all).join(" "), "CLUSTER ADDSLOTSRANGE 0 10 20 20");
     }
 
