@@ -70,7 +70,9 @@ fn check_nodes(
     limits: &ProviderLimits,
 ) -> Option<String> {
     let fits = |topology: &&TopologyFact| (topology.shards_max > 0) == (spec.shards > 0);
-    let most = engine.topologies.iter().filter(fits).map(|t| t.nodes_max).max().unwrap_or(1);
+    // An engine without shards is told so, and no more.
+    let most = engine.topologies.iter().filter(fits).map(|t| t.nodes_max).max();
+    let most = most.or((spec.shards == 0).then_some(1))?;
     let most = most.min(limits.nodes_max / spec.shards.max(1));
     (spec.nodes == 0 || spec.nodes > most)
         .then(|| format!("{} nodes cannot be made; choose 1 to {most}", spec.nodes))
