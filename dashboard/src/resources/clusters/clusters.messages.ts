@@ -77,10 +77,9 @@ export const messages = {
     open: 'Delete cluster…',
     heading: (name: string) => `Delete ${name}?`,
     confirmLabel: (name: string) => `Type ${name} to confirm`,
-    mismatch: (name: string) => `This is not the name: ${name}`,
     action: 'Delete for ever',
     cancel: 'Keep it',
     staysTitle: 'What stays',
-    stays: 'The record of its operations, under Activity.',
+    stays: 'The record of its operations, under Activity, and its backups, under Backups.',
   },
 };

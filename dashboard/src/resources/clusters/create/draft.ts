@@ -2,6 +2,7 @@
 // the provider's own, as the server lists them; the server has the last word on every step.
 
 import type {
+  AllowEntry,
   ClusterSpec,
   EngineProfile,
   FieldProblem,
@@ -35,6 +36,17 @@ export interface Draft {
   allow: string;
   /** Empty is the default one. */
   project: string;
+  /** The backup it begins with. */
+  source: Source | null;
+}
+
+export interface Source {
+  id: string;
+  /** The backup in words. */
+  title: string;
+  bytes: number;
+  /** Whom the cluster let in that it was taken of; they keep their notes and ends. */
+  allowlist: AllowEntry[];
 }
 
 export interface Catalogue {
@@ -46,6 +58,7 @@ export interface Catalogue {
 export type FieldErrors = Record<string, string>;
 
 const fieldSteps: Record<string, StepName> = {
+  source: 'engine',
   engine: 'engine',
   version: 'engine',
   provider: 'machines',
@@ -73,8 +86,12 @@ export const providerOf = (draft: Draft, { providers }: Catalogue): ProviderView
 const clamp = (value: number, least: number, most: number): number =>
   Math.min(Math.max(value, least), most);
 
-/** The bounds of what one node may have: what the engine needs and what the provider can give. */
-export function sizeBounds(engine: EngineProfile | undefined, provider: ProviderView | undefined) {
+/** The bounds of what one node may have: what the engine and the data need, what the provider has. */
+export function sizeBounds(
+  engine: EngineProfile | undefined,
+  provider: ProviderView | undefined,
+  bytes = 0,
+) {
   const limits = provider?.limits;
   return {
     cpus: { least: limits?.cpus_min ?? 0.1, most: limits?.cpus_max ?? 1_024 },
@@ -83,7 +100,7 @@ export function sizeBounds(engine: EngineProfile | undefined, provider: Provider
       most: limits?.memory_max ?? Number.POSITIVE_INFINITY,
     },
     disk: {
-      least: Math.max(engine?.disk_min ?? 0, limits?.disk_min ?? 0),
+      least: Math.max(engine?.disk_min ?? 0, limits?.disk_min ?? 0, bytes),
       most: limits?.disk_max ?? Number.POSITIVE_INFINITY,
     },
   };
@@ -117,6 +134,7 @@ export function firstDraft(catalogue: Catalogue, caller = ''): Draft {
     parameters: {},
     allow: caller,
     project: '',
+    source: null,
   };
 }
 
@@ -143,7 +161,10 @@ export function toSpec(draft: Draft): ClusterSpec {
     timers: draft.timers,
     parameters: draft.parameters,
     ...(draft.project !== '' && { project: draft.project }),
-    allowlist: allowed(draft).map((address) => ({ address })),
+    allowlist: allowed(draft).map(
+      (address) => draft.source?.allowlist.find((one) => one.address === address) ?? { address },
+    ),
+    ...(draft.source && { source: { backup: draft.source.id } }),
   };
 }
 
@@ -185,7 +206,7 @@ function checkMachines(
 ): FieldErrors {
   const errors: FieldErrors = {};
   if (!provider?.available) errors.provider = messages.errors.provider;
-  const bounds = sizeBounds(engine, provider);
+  const bounds = sizeBounds(engine, provider, draft.source?.bytes);
   const check = (
     field: string,
     entry: Entry,

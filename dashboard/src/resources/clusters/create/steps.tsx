@@ -87,7 +87,11 @@ const presets = [
 
 export function MachinesStep({ draft, catalogue, errors, onChange }: StepProps) {
   const words = messages.machines;
-  const bounds = sizeBounds(engineOf(draft, catalogue), providerOf(draft, catalogue));
+  const bounds = sizeBounds(
+    engineOf(draft, catalogue),
+    providerOf(draft, catalogue),
+    draft.source?.bytes,
+  );
   const fitting = presets.filter(
     ({ cpus, memoryGib, diskGib }) =>
       cpus <= bounds.cpus.most &&
