@@ -27,7 +27,7 @@ test('works by keyboard, in the dark, and on a phone', async ({ page }) => {
   await page.keyboard.press('Tab');
   await expect(page.getByRole('link', { name: 'Skip to the content' })).toBeFocused();
   await page.setViewportSize({ width: 360, height: 740 });
-  const paths = ['/clusters', '/activity', '/new-cluster', '/people', '/audit'];
+  const paths = ['/clusters', '/backups', '/activity', '/new-cluster', '/people', '/audit'];
   for (const path of [...paths, '/account/password', '/account/sessions', '/nothing']) {
     await page.goto(at(path));
     await expect(page.getByRole('heading').first()).toBeVisible();
