@@ -60,6 +60,7 @@ test('the audit log is shown and verified, and a token is made with a role and e
   const users = await page.request.get(at('/v1/users'), { headers: asToken });
   expect(users.status()).toBe(403);
   await page.getByRole('button', { name: 'Delete the token the test' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete token' }).click();
   await expect(page.getByRole('list', { name: /Tokens/ })).not.toContainText('the test');
   const gone = await page.request.get(at('/v1/me'), { headers: asToken });
   expect(gone.status()).toBe(401);

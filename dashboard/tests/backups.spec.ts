@@ -62,13 +62,14 @@ test('a backup is taken, proven, restored into a new cluster, and deleted with c
     await expect(page.getByText(/there is no complete backup/)).toBeVisible();
     await page.getByRole('button', { name: 'Set a schedule…' }).click();
     await dialog.getByRole('radio', { name: 'As cron has it' }).check();
+    await dialog.getByLabel('Repository').selectOption(vault);
     await dialog.getByRole('textbox', { name: 'As cron has it' }).fill('30 25 * * *');
     await dialog.getByRole('button', { name: 'Save' }).click();
     await expect(dialog.getByText(/is no schedule/)).toBeVisible();
     await dialog.getByRole('textbox', { name: 'As cron has it' }).fill('30 4 * * 1');
     await expect(dialog.getByText('That is every Monday at 04:30 UTC.')).toBeVisible();
     await dialog.getByRole('button', { name: 'Save' }).click();
-    await expect(page.getByText('Every Monday at 04:30 UTC')).toBeVisible();
+    await expect(page.getByText('Every Monday at 04:30 UTC', { exact: true })).toBeVisible();
     await expect(page.getByText(/, in \d+ (d|h|min)/)).toBeVisible();
   });
 
@@ -132,7 +133,7 @@ test('a backup is taken, proven, restored into a new cluster, and deleted with c
     });
     await page.setViewportSize({ width: 360, height: 740 });
     await page.goto(at(`/clusters/${name}?tab=backups`));
-    await expect(page.getByText('Every Monday at 04:30 UTC')).toBeVisible();
+    await expect(page.getByText('Every Monday at 04:30 UTC', { exact: true })).toBeVisible();
     const overflow = await page.evaluate(
       () => document.documentElement.scrollWidth - window.innerWidth,
     );

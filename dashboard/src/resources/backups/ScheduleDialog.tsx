@@ -15,10 +15,10 @@ import { RepositorySelect, useRepositoryChoice } from './RepositorySelect';
 import { RetentionInputs } from './RetentionInputs';
 import {
   choiceOf,
+  plainWords,
   type ScheduleChoice,
   scheduleChoices,
   scheduleOf,
-  scheduleWords,
   usualRetention,
 } from './schedule';
 
@@ -60,6 +60,7 @@ function Form({ cluster, onClose }: Omit<Props, 'isOpen'>) {
     },
   });
   const isOn = choice !== 'off';
+  const plain = plainWords(own);
   const errors = Object.fromEntries(
     save.error ? asProblem(save.error).fields.map((one) => [one.field, startSentence(one.message)]) : [],
   );
@@ -92,7 +93,7 @@ function Form({ cluster, onClose }: Omit<Props, 'isOpen'>) {
             error={errors['backup.schedule']}
             onChange={(event) => setOwn(event.currentTarget.value)}
           />
-          <p className={classes.dim}>{messages.cronIs(scheduleWords(own))}</p>
+          {plain && <p className={classes.dim}>{messages.cronIs(plain)}</p>}
         </div>
       )}
       {isOn && (

@@ -30,10 +30,12 @@ export function scheduleOf(choice: ScheduleChoice, own: string): string | null {
 }
 
 /** `every Sunday at 02:00 UTC`; what cannot be said plainly is shown as cron has it. */
-export function scheduleWords(schedule: string): string {
-  const fields = (isNamed(schedule) ? crons[schedule] : schedule).trim().split(/\s+/);
-  return plainly(fields) ?? messages.asCron(schedule);
-}
+export const scheduleWords = (schedule: string): string =>
+  plainWords(schedule) ?? messages.asCron(schedule);
+
+/** The same, where it can be said plainly. */
+export const plainWords = (schedule: string): string | null =>
+  plainly((isNamed(schedule) ? crons[schedule] : schedule).trim().split(/\s+/));
 
 /** The words of five fields of cron, where there are plain ones. */
 function plainly(fields: string[]): string | null {

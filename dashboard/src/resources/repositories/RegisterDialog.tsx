@@ -4,10 +4,11 @@ import { type FormEvent, useState } from 'react';
 
 import { createRepository } from '../../api/backups';
 import { keys } from '../../api/keys';
-import { asProblem } from '../../api/problem';
+import { asProblem, Problem } from '../../api/problem';
 import type { RepositoryView } from '../../api/types';
 import { ErrorNote } from '../../ui/ErrorNote';
 import { startSentence } from '../../ui/format';
+import { useFirstWrong } from '../../ui/useFirstWrong';
 import { isAtLeast, useAccess } from '../people/may';
 import {
   checkDraft,
@@ -46,10 +47,19 @@ function errorsOf(error: unknown): DraftErrors {
   return toDraftErrors(problem.fields);
 }
 
+/** What is wrong with the place as a whole is said without the field's name. */
+function withoutField(error: unknown): Problem {
+  const problem = asProblem(error);
+  const [only, ...others] = problem.fields;
+  if (!only || others.length > 0) return problem;
+  return new Problem({ ...problem.body, detail: only.message });
+}
+
 function Form({ onClose }: { onClose: () => void }) {
   const client = useQueryClient();
   const [draft, setDraft] = useState<RepositoryDraft>(emptyDraft);
   const [errors, setErrors] = useState<DraftErrors>({});
+  const form = useFirstWrong<HTMLFormElement>(errors);
   const create = useMutation({
     mutationFn: () => createRepository(toRequest(draft)),
     gcTime: 0,
@@ -75,7 +85,7 @@ function Form({ onClose }: { onClose: () => void }) {
   };
   const isPlaced = Object.keys(errors).some((field) => field !== 'place');
   return (
-    <form className={classes.stack} onSubmit={submit} noValidate>
+    <form ref={form} className={classes.stack} onSubmit={submit} noValidate>
       <Radio.Group
         label={messages.kind}
         value={draft.kind}
@@ -119,7 +129,7 @@ function Form({ onClose }: { onClose: () => void }) {
           onChange={(event) => change({ key: event.currentTarget.value })}
         />
       )}
-      {create.error && !isPlaced && <ErrorNote error={create.error} />}
+      {create.error && !isPlaced && <ErrorNote error={withoutField(create.error)} />}
       <div className={classes.foot}>
         <p className={classes.dim} role="status">
           {create.isPending && `${messages.trying} ${messages.tryingHelp}`}

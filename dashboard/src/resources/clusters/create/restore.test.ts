@@ -49,6 +49,17 @@ describe('a restore', () => {
     expect(toSpec(restore()).allowlist).toEqual([{ address: '198.51.100.7' }]);
   });
 
+  it('fills in what a backup does not say', () => {
+    const { name, engine: kind, nodes, version } = cluster().spec;
+    const bare = { ...backup().facts!, spec: { name, engine: kind, nodes, version } };
+    const spec = toSpec(draftOf(bare, catalogue, '', 0));
+    expect(spec).toEqual({
+      ...toSpec(firstDraft(catalogue)),
+      name: '',
+      source: { backup: 'b1' },
+    });
+  });
+
   it('takes a provider that there is', () => {
     expect(restore({ provider: 'gone' }).provider).toBe('docker');
   });

@@ -1,6 +1,6 @@
 // A draft that begins with what a backup says of the cluster that it was taken of.
 
-import type { Backup, BackupFacts, ClusterSpec } from '../../../api/types';
+import type { Backup, BackupFacts } from '../../../api/types';
 import { formatMoment, GIB } from '../../../ui/format';
 import { parseReplication } from '../describe';
 import type { Catalogue, Draft, FieldErrors, StepName } from './draft';
@@ -24,8 +24,8 @@ export function draftOf(
   now: number,
 ): Draft {
   const first = firstDraft(catalogue, caller);
-  const spec = facts.spec as ClusterSpec;
-  const { name: mode, acks } = parseReplication(spec.replication);
+  const { spec } = facts;
+  const { name: mode, acks } = parseReplication(spec.replication ?? 'async');
   const isHere = catalogue.providers.some((one) => one.name === spec.provider);
   const allowlist = (spec.allowlist ?? []).filter(
     ({ expires_at }) => !expires_at || Date.parse(expires_at) > now,
@@ -33,16 +33,14 @@ export function draftOf(
   return {
     ...first,
     engine: spec.engine,
-    version: spec.version,
-    provider: isHere ? spec.provider : first.provider,
-    cpus: spec.size.cpus,
-    memoryGib: spec.size.memory / GIB,
-    diskGib: spec.size.disk / GIB,
+    version: spec.version ?? first.version,
+    provider: isHere ? (spec.provider ?? first.provider) : first.provider,
+    ...sizeOf(spec.size),
     nodes: spec.nodes,
     mode,
     acks: Math.max(1, acks),
-    timers: spec.timers,
-    parameters: spec.parameters,
+    timers: spec.timers ?? first.timers,
+    parameters: spec.parameters ?? {},
     allow: spec.allowlist
       ? allowlist.map((entry) => entry.address).join('\n')
       : first.allow,
@@ -54,6 +52,12 @@ export function draftOf(
       allowlist,
     },
   };
+}
+
+/** The size of a node, as far as it is known. */
+function sizeOf(size: BackupFacts['spec']['size']): Partial<Draft> {
+  if (!size) return {};
+  return { cpus: size.cpus, memoryGib: size.memory / GIB, diskGib: size.disk / GIB };
 }
 
 /** What is plainly wrong on a step of a restore. */
