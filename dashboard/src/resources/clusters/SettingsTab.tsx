@@ -38,6 +38,7 @@ export function SettingsTab({ cluster }: { cluster: ClusterView }) {
             [words.timers, timerWords[spec.timers]],
             [words.project, spec.project ?? DEFAULT_PROJECT],
             [words.created, formatMoment(cluster.created_at)],
+            ...(spec.source ? [[words.source, spec.source.backup] as const] : []),
             [
               words.id,
               <span key="id">

@@ -65,6 +65,7 @@ export const messages = {
     timers: 'Timers',
     parameters: 'Settings of the engine',
     created: 'Created',
+    source: 'Restored from the backup',
     id: 'Id',
     version: 'Version',
     name: 'Name',

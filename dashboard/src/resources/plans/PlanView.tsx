@@ -3,6 +3,7 @@ import type { ReactNode } from 'react';
 import type { Plan } from '../../api/types';
 import { Facts } from '../../ui/Facts';
 import { startSentence } from '../../ui/format';
+import { withoutOption } from '../nodes/waiting';
 import classes from './PlanView.module.css';
 import { messages } from './plans.messages';
 
@@ -32,7 +33,7 @@ export function PlanView({ plan, hideSummary }: { plan: Plan; hideSummary?: bool
       {plan.refusals.length > 0 && (
         <div className={classes.refusals} role="alert">
           <h3 className={classes.heading}>{messages.refused}</h3>
-          <Lines lines={plan.refusals} />
+          <Lines lines={plan.refusals.map(withoutOption)} />
         </div>
       )}
       {changes.length > 0 && (

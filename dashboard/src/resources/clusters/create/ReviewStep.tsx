@@ -79,6 +79,7 @@ export function settingsOf(draft: Draft, catalogue: Catalogue, upTo: StepName = 
   }
   const allow = (spec.allowlist ?? []).map((entry) => entry.address).join(', ');
   all.push([words.allowlist, allow || words.nobody, 'access']);
+  if (draft.project !== '') all.push([words.project, draft.project, 'name']);
   const last = stepNames.indexOf(upTo);
   return all.filter(([, value, step]) => value !== '' && stepNames.indexOf(step) <= last);
 }

@@ -208,7 +208,7 @@ export function Wizard({ catalogue, isRestore, facts }: WizardProps) {
             </div>
           </div>
         </Card>
-        <Summary draft={draft} catalogue={catalogue} step={step} />
+        <Summary draft={draft} catalogue={catalogue} step={step} isRestore={isRestore} />
       </div>
     </form>
   );
@@ -268,10 +268,12 @@ interface SummaryProps {
   draft: Draft;
   catalogue: Catalogue;
   step: StepName;
+  isRestore: boolean;
 }
 
-/** The cluster as it would be by now. */
-function Summary({ draft, catalogue, step }: SummaryProps) {
+/** The cluster as it would be by now; nothing is said of a restore before its backup is chosen. */
+function Summary({ draft, catalogue, step, isRestore }: SummaryProps) {
+  if (isRestore && !draft.source) return null;
   const settings = settingsOf(draft, catalogue, step);
   return (
     <aside className={classes.aside}>
