@@ -1,11 +1,26 @@
+import { useQuery } from '@tanstack/react-query';
+
+import { enginesQuery } from '../../api/queries';
 import type { ClusterView } from '../../api/types';
+import { Card } from '../../ui/Card';
+import { Empty } from '../../ui/Empty';
 import { BackupHistory } from './BackupHistory';
+import { messages } from './backups.messages';
 import classes from './backups.module.css';
 import { ScheduleCard } from './ScheduleCard';
 import { StandingCard } from './StandingCard';
 
 /** What can be recovered, when backups begin, and every backup. */
 export function BackupsTab({ cluster }: { cluster: ClusterView }) {
+  const engines = useQuery(enginesQuery).data;
+  const engine = engines?.find((one) => one.name === cluster.spec.engine);
+  if (engine && !engine.capabilities.backups) {
+    return (
+      <Card>
+        <Empty title={messages.cannot(engine.title)} text={messages.cannotText(engine.title)} />
+      </Card>
+    );
+  }
   return (
     <div className={classes.stack}>
       <div className={classes.pair}>

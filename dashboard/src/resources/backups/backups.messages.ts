@@ -13,6 +13,9 @@ export const messages = {
   title: 'Backups',
   sub: 'Where backups are kept, and all of them, also of clusters that are gone.',
   unavailable: 'this engine cannot be backed up yet',
+  cannot: (engine: string) => `${engine} cannot be backed up yet`,
+  cannotText: (engine: string) =>
+    `Replicas keep copies of the data, but no copy outlives the cluster. Until Bellwether can do it, use ${engine}’s own tools.`,
 
   standing: 'What can be recovered',
   recoverable: 'Recoverable up to',

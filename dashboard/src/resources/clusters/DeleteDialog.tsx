@@ -1,11 +1,13 @@
-import { Modal } from '@mantine/core';
+import { Alert, Modal } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 
 import { deleteCluster, planOperation } from '../../api/clusters';
 import { applyEvents } from '../../api/feed';
 import { keys } from '../../api/keys';
+import { enginesQuery } from '../../api/queries';
 import type { ClusterView } from '../../api/types';
 import { ErrorNote } from '../../ui/ErrorNote';
+import { formatMoment } from '../../ui/format';
 import { TypeToConfirm } from '../../ui/TypeToConfirm';
 import { PlanSkeleton } from '../plans/PlanSkeleton';
 import { PlanView } from '../plans/PlanView';
@@ -67,6 +69,21 @@ function Body({ cluster, onClose }: Omit<Props, 'isOpen'>) {
       <p className={classes.dim}>
         <strong>{words.staysTitle}:</strong> {words.stays}
       </p>
+      <NewestBackup cluster={cluster} />
     </TypeToConfirm>
+  );
+}
+
+/** Up to when the data could be brought back afterwards. */
+function NewestBackup({ cluster }: { cluster: ClusterView }) {
+  const engines = useQuery(enginesQuery).data;
+  const engine = engines?.find((one) => one.name === cluster.spec.engine);
+  if (!engine) return null;
+  const until = cluster.backup?.recoverable_to;
+  if (until) return <p className={classes.dim}>{words.backedUp(formatMoment(until))}</p>;
+  return (
+    <Alert color="red">
+      {words.notBackedUp} {engine.capabilities.backups && words.backUpFirst}
+    </Alert>
   );
 }

@@ -17,11 +17,13 @@ export const messages = {
     },
     healthyOf: (healthy: number, total: number) => `${healthy} of ${total} healthy`,
     nothing: '–',
+    backups: 'Backups need attention',
     count: (count: number) => formatCount(count, 'cluster', 'clusters'),
   },
   empty: {
     title: 'No cluster yet',
     text: 'A cluster is a database on one or more nodes: one primary takes writes, replicas follow it, and one of them takes over when it is lost. The first takes about half a minute.',
+    restore: 'Restore a backup…',
     or: 'or from a terminal:',
     command:
       'bellwether cluster create demo --engine postgresql --provider docker --nodes 3 --wait',
@@ -80,6 +82,10 @@ export const messages = {
     confirmLabel: (name: string) => `Type ${name} to confirm`,
     action: 'Delete for ever',
     cancel: 'Keep it',
+    backedUp: (moment: string) =>
+      `Its newest backup holds what it was ${moment}: later changes cannot be brought back.`,
+    notBackedUp: 'There is no backup of it: nothing can be brought back afterwards.',
+    backUpFirst: 'On its Backups tab one can be taken first.',
     staysTitle: 'What stays',
     stays: 'The record of its operations, under Activity, and its backups, under Backups.',
   },
