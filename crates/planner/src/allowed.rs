@@ -172,6 +172,9 @@ pub fn refuse_candidate(view: &View, facts: &NodeFacts, primary: &NodeFacts) -> 
     if let Some(refusal) = facts.other_library(primary) {
         return Some(refusal);
     }
+    if let Some(fault) = facts.worker().and_then(|worker| worker.engine.fault.as_deref()) {
+        return Some(format!("{name} is no fit copy: {fault}; resynchronise it first"));
+    }
     if !facts.streams_from(&primary.node.id) {
         return Some(format!("{name} does not stream from the primary; wait until it does"));
     }

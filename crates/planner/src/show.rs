@@ -126,6 +126,10 @@ fn serving_phase(view: &View) -> (ClusterPhase, String) {
         let sentence = format!("{name} serves reads and takes no new data: its disk is full");
         return (ClusterPhase::Degraded, sentence);
     }
+    if let Some(fault) = fault(primary) {
+        let sentence = format!("{name} accepts writes, but {fault}; {}", way_out(view));
+        return (ClusterPhase::Degraded, sentence);
+    }
     let replicas = view.nodes.len().saturating_sub(1);
     let healthy =
         view.replicas().filter(|facts| health(view, facts) == NodeHealth::Healthy).count();
@@ -136,6 +140,9 @@ fn serving_phase(view: &View) -> (ClusterPhase, String) {
         let out: Vec<_> = out.map(|facts| facts.node.name.as_str()).collect();
         if !out.is_empty() {
             sentence += &format!("; in maintenance: {}", out.join(", "));
+        }
+        for (facts, fault) in view.replicas().filter_map(|facts| Some((facts, fault(facts)?))) {
+            sentence += &format!("; {}: {fault}", facts.node.name);
         }
         return (ClusterPhase::Degraded, sentence);
     }
@@ -238,11 +245,11 @@ pub fn health(view: &View, facts: &NodeFacts) -> NodeHealth {
         (Actual::Failed { .. }, _) => NodeHealth::Failed,
         (Actual::Primary { term }, Target::Primary { .. }) if *term == status.term => {
             let is_open = facts.report().is_some_and(|report| report.gate.open);
-            let is_well = is_open && !is_disk_full(facts);
+            let is_well = is_open && !is_disk_full(facts) && fault(facts).is_none();
             if is_well { NodeHealth::Healthy } else { NodeHealth::Degraded }
         }
         (Actual::Replica { streaming: true, .. }, Target::Replica { upstream, .. })
-            if facts.streams_from(upstream) =>
+            if facts.streams_from(upstream) && fault(facts).is_none() =>
         {
             NodeHealth::Healthy
         }
@@ -280,9 +287,28 @@ fn state(view: &View, facts: &NodeFacts) -> String {
     if waits.is_some_and(|settings| settings.differs.iter().any(|drift| drift.needs_restart)) {
         activity += "; settings wait for a restart";
     }
+    if let Some(fault) = fault(facts) {
+        let is_primary = view.cluster.status.primary.as_ref() == Some(&facts.node.id);
+        let way_out = if is_primary { way_out(view) } else { "resynchronise it" };
+        activity += &format!("; {fault}; {way_out}");
+    }
     match disk_words(facts) {
         Some(words) if !activity.contains("disk is full") => format!("{activity}; {words}"),
         _ => activity,
+    }
+}
+
+/// What is wrong with its data.
+fn fault(facts: &NodeFacts) -> Option<&str> {
+    facts.worker()?.engine.fault.as_deref()
+}
+
+/// Automation replaces no primary for that: what it reads may be damaged everywhere.
+fn way_out(view: &View) -> &'static str {
+    if view.nodes.len() > 1 {
+        "promote another node and resynchronise this one"
+    } else {
+        "restore a backup"
     }
 }
 

@@ -32,7 +32,7 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
         "withdraw" => withdraw(pass, &id),
         "stop_machine" => stop(world, pass, &id, &mut state),
         "start_machine" => start(world, pass, op, &id),
-        "await_agent" => await_agent(pass, &id, &state),
+        "await_agent" => await_agent(pass, &id),
         "await_catch_up" => await_catch_up(pass, &id),
         "admit" => admit(pass, &id, &state),
         _ => unknown_step(name),
@@ -160,11 +160,10 @@ fn start(world: &Arc<World>, pass: &Pass, op: &Operation, id: &NodeId) -> Outcom
     }
 }
 
-fn await_agent(pass: &Pass, id: &NodeId, state: &Maintenance) -> Outcome {
-    let away_ms = state.stopped_at.map_or(u64::MAX, |at| pass.now.millis_since(at));
+/// What it said before its machine stopped does not count.
+fn await_agent(pass: &Pass, id: &NodeId) -> Outcome {
     let is_back = |facts: &NodeFacts| {
-        let session_ms = facts.seen.as_ref().map_or(u64::MAX, |seen| seen.session_age_ms);
-        facts.is_fresh(pass.view.timers().suspect_ms) && session_ms <= away_ms
+        facts.is_fresh(pass.view.timers().suspect_ms) && facts.age_ms() < pass.step_age_ms
     };
     match pass.view.node(id).is_some_and(is_back) {
         true => Outcome::Next,
