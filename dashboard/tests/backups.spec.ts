@@ -13,17 +13,26 @@ test.beforeAll(async () => {
 });
 test.afterAll(() => store.stop());
 
-async function register(page: Page): Promise<string> {
-  await page.getByRole('link', { name: 'Backups', exact: true }).click();
+/** Fills in where the repository is and what opens it. */
+async function fillIn(page: Page, address: string): Promise<void> {
   await page.getByRole('button', { name: 'Register a repository…' }).click();
   const dialog = page.getByRole('dialog');
-  await dialog.getByRole('button', { name: 'Register' }).click();
-  await expect(dialog.getByText('This is needed.')).toHaveCount(4);
   await dialog.getByLabel('Name').fill(vault);
-  await dialog.getByLabel('Address of the store').fill('s3.example.com');
+  await dialog.getByLabel('Address of the store').fill(address);
   await dialog.getByLabel('Bucket', { exact: true }).fill(vault);
   await dialog.getByLabel('Access key', { exact: true }).fill('access');
   await dialog.getByRole('textbox', { name: 'Secret of the access key' }).fill('secret');
+}
+
+async function register(page: Page): Promise<string> {
+  await page.getByRole('link', { name: 'Backups', exact: true }).click();
+  const dialog = page.getByRole('dialog');
+  await fillIn(page, 's3.example.com');
+  await dialog.getByLabel('Name').fill('');
+  await dialog.getByRole('button', { name: 'Register' }).click();
+  await expect(dialog.getByText('This is needed.')).toHaveCount(1);
+  await expect(dialog.getByLabel('Name')).toBeFocused();
+  await dialog.getByLabel('Name').fill(vault);
   await dialog.getByRole('button', { name: 'Register' }).click();
   await expect(dialog.getByText(/It begins with https/)).toBeVisible();
   await dialog.getByLabel('Address of the store').fill(store.url);
@@ -110,8 +119,42 @@ test('a backup is taken, proven, restored into a new cluster, and deleted with c
     await expect(page.getByText(/Not proven yet/)).toBeHidden();
   });
 
+  await test.step('a repository is forgotten with care, and known again by its key', async () => {
+    const forget = async () => {
+      await page.getByRole('button', { name: `Actions for ${vault}` }).click();
+      await page.getByRole('menuitem', { name: 'Forget…' }).click();
+      await dialog.getByLabel(/to confirm/).fill(vault);
+      await dialog.getByRole('button', { name: 'Forget it' }).click();
+    };
+    await page.goto(at('/backups'));
+    await forget();
+    await expect(dialog.getByRole('alert')).toContainText(/the schedule of .* uses it/i);
+    await page.goto(at(`/clusters/${name}?tab=backups`));
+    await page.getByRole('button', { name: 'Change…' }).click();
+    await dialog.getByRole('radio', { name: 'Never' }).check();
+    await dialog.getByRole('button', { name: 'Save' }).click();
+    await expect(page.getByText(/No backup begins by itself/)).toBeVisible();
+    await page.goto(at('/backups'));
+    await expect(history).toContainText(name);
+    await forget();
+    await expect(page.getByRole('button', { name: `Actions for ${vault}` })).toBeHidden();
+    await fillIn(page, store.url);
+    await dialog.getByRole('checkbox', { name: /backups in it already/ }).check();
+    await dialog.getByRole('textbox', { name: 'Its encryption key' }).fill(key);
+    await dialog.getByRole('button', { name: 'Register' }).click();
+    await expect(dialog).toContainText('1 backup is listed from now on', { timeout: OPERATION_MS });
+    await dialog.getByRole('button', { name: 'Done' }).click();
+  });
+
   await test.step('it is deleted only after its cluster’s name was typed', async () => {
+    await page.setViewportSize({ width: 360, height: 740 });
+    await page.goto(at(`/clusters/${name}?tab=backups`));
     await history.getByRole('button').first().click();
+    await expect(history.getByText('found in the repository')).toBeVisible();
+    const overflow = await page.evaluate(
+      () => document.documentElement.scrollWidth - window.innerWidth,
+    );
+    expect(overflow).toBeLessThanOrEqual(0);
     await history.getByRole('button', { name: /^Delete the backup/ }).click();
     await expect(dialog).toContainText(`the only complete backup of ${name}`);
     const remove = dialog.getByRole('button', { name: 'Delete for ever' });
@@ -122,24 +165,8 @@ test('a backup is taken, proven, restored into a new cluster, and deleted with c
     await expect(page.getByText('There is no backup yet.')).toBeVisible({ timeout: OPERATION_MS });
   });
 
-  await test.step('a repository that a schedule uses is not forgotten', async () => {
-    await page.goto(at('/backups'));
-    await page.getByRole('button', { name: `Actions for ${vault}` }).click();
-    await page.getByRole('menuitem', { name: 'Forget…' }).click();
-    await dialog.getByLabel(/to confirm/).fill(vault);
-    await dialog.getByRole('button', { name: 'Forget it' }).click();
-    await expect(dialog.getByRole('alert')).toContainText(`the schedule of ${name} uses it`, {
-      ignoreCase: true,
-    });
-    await page.setViewportSize({ width: 360, height: 740 });
-    await page.goto(at(`/clusters/${name}?tab=backups`));
-    await expect(page.getByText('Every Monday at 04:30 UTC', { exact: true })).toBeVisible();
-    const overflow = await page.evaluate(
-      () => document.documentElement.scrollWidth - window.innerWidth,
-    );
-    expect(overflow).toBeLessThanOrEqual(0);
-  });
   for (const one of [copy, name]) {
     expect((await send('DELETE', `/v1/clusters/${one}?confirm=${one}`)).status()).toBe(202);
   }
+  expect((await send('DELETE', `/v1/repositories/${vault}`)).status()).toBe(204);
 });

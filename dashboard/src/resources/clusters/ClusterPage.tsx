@@ -67,7 +67,8 @@ function Known({ cluster }: { cluster: ClusterView }) {
         status={<Status look={clusterLooks[cluster.phase]} size="md" />}
         sub={<SubFacts cluster={cluster} />}
         actions={
-          may.operate && (
+          may.operate &&
+          cluster.phase !== 'failed' && (
             <>
               <ResyncButton cluster={cluster} />
               <AddNodeButton cluster={cluster} />

@@ -78,7 +78,8 @@ function Body({ cluster, onClose }: Omit<Props, 'isOpen'>) {
 function NewestBackup({ cluster }: { cluster: ClusterView }) {
   const engines = useQuery(enginesQuery).data;
   const engine = engines?.find((one) => one.name === cluster.spec.engine);
-  if (!engine) return null;
+  // Of what never was nothing is missed.
+  if (!engine || cluster.phase === 'failed') return null;
   const until = cluster.backup?.recoverable_to;
   if (until) return <p className={classes.dim}>{words.backedUp(formatMoment(until))}</p>;
   return (

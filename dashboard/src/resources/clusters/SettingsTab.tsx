@@ -1,6 +1,4 @@
-import { Button } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
-import { useState } from 'react';
 
 import { enginesQuery, providersQuery } from '../../api/queries';
 import type { ClusterView } from '../../api/types';
@@ -8,12 +6,11 @@ import { Card } from '../../ui/Card';
 import { CopyAction } from '../../ui/CopyText';
 import { Facts } from '../../ui/Facts';
 import { formatMoment } from '../../ui/format';
-import { TrashIcon } from '../../ui/icons';
 import { DEFAULT_PROJECT, useMay } from '../people/may';
 import { ParametersCard } from '../parameters/ParametersCard';
 import classes from './clusters.module.css';
 import { messages } from './clusters.messages';
-import { DeleteDialog } from './DeleteDialog';
+import { DeleteButton } from './DeleteButton';
 import { engineTitle, providerTitle, replicationTitle, sizeWords } from './describe';
 import { timerWords } from './status';
 
@@ -48,31 +45,20 @@ export function SettingsTab({ cluster }: { cluster: ClusterView }) {
           ]}
         />
       </Card>
-      <ParametersCard cluster={cluster} />
+      {cluster.phase !== 'failed' && <ParametersCard cluster={cluster} />}
       {may.administer && <Danger cluster={cluster} />}
     </div>
   );
 }
 
 function Danger({ cluster }: { cluster: ClusterView }) {
-  const [isAsked, setIsAsked] = useState(false);
   const found = cluster.operations.find((operation) => operation.kind === 'delete_cluster');
-  const isAllowed = found?.allowed ?? true;
   return (
     <Card title={messages.danger.title}>
       <div className={classes.danger}>
-        <p>{isAllowed ? messages.danger.text : found?.reason}</p>
-        <Button
-          color="red"
-          variant="outline"
-          leftSection={<TrashIcon />}
-          disabled={!isAllowed}
-          onClick={() => setIsAsked(true)}
-        >
-          {messages.danger.open}
-        </Button>
+        <p>{(found?.allowed ?? true) ? messages.danger.text : found?.reason}</p>
+        <DeleteButton cluster={cluster} />
       </div>
-      <DeleteDialog cluster={cluster} isOpen={isAsked} onClose={() => setIsAsked(false)} />
     </Card>
   );
 }

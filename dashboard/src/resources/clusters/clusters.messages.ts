@@ -48,6 +48,8 @@ export const messages = {
     topology: 'Topology',
     connect: 'Connect',
     settings: 'Settings',
+    failed: 'Nothing came of it',
+    failedText: 'What was made for it is gone; the name is free once it is deleted.',
   },
   gone: {
     title: (name: string) => `${name} is deleted`,
