@@ -15,7 +15,7 @@ import { AllowWaiting } from './AllowWaiting';
 import { ConfirmOperation } from './ConfirmOperation';
 import classes from './nodes.module.css';
 import { messages } from './nodes.messages';
-import { isForWaiting } from './waiting';
+import { isForWaiting } from '../plans/waiting';
 
 interface Props {
   cluster: ClusterView;

@@ -6,7 +6,7 @@ import { RetryIcon } from '../../ui/icons';
 import { AllowWaiting } from './AllowWaiting';
 import { ConfirmOperation } from './ConfirmOperation';
 import { messages } from './nodes.messages';
-import { isForWaiting } from './waiting';
+import { isForWaiting } from '../plans/waiting';
 
 /** Copies the primary's data anew to every replica, after saying what that erases and where. */
 export function ResyncButton({ cluster }: { cluster: ClusterView }) {

@@ -3,9 +3,9 @@ import type { ReactNode } from 'react';
 import type { Plan } from '../../api/types';
 import { Facts } from '../../ui/Facts';
 import { startSentence } from '../../ui/format';
-import { withoutOption } from '../nodes/waiting';
 import classes from './PlanView.module.css';
 import { messages } from './plans.messages';
+import { withoutOption } from './waiting';
 
 /** What an operation would do, as the server plans it. */
 export function PlanView({ plan, hideSummary }: { plan: Plan; hideSummary?: boolean }) {
