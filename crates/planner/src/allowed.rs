@@ -72,6 +72,9 @@ pub fn check_operation(view: &View, request: &NewOperation) -> Result<(), String
         OperationKind::Prove => {
             Some("a backup is verified by its own request; name the backup".to_owned())
         }
+        OperationKind::Resize => {
+            Some("the size is asked for of the cluster; change `size` of its spec".to_owned())
+        }
         OperationKind::CreateCluster => Some("the cluster exists already".to_owned()),
         OperationKind::Reconfigure => {
             Some("settings are changed by changing the cluster's `parameters`".to_owned())

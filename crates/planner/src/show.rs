@@ -12,6 +12,7 @@ use crate::allowed::{allowed_on_cluster, allowed_on_node, lag};
 use crate::backups;
 use crate::check::check_timers;
 use crate::election::{self, Verdict};
+use crate::resize;
 use crate::schedule;
 use crate::suspicion::suspicion;
 use crate::view::{NodeFacts, View};
@@ -151,10 +152,11 @@ fn serving_phase(view: &View) -> (ClusterPhase, String) {
         1 => format!("{name} accepts writes, 1 replica follows"),
         many => format!("{name} accepts writes, {many} replicas follow"),
     };
-    let sentence = match check_timers(view, view.cluster.spec.timers) {
-        Some(warning) => format!("{sentence}; {warning}"),
-        None => sentence,
-    };
+    let warnings = [
+        check_timers(view, view.cluster.spec.timers),
+        resize::next(view).and_then(|(_, refusal)| refusal),
+    ];
+    let sentence = warnings.into_iter().flatten().fold(sentence, |all, one| all + "; " + &one);
     (ClusterPhase::Healthy, sentence)
 }
 
