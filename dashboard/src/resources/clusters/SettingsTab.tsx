@@ -1,4 +1,6 @@
+import { Button } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
 
 import { enginesQuery, providersQuery } from '../../api/queries';
 import type { ClusterView } from '../../api/types';
@@ -12,6 +14,7 @@ import classes from './clusters.module.css';
 import { messages } from './clusters.messages';
 import { DeleteButton } from './DeleteButton';
 import { engineTitle, providerTitle, replicationTitle, sizeWords } from './describe';
+import { ResizeDialog } from './ResizeDialog';
 import { timerWords } from './status';
 
 const words = messages.facts;
@@ -24,7 +27,10 @@ export function SettingsTab({ cluster }: { cluster: ClusterView }) {
   const engine = engines?.find((one) => one.name === spec.engine);
   return (
     <div className={classes.stack}>
-      <Card title={messages.page.settings}>
+      <Card
+        title={messages.page.settings}
+        aside={may.operate && cluster.phase !== 'failed' && <ResizeButton cluster={cluster} />}
+      >
         <Facts
           rows={[
             [words.engine, `${engineTitle(spec.engine, engines)} ${spec.version}`],
@@ -48,6 +54,18 @@ export function SettingsTab({ cluster }: { cluster: ClusterView }) {
       {cluster.phase !== 'failed' && <ParametersCard cluster={cluster} />}
       {may.administer && <Danger cluster={cluster} />}
     </div>
+  );
+}
+
+function ResizeButton({ cluster }: { cluster: ClusterView }) {
+  const [isAsked, setIsAsked] = useState(false);
+  return (
+    <>
+      <Button size="xs" variant="default" onClick={() => setIsAsked(true)}>
+        {messages.resize.open}
+      </Button>
+      <ResizeDialog cluster={cluster} isOpen={isAsked} onClose={() => setIsAsked(false)} />
+    </>
   );
 }
 

@@ -76,6 +76,18 @@ export const messages = {
     sizeOf: (cpus: string, memory: string, disk: string) =>
       `${cpus}, ${memory} of memory, ${disk} of disk`,
   },
+  resize: {
+    open: 'Change size…',
+    heading: (name: string) => `What shall each node of ${name} have?`,
+    text: 'One node after the other gets it, replicas first. A disk grows while everything runs, and can only grow.',
+    review: 'Review',
+    action: 'Change size',
+    cancel: 'Cancel',
+    plans: 'What each node goes through',
+    nothing: 'All nodes have it already.',
+    pause: (time: string) => `Writes wait about ${time} in all; they are held, not refused.`,
+    noPause: 'Writes go on without a pause.',
+  },
   danger: {
     title: 'Delete this cluster',
     text: 'Every node goes, with its machine and its disk. There is no way back.',
