@@ -1,10 +1,10 @@
 // An S3 server of a test's own, on the host, where nodes reach it.
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { connect, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 
-const START_MS = 30_000;
+const START_MS = 60_000;
 
 export interface Store {
   url: string;
@@ -21,8 +21,9 @@ export async function startStore(): Promise<Store> {
   const host = execFileSync('docker', inspect, { encoding: 'utf8' }).trim();
   const port = await freePort(host);
   const server = spawn(program, ['-H', host, '-p', String(port)], { stdio: 'ignore' });
-  await untilAnswers(server, host, port);
-  return { url: `http://${host}:${port}`, stop: () => server.kill('SIGKILL') };
+  const url = `http://${host}:${port}`;
+  await untilAnswers(server, url);
+  return { url, stop: () => server.kill('SIGKILL') };
 }
 
 function freePort(host: string): Promise<number> {
@@ -39,22 +40,12 @@ function freePort(host: string): Promise<number> {
   });
 }
 
-async function untilAnswers(server: ChildProcess, host: string, port: number): Promise<void> {
+/** Its first answer takes longest: what it needs is loaded then. */
+async function untilAnswers(server: ChildProcess, url: string): Promise<void> {
   const deadline = Date.now() + START_MS;
-  while (!(await answers(host, port))) {
+  while (!(await fetch(url).catch(() => null))?.ok) {
     if (server.exitCode !== null) throw new Error(`the store ended with ${server.exitCode}`);
     if (Date.now() > deadline) throw new Error(`the store does not answer within ${START_MS} ms`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-}
-
-function answers(host: string, port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, host);
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => resolve(false));
-  });
 }
