@@ -103,6 +103,7 @@ pub fn begin_proof(
         pending_allowlist: None,
         shard: None,
         size_may_wait: false,
+        disks_grow_in_use: false,
         spec,
     };
     let claim = NameClaim { name: cluster.spec.name.clone(), cluster: cluster.id.clone() };

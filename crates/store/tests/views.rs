@@ -40,6 +40,7 @@ fn cluster(name: &str) -> Cluster {
         pending_allowlist: None,
         shard: None,
         size_may_wait: false,
+        disks_grow_in_use: false,
     }
 }
 

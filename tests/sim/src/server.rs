@@ -231,6 +231,7 @@ impl Server {
             pending_allowlist: None,
             shard: None,
             size_may_wait: false,
+            disks_grow_in_use: true,
             spec,
         };
         let operation =

@@ -145,6 +145,7 @@ fn cluster(name: &str, nodes: &[NodeId]) -> Cluster {
         pending_allowlist: None,
         shard: None,
         size_may_wait: false,
+        disks_grow_in_use: false,
     }
 }
 

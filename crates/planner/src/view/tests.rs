@@ -51,6 +51,7 @@ pub(crate) fn sketch(count: u32) -> Sketch {
         pending_allowlist: None,
         shard: None,
         size_may_wait: false,
+        disks_grow_in_use: true,
     };
     let nodes = (1..=count).map(|ordinal| sketch_node(&cluster, ordinal, count)).collect();
     Sketch { cluster, nodes }

@@ -2079,6 +2079,10 @@ export type ProviderLimits = {
     cpus_min: number;
     disk_max: number;
     disk_min: number;
+    /**
+     * Whether a disk is made larger while its machine runs.
+     */
+    disks_grow_in_use?: boolean;
     memory_max: number;
     memory_min: number;
     /**
