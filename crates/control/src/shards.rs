@@ -27,6 +27,7 @@ pub(crate) async fn align(
     shard.object.spec = spec;
     shard.object.generation += 1;
     shard.object.size_may_wait = whole.cluster.size_may_wait;
+    shard.object.disks_grow_in_use = whole.cluster.disks_grow_in_use;
     world.store.commit(Txn::new().update(&shard)).await?;
     Ok(Progress::Moved)
 }

@@ -62,6 +62,7 @@ fn reserve(world: &World, pass: &mut Pass, op: &Operation) -> Outcome {
             proof_of: None,
             pending_allowlist: None,
             size_may_wait: false,
+            disks_grow_in_use: whole.disks_grow_in_use,
             shard: Some(Shard { of: whole.id.clone(), index, slots: vec![slots] }),
         };
         let claim = NameClaim { name, cluster: shard.id.clone() };
