@@ -142,9 +142,9 @@ fn programs_get_one_document() {
 #[test]
 fn what_cannot_be_changed_is_refused_before_anything_is_done() {
     let server = server();
-    let text = format!("{NEW}---{}", DEMO.replace("1GiB", "2GiB"));
+    let text = format!("{NEW}---{}", DEMO.replace("postgresql", "mysql"));
     let ended = apply(&server, &text, "--yes").code(4);
-    assert_eq!(ended.says(&["demo: size cannot be changed"]).out, "");
+    assert_eq!(ended.says(&["demo: engine cannot be changed"]).out, "");
     assert_eq!(acts(&server), Vec::<String>::new());
 }
 
