@@ -14,9 +14,6 @@ use serde::Deserialize;
 
 use crate::tool::{CACHE, Ended, Tool, decode, encode, failed};
 
-/// A question to the repository.
-const ANSWER_MAX: Duration = Duration::from_secs(60);
-
 /// It writes for one at a time; others wait so many seconds.
 const LOCK_WAIT_SECONDS: &str = "600";
 
@@ -119,6 +116,11 @@ impl Borg {
         Self { access: access.clone() }
     }
 
+    /// A question takes at most so long.
+    fn answer_max(&self) -> Duration {
+        Duration::from_secs(self.access.answer_seconds.into())
+    }
+
     async fn run(
         &self,
         arguments: Vec<String>,
@@ -144,7 +146,7 @@ impl Borg {
 
     async fn ask(&self, arguments: &[&str], what: &str) -> Result<String, Failure> {
         let arguments = arguments.iter().map(|text| (*text).to_owned()).collect();
-        let ended = self.run(arguments, Path::new("/"), Some(ANSWER_MAX), &|_| {}).await?;
+        let ended = self.run(arguments, Path::new("/"), Some(self.answer_max()), &|_| {}).await?;
         if is_well(&ended) { Ok(ended.output) } else { Err(failed(what, &ended.said)) }
     }
 }
@@ -162,7 +164,7 @@ impl Repository for Borg {
 
     async fn open(&self, make: bool) -> Result<(), Failure> {
         let arguments = || vec!["info".to_owned(), "--json".to_owned()];
-        let ended = self.run(arguments(), Path::new("/"), Some(ANSWER_MAX), &|_| {}).await?;
+        let ended = self.run(arguments(), Path::new("/"), Some(self.answer_max()), &|_| {}).await?;
         if is_well(&ended) {
             return Ok(());
         }
