@@ -40,11 +40,16 @@ impl Tool {
         is_installed(self.program)
     }
 
-    fn command(&self, arguments: &[String]) -> Command {
-        // Ended with whoever started it, and behind everything else that wants processor or disk.
+    /// `behind`: behind everything else that wants processor or disk. A question is not: an answer
+    /// that has to come in time would not on a busy machine.
+    fn command(&self, arguments: &[String], behind: bool) -> Command {
+        // Ended with whoever started it.
         let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "--"]);
+        if behind {
+            command.args(["nice", "-n", "19", "ionice", "-c", "3"]);
+        }
         command
-            .args(["--pdeathsig", "KILL", "--", "nice", "-n", "19", "ionice", "-c", "3"])
             .arg(self.program)
             .args(arguments)
             .env_clear()
@@ -75,7 +80,7 @@ impl Tool {
             return Err(Failure::needs_person(format!("{program} is not installed here")));
         }
         let mut child = self
-            .command(arguments)
+            .command(arguments, limit.is_none())
             .current_dir(directory)
             .spawn()
             .map_err(|error| Failure::permanent(format!("{}: {error}", self.program)))?;
