@@ -16,7 +16,7 @@ use bellwether_model::{
     Cluster, ClusterId, ClusterSpec, ClusterView, Operation, OperationKind, Timestamp,
 };
 use bellwether_planner::{
-    View, check_spec, check_timers, cluster_view, plan_change, plan_creation, reconfigure,
+    View, check_spec, check_timers, cluster_view, plan_change, plan_creation, reconfigure, resize,
 };
 use bellwether_store::clusters::{self, NameClaim};
 use bellwether_store::projects::Project;
@@ -161,6 +161,7 @@ pub(crate) async fn create(
         next_ordinal: 1,
         proof_of: None,
         pending_allowlist: None,
+        size_may_wait: false,
         spec,
     };
     let name = &cluster.spec.name;
@@ -276,7 +277,7 @@ enum Changed {
     Plans(Vec<Plan>),
 }
 
-/// Change what was asked for: the number of nodes, the replication mode, the timers, the settings
+/// Change what was asked for: the number of nodes, their size, the replication mode, the timers, the settings
 /// of the engine, when drills begin, who may reach the ports of clients. With
 /// `plan=true` nothing is changed, and the answer is the plans of the operations that would follow.
 #[utoipa::path(patch, path = "/v1/clusters/{cluster}", tag = "clusters",
@@ -309,6 +310,7 @@ pub(crate) async fn change(
         spec.replication = change.replication.unwrap_or(before.replication);
         spec.timers = change.timers.unwrap_or(before.timers);
         spec.nodes = change.nodes.unwrap_or(before.nodes);
+        spec.size = change.size.unwrap_or(before.size);
         spec.parameters = change.parameters.clone().unwrap_or_else(|| before.parameters.clone());
         complete_parameters(&api, spec);
         spec.backup = change.backup.clone().unwrap_or_else(|| before.backup.clone());
@@ -324,15 +326,29 @@ pub(crate) async fn change(
         {
             return Err(ApiError::fields(vec![FieldProblem { field: "timers".into(), message }]));
         }
+        let waits = check_size(&view, &change)?;
         let settings = settings_change(&api, &view, spec, query.plan)?;
         if query.plan {
             let mut plans = plan_change(&view, spec.nodes);
+            let mut resized = resize::plans(&view, spec);
+            if let Some(plan) = resized.first_mut() {
+                plan.refusals.extend(waits);
+            }
+            plans.extend(resized);
             plans.extend(settings.map(|(plan, _)| plan));
             return Ok(Json(Changed::Plans(plans)).into_response());
         }
+        if let Some(why) = waits {
+            return Err(operations::refused(OperationKind::Resize, &why));
+        }
         let id = cluster.object.id.clone();
-        if *spec != before {
+        // A size that was refused is tried again when it is asked for again.
+        let is_asked_again = change.size.is_some() && view.cluster.status.size_refused.is_some();
+        if *spec != before || is_asked_again {
             cluster.object.generation += 1;
+            if change.size.is_some() {
+                cluster.object.size_may_wait = change.allow_waiting;
+            }
             if change.allowlist.is_some() {
                 cluster.object.pending_allowlist = None;
             }
@@ -360,6 +376,20 @@ pub(crate) async fn change(
     Err(operations::changes_too_quickly())
 }
 
+/// Whether nodes that are there can get the size asked for; why a person has to say first that
+/// writes may wait.
+fn check_size(view: &View, change: &ClusterChange) -> Result<Option<String>> {
+    let Some(size) = &change.size else {
+        let words = "only a change of `size` knows it; leave it out";
+        let is_lost = change.allow_waiting;
+        return if is_lost { Err(ApiError::field("allow_waiting", words)) } else { Ok(None) };
+    };
+    if let Some(problem) = resize::check(view, size) {
+        return Err(ApiError::fields(vec![problem]));
+    }
+    Ok(resize::refuse_without_consent(view, size).filter(|_| !change.allow_waiting))
+}
+
 /// The fields that differ, with what they are now.
 fn differences(before: &ClusterSpec, after: &ClusterSpec) -> String {
     let fields = |spec| serde_json::to_value(spec).expect("plain data");
@@ -384,7 +414,10 @@ async fn check_change(api: &Inner, before: &ClusterSpec, after: &ClusterSpec) ->
     problems.retain(|problem| {
         ["nodes", "replication", "drill.schedule", "backup.schedule", "backup.keep"]
             .contains(&problem.field.as_str())
-            || (after.parameters != before.parameters && problem.field.starts_with("parameters."))
+            || (after.size != before.size && problem.field.starts_with("size."))
+            // What may be chosen depends on the size.
+            || ((&after.parameters, &after.size) != (&before.parameters, &before.size)
+                && problem.field.starts_with("parameters."))
             || (after.allowlist != before.allowlist && problem.field.starts_with("allowlist"))
     });
     if !problems.is_empty() {

@@ -25,7 +25,8 @@ pub(crate) fn public_half(private: &str) -> Result<String, String> {
     }
     // How the passphrase would be used, and the number of keys.
     let public = (|| {
-        (take(&mut rest)?, take(&mut rest)?);
+        take(&mut rest)?;
+        take(&mut rest)?;
         rest = rest.get(4..)?;
         take(&mut rest)
     })();

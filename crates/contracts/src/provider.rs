@@ -43,6 +43,10 @@ pub trait Provider: Send + Sync {
     /// Stops the machine in an orderly way; `Ok` once it certainly does not run.
     async fn stop_machine(&self, node: &NodeId) -> Result<(), Failure>;
 
+    /// Gives a machine that is stopped another size, or one that runs a larger disk alone. Nothing
+    /// is changed when it fails for good; doing it twice does it once.
+    async fn resize_machine(&self, node: &NodeId, size: &NodeSize) -> Result<(), Failure>;
+
     /// Deletes the machine with its disk and verifies that nothing is left. No error when it is
     /// gone.
     async fn delete_machine(&self, node: &NodeId) -> Result<(), Failure>;

@@ -110,6 +110,7 @@ fn overtake(operation: &mut Operation, now: Timestamp) {
         | OperationKind::Drain
         | OperationKind::Undrain
         | OperationKind::Reboot
+        | OperationKind::Resize
         | OperationKind::Backup
         | OperationKind::Prove
         | OperationKind::DeleteCluster => operation.status = OperationStatus::Queued,

@@ -41,6 +41,13 @@ impl NodeSize {
     }
 }
 
+/// Why the nodes do not get the size asked for, by the generation that asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SizeRefused {
+    pub generation: u64,
+    pub reason: String,
+}
+
 /// What a person asked for; every change raises the generation. Written by the API, but for
 /// settings that an engine refused: the operation that was to change them sets them back.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -128,6 +135,9 @@ pub struct Cluster {
     /// A change of the allowlist that is not confirmed yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending_allowlist: Option<PendingAllowlist>,
+    /// Writes may wait while nodes get the size asked for. Written by the API with the size.
+    #[serde(default)]
+    pub size_may_wait: bool,
 }
 
 /// The addresses of a cluster's own network.
@@ -221,6 +231,9 @@ pub struct ClusterStatus {
     /// The last change of primary, while nobody has told how long writes waited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unmeasured: Option<OperationId>,
+    /// The provider refused a node its new size.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size_refused: Option<SizeRefused>,
     /// How far the schedule of drills was followed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drill: Option<DrillProgress>,
@@ -251,6 +264,7 @@ impl Default for ClusterStatus {
             learned_from: BTreeSet::new(),
             unheard: BTreeSet::new(),
             unmeasured: None,
+            size_refused: None,
             drill: None,
             backup: BackupStanding::default(),
         }
@@ -303,6 +317,13 @@ pub struct ClusterChange {
     /// The number of nodes wanted; the control loop adds or removes one at a time.
     #[serde(default)]
     pub nodes: Option<u32>,
+    /// What each node shall have: one node after the other gets it, replicas first. A disk can only
+    /// grow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<NodeSize>,
+    /// Go on also where writes wait meanwhile; only with `size`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_waiting: bool,
     /// All chosen settings of the engine: those that are left out get their default.
     #[serde(default)]
     #[schema(value_type = Option<BTreeMap<String, String>>)]

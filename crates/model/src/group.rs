@@ -144,6 +144,13 @@ impl JointConfig {
         self.iter().chain(&self.past).all(|config| config.voters.is_empty())
     }
 
+    /// Whether writes are, or were, confirmed under any of these: the voters of the newest have to
+    /// hold such writes before the others are forgotten, even where nothing is confirmed any more.
+    #[must_use]
+    pub fn confirms(&self) -> bool {
+        self.iter().chain(&self.past).any(|config| config.acks > 0)
+    }
+
     /// Everybody whose vote counts in an election.
     #[must_use]
     pub fn voters(&self) -> BTreeSet<NodeId> {

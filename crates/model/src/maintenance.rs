@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::cluster::NodeSize;
 use crate::id::OperationId;
 use crate::time::Timestamp;
 
-/// The state of a drain or a reboot.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The state of a drain, a reboot or a change of size.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Maintenance {
     /// Go on where writes wait meanwhile.
@@ -19,4 +20,12 @@ pub struct Maintenance {
     /// When its machine certainly did not run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped_at: Option<Timestamp>,
+    /// What the machine shall have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<NodeSize>,
+    /// Only the disk grows, for which nothing has to be stopped.
+    pub in_place: bool,
+    /// Why it has not got that size. The machine is started again first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }

@@ -37,11 +37,13 @@ pub enum OperationKind {
     Undrain,
     /// A node's machine is stopped and started again.
     Reboot,
+    /// A node gets the size that the cluster asks for.
+    Resize,
     DeleteCluster,
 }
 
 impl OperationKind {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::CreateCluster,
         Self::AddNode,
         Self::RemoveNode,
@@ -56,6 +58,7 @@ impl OperationKind {
         Self::Drain,
         Self::Undrain,
         Self::Reboot,
+        Self::Resize,
         Self::DeleteCluster,
     ];
 
@@ -77,6 +80,7 @@ impl OperationKind {
             Self::Drain => "drain",
             Self::Undrain => "undrain",
             Self::Reboot => "reboot",
+            Self::Resize => "resize",
             Self::DeleteCluster => "delete_cluster",
         }
     }
@@ -84,7 +88,7 @@ impl OperationKind {
     /// Whether it may have the primary moved as a part of it, by a switchover of its own.
     #[must_use]
     pub fn may_hand_over(self) -> bool {
-        matches!(self, Self::Drill | Self::Drain | Self::Reboot)
+        matches!(self, Self::Drill | Self::Drain | Self::Reboot | Self::Resize)
     }
 
     /// The name for people.
@@ -105,6 +109,7 @@ impl OperationKind {
             Self::Drain => "Drain",
             Self::Undrain => "Return to service",
             Self::Reboot => "Reboot",
+            Self::Resize => "Change size",
             Self::DeleteCluster => "Delete cluster",
         }
     }

@@ -72,6 +72,9 @@ pub fn check_operation(view: &View, request: &NewOperation) -> Result<(), String
         OperationKind::Prove => {
             Some("a backup is verified by its own request; name the backup".to_owned())
         }
+        OperationKind::Resize => {
+            Some("the size is asked for of the cluster; change `size` of its spec".to_owned())
+        }
         OperationKind::CreateCluster => Some("the cluster exists already".to_owned()),
         OperationKind::Reconfigure => {
             Some("settings are changed by changing the cluster's `parameters`".to_owned())
@@ -171,6 +174,9 @@ pub fn refuse_candidate(view: &View, facts: &NodeFacts, primary: &NodeFacts) -> 
     }
     if let Some(refusal) = facts.other_library(primary) {
         return Some(refusal);
+    }
+    if let Some(fault) = facts.worker().and_then(|worker| worker.engine.fault.as_deref()) {
+        return Some(format!("{name} is no fit copy: {fault}; resynchronise it first"));
     }
     if !facts.streams_from(&primary.node.id) {
         return Some(format!("{name} does not stream from the primary; wait until it does"));

@@ -17,6 +17,7 @@ pub mod maintenance;
 pub mod plan;
 pub mod reconfigure;
 pub mod report;
+pub mod resize;
 pub mod resync;
 pub mod rules;
 pub mod schedule;

@@ -35,7 +35,8 @@ pub fn refuse_now(
         (OperationKind::Drain, NodePhase::Maintenance) => {
             return Some(format!("{name} is in maintenance already"));
         }
-        (OperationKind::Reboot, NodePhase::Maintenance) | (_, NodePhase::Active) => {}
+        (OperationKind::Reboot | OperationKind::Resize, NodePhase::Maintenance)
+        | (_, NodePhase::Active) => {}
         _ => return Some(format!("{name} is not a full member; wait until it is one")),
     }
     if view.nodes.len() == 1 {
@@ -52,6 +53,17 @@ pub fn refuse_now(
         return None;
     }
     refuse_waiting(view, facts, is_primary)
+}
+
+/// Why this node is not rebooted before a person says that writes may wait meanwhile.
+#[must_use]
+pub fn refuse_without_consent(view: &View, facts: &NodeFacts) -> Option<String> {
+    if view.nodes.len() == 1 {
+        return refuse_only(facts, OperationKind::Reboot, false);
+    }
+    let is_primary = view.cluster.status.primary.as_ref() == Some(&facts.node.id);
+    let is_drained = facts.node.phase == NodePhase::Maintenance;
+    refuse_waiting(view, facts, is_primary).filter(|_| !is_drained)
 }
 
 /// There is nobody to go on without it.

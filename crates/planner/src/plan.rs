@@ -83,7 +83,7 @@ pub fn plan(view: &View, request: &NewOperation) -> Plan {
         }
         OperationKind::Switchover => (SWITCHOVER_PAUSE_MS, 0, copies),
         OperationKind::Undrain => (0, 0, copies),
-        OperationKind::Drain | OperationKind::Reboot => {
+        OperationKind::Drain | OperationKind::Reboot | OperationKind::Resize => {
             let is_primary = node
                 .is_some_and(|facts| view.cluster.status.primary.as_ref() == Some(&facts.node.id));
             let pause = match (is_primary, view.nodes.len()) {
@@ -146,6 +146,7 @@ fn summary(view: &View, kind: OperationKind, node: Option<&NodeFacts>) -> String
             "Stops the machine of {node} and starts it again; a primary hands over first. \
              Connections made to {node} are closed."
         ),
+        OperationKind::Resize => format!("Gives {node} the size asked for."),
         OperationKind::Reconfigure => format!("Changes settings of {name}."),
         OperationKind::Resync => format!("Copies the data of {name} anew."),
         OperationKind::Backup => {

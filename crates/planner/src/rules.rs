@@ -10,6 +10,7 @@ use crate::allowed::steps_aside;
 use crate::backups;
 use crate::drills::{self, Due};
 use crate::election::{self, Verdict};
+use crate::resize;
 use crate::view::{NodeFacts, View};
 use crate::voters;
 
@@ -98,6 +99,7 @@ rules! {
     401 "a node is not assigned what the group needs" needs_assignment;
     403 "there are fewer nodes than asked for" has_too_few;
     405 "there are more nodes than asked for" has_too_many;
+    407 "a node has another size than asked for" has_other_size;
     601 "a drill is due" has_due_drill;
     603 "a backup is due" has_due_backup;
     999 "the cluster is as it was asked for" is_as_wanted;
@@ -341,6 +343,12 @@ fn has_too_many(view: &View) -> Option<Act> {
         .then_some(Act::Start { kind: OperationKind::RemoveNode, node: Some(last) })
 }
 
+fn has_other_size(view: &View) -> Option<Act> {
+    let (facts, refusal) = resize::next(view)?;
+    (refusal.is_none() && may_start_own(view))
+        .then(|| Act::Start { kind: OperationKind::Resize, node: Some(facts.node.id.clone()) })
+}
+
 fn has_due_drill(view: &View) -> Option<Act> {
     drills::due(view).map(Act::Drill)
 }
@@ -403,6 +411,7 @@ mod tests {
             }),
             (403, "fewer nodes", |s| s.cluster.spec.nodes = 4),
             (405, "more nodes", |s| s.cluster.spec.nodes = 2),
+            (407, "larger nodes", |s| s.cluster.spec.size.cpus = 2.0),
         ];
         for (rule, words, change) in table {
             let mut sketch = sketch(3);

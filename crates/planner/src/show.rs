@@ -12,6 +12,7 @@ use crate::allowed::{allowed_on_cluster, allowed_on_node, lag};
 use crate::backups;
 use crate::check::check_timers;
 use crate::election::{self, Verdict};
+use crate::resize;
 use crate::schedule;
 use crate::suspicion::suspicion;
 use crate::view::{NodeFacts, View};
@@ -126,6 +127,10 @@ fn serving_phase(view: &View) -> (ClusterPhase, String) {
         let sentence = format!("{name} serves reads and takes no new data: its disk is full");
         return (ClusterPhase::Degraded, sentence);
     }
+    if let Some(fault) = fault(primary) {
+        let sentence = format!("{name} accepts writes, but {fault}; {}", way_out(view));
+        return (ClusterPhase::Degraded, sentence);
+    }
     let replicas = view.nodes.len().saturating_sub(1);
     let healthy =
         view.replicas().filter(|facts| health(view, facts) == NodeHealth::Healthy).count();
@@ -137,6 +142,9 @@ fn serving_phase(view: &View) -> (ClusterPhase, String) {
         if !out.is_empty() {
             sentence += &format!("; in maintenance: {}", out.join(", "));
         }
+        for (facts, fault) in view.replicas().filter_map(|facts| Some((facts, fault(facts)?))) {
+            sentence += &format!("; {}: {fault}", facts.node.name);
+        }
         return (ClusterPhase::Degraded, sentence);
     }
     let sentence = match wanted {
@@ -144,10 +152,11 @@ fn serving_phase(view: &View) -> (ClusterPhase, String) {
         1 => format!("{name} accepts writes, 1 replica follows"),
         many => format!("{name} accepts writes, {many} replicas follow"),
     };
-    let sentence = match check_timers(view, view.cluster.spec.timers) {
-        Some(warning) => format!("{sentence}; {warning}"),
-        None => sentence,
-    };
+    let warnings = [
+        check_timers(view, view.cluster.spec.timers),
+        resize::next(view).and_then(|(_, refusal)| refusal),
+    ];
+    let sentence = warnings.into_iter().flatten().fold(sentence, |all, one| all + "; " + &one);
     (ClusterPhase::Healthy, sentence)
 }
 
@@ -238,11 +247,11 @@ pub fn health(view: &View, facts: &NodeFacts) -> NodeHealth {
         (Actual::Failed { .. }, _) => NodeHealth::Failed,
         (Actual::Primary { term }, Target::Primary { .. }) if *term == status.term => {
             let is_open = facts.report().is_some_and(|report| report.gate.open);
-            let is_well = is_open && !is_disk_full(facts);
+            let is_well = is_open && !is_disk_full(facts) && fault(facts).is_none();
             if is_well { NodeHealth::Healthy } else { NodeHealth::Degraded }
         }
         (Actual::Replica { streaming: true, .. }, Target::Replica { upstream, .. })
-            if facts.streams_from(upstream) =>
+            if facts.streams_from(upstream) && fault(facts).is_none() =>
         {
             NodeHealth::Healthy
         }
@@ -280,9 +289,28 @@ fn state(view: &View, facts: &NodeFacts) -> String {
     if waits.is_some_and(|settings| settings.differs.iter().any(|drift| drift.needs_restart)) {
         activity += "; settings wait for a restart";
     }
+    if let Some(fault) = fault(facts) {
+        let is_primary = view.cluster.status.primary.as_ref() == Some(&facts.node.id);
+        let way_out = if is_primary { way_out(view) } else { "resynchronise it" };
+        activity += &format!("; {fault}; {way_out}");
+    }
     match disk_words(facts) {
         Some(words) if !activity.contains("disk is full") => format!("{activity}; {words}"),
         _ => activity,
+    }
+}
+
+/// What is wrong with its data.
+fn fault(facts: &NodeFacts) -> Option<&str> {
+    facts.worker()?.engine.fault.as_deref()
+}
+
+/// Automation replaces no primary for that: what it reads may be damaged everywhere.
+fn way_out(view: &View) -> &'static str {
+    if view.nodes.len() > 1 {
+        "promote another node and resynchronise this one"
+    } else {
+        "restore a backup"
     }
 }
 

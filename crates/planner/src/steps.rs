@@ -103,6 +103,18 @@ const REBOOT: Steps = &[
     ("admit", "Give it its vote and its clients back"),
 ];
 
+const RESIZE: Steps = &[
+    ("check", "Check that the others can do without"),
+    ("hand_over", "Move the primary, should it be here"),
+    ("withdraw", "Withdraw it from votes and endpoints"),
+    ("stop_machine", "Stop the machine"),
+    ("resize_machine", "Give the machine its new size"),
+    ("start_machine", "Start the machine"),
+    ("await_agent", "Wait for the agent"),
+    ("await_catch_up", "Wait until it has caught up"),
+    ("admit", "Give it its vote and its clients back"),
+];
+
 const BACKUP: Steps = &[
     ("choose_source", "Choose the node to take it from"),
     ("take", "Store the data in the repository"),
@@ -149,6 +161,7 @@ pub fn steps(kind: OperationKind) -> Steps {
         OperationKind::Drain => DRAIN,
         OperationKind::Undrain => UNDRAIN,
         OperationKind::Reboot => REBOOT,
+        OperationKind::Resize => RESIZE,
         OperationKind::Backup => BACKUP,
         OperationKind::Prove => PROVE,
         OperationKind::DeleteCluster => DELETE_CLUSTER,

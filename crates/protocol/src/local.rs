@@ -198,6 +198,10 @@ pub struct EngineFigures {
     /// It takes no new data: the node's disk is full.
     #[serde(default)]
     pub refuses_data: bool,
+    /// What is wrong with its data that only a person or a new copy mends, in words without any of
+    /// the data: damage that was read, replication that stopped at a change.
+    #[serde(default)]
+    pub fault: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -101,6 +101,7 @@ pub fn begin_proof(
         next_ordinal: 1,
         proof_of: Some(backup.id.clone()),
         pending_allowlist: None,
+        size_may_wait: false,
         spec,
     };
     let claim = NameClaim { name: cluster.spec.name.clone(), cluster: cluster.id.clone() };

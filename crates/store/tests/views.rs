@@ -38,6 +38,7 @@ fn cluster(name: &str) -> Cluster {
         next_ordinal: 4,
         proof_of: None,
         pending_allowlist: None,
+        size_may_wait: false,
     }
 }
 

@@ -43,6 +43,11 @@ async fn mariadb_what_only_a_former_primary_held_is_kept() -> anyhow::Result<()>
 }
 
 #[tokio::test]
+async fn mariadb_a_change_that_cannot_be_applied_is_told() -> anyhow::Result<()> {
+    mysql_family::a_change_that_cannot_be_applied_is_told(&ENGINE).await
+}
+
+#[tokio::test]
 async fn mariadb_a_single_one_is_started_again_and_grows() -> anyhow::Result<()> {
     mysql_family::a_single_one_is_started_again_and_grows(&ENGINE).await
 }

@@ -137,3 +137,60 @@ async fn who_is_needed_is_not_taken_out_and_may_be_when_a_person_says_so() -> an
     assert_eq!(history.lost(&found), Vec::<i64>::new());
     server.check_log()
 }
+
+/// Replicas first, then a replica takes over; and the disk while everything runs.
+#[tokio::test]
+async fn every_node_gets_another_size_while_writes_go_on() -> anyhow::Result<()> {
+    let (server, api) = Server::start().await?;
+    let (former, writer, _) = scene(&api).await?;
+    let began = Instant::now();
+    let generation = api.cluster("orders").await?.generation;
+    let size = |disk: &str| json!({ "cpus": 0.5, "memory": "640MiB", "disk": disk });
+    for (field, wrong) in [("size.disk", size("1GiB")), ("size.memory", size("2GiB"))] {
+        let mut wrong = wrong;
+        if field == "size.memory" {
+            wrong["memory"] = json!("900TiB");
+        }
+        let refused = api.change("orders", generation, &json!({ "size": wrong })).await.err();
+        let refused = refused.context("it was accepted")?.to_string();
+        ensure!(refused.contains(field), "{refused}");
+    }
+    let plans = api.plan_change("orders", &json!({ "size": size("3GiB") })).await?;
+    assert_eq!(plans.len(), 3);
+    assert!(plans[2].summary.contains(&former) && plans[2].write_pause_ms > 0, "{plans:?}");
+
+    api.change("orders", generation, &json!({ "size": size("3GiB") })).await?;
+    until("every node has it", DONE_MAX, || async {
+        for node in api.nodes("orders").await? {
+            let (limit, disk) = (node.memory_limit, node.disk_size);
+            ensure!(limit == Some(640 << 20), "{} has {limit:?}", node.name);
+            ensure!(disk.is_some_and(|disk| disk > 2_800_000_000), "{} has {disk:?}", node.name);
+        }
+        let cluster = api.cluster("orders").await?;
+        ensure!(cluster.operation.is_none(), "{}", cluster.sentence);
+        Ok(())
+    })
+    .await?;
+    let cluster = api.healthy("orders", DONE_MAX).await?;
+    assert_ne!(cluster.primary_name.as_ref(), Some(&former), "a replica took over");
+
+    // Nothing is started again for a disk alone.
+    let before = api.nodes("orders").await?;
+    api.change("orders", cluster.generation, &json!({ "size": size("4GiB") })).await?;
+    until("every disk is larger", DONE_MAX, || async {
+        for node in api.nodes("orders").await? {
+            let disk = node.disk_size;
+            ensure!(disk.is_some_and(|disk| disk > 3_800_000_000), "{} has {disk:?}", node.name);
+        }
+        Ok(())
+    })
+    .await?;
+    let after = api.healthy("orders", DONE_MAX).await?;
+    assert_eq!(after.primary_name, cluster.primary_name);
+    for node in api.nodes("orders").await? {
+        let was = before.iter().find(|one| one.id == node.id).context("the same node")?;
+        ensure!(node.uptime_seconds > was.uptime_seconds, "{} was started again", node.name);
+    }
+    nothing_failed(writer, began).await?;
+    server.check_log()
+}

@@ -497,7 +497,7 @@ impl Driver for SimDriver {
         if state.machines[self.node].engine.sync != wanted {
             return Ok(false);
         }
-        if config.acks == 0 {
+        if !joint.confirms() {
             return Ok(true);
         }
         let mut memory = self.memory.lock().expect("nothing panics while it is held");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bellwether_contracts::provider::{Machine as Made, MachineRequest, MachineState, Owned};
 use bellwether_contracts::{Failure, Provider};
-use bellwether_model::cluster::ClusterNetwork;
+use bellwether_model::cluster::{ClusterNetwork, NodeSize};
 use bellwether_model::provider::ProviderLimits;
 use bellwether_model::{ClusterId, NodeId};
 use rand::Rng as _;
@@ -126,6 +126,19 @@ impl Provider for SimProvider {
             state.power_off(node);
         }
         Ok(())
+    }
+
+    async fn resize_machine(&self, node: &NodeId, _: &NodeSize) -> Result<(), Failure> {
+        self.call().await?;
+        let mut state = self.hub.lock();
+        let Some(node) = state.node_of(node) else { return Ok(()) };
+        if state.machines[node].up {
+            return Err(Failure::transient("the machine runs"));
+        }
+        match state.rng.random_bool(0.1) {
+            true => Err(Failure::needs_person("there is no machine of that size")),
+            false => Ok(()),
+        }
     }
 
     async fn delete_machine(&self, node: &NodeId) -> Result<(), Failure> {

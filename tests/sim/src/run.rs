@@ -320,13 +320,20 @@ impl Run {
             let mut state = self.hub.lock();
             let name = names.choose(&mut state.rng).cloned();
             let modes = [ReplicationMode::Async, ReplicationMode::Prefer, ReplicationMode::Strict];
-            (state.rng.random_range(0..23), name, *modes.choose(&mut state.rng).expect("some"))
+            (state.rng.random_range(0..24), name, *modes.choose(&mut state.rng).expect("some"))
         };
         match choice {
             0..6 => self.ask_for(NewOperation::of(OperationKind::Switchover, name)),
             6 => self.ask_for(NewOperation::of(OperationKind::AddNode, None)),
             7 => self.ask_for(NewOperation::of(OperationKind::RemoveNode, name)),
-            19.. => {
+            23.. => {
+                let (gib, may_wait) = {
+                    let rng = &mut self.hub.lock().rng;
+                    (rng.random_range(1..4), rng.random_bool(0.3))
+                };
+                self.server.resize(&self.cluster, Bytes::gib(gib), may_wait);
+            }
+            19..23 => {
                 let (kind, allow_waiting) = {
                     let rng = &mut self.hub.lock().rng;
                     let kinds =
@@ -426,6 +433,10 @@ impl Run {
         }
         if view.nodes.len() as u32 != view.cluster.spec.nodes {
             return Err(format!("{} nodes", view.nodes.len()));
+        }
+        // One that cannot be given its size says why.
+        if let Some((facts, None)) = bellwether_planner::resize::next(&view) {
+            return Err(format!("{} has another size than asked for", facts.node.name));
         }
         for facts in &view.nodes {
             let is_primary = facts.node.id == primary.node.id;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bellwether_control::{
     Authority, BackupTimers, World, lineage, machines, orphans, reconcile, sessions,
 };
+use bellwether_model::cluster::NodeSize;
 use bellwether_model::drill::Drill;
 use bellwether_model::engine::EngineProfile;
 use bellwether_model::maintenance::Maintenance;
@@ -13,7 +14,7 @@ use bellwether_model::operation::NewOperation;
 use bellwether_model::parameter::ParameterText;
 use bellwether_model::reconfigure::Reconfigure;
 use bellwether_model::{
-    Cluster, ClusterId, ClusterSpec, ClusterStatus, Node, NodeId, Operation, OperationKind,
+    Bytes, Cluster, ClusterId, ClusterSpec, ClusterStatus, Node, NodeId, Operation, OperationKind,
     Timestamp,
 };
 use bellwether_planner::reconfigure;
@@ -231,6 +232,7 @@ impl Server {
             next_ordinal: 1,
             proof_of: None,
             pending_allowlist: None,
+            size_may_wait: false,
             spec,
         };
         let operation =
@@ -316,6 +318,28 @@ impl Server {
             let txn = Txn::new().update(&cluster).insert(&operation);
             let taken = world.store.commit(txn).await.is_ok();
             hub.lock().note(|_| format!("{name} = {value} is asked for: {taken}"));
+        });
+    }
+
+    /// A person asks for another size; refused like the API would.
+    pub fn resize(&mut self, id: &ClusterId, memory: Bytes, may_wait: bool) {
+        let Some(world) = self.world.clone() else { return };
+        let (id, hub) = (id.clone(), self.hub.clone());
+        self.tasks.spawn(async move {
+            let Some(mut cluster): Option<Stored<Cluster>> = world.store.find(id.as_str()) else {
+                return;
+            };
+            let Some(view) = bellwether_store::views::view(&world.store, &id) else { return };
+            let size = NodeSize { memory, ..cluster.object.spec.size };
+            let why = bellwether_planner::resize::refuse_without_consent(&view, &size);
+            if let Some(why) = why.filter(|_| !may_wait) {
+                return hub.lock().note(|_| format!("another size is refused: {why}"));
+            }
+            cluster.object.spec.size = size;
+            cluster.object.size_may_wait = may_wait;
+            cluster.object.generation += 1;
+            let taken = world.store.commit(Txn::new().update(&cluster)).await.is_ok();
+            hub.lock().note(|_| format!("{memory} of memory are asked for: {taken}"));
         });
     }
 

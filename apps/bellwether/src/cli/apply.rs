@@ -10,7 +10,7 @@ use bellwether_model::drill::DrillSchedule;
 use bellwether_model::parameter::ParameterText;
 use bellwether_model::plan::Plan;
 use bellwether_model::schedule::BackupSchedule;
-use bellwether_model::{ClusterSpec, ClusterView, Parameters};
+use bellwether_model::{ClusterSpec, ClusterView, NodeSize, Parameters};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
@@ -112,7 +112,7 @@ async fn plan(context: &Context, mut all: Vec<Work>) -> Result {
         work.plans = match &work.known {
             None => vec![context.client.plan_creation(&work.spec).await?],
             Some(known) if work.action == Action::Change => {
-                let change = change_to(&work.spec);
+                let change = change_to(&work.spec, &known.spec);
                 context.client.plan_change(&known.name, known.generation, &change).await?
             }
             Some(_) => Vec::new(),
@@ -205,7 +205,6 @@ fn refuse_impossible(spec: &ClusterSpec, known: &ClusterView) -> Result {
         ("engine", spec.engine != known.spec.engine),
         ("version", *version != known.spec.version),
         ("provider", spec.provider != known.spec.provider),
-        ("size", spec.size != known.spec.size),
         ("project", spec.project != known.spec.project),
     ];
     let fields: Vec<&str> = differs.iter().filter(|(_, is)| *is).map(|(name, _)| *name).collect();
@@ -223,6 +222,7 @@ fn refuse_impossible(spec: &ClusterSpec, known: &ClusterView) -> Result {
 fn changes(spec: &ClusterSpec, now: &ClusterSpec) -> Vec<Change> {
     let mut all: Vec<Change> = [
         ("nodes", now.nodes.to_string(), spec.nodes.to_string()),
+        ("size", size(&now.size), size(&spec.size)),
         ("replication", now.replication.to_string(), spec.replication.to_string()),
         ("timers", word(&now.timers), word(&spec.timers)),
         ("drill", drill(&now.drill), drill(&spec.drill)),
@@ -273,6 +273,10 @@ async fn canonical(
     Ok(written.collect())
 }
 
+fn size(of: &NodeSize) -> String {
+    format!("{}, {} of memory, {} of disk", of.cores(), of.memory, of.disk)
+}
+
 fn backup(of: &Option<BackupSchedule>) -> String {
     of.as_ref()
         .map_or_else(|| "none".to_owned(), |of| serde_json::to_string(of).expect("plain data"))
@@ -316,11 +320,13 @@ impl Work {
     }
 }
 
-fn change_to(spec: &ClusterSpec) -> ClusterChange {
+fn change_to(spec: &ClusterSpec, now: &ClusterSpec) -> ClusterChange {
     ClusterChange {
         replication: Some(spec.replication),
         timers: Some(spec.timers),
         nodes: Some(spec.nodes),
+        size: Some(spec.size).filter(|size| *size != now.size),
+        allow_waiting: false,
         parameters: Some(spec.parameters.clone()),
         drill: Some(spec.drill.clone()),
         backup: spec.backup.clone().map(Some),
@@ -334,7 +340,7 @@ async fn change(
     known: &ClusterView,
     acting: &Acting,
 ) -> Result<ClusterView> {
-    let change = change_to(spec);
+    let change = change_to(spec, &known.spec);
     let changed = context.client.change_cluster(&known.name, known.generation, &change).await?;
     if !acting.wait {
         return Ok(changed);
@@ -344,7 +350,11 @@ async fn change(
     {
         context.wait_for(operation.id.as_str(), acting.timeout).await?;
     }
-    context.wait_for_nodes(&known.name, acting.timeout).await
+    let changed = context.wait_for_nodes(&known.name, acting.timeout).await?;
+    match change.size {
+        Some(_) => context.wait_for_size(changed, acting.timeout).await,
+        None => Ok(changed),
+    }
 }
 
 #[cfg(test)]

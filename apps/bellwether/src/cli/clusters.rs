@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 
 use super::failure::{Failure, Result};
 use super::output::{Format, or_dash, print, say, table, word};
-use super::{Acting, Context, allowlist, connection, parameters};
+use super::{Acting, Context, allowlist, connection, parameters, sizes};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Connection(connection::Show),
     /// Align the replicas with the primary, or copy all of its data to them anew
     Resync(Resync),
+    /// Give the nodes another size, one after the other
+    Resize(sizes::Resize),
     /// Delete a cluster with all of its data
     Delete {
         cluster: String,
@@ -104,6 +106,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result {
         Command::Show { cluster } => show(context, &cluster).await,
         Command::Connection(connection) => connection::show(context, &connection).await,
         Command::Resync(resync) => run_resync(context, resync).await,
+        Command::Resize(resize) => sizes::run(context, resize).await,
         Command::Delete { cluster, acting } => delete(context, &cluster, &acting).await,
     }
 }

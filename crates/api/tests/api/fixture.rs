@@ -143,6 +143,7 @@ fn cluster(name: &str, nodes: &[NodeId]) -> Cluster {
         next_ordinal: count + 1,
         proof_of: None,
         pending_allowlist: None,
+        size_may_wait: false,
     }
 }
 

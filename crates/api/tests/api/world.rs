@@ -8,7 +8,7 @@ use axum::Router;
 use bellwether_contracts::provider::{Machine, MachineRequest, Owned};
 use bellwether_contracts::{Failure, Provider};
 use bellwether_model::access::{Access, Scope};
-use bellwether_model::cluster::ClusterNetwork;
+use bellwether_model::cluster::{ClusterNetwork, NodeSize};
 use bellwether_model::engine::EngineProfile;
 use bellwether_model::provider::ProviderLimits;
 use bellwether_model::{ClusterId, NodeId, Timestamp, TokenId, UserId};
@@ -220,6 +220,10 @@ impl Provider for Nothing {
     }
 
     async fn stop_machine(&self, _: &NodeId) -> Result<(), Failure> {
+        never()
+    }
+
+    async fn resize_machine(&self, _: &NodeId, _: &NodeSize) -> Result<(), Failure> {
         never()
     }
 

@@ -413,9 +413,7 @@ fn await_primary(pass: &mut Pass, op: &Operation, report: &mut Report) -> Outcom
     if may_give_up && term::candidate_is_lost(pass) {
         return Outcome::fail("the candidate was lost before it served; another is elected");
     }
-    if let Some(candidate) = &report.candidate {
-        reconfigure::put_back_where_refused(pass, candidate);
-    }
+    reconfigure::put_back_where_refused(pass);
     let name = report.candidate_name.as_deref().unwrap_or("the candidate");
     Outcome::wait(format!("waiting for {name} to serve"))
 }

@@ -1,14 +1,16 @@
-//! Take a node out of service and back: drain, undrain, reboot. A primary hands over first; the
-//! node has no vote before it is touched, and gets it back when it has caught up.
+//! Take a node out of service and back: drain, undrain, reboot, and a reboot with another size. A
+//! primary hands over first; the node has no vote before it is touched, and gets it back when it
+//! has caught up.
 //!
 //! Whatever ends a reboot early leaves the node a member, whose machine is started like any other.
 
 use std::sync::Arc;
 
+use bellwether_model::cluster::{NodeSize, SizeRefused};
 use bellwether_model::maintenance::Maintenance;
 use bellwether_model::node::NodePhase;
 use bellwether_model::{NodeId, Operation, OperationKind, OperationStatus};
-use bellwether_planner::{NodeFacts, drills, maintenance};
+use bellwether_planner::{NodeFacts, drills, maintenance, resize};
 
 use super::{age_ms, nodes, read_state, switchover, unknown_step, write_state};
 use crate::machines::start_machine;
@@ -26,13 +28,18 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
         return Outcome::Cancel("the node is gone".to_owned());
     };
     let mut state: Maintenance = read_state(op);
+    let is_skipped = state.in_place
+        && !matches!(name, "check" | "resize_machine")
+        && op.kind == OperationKind::Resize;
     let outcome = match name {
+        _ if is_skipped => Outcome::Next,
         "check" => check(pass, op, &id, &mut state),
         "hand_over" => hand_over(world, pass, op, &id, &mut state),
         "withdraw" => withdraw(pass, &id),
         "stop_machine" => stop(world, pass, &id, &mut state),
+        "resize_machine" => resize(world, pass, &id, &mut state),
         "start_machine" => start(world, pass, op, &id),
-        "await_agent" => await_agent(pass, &id, &state),
+        "await_agent" => await_agent(pass, &id),
         "await_catch_up" => await_catch_up(pass, &id),
         "admit" => admit(pass, &id, &state),
         _ => unknown_step(name),
@@ -46,7 +53,12 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
     };
     match outcome {
         Outcome::Fail(_) | Outcome::Cancel(_) => give_back(pass, op, &id, &state),
-        Outcome::Next if op.step_at() == op.steps.len().checked_sub(1) => tell(pass, op, &state),
+        Outcome::Next if op.step_at() == op.steps.len().checked_sub(1) => {
+            if let Some(reason) = state.refused.clone() {
+                return Outcome::Fail(reason);
+            }
+            tell(pass, op, &state);
+        }
         _ => {}
     }
     outcome
@@ -56,6 +68,21 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
 fn check(pass: &Pass, op: &Operation, id: &NodeId, state: &mut Maintenance) -> Outcome {
     let Some(facts) = pass.view.node(id) else { return Outcome::fail("the node is gone") };
     state.was_drained = facts.node.phase == NodePhase::Maintenance;
+    if op.kind == OperationKind::Resize {
+        let cluster = &pass.cluster.object;
+        let (has, asked) = (&facts.node.size, &cluster.spec.size);
+        if !resize::differs(has, asked) {
+            return Outcome::Cancel("it has the size asked for".to_owned());
+        }
+        // A larger disk is left as it is.
+        let disk = has.disk.max(asked.disk);
+        state.size = Some(NodeSize { disk, ..*asked });
+        state.allow_waiting = cluster.size_may_wait;
+        state.in_place = !resize::restarts(has, asked);
+        if state.in_place {
+            return Outcome::Next;
+        }
+    }
     maintenance::refuse_now(&pass.view, facts, op.kind, state.allow_waiting)
         .map_or(Outcome::Next, Outcome::Fail)
 }
@@ -136,6 +163,44 @@ fn stop(world: &Arc<World>, pass: &Pass, id: &NodeId, state: &mut Maintenance) -
     }
 }
 
+/// A provider that refuses has changed nothing: the machine is started again with what it had, and
+/// nobody asks again before a person does.
+fn resize(world: &Arc<World>, pass: &mut Pass, id: &NodeId, state: &mut Maintenance) -> Outcome {
+    let Some(size) = state.size else { return Outcome::fail("there is no size to give it") };
+    let cluster = &pass.cluster.object;
+    let provider = match world.provider(&cluster.spec.provider) {
+        Ok(provider) => provider,
+        Err(failure) => return nodes::failed(&failure, "changing the machine"),
+    };
+    let (node, in_place) = (id.clone(), state.in_place);
+    let work = || async move {
+        // Somebody else may have started it meanwhile.
+        if !in_place {
+            provider.stop_machine(&node).await?;
+        }
+        provider.resize_machine(&node, &size).await.map(|()| String::new())
+    };
+    match world.in_background(&cluster.id, &format!("resize/{id}"), work) {
+        None => Outcome::wait("changing the machine"),
+        Some(Ok(_)) => {
+            if let Some(node) = pass.node_mut(id) {
+                node.size = size;
+            }
+            Outcome::Next
+        }
+        Some(Err(failure)) => match nodes::failed(&failure, "changing the machine") {
+            Outcome::Fail(reason) => {
+                let generation = pass.cluster.object.generation;
+                let refused = SizeRefused { generation, reason: reason.clone() };
+                pass.cluster.object.status.size_refused = Some(refused);
+                state.refused = Some(reason);
+                Outcome::Next
+            }
+            other => other,
+        },
+    }
+}
+
 /// After a reboot it is started; when it returns to service only if it is off.
 fn start(world: &Arc<World>, pass: &Pass, op: &Operation, id: &NodeId) -> Outcome {
     let cluster = &pass.cluster.object;
@@ -160,11 +225,10 @@ fn start(world: &Arc<World>, pass: &Pass, op: &Operation, id: &NodeId) -> Outcom
     }
 }
 
-fn await_agent(pass: &Pass, id: &NodeId, state: &Maintenance) -> Outcome {
-    let away_ms = state.stopped_at.map_or(u64::MAX, |at| pass.now.millis_since(at));
+/// What it said before its machine stopped does not count.
+fn await_agent(pass: &Pass, id: &NodeId) -> Outcome {
     let is_back = |facts: &NodeFacts| {
-        let session_ms = facts.seen.as_ref().map_or(u64::MAX, |seen| seen.session_age_ms);
-        facts.is_fresh(pass.view.timers().suspect_ms) && session_ms <= away_ms
+        facts.is_fresh(pass.view.timers().suspect_ms) && facts.age_ms() < pass.step_age_ms
     };
     match pass.view.node(id).is_some_and(is_back) {
         true => Outcome::Next,
@@ -202,10 +266,14 @@ fn tell(pass: &Pass, op: &mut Operation, state: &Maintenance) {
     let name = op.node_name.as_deref().unwrap_or("the node");
     op.message = match (op.kind, state.stopped_at) {
         (OperationKind::Drain, _) => format!("{name} is in maintenance"),
-        (OperationKind::Reboot, Some(at)) => {
+        (OperationKind::Reboot | OperationKind::Resize, Some(at)) => {
             let seconds = pass.now.millis_since(at) / 1_000;
             let still = if state.was_drained { "; it is still in maintenance" } else { "" };
             format!("{name} was back {seconds} s after its machine had stopped{still}")
+        }
+        (OperationKind::Resize, None) => {
+            let disk = state.size.map_or_else(String::new, |size| size.disk.to_string());
+            format!("{name} has a disk of {disk} now; nothing was stopped for it")
         }
         _ => format!("{name} is in service again after {} s", age_ms(pass, op) / 1_000),
     };

@@ -41,9 +41,10 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
         OperationKind::Drill => drill::step(world, pass, op, name),
         OperationKind::Backup => backup::step(world, pass, op, name),
         OperationKind::Prove => prove::step(world, pass, op, name),
-        OperationKind::Drain | OperationKind::Undrain | OperationKind::Reboot => {
-            maintenance::step(world, pass, op, name)
-        }
+        OperationKind::Drain
+        | OperationKind::Undrain
+        | OperationKind::Reboot
+        | OperationKind::Resize => maintenance::step(world, pass, op, name),
         OperationKind::DeleteCluster => delete_cluster::step(world, pass, op, name),
     }
 }

@@ -373,21 +373,23 @@ impl Change<'_> {
     }
 }
 
-/// A failover goes before a change of settings. Whoever it wants to serve, and who does not start
-/// with the new ones, gets the former ones.
-pub fn put_back_where_refused(pass: &mut Pass, id: &NodeId) {
+/// A failover goes before a change of settings. Who does not start with the new ones gets the former
+/// ones: whoever is to serve, and those whose confirmations it then waits for.
+pub fn put_back_where_refused(pass: &mut Pass) {
     let has_begun =
         |op: &&Operation| op.kind == OperationKind::Reconfigure && op.started_at.is_some();
     let Some(change) = pass.view.queued.iter().find(has_begun) else { return };
     let before = read_state::<Reconfigure>(change).before;
-    let is_refused = pass.view.node(id).is_some_and(|facts| {
+    let is_refused = |facts: &&NodeFacts| {
         let settings = facts.worker().and_then(|worker| worker.settings.as_ref());
         settings.is_some_and(|settings| {
             settings.version == facts.node.settings.version && settings.refused.is_some()
         })
-    });
-    if is_refused {
-        assign(pass, id, &before, false);
+    };
+    let refused = pass.view.nodes.iter().filter(is_refused);
+    let refused: Vec<NodeId> = refused.map(|facts| facts.node.id.clone()).collect();
+    for id in refused {
+        assign(pass, &id, &before, false);
     }
 }
 

@@ -127,7 +127,10 @@ fn prepare(pass: &mut Pass, candidate: &NodeId, report: &mut Report) -> Outcome 
         return Outcome::Next;
     }
     let words = Transaction::list(&open);
-    if pass.now.millis_since(prepared_at) > TRANSACTIONS_MS_MAX {
+    // The second also if the clock was set back.
+    let is_over = pass.now.millis_since(prepared_at) > TRANSACTIONS_MS_MAX
+        || pass.step_age_ms > PREPARE_MS_MAX + TRANSACTIONS_MS_MAX;
+    if is_over {
         return Outcome::Fail(format!("the primary keeps its role: it has {words}; {HOW_TO_END}"));
     }
     Outcome::wait(format!("waiting for {words}"))
@@ -138,7 +141,8 @@ const HOW_TO_END: &str = "end them, or promote with --end-transactions";
 
 fn hold_writes(pass: &mut Pass, report: &mut Report) -> Outcome {
     let held_at = *report.held_at.get_or_insert(pass.now);
-    let held_ms = pass.now.millis_since(held_at);
+    // The one counts on after a start of the server, the other if the clock was set back.
+    let held_ms = pass.now.millis_since(held_at).max(pass.step_age_ms);
     let Some(former) = report.former.clone() else {
         return Outcome::fail("there is no primary to hand over");
     };

@@ -133,6 +133,12 @@ impl Node {
         });
         probe.upstream = self.member_at(&replication.host);
         probe.streaming = replication.is_receiving && replication.is_applying;
+        // The engine's own sentence quotes what is in the tables.
+        probe.figures.fault = replication
+            .applying_error
+            .as_ref()
+            .filter(|_| !replication.is_applying)
+            .map(|number| format!("a change cannot be applied (error {number} of the engine)"));
         if probe.streaming {
             // What it sends is all that it lacks.
             let _ = Mark::Unapplied.clear();

@@ -118,7 +118,7 @@ impl Node {
         for member in others() {
             self.keep_lock(member, self.may_confirm(assignment, member)).await?;
         }
-        if config.acks == 0 {
+        if !assignment.group.config.confirms() {
             return Ok(true);
         }
         let now = self.logged().await?.offset;
@@ -131,11 +131,12 @@ impl Node {
         };
         let followers = self.peers.followers(0);
         let has_passed = |voter: &NodeId| {
-            let confirms = self.peers.said(voter).is_some_and(|said| said.confirms);
+            let confirms =
+                config.acks == 0 || self.peers.said(voter).is_some_and(|said| said.confirms);
             let mut followers = followers.iter().filter(|follower| follower.node == *voter);
             confirms && followers.any(|follower| follower.flushed.offset >= mark)
         };
-        if config.voters.iter().any(has_passed) {
+        if config.acks > 0 && config.voters.iter().any(has_passed) {
             let is_first = self.released.swap(config.version, Ordering::Relaxed) != config.version;
             self.release_waiting(assignment, if is_first { 0 } else { WAIT_MS }).await?;
         }

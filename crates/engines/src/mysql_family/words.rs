@@ -71,6 +71,8 @@ pub(crate) struct Replication {
     /// Changes whenever something is heard of the upstream.
     pub(crate) heard: String,
     pub(crate) error: String,
+    /// The engine's number for why it applies nothing more.
+    pub(crate) applying_error: Option<String>,
     /// The upstream did not let it in, which it may do now.
     pub(crate) is_refused: bool,
 }
@@ -94,6 +96,7 @@ impl Words {
                 .into_iter()
                 .find(|error| !error.is_empty())
                 .unwrap_or_default(),
+            applying_error: text(row, "Last_SQL_Errno").filter(|number| number != "0"),
             is_refused: REFUSALS.contains(&&*word("Last_IO_Errno")),
         }
     }

@@ -42,6 +42,7 @@ FROM pg_stat_replication WHERE flush_lsn IS NOT NULL";
 const SLOW: &str = "
 SELECT (SELECT system_identifier FROM pg_control_system())::text AS system_id,
     (SELECT sum(pg_database_size(oid))::bigint FROM pg_database) AS bytes,
+    (SELECT sum(checksum_failures)::bigint FROM pg_stat_database) AS damaged,
     (SELECT name || ' ' || default_version FROM pg_available_extensions WHERE name = '$1')
         AS library";
 
@@ -54,6 +55,8 @@ struct Slow {
     bytes: Option<u64>,
     /// The extension of this node's files.
     library: Option<String>,
+    /// Blocks that were read and are not what was written.
+    damaged: u64,
 }
 
 #[derive(Default)]
@@ -163,6 +166,7 @@ impl Postgres {
                     system_id: row.get("system_id"),
                     bytes: row.get::<_, Option<i64>>("bytes").map(|n| n.max(0) as u64),
                     library: row.get("library"),
+                    damaged: row.get::<_, Option<i64>>("damaged").map_or(0, |n| n.max(0) as u64),
                 });
                 let mut cache = self.cache.lock().expect("nothing panics while it is held");
                 cache.slow = Some((Instant::now(), fresh.clone()));
@@ -172,6 +176,10 @@ impl Postgres {
         probe.figures.system_id = known.system_id;
         probe.figures.data_bytes = known.bytes;
         probe.figures.library = known.library;
+        probe.figures.fault = (known.damaged > 0).then(|| {
+            let times = if known.damaged == 1 { "once" } else { "more than once" };
+            format!("damaged data was read {times} (a checksum does not match)")
+        });
     }
 }
 

@@ -233,7 +233,7 @@ impl Postgres {
         if row.get::<_, String>(0) != names {
             return Ok(false);
         }
-        if config.acks == 0 {
+        if !joint.confirms() {
             return Ok(true);
         }
         let now = row.get::<_, i64>(1).max(0) as u64;

@@ -101,13 +101,12 @@ impl Redis {
         let measuring = self.members.lock().expect("nothing panics while it is held").len();
         let ours = if is_replica { 1 } else { 1 + measuring as u64 };
         probe.figures = EngineFigures {
-            library: None,
             version: info(said, self.kind.version_name()).map(str::to_owned),
-            system_id: None,
             uptime_seconds: number("uptime_in_seconds"),
             connections: number("connected_clients").map(|n| n.saturating_sub(ours) as u32),
             data_bytes: number("used_memory"),
             refuses_data: info(said, "aof_last_write_status") == Some("err"),
+            ..EngineFigures::default()
         };
     }
 

@@ -49,6 +49,7 @@ pub(crate) fn sketch(count: u32) -> Sketch {
         next_ordinal: count + 1,
         proof_of: None,
         pending_allowlist: None,
+        size_may_wait: false,
     };
     let nodes = (1..=count).map(|ordinal| sketch_node(&cluster, ordinal, count)).collect();
     Sketch { cluster, nodes }

@@ -22,8 +22,13 @@ use super::{CLUSTER, Docker, NODE, OWNER, failure};
 const IMAGE: &str = "disk.img";
 
 /// What makes and mounts disks, and the package it is in.
-const PROGRAMS: [(&str, &str); 3] =
-    [("mkfs.ext4", "e2fsprogs"), ("mount", "mount"), ("umount", "mount")];
+const PROGRAMS: [(&str, &str); 5] = [
+    ("mkfs.ext4", "e2fsprogs"),
+    ("resize2fs", "e2fsprogs"),
+    ("mount", "mount"),
+    ("umount", "mount"),
+    ("losetup", "mount"),
+];
 
 /// Where they are looked for.
 const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
@@ -109,6 +114,30 @@ impl Docker {
         let data = point.join("data");
         std::fs::create_dir_all(&data).map_err(|e| at(&data, &e))?;
         Ok(data)
+    }
+
+    /// Makes the disk larger while it is mounted: the file, the device over it, the file system.
+    /// One that is that large already is left as it is.
+    pub(super) async fn grow_disk(&self, node: &NodeId, size: Bytes) -> Result<(), Failure> {
+        let Some(directory) = self.disk_directory(node).await? else {
+            return Err(Failure::permanent("the machine's disk is gone"));
+        };
+        let image = directory.join(IMAGE);
+        let has = std::fs::metadata(&image).map_err(|e| at(&image, &e))?.len();
+        if has < size.0 {
+            check_host_space(&directory, Bytes(size.0 - has))?;
+            let file = std::fs::File::options().write(true).open(&image);
+            let file = file.map_err(|e| at(&image, &e))?;
+            file.set_len(size.0).and_then(|()| file.sync_all()).map_err(|e| at(&image, &e))?;
+        }
+        self.mount_disk(node, &image).await?;
+        let Some(device) = loop_device_of(&directory) else {
+            return Err(Failure::transient("the disk is not mounted"));
+        };
+        // Also where an earlier attempt came only so far.
+        let device = format!("/dev/{device}");
+        run("losetup", &["--set-capacity", &device]).await?;
+        run("resize2fs", &[&device]).await
     }
 
     /// Unmounts and deletes the disk, and verifies that nothing of it is left. No error when it is

@@ -6,10 +6,11 @@ use std::time::Duration;
 use bellwether_contracts::Failure;
 use bellwether_contracts::provider::{Machine, MachineRequest, MachineState, Owned};
 use bellwether_model::NodeId;
+use bellwether_model::cluster::NodeSize;
 use bollard::models::{
-    ContainerCreateBody, ContainerStateStatusEnum, EndpointIpamConfig, EndpointSettings,
-    HostConfig, HostConfigLogConfig, Mount, MountType, NetworkingConfig, RestartPolicy,
-    RestartPolicyNameEnum,
+    ContainerCreateBody, ContainerStateStatusEnum, ContainerUpdateBody, EndpointIpamConfig,
+    EndpointSettings, HostConfig, HostConfigLogConfig, Mount, MountType, NetworkingConfig,
+    RestartPolicy, RestartPolicyNameEnum,
 };
 use bollard::query_parameters::{
     CreateContainerOptions, InspectContainerOptions, ListContainersOptions, RemoveContainerOptions,
@@ -185,6 +186,23 @@ impl Docker {
             Err(error) => Err(failure::of(&error)),
             Ok(()) => Ok(()),
         }
+    }
+
+    /// The disk first: it is all that can be refused, and a larger one does no harm.
+    pub(super) async fn give_size(&self, node: &NodeId, size: &NodeSize) -> Result<(), Failure> {
+        let Some((id, _)) = self.container(node).await? else {
+            return Err(Failure::permanent("the machine is gone"));
+        };
+        self.grow_disk(node, size.disk).await?;
+        let memory = i64::try_from(size.memory.0).unwrap_or(i64::MAX);
+        let limits = ContainerUpdateBody {
+            memory: Some(memory),
+            memory_swap: Some(memory),
+            nano_cpus: Some((size.cpus * 1e9) as i64),
+            ..ContainerUpdateBody::default()
+        };
+        let client = self.client().await?;
+        client.update_container(&id, limits).await.map_err(|error| failure::of(&error))
     }
 
     pub(super) async fn look_for_machine(&self, node: &NodeId) -> Result<Option<Machine>, Failure> {

@@ -15,7 +15,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bellwether_contracts::provider::{Machine, MachineRequest, Owned};
 use bellwether_contracts::{Failure, Provider};
-use bellwether_model::cluster::ClusterNetwork;
+use bellwether_model::cluster::{ClusterNetwork, NodeSize};
 use bellwether_model::provider::ProviderLimits;
 use bellwether_model::{ClusterId, NodeId};
 use tokio::sync::OnceCell;
@@ -179,6 +179,10 @@ impl Provider for Docker {
 
     async fn stop_machine(&self, node: &NodeId) -> Result<(), Failure> {
         self.stop_running(node).await
+    }
+
+    async fn resize_machine(&self, node: &NodeId, size: &NodeSize) -> Result<(), Failure> {
+        self.give_size(node, size).await
     }
 
     async fn delete_machine(&self, node: &NodeId) -> Result<(), Failure> {

@@ -365,6 +365,10 @@ export type Changed = ClusterView | Array<Plan>;
  */
 export type ClusterChange = {
     /**
+     * Go on also where writes wait meanwhile; only with `size`.
+     */
+    allow_waiting?: boolean;
+    /**
      * Everybody who may reach the ports of clients; empty lets in nobody.
      */
     allowlist?: Array<AllowEntry> | null;
@@ -381,6 +385,7 @@ export type ClusterChange = {
         [key: string]: string;
     } | null;
     replication?: string | null;
+    size?: NodeSize | null;
     timers?: TimerProfile | null;
 };
 
@@ -1273,7 +1278,7 @@ export type OperationId = string;
 /**
  * What an operation does. The names are stored: add, never rename.
  */
-export type OperationKind = 'create_cluster' | 'add_node' | 'remove_node' | 'switchover' | 'failover' | 'rejoin' | 'resync' | 'reconfigure' | 'drill' | 'backup' | 'prove' | 'drain' | 'undrain' | 'reboot' | 'delete_cluster';
+export type OperationKind = 'create_cluster' | 'add_node' | 'remove_node' | 'switchover' | 'failover' | 'rejoin' | 'resync' | 'reconfigure' | 'drill' | 'backup' | 'prove' | 'drain' | 'undrain' | 'reboot' | 'resize' | 'delete_cluster';
 
 export type OperationStatus = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled';
 

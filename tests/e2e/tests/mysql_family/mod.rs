@@ -259,6 +259,48 @@ pub(crate) async fn what_only_a_former_primary_held_is_kept(engine: &Engine) -> 
     server.check_log()
 }
 
+/// Nothing is passed over by itself: the replica stands still, says so, and is copied anew.
+pub(crate) async fn a_change_that_cannot_be_applied_is_told(engine: &Engine) -> anyhow::Result<()> {
+    if !engine.can_run() {
+        return Ok(());
+    }
+    let (server, api) = Server::start().await?;
+    let cluster = engine.create(&api, 3, "strict").await?;
+    let primary = cluster.primary.context("a primary")?;
+    let writer = MysqlWriter::start(api.connection("orders").await?).await?;
+    engine.ask(&container_of(primary.as_str())?, "CREATE TABLE app.odd (id INT PRIMARY KEY)")?;
+    let replica = api.promotable("orders", Duration::from_secs(30)).await?;
+    let container = container_of(replica.id.as_str())?;
+    until("the table has come over", Duration::from_secs(10), || async {
+        engine.ask(&container, "SELECT COUNT(*) FROM app.odd").map(|_| ())
+    })
+    .await?;
+    let odd = "SET sql_log_bin = 0; SET GLOBAL read_only = 0; INSERT INTO app.odd VALUES (7)";
+    engine.ask(&container, odd)?;
+    engine.ask(&container_of(primary.as_str())?, "INSERT INTO app.odd VALUES (7)")?;
+    until("it says what is wrong", Duration::from_secs(30), || async {
+        let now = node(&api, &replica.id).await?;
+        ensure!(now.state.contains("cannot be applied (error 1062"), "{}", now.state);
+        let sentence = api.cluster("orders").await?.sentence;
+        ensure!(sentence.contains("cannot be applied"), "{sentence}");
+        Ok(())
+    })
+    .await?;
+    let refused = api.operate("orders", "switchover", Some(&replica.name)).await.err();
+    let refused = refused.context("it was to be promoted")?.to_string();
+    assert!(refused.contains("resynchronise it"), "{refused}");
+    writer.progress(50).await?;
+
+    let copy = json!({ "kind": "resync", "nodes": [replica.name], "copy": true });
+    let resync: Operation = api.post("/v1/clusters/orders/operations", &copy).await?;
+    api.finish(resync.id.as_str(), Duration::from_secs(120)).await?;
+    api.healthy("orders", Duration::from_secs(60)).await?;
+    assert_eq!(api.cluster("orders").await?.primary, Some(primary), "nobody had to take over");
+    let (history, found) = writer.stop().await?;
+    assert_eq!(history.lost(&found), Vec::<i64>::new(), "acknowledged writes are missing");
+    server.check_log()
+}
+
 pub(crate) async fn a_single_one_is_started_again_and_grows(engine: &Engine) -> anyhow::Result<()> {
     if !engine.can_run() {
         return Ok(());

@@ -1,0 +1,169 @@
+//! Another size for the nodes: who gets it next, what that takes, and what stands in the way.
+
+use bellwether_model::cluster::NodeSize;
+use bellwether_model::node::NodePhase;
+use bellwether_model::operation::NewOperation;
+use bellwether_model::plan::Plan;
+use bellwether_model::problem::FieldProblem;
+use bellwether_model::{ClusterSpec, OperationKind};
+
+use crate::maintenance;
+use crate::plan::plan;
+use crate::view::{NodeFacts, View};
+
+/// Whether a node of that size has less or more than is asked for. A larger disk is left as it is.
+#[must_use]
+pub fn differs(has: &NodeSize, asked: &NodeSize) -> bool {
+    restarts(has, asked) || has.disk < asked.disk
+}
+
+/// Whether the machine has to be stopped for it: a disk grows while it runs.
+#[must_use]
+pub fn restarts(has: &NodeSize, asked: &NodeSize) -> bool {
+    (has.cpus, has.memory) != (asked.cpus, asked.memory)
+}
+
+/// The members that have another size than asked for, in their order: replicas first.
+fn waiting<'a>(view: &'a View, asked: &NodeSize) -> Vec<&'a NodeFacts> {
+    let is_member =
+        |facts: &&NodeFacts| matches!(facts.node.phase, NodePhase::Active | NodePhase::Maintenance);
+    let members = view.nodes.iter().filter(is_member);
+    let mut all: Vec<_> = members.filter(|facts| differs(&facts.node.size, asked)).collect();
+    all.sort_by_key(|facts| view.cluster.status.primary.as_ref() == Some(&facts.node.id));
+    all
+}
+
+/// The next node to change, and why it is not changed now.
+#[must_use]
+pub fn next(view: &View) -> Option<(&NodeFacts, Option<String>)> {
+    let cluster = &view.cluster;
+    let asked = &cluster.spec.size;
+    let facts = waiting(view, asked).into_iter().next()?;
+    let name = &facts.node.name;
+    let refused = cluster.status.size_refused.as_ref();
+    if let Some(refused) = refused.filter(|refused| refused.generation == cluster.generation) {
+        let why = format!("{name} has not the size asked for: {}", refused.reason);
+        return Some((facts, Some(why)));
+    }
+    if !restarts(&facts.node.size, asked) {
+        return Some((facts, None));
+    }
+    let refusal =
+        maintenance::refuse_now(view, facts, OperationKind::Resize, cluster.size_may_wait);
+    Some((facts, refusal))
+}
+
+/// What is wrong with a size for nodes that are there.
+#[must_use]
+pub fn check(view: &View, asked: &NodeSize) -> Option<FieldProblem> {
+    let larger = view.nodes.iter().find(|facts| facts.node.size.disk > asked.disk)?;
+    let (name, has) = (&larger.node.name, larger.node.size.disk);
+    Some(FieldProblem {
+        field: "size.disk".to_owned(),
+        message: format!(
+            "a disk can only grow and {name} has {has}; ask for {has} or more, or restore a backup \
+             into a cluster with smaller disks"
+        ),
+    })
+}
+
+/// Why a person has to say first that writes may wait.
+#[must_use]
+pub fn refuse_without_consent(view: &View, asked: &NodeSize) -> Option<String> {
+    let waiting = waiting(view, asked);
+    let mut stopped = waiting.iter().filter(|facts| restarts(&facts.node.size, asked));
+    stopped.find_map(|facts| maintenance::refuse_without_consent(view, facts))
+}
+
+/// The plans of the operations that another size brings about, in their order.
+#[must_use]
+pub fn plans(view: &View, spec: &ClusterSpec) -> Vec<Plan> {
+    let asked = &spec.size;
+    let one = |facts: &&NodeFacts| {
+        let request = NewOperation::of(OperationKind::Resize, Some(facts.node.name.clone()));
+        let (name, has) = (&facts.node.name, &facts.node.size);
+        let planned = plan(view, &request);
+        let has_words = format!("{}, {} of memory, {} of disk", has.cores(), has.memory, has.disk);
+        let asked_words =
+            format!("{}, {} of memory, {} of disk", asked.cores(), asked.memory, asked.disk);
+        let how = match (restarts(has, asked), planned.write_pause_ms) {
+            (false, _) => "its disk grows while it serves",
+            (true, 0) => "its machine is started again",
+            (true, _) if view.nodes.len() == 1 => {
+                "its machine is started again, and everything waits meanwhile"
+            }
+            (true, _) => "a replica takes over, and its machine is started again",
+        };
+        let is_stopped = restarts(has, asked);
+        let copies = planned.redundancy_min + u32::from(!is_stopped);
+        Plan {
+            summary: format!("Changes {name} from {has_words} to {asked_words}: {how}."),
+            write_pause_ms: if is_stopped { planned.write_pause_ms } else { 0 },
+            redundancy_min: copies,
+            refusals: Vec::new(),
+            ..planned
+        }
+    };
+    waiting(view, asked).iter().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use bellwether_model::Bytes;
+    use bellwether_model::cluster::SizeRefused;
+
+    use super::*;
+    use crate::view::tests::{Sketch, sketch};
+
+    fn larger(sketch: &mut Sketch) {
+        sketch.cluster.spec.size.memory = Bytes::gib(7);
+    }
+
+    #[test]
+    fn replicas_go_first_and_the_primary_last() {
+        let mut sketch = sketch(3);
+        assert!(next(&sketch.view()).is_none());
+        larger(&mut sketch);
+        let spec = sketch.cluster.spec.clone();
+        let names: Vec<_> =
+            plans(&sketch.view(), &spec).into_iter().map(|plan| plan.summary).collect();
+        assert!(names[0].contains("demo-2") && names[2].contains("demo-1"), "{names:?}");
+        assert!(names[2].contains("a replica takes over"), "{names:?}");
+        sketch.node(2).size = spec.size;
+        let view = sketch.view();
+        let (facts, refusal) = next(&view).expect("one");
+        assert_eq!((facts.node.name.as_str(), refusal), ("demo-3", None));
+    }
+
+    #[test]
+    fn a_disk_grows_in_place_and_never_shrinks() {
+        let mut sketch = sketch(2);
+        sketch.strict();
+        sketch.cluster.spec.size.disk = Bytes::gib(500);
+        let view = sketch.view();
+        assert_eq!(next(&view).expect("one").1, None, "nothing is stopped for it");
+        assert_eq!(refuse_without_consent(&view, &view.cluster.spec.size), None);
+        assert!(plans(&view, &view.cluster.spec)[0].summary.contains("while it serves"));
+        let smaller = NodeSize { disk: Bytes(1), ..view.cluster.spec.size };
+        assert!(check(&view, &smaller).expect("refused").message.contains("only grow"));
+        assert_eq!(check(&view, &view.cluster.spec.size), None);
+    }
+
+    #[test]
+    fn writes_wait_only_where_a_person_said_so() {
+        let mut sketch = sketch(2);
+        sketch.strict();
+        larger(&mut sketch);
+        let size = sketch.cluster.spec.size;
+        assert!(refuse_without_consent(&sketch.view(), &size).is_some());
+        assert!(next(&sketch.view()).expect("one").1.expect("a reason").contains("would wait"));
+        sketch.cluster.size_may_wait = true;
+        assert_eq!(next(&sketch.view()).expect("one").1, None);
+        let reason = "no such machine".to_owned();
+        let generation = sketch.cluster.generation;
+        sketch.cluster.status.size_refused = Some(SizeRefused { generation, reason });
+        assert!(next(&sketch.view()).expect("one").1.expect("why").ends_with("no such machine"));
+        sketch.cluster.generation += 1;
+        assert_eq!(next(&sketch.view()).expect("one").1, None, "it was asked for again");
+    }
+}
