@@ -1,5 +1,5 @@
-//! Borg on a host that is reached by SSH: stored, stored again, listed with the key alone, restored,
-//! removed.
+//! Borg on a host that is reached by SSH: stored, stored again, listed with the key alone,
+//! restored, removed.
 
 use std::time::Duration;
 
