@@ -1,8 +1,6 @@
 //! Borg on a host that is reached by SSH: stored, stored again, listed with the key alone,
 //! restored, removed.
 
-use std::time::Duration;
-
 use anyhow::{Context as _, ensure};
 use bellwether_model::repository::RepositoryKey;
 use bellwether_testkit::Server;
@@ -10,7 +8,7 @@ use bellwether_testkit::ssh_host::SshHost;
 use bellwether_testkit::wait::until;
 use serde_json::json;
 
-use crate::scene::{digest, fill, list, register, restore, take};
+use crate::scene::{WORK_MAX, digest, fill, list, register, restore, take};
 
 #[tokio::test]
 async fn borg_keeps_what_restic_keeps() -> anyhow::Result<()> {
@@ -48,7 +46,7 @@ async fn borg_keeps_what_restic_keeps() -> anyhow::Result<()> {
 
     let (status, _) = api.send("DELETE", &format!("/v1/backups/{}", first.id), None).await?;
     ensure!(status == 202, "{status}");
-    until("it is removed", Duration::from_secs(30), || async {
+    until("it is removed", WORK_MAX, || async {
         let left = list(&api, "orders").await?;
         ensure!(left.len() == 1 && left[0].id == second.id, "not yet");
         Ok(())
