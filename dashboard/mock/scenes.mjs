@@ -110,12 +110,33 @@ const backup = (cluster, days, more) => ({
   started_by: 'bellwether',
   created_at: new Date(Date.now() - days * 86_400_000).toISOString(),
   message: '',
+  archives: ['8af5bdcb29077f03', '84916516884765fd'],
+  took_ms: 41_000,
   facts: {
+    id: `backup-${days}`,
+    cluster: cluster.id,
+    cluster_name: cluster.spec.name,
+    spec: cluster.spec,
+    node_name: `${cluster.spec.name}-3`,
+    started_at: new Date(Date.now() - days * 86_400_000).toISOString(),
+    position: { timeline: 2, offset: 83_886_312 },
+    engine_version: '17.11',
     size: 3 * GIB,
     taken_at: new Date(Date.now() - days * 86_400_000 + 40_000).toISOString(),
   },
   stored: 41_943_040,
   ...more,
+});
+
+const repository = (name) => ({
+  id: `repository-${name}`,
+  name,
+  place: { kind: 's3', endpoint: 'https://s3.example.com', bucket: name, access_key: 'access' },
+  address: `s3:https://s3.example.com/${name}`,
+  created_at: new Date(Date.now() - 9 * 86_400_000).toISOString(),
+  checked_at: new Date(Date.now() - 86_400_000).toISOString(),
+  checked_by: 'demo-3',
+  backups: 2,
 });
 
 const scenes = {
@@ -162,7 +183,16 @@ const scenes = {
       drill('switchover', 10, { status: 'cancelled', message: 'skipped: the cluster is not healthy' }),
       drill('switchover', 17, { write_gap_ms: 198, loss: 'nothing', whole_ms: 1_300 }),
     ]);
-    const proven = { proven: true, restore_ms: 31_000, message: '12 tables hold what they held' };
+    const proven = {
+      proven: true,
+      at: new Date(Date.now() - 86_400_000).toISOString(),
+      restore_ms: 31_000,
+      bytes: 3 * GIB,
+      compared: 12,
+      message: 'restored and looked through; 12 tables hold what they held',
+    };
+    world.repositories.push(repository('vault'));
+    cluster.spec.backup = { schedule: 'daily', repository: 'vault', verify: true };
     const failed = { status: 'failed', facts: undefined, stored: undefined };
     world.backups.set(cluster.id, [
       backup(cluster, 1),
@@ -185,6 +215,13 @@ const scenes = {
     );
     Object.assign(orders.nodes[2], { health: 'degraded', state: 'does not stream', lag: 41_943_040 });
     settle(world, spec('reports', 1, 'async', { version: '18' }), 60 * 24 * 2);
+  },
+
+  crowd(world) {
+    settle(world, spec('a-name-of-forty-letters-is-as-long-as-ok', 20, 'quorum(3)'), 190);
+    for (let index = 1; index < 30; index += 1) settle(world, spec(`shop-${index}`, 1, 'async'), 190);
+    const { cluster } = settle(world, spec('overdue', 3, 'async'), 190);
+    cluster.backup = { problem: 'a backup is overdue since 2026-01-04T02:00:00.000Z' };
   },
 
   suspicion(world) {

@@ -43,8 +43,15 @@ const shots = {
   },
   backups: async (page) => {
     await page.goto('/clusters/demo?tab=backups');
-    await page.getByRole('button', { name: /Verify/ }).first().waitFor();
+    await page.getByRole('list', { name: /newest/ }).getByRole('button').nth(1).click();
+    await page.getByText('Fingerprints').waitFor();
   },
+  repositories: async (page) => {
+    await page.goto('/backups');
+    await page.getByRole('button', { name: 'Register a repository' }).click();
+    await page.getByRole('button', { name: 'Register', exact: true }).click();
+  },
+  restore: (page) => page.goto('/new-cluster?backup=backup-2'),
   settings: (page) => page.goto('/clusters/demo?tab=settings'),
   parameters: async (page) => {
     await page.goto('/clusters/orders?tab=settings');

@@ -146,7 +146,14 @@ async function api(state, request, response, url) {
     case 'GET clusters/:id/drills':
       return page(world.drills.get(world.find(id).id) ?? []);
     case 'GET backups':
-      return page(world.backups.get(query.get('cluster')) ?? []);
+      return page(world.backupsOf(query.get('cluster')));
+    case 'GET backups/:id': {
+      const found = world.backupsOf(null).find((one) => one.id === id);
+      if (!found) throw problem('not-found', id);
+      return reply(response, 200, found);
+    }
+    case 'GET repositories':
+      return page(world.repositories);
     case 'GET reports/:id': {
       const found = world.operations.find((one) => one.id === id);
       if (!found) throw problem('not-found', id);

@@ -21,6 +21,7 @@ export class World {
   /** By cluster. */
   drills = new Map();
   backups = new Map();
+  repositories = [];
   networks = 0;
 
   constructor(stepMs, publish) {
@@ -33,6 +34,12 @@ export class World {
       this.clusters.get(text) ?? [...this.clusters.values()].find((one) => one.spec.name === text);
     if (!found) throw problem('not-found', `no cluster is called \`${text}\``);
     return found;
+  }
+
+  /** Those of a cluster, or of all. */
+  backupsOf(name) {
+    if (name) return this.backups.get(this.find(name).id) ?? [];
+    return [...this.backups.values()].flat();
   }
 
   titlesOf(kind) {

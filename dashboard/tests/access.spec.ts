@@ -27,7 +27,7 @@ test('works by keyboard, in the dark, and on a phone', async ({ page }) => {
   await page.keyboard.press('Tab');
   await expect(page.getByRole('link', { name: 'Skip to the content' })).toBeFocused();
   await page.setViewportSize({ width: 360, height: 740 });
-  const paths = ['/clusters', '/activity', '/new-cluster', '/people', '/audit'];
+  const paths = ['/clusters', '/backups', '/activity', '/new-cluster', '/people', '/audit'];
   for (const path of [...paths, '/account/password', '/account/sessions', '/nothing']) {
     await page.goto(at(path));
     await expect(page.getByRole('heading').first()).toBeVisible();
@@ -60,6 +60,7 @@ test('the audit log is shown and verified, and a token is made with a role and e
   const users = await page.request.get(at('/v1/users'), { headers: asToken });
   expect(users.status()).toBe(403);
   await page.getByRole('button', { name: 'Delete the token the test' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete token' }).click();
   await expect(page.getByRole('list', { name: /Tokens/ })).not.toContainText('the test');
   const gone = await page.request.get(at('/v1/me'), { headers: asToken });
   expect(gone.status()).toBe(401);

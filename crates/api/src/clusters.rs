@@ -162,6 +162,7 @@ pub(crate) async fn create(
         proof_of: None,
         pending_allowlist: None,
         size_may_wait: false,
+        disks_grow_in_use: false,
         spec,
     };
     let name = &cluster.spec.name;
@@ -302,7 +303,7 @@ pub(crate) async fn change(
     for _ in 0..TRIES {
         let found = clusters::find(&api.store, &name);
         let mut cluster = found.ok_or_else(|| ApiError::not_found("cluster", &name))?;
-        let view = find_view(&api, cluster.object.id.as_str())?;
+        let mut view = find_view(&api, cluster.object.id.as_str())?;
         check_generation(&cluster.object, expected)?;
         operations::refuse_when_deleted(&view)?;
         let before = cluster.object.spec.clone();
@@ -326,6 +327,9 @@ pub(crate) async fn change(
         {
             return Err(ApiError::fields(vec![FieldProblem { field: "timers".into(), message }]));
         }
+        let provider = api.provider(&spec.provider);
+        let grows = provider.is_some_and(|provider| provider.limits().disks_grow_in_use);
+        view.cluster.disks_grow_in_use = grows;
         let waits = check_size(&view, &change)?;
         let settings = settings_change(&api, &view, spec, query.plan)?;
         if query.plan {
@@ -348,6 +352,7 @@ pub(crate) async fn change(
             cluster.object.generation += 1;
             if change.size.is_some() {
                 cluster.object.size_may_wait = change.allow_waiting;
+                cluster.object.disks_grow_in_use = grows;
             }
             if change.allowlist.is_some() {
                 cluster.object.pending_allowlist = None;

@@ -138,6 +138,9 @@ pub struct Cluster {
     /// Writes may wait while nodes get the size asked for. Written by the API with the size.
     #[serde(default)]
     pub size_may_wait: bool,
+    /// Its provider makes a disk larger while the machine runs. Written likewise.
+    #[serde(default)]
+    pub disks_grow_in_use: bool,
 }
 
 /// The addresses of a cluster's own network.

@@ -28,4 +28,7 @@ pub struct ProviderLimits {
     pub disk_max: u64,
     /// Nodes that fit in one cluster's network.
     pub nodes_max: u32,
+    /// Whether a disk is made larger while its machine runs.
+    #[serde(default)]
+    pub disks_grow_in_use: bool,
 }

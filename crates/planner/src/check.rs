@@ -204,6 +204,7 @@ pub(crate) mod tests {
             disk_min: 1,
             disk_max: 1 << 40,
             nodes_max: 16,
+            disks_grow_in_use: true,
         };
         let good = serde_json::json!({
             "name": "demo", "engine": "postgresql", "version": "17", "nodes": 3

@@ -5,7 +5,7 @@ use bellwether_model::node::NodePhase;
 use bellwether_model::operation::NewOperation;
 use bellwether_model::plan::Plan;
 use bellwether_model::problem::FieldProblem;
-use bellwether_model::{ClusterSpec, OperationKind};
+use bellwether_model::{Cluster, ClusterSpec, OperationKind};
 
 use crate::maintenance;
 use crate::plan::plan;
@@ -14,13 +14,14 @@ use crate::view::{NodeFacts, View};
 /// Whether a node of that size has less or more than is asked for. A larger disk is left as it is.
 #[must_use]
 pub fn differs(has: &NodeSize, asked: &NodeSize) -> bool {
-    restarts(has, asked) || has.disk < asked.disk
+    (has.cpus, has.memory) != (asked.cpus, asked.memory) || has.disk < asked.disk
 }
 
-/// Whether the machine has to be stopped for it: a disk grows while it runs.
+/// Whether the machine has to be stopped for it: some providers make a disk larger while it runs.
 #[must_use]
-pub fn restarts(has: &NodeSize, asked: &NodeSize) -> bool {
-    (has.cpus, has.memory) != (asked.cpus, asked.memory)
+pub fn restarts(cluster: &Cluster, has: &NodeSize, asked: &NodeSize) -> bool {
+    let grows = has.disk < asked.disk && !cluster.disks_grow_in_use;
+    (has.cpus, has.memory) != (asked.cpus, asked.memory) || grows
 }
 
 /// The members that have another size than asked for, in their order: replicas first.
@@ -45,7 +46,7 @@ pub fn next(view: &View) -> Option<(&NodeFacts, Option<String>)> {
         let why = format!("{name} has not the size asked for: {}", refused.reason);
         return Some((facts, Some(why)));
     }
-    if !restarts(&facts.node.size, asked) {
+    if !restarts(cluster, &facts.node.size, asked) {
         return Some((facts, None));
     }
     let refusal =
@@ -71,7 +72,8 @@ pub fn check(view: &View, asked: &NodeSize) -> Option<FieldProblem> {
 #[must_use]
 pub fn refuse_without_consent(view: &View, asked: &NodeSize) -> Option<String> {
     let waiting = waiting(view, asked);
-    let mut stopped = waiting.iter().filter(|facts| restarts(&facts.node.size, asked));
+    let mut stopped =
+        waiting.iter().filter(|facts| restarts(&view.cluster, &facts.node.size, asked));
     stopped.find_map(|facts| maintenance::refuse_without_consent(view, facts))
 }
 
@@ -86,7 +88,8 @@ pub fn plans(view: &View, spec: &ClusterSpec) -> Vec<Plan> {
         let has_words = format!("{}, {} of memory, {} of disk", has.cores(), has.memory, has.disk);
         let asked_words =
             format!("{}, {} of memory, {} of disk", asked.cores(), asked.memory, asked.disk);
-        let how = match (restarts(has, asked), planned.write_pause_ms) {
+        let is_stopped = restarts(&view.cluster, has, asked);
+        let how = match (is_stopped, planned.write_pause_ms) {
             (false, _) => "its disk grows while it serves",
             (true, 0) => "its machine is started again",
             (true, _) if view.nodes.len() == 1 => {
@@ -94,7 +97,6 @@ pub fn plans(view: &View, spec: &ClusterSpec) -> Vec<Plan> {
             }
             (true, _) => "a replica takes over, and its machine is started again",
         };
-        let is_stopped = restarts(has, asked);
         let copies = planned.redundancy_min + u32::from(!is_stopped);
         Plan {
             summary: format!("Changes {name} from {has_words} to {asked_words}: {how}."),
@@ -144,6 +146,9 @@ mod tests {
         assert_eq!(next(&view).expect("one").1, None, "nothing is stopped for it");
         assert_eq!(refuse_without_consent(&view, &view.cluster.spec.size), None);
         assert!(plans(&view, &view.cluster.spec)[0].summary.contains("while it serves"));
+        let mut elsewhere = sketch.view();
+        elsewhere.cluster.disks_grow_in_use = false;
+        assert!(next(&elsewhere).expect("one").1.expect("a reason").contains("would wait"));
         let smaller = NodeSize { disk: Bytes(1), ..view.cluster.spec.size };
         assert!(check(&view, &smaller).expect("refused").message.contains("only grow"));
         assert_eq!(check(&view, &view.cluster.spec.size), None);

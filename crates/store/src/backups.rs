@@ -102,6 +102,7 @@ pub fn begin_proof(
         proof_of: Some(backup.id.clone()),
         pending_allowlist: None,
         size_may_wait: false,
+        disks_grow_in_use: false,
         spec,
     };
     let claim = NameClaim { name: cluster.spec.name.clone(), cluster: cluster.id.clone() };

@@ -39,6 +39,7 @@ fn cluster(name: &str) -> Cluster {
         proof_of: None,
         pending_allowlist: None,
         size_may_wait: false,
+        disks_grow_in_use: false,
     }
 }
 

@@ -81,6 +81,7 @@ function applyNode(client: QueryClient, node: NodeView): void {
 }
 
 function applyOperation(client: QueryClient, operation: Operation): void {
+  const isNew = client.getQueryData(keys.operation(operation.id)) === undefined;
   for (const list of [undefined, operation.cluster]) {
     client.setQueryData<Pages<Operation>>(keys.operations(list), (pages) =>
       upsert(pages, operation, 'first', (item) => item.id === operation.id),
@@ -91,6 +92,11 @@ function applyOperation(client: QueryClient, operation: Operation): void {
   void client.invalidateQueries({ queryKey: keys.report(operation.id) });
   if (operation.kind === 'drill') {
     void client.invalidateQueries({ queryKey: keys.drills(operation.cluster) });
+  }
+  const isOfBackups = operation.kind === 'backup' || operation.kind === 'prove';
+  if (isOfBackups && (isNew || operation.ended_at != null)) {
+    void client.invalidateQueries({ queryKey: keys.anyBackups });
+    void client.invalidateQueries({ queryKey: keys.repositories });
   }
 }
 

@@ -33,7 +33,10 @@ export const keys = {
   anyDrills: ['drills'] as const,
   drills: (clusterId: string) => ['drills', clusterId] as const,
   anyBackups: ['backups'] as const,
-  backups: (clusterId: string) => ['backups', clusterId] as const,
+  /** By the cluster's name, or all of them. */
+  backups: (cluster: string | undefined) =>
+    cluster === undefined ? (['backups', 'all'] as const) : (['backups', 'of', cluster] as const),
+  backup: (id: string) => ['backups', 'one', id] as const,
   repositories: ['repositories'] as const,
   anyOperation: ['operation'] as const,
   operation: (id: string) => ['operation', id] as const,

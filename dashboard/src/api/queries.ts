@@ -5,7 +5,7 @@ import {
   queryOptions,
 } from '@tanstack/react-query';
 
-import { listBackups } from './backups';
+import { getBackup, listBackups, listRepositories } from './backups';
 import { getAllowlist } from './allowlist';
 import { listAudit } from './audit';
 import { listEngineParameters, listEngines, listProviders } from './catalogue';
@@ -20,7 +20,7 @@ import { keys } from './keys';
 import { getOperation, getReport, listDrills, listOperations } from './operations';
 import { listProjects, listSessions, listTokens, listUsers } from './people';
 import { getMe } from './session';
-import type { ClusterSpec, NodeView, Page } from './types';
+import type { Backup, ClusterSpec, NodeView, Page } from './types';
 
 export type Pages<T> = InfiniteData<Page<T>, string | undefined>;
 
@@ -156,11 +156,28 @@ export const operationQuery = (id: string) =>
 export const reportQuery = (id: string) =>
   queryOptions({ queryKey: keys.report(id), queryFn: ({ signal }) => getReport(id, signal) });
 
-export const backupsQuery = (clusterId: string) =>
-  queryOptions({
-    queryKey: keys.backups(clusterId),
-    queryFn: async ({ signal }) => (await listBackups(clusterId, signal)).items,
+/** A removal ends without an event, so it is asked for again until it has. */
+const whileRemoved = (backups: Backup[] | undefined) =>
+  backups?.some((backup) => backup.status === 'deleting') ? 2_000 : false;
+
+/** The backups of a cluster by its name, those of earlier ones of that name too; all without. */
+export const backupsQuery = (cluster?: string) =>
+  infiniteQueryOptions({
+    queryKey: keys.backups(cluster),
+    queryFn: ({ pageParam, signal }) => listBackups(cluster, pageParam, signal),
+    initialPageParam: first,
+    getNextPageParam: nextPage,
+    refetchInterval: ({ state }) =>
+      whileRemoved(state.data?.pages.flatMap((page) => page.items)),
   });
+
+export const backupQuery = (id: string) =>
+  queryOptions({ queryKey: keys.backup(id), queryFn: ({ signal }) => getBackup(id, signal) });
+
+export const repositoriesQuery = queryOptions({
+  queryKey: keys.repositories,
+  queryFn: async ({ signal }) => (await listRepositories(signal)).items,
+});
 
 export const drillsQuery = (clusterId: string) =>
   queryOptions({

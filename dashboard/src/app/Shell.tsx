@@ -29,6 +29,9 @@ export function Shell() {
             <Link to="/clusters" className={classes.link}>
               {messages.clusters}
             </Link>
+            <Link to="/backups" className={classes.link}>
+              {messages.backups}
+            </Link>
             <Link to="/activity" className={classes.link}>
               {messages.activity}
             </Link>

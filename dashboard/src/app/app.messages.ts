@@ -4,6 +4,7 @@ export const messages = {
   product: 'Bellwether',
   skip: 'Skip to the content',
   clusters: 'Clusters',
+  backups: 'Backups',
   activity: 'Activity',
   people: 'People',
   mainNavigation: 'Main',

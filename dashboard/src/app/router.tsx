@@ -62,8 +62,11 @@ const clusters = createRoute({
 const newCluster = createRoute({
   getParentRoute: () => shell,
   path: '/new-cluster',
-  validateSearch: (search): { step?: string } =>
-    typeof search.step === 'string' ? { step: search.step } : {},
+  // With a backup the new cluster begins with what is in it; an empty one is to be chosen.
+  validateSearch: (search): { step?: string; backup?: string } => ({
+    ...(typeof search.step === 'string' && { step: search.step }),
+    ...(typeof search.backup === 'string' && { backup: search.backup }),
+  }),
   component: lazyRouteComponent(
     () => import('../resources/clusters/create/CreatePage'),
     'CreatePage',
@@ -90,6 +93,12 @@ const activity = createRoute({
     () => import('../resources/operations/ActivityPage'),
     'ActivityPage',
   ),
+});
+
+const backups = createRoute({
+  getParentRoute: () => shell,
+  path: '/backups',
+  component: lazyRouteComponent(() => import('../resources/backups/BackupsPage'), 'BackupsPage'),
 });
 
 const password = createRoute({
@@ -125,7 +134,19 @@ const anything = createRoute({
 export const router = createRouter({
   routeTree: root.addChildren([
     signIn,
-    shell.addChildren([index, clusters, newCluster, cluster, activity, password, sessions, people, audit, anything]),
+    shell.addChildren([
+      index,
+      clusters,
+      newCluster,
+      cluster,
+      backups,
+      activity,
+      password,
+      sessions,
+      people,
+      audit,
+      anything,
+    ]),
   ]),
   defaultPreload: 'intent',
   defaultPendingComponent: PagePending,

@@ -1,4 +1,5 @@
 import type {
+  Backup,
   ClusterView,
   EngineProfile,
   NodeView,
@@ -6,7 +7,7 @@ import type {
   ParameterView,
   ProviderView,
 } from '../api/types';
-import { GIB } from '../ui/format';
+import { GIB, MIB } from '../ui/format';
 
 export function cluster(change: Partial<ClusterView> = {}): ClusterView {
   return {
@@ -77,6 +78,34 @@ export function operation(change: Partial<Operation> = {}): Operation {
       { name: 'hold_writes', title: 'Hold new connections', state: 'running' },
       { name: 'repoint', title: 'Let the others follow it', state: 'pending' },
     ],
+    ...change,
+  };
+}
+
+export function backup(change: Partial<Backup> = {}): Backup {
+  const { spec } = cluster();
+  return {
+    id: 'b1',
+    cluster: 'c1',
+    cluster_name: 'demo',
+    project: 'default',
+    repository: 'r1',
+    repository_name: 'vault',
+    status: 'complete',
+    started_by: 'admin',
+    created_at: '2026-01-01T00:00:00Z',
+    facts: {
+      id: 'b1',
+      cluster: 'c1',
+      cluster_name: 'demo',
+      spec,
+      node_name: 'demo-2',
+      started_at: '2026-01-01T00:00:00Z',
+      taken_at: '2026-01-01T00:00:05Z',
+      position: { timeline: 1, offset: 16 },
+      engine_version: '17.11',
+      size: 30 * MIB,
+    },
     ...change,
   };
 }

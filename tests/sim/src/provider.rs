@@ -54,6 +54,7 @@ impl Provider for SimProvider {
             memory_max: 1 << 40,
             disk_min: 1,
             disk_max: 1 << 50,
+            disks_grow_in_use: true,
             nodes_max: 32,
         }
     }

@@ -233,6 +233,7 @@ impl Server {
             proof_of: None,
             pending_allowlist: None,
             size_may_wait: false,
+            disks_grow_in_use: true,
             spec,
         };
         let operation =

@@ -39,6 +39,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// The same while writes wait for what is seen next.
 const LOOK_EVERY_AWAITED: Duration = Duration::from_millis(10);
 
+/// In which the sentry hears that the role was given up, and in which it passes that on.
+const LAST_WORDS_MAX: Duration = Duration::from_secs(2);
+const PASSED_ON: Duration = Duration::from_millis(300);
+
 /// Runs until told to stop; the engine is then stopped in an orderly way.
 ///
 /// # Errors
@@ -64,7 +68,24 @@ pub async fn run(
             _ = terminate.recv() => break,
         }
     }
-    worker.stop_for_shutdown().await;
+    if worker.stop_for_shutdown().await {
+        let said = tokio::time::timeout(LAST_WORDS_MAX, say_last(&mut worker, socket)).await;
+        if !matches!(said, Ok(Ok(()))) {
+            info!("the sentry does not hear that the role was given up");
+        }
+    }
+    Ok(())
+}
+
+/// Tells the sentry that the role was given up, and stays until it has passed that on: it ends next.
+async fn say_last(worker: &mut Worker, socket: &Path) -> anyhow::Result<()> {
+    let mut link = UnixStream::connect(socket).await?;
+    lines::send(&mut link, &ToSentry::IamWorker).await?;
+    if let Some(report) = worker.report() {
+        lines::send(&mut link, &ToSentry::Worker(Box::new(report))).await?;
+    }
+    worker.save_role();
+    tokio::time::sleep(PASSED_ON).await;
     Ok(())
 }
 

@@ -756,19 +756,6 @@ impl Worker {
             clients,
         })
     }
-
-    /// The machine is being stopped: so is the engine, in an orderly way. The role is kept: the
-    /// same machine started again goes on where it was, unless it was replaced meanwhile.
-    pub(super) async fn stop_for_shutdown(&mut self) {
-        if let Some((_, task)) = self.step.take() {
-            task.abort();
-        }
-        if let Some(driver) = &self.driver
-            && let Err(failure) = driver.stop().await
-        {
-            warn!("the engine did not stop: {failure}");
-        }
-    }
 }
 
 /// What binds the engine: the promise as it is asked for, or as it was given.
@@ -785,3 +772,4 @@ fn wanted_upstream(orders: &Orders) -> Option<NodeId> {
 }
 mod backup;
 mod drill;
+mod shutdown;

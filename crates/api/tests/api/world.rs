@@ -192,6 +192,7 @@ impl Provider for Nothing {
             memory_max: 8 << 30,
             disk_min: 1 << 30,
             disk_max: 100 << 30,
+            disks_grow_in_use: true,
             nodes_max: 5,
         }
     }

@@ -78,7 +78,7 @@ fn check(pass: &Pass, op: &Operation, id: &NodeId, state: &mut Maintenance) -> O
         let disk = has.disk.max(asked.disk);
         state.size = Some(NodeSize { disk, ..*asked });
         state.allow_waiting = cluster.size_may_wait;
-        state.in_place = !resize::restarts(has, asked);
+        state.in_place = !resize::restarts(cluster, has, asked);
         if state.in_place {
             return Outcome::Next;
         }

@@ -50,6 +50,7 @@ pub(crate) fn sketch(count: u32) -> Sketch {
         proof_of: None,
         pending_allowlist: None,
         size_may_wait: false,
+        disks_grow_in_use: true,
     };
     let nodes = (1..=count).map(|ordinal| sketch_node(&cluster, ordinal, count)).collect();
     Sketch { cluster, nodes }

@@ -22,8 +22,9 @@ use super::{CLUSTER, Docker, NODE, OWNER, failure};
 const IMAGE: &str = "disk.img";
 
 /// What makes and mounts disks, and the package it is in.
-const PROGRAMS: [(&str, &str); 5] = [
+const PROGRAMS: [(&str, &str); 6] = [
     ("mkfs.ext4", "e2fsprogs"),
+    ("e2fsck", "e2fsprogs"),
     ("resize2fs", "e2fsprogs"),
     ("mount", "mount"),
     ("umount", "mount"),
@@ -116,8 +117,9 @@ impl Docker {
         Ok(data)
     }
 
-    /// Makes the disk larger while it is mounted: the file, the device over it, the file system.
-    /// One that is that large already is left as it is.
+    /// Makes the disk larger: the file, the device over it, the file system. While it is mounted,
+    /// where the kernel lets us; else the machine has to be stopped. One that is that large already
+    /// is left as it is.
     pub(super) async fn grow_disk(&self, node: &NodeId, size: Bytes) -> Result<(), Failure> {
         let Some(directory) = self.disk_directory(node).await? else {
             return Err(Failure::permanent("the machine's disk is gone"));
@@ -130,6 +132,9 @@ impl Docker {
             let file = file.map_err(|e| at(&image, &e))?;
             file.set_len(size.0).and_then(|()| file.sync_all()).map_err(|e| at(&image, &e))?;
         }
+        if !grow_in_use() {
+            return self.grow_unmounted(node, &directory, &image).await;
+        }
         self.mount_disk(node, &image).await?;
         let Some(device) = loop_device_of(&directory) else {
             return Err(Failure::transient("the disk is not mounted"));
@@ -138,6 +143,32 @@ impl Docker {
         let device = format!("/dev/{device}");
         run("losetup", &["--set-capacity", &device]).await?;
         run("resize2fs", &[&device]).await
+    }
+
+    async fn grow_unmounted(
+        &self,
+        node: &NodeId,
+        directory: &Path,
+        image: &Path,
+    ) -> Result<(), Failure> {
+        self.unmount_disk(node).await?;
+        until_detached(directory).await?;
+        let grown = async {
+            // The file system's own program asks for a look first.
+            run("e2fsck", &["-f", "-p", text(image)?]).await?;
+            run("resize2fs", &[text(image)?]).await
+        };
+        let grown = grown.await;
+        self.mount_disk(node, image).await?;
+        grown
+    }
+
+    async fn unmount_disk(&self, node: &NodeId) -> Result<(), Failure> {
+        let point = self.mount_point(node);
+        while is_mounted(&point) {
+            run("umount", &[text(&point)?]).await?;
+        }
+        Ok(())
     }
 
     /// Unmounts and deletes the disk, and verifies that nothing of it is left. No error when it is
@@ -151,10 +182,8 @@ impl Docker {
             Err(error) if failure::is_gone(&error) => None,
             Err(error) => return Err(failure::of(&error)),
         };
+        self.unmount_disk(node).await?;
         let point = self.mount_point(node);
-        while is_mounted(&point) {
-            run("umount", &[text(&point)?]).await?;
-        }
         if point.exists() {
             std::fs::remove_dir(&point).map_err(|e| at(&point, &e))?;
         }
@@ -184,6 +213,16 @@ impl Docker {
         let volumes = list.volumes.unwrap_or_default();
         Ok(volumes.iter().filter_map(|volume| owned(&volume.labels)).collect())
     }
+}
+
+/// Whether the kernel lets this process make a mounted file system larger: it takes
+/// `CAP_SYS_RESOURCE` (the ioctl `EXT4_IOC_RESIZE_FS`), which a server in a container may lack.
+pub(super) fn grow_in_use() -> bool {
+    const CAP_SYS_RESOURCE: u32 = 24;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let held = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let held = held.and_then(|text| u64::from_str_radix(text.trim(), 16).ok()).unwrap_or(0);
+    held & (1 << CAP_SYS_RESOURCE) != 0
 }
 
 /// Whether this process may and can make disks.

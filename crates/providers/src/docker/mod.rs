@@ -142,6 +142,7 @@ impl Provider for Docker {
             disk_min: 1 << 30,
             disk_max: 16 << 40,
             nodes_max: NODES_MAX,
+            disks_grow_in_use: disk::grow_in_use(),
         }
     }
 

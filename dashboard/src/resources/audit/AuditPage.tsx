@@ -9,6 +9,7 @@ import { CopyText } from '../../ui/CopyText';
 import { ErrorNote } from '../../ui/ErrorNote';
 import { formatMoment } from '../../ui/format';
 import { PageHead } from '../../ui/PageHead';
+import { Status } from '../../ui/Status';
 import table from '../../ui/table.module.css';
 import { useTitle } from '../../ui/useTitle';
 import classes from './audit.module.css';
@@ -56,7 +57,8 @@ export function AuditPage() {
       )}
       <Card flush>
         {!entries && <Skeleton height={120} />}
-        {entries && (
+        {entries?.length === 0 && <p className={classes.nothing}>{messages.empty}</p>}
+        {entries && entries.length > 0 && (
           <table className={table.table}>
             <thead>
               <tr>
@@ -92,9 +94,10 @@ export function AuditPage() {
 }
 
 function EntryRow({ entry }: { entry: AuditEntry }) {
+  const isWell = entry.result === 'ok';
   return (
     <tr className={table.row}>
-      <td data-label={columns.at} data-wide>
+      <td data-label={columns.at} data-wide className={table.number}>
         {formatMoment(entry.at)}
       </td>
       <td data-label={columns.user}>{entry.user}</td>
@@ -104,7 +107,9 @@ function EntryRow({ entry }: { entry: AuditEntry }) {
         {entry.object}
         {entry.detail && <span className={classes.detail}>{entry.detail}</span>}
       </td>
-      <td data-label={columns.result}>{entry.result}</td>
+      <td data-label={columns.result}>
+        {isWell ? entry.result : <Status look={{ tone: 'bad', word: entry.result }} />}
+      </td>
     </tr>
   );
 }

@@ -4,6 +4,7 @@ export const messages = {
   title: 'Audit log',
   lead: 'Every change, every secret that was shown and every refusal for want of a role.',
   columns: { at: 'When', user: 'Who', source: 'From', action: 'What', object: 'Of', result: 'Result' },
+  empty: 'Nothing is in it yet.',
   more: 'Older entries',
   verify: 'Verify',
   download: 'Export',

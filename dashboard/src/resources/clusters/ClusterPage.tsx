@@ -15,6 +15,7 @@ import { PageHead } from '../../ui/PageHead';
 import { Status, StatusDot } from '../../ui/Status';
 import { useTitle } from '../../ui/useTitle';
 import { AllowlistTab } from '../allowlist/AllowlistTab';
+import { BackupNote } from '../backups/BackupNote';
 import { BackupsTab } from '../backups/BackupsTab';
 import { AddNodeButton } from '../nodes/AddNodeButton';
 import { messages as nodeMessages } from '../nodes/nodes.messages';
@@ -58,6 +59,7 @@ export function ClusterPage() {
 
 function Known({ cluster }: { cluster: ClusterView }) {
   const may = useMay(cluster);
+  const { tab } = route.useSearch();
   return (
     <>
       <PageHead
@@ -65,7 +67,8 @@ function Known({ cluster }: { cluster: ClusterView }) {
         status={<Status look={clusterLooks[cluster.phase]} size="md" />}
         sub={<SubFacts cluster={cluster} />}
         actions={
-          may.operate && (
+          may.operate &&
+          cluster.phase !== 'failed' && (
             <>
               <ResyncButton cluster={cluster} />
               <AddNodeButton cluster={cluster} />
@@ -75,6 +78,7 @@ function Known({ cluster }: { cluster: ClusterView }) {
       />
       <SuspicionNote cluster={cluster} />
       <OperationBanner cluster={cluster} />
+      {tab !== 'backups' && <BackupNote cluster={cluster} />}
       <ClusterTabs cluster={cluster} />
     </>
   );

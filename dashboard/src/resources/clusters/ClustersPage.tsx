@@ -11,7 +11,7 @@ import { Empty } from '../../ui/Empty';
 import { ErrorNote } from '../../ui/ErrorNote';
 import { PlusIcon, SearchIcon } from '../../ui/icons';
 import { PageHead } from '../../ui/PageHead';
-import { Status } from '../../ui/Status';
+import { Status, StatusDot } from '../../ui/Status';
 import table from '../../ui/table.module.css';
 import { useTitle } from '../../ui/useTitle';
 import { hasSomewhere, useAccess } from '../people/may';
@@ -90,6 +90,11 @@ function NoClusters() {
         <>
           <CreateButton />
           {mayCreate && (
+            <Button component={Link} to="/backups" variant="default" ml={8}>
+              {messages.empty.restore}
+            </Button>
+          )}
+          {mayCreate && (
             <div className={classes.command}>
               <p>{messages.empty.or}</p>
               <CopyText text={messages.empty.command} label={words.create} />
@@ -158,6 +163,11 @@ function ClusterRow({ cluster, engines }: RowProps) {
           {cluster.name}
         </Link>
         <span className={table.sub}>{cluster.sentence}</span>
+        {cluster.backup?.problem && (
+          <span className={classes.backups}>
+            <StatusDot tone="bad" /> {words.backups}
+          </span>
+        )}
       </td>
       <td data-label={columns.engine} className={table.number}>
         {engineTitle(spec.engine, engines)} {spec.version}

@@ -1,12 +1,14 @@
-import { Button, Modal, TextInput } from '@mantine/core';
+import { Alert, Modal } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { type FormEvent, useState } from 'react';
 
 import { deleteCluster, planOperation } from '../../api/clusters';
 import { applyEvents } from '../../api/feed';
 import { keys } from '../../api/keys';
+import { enginesQuery } from '../../api/queries';
 import type { ClusterView } from '../../api/types';
 import { ErrorNote } from '../../ui/ErrorNote';
+import { formatMoment } from '../../ui/format';
+import { TypeToConfirm } from '../../ui/TypeToConfirm';
 import { PlanSkeleton } from '../plans/PlanSkeleton';
 import { PlanView } from '../plans/PlanView';
 import classes from './clusters.module.css';
@@ -34,8 +36,6 @@ export function DeleteDialog({ cluster, isOpen, onClose }: Props) {
 }
 
 function Body({ cluster, onClose }: Omit<Props, 'isOpen'>) {
-  const [typed, setTyped] = useState('');
-  const [isChecked, setIsChecked] = useState(false);
   const client = useQueryClient();
   const plan = useQuery({
     queryKey: ['plan', cluster.id, 'delete_cluster'],
@@ -45,46 +45,46 @@ function Body({ cluster, onClose }: Omit<Props, 'isOpen'>) {
     staleTime: 0,
   });
   const remove = useMutation({
-    mutationFn: () => deleteCluster(cluster.id, typed.trim()),
+    mutationFn: () => deleteCluster(cluster.id, cluster.name),
     onSuccess: (operation) => {
       applyEvents(client, [{ kind: 'operation', operation }]);
       client.setQueryData(keys.watched(cluster.id), operation.id);
       onClose();
     },
   });
-  const isMatching = typed.trim() === cluster.name;
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    setIsChecked(true);
-    if (isMatching) remove.mutate();
-  };
   return (
-    <form className={classes.form} onSubmit={submit} noValidate>
+    <TypeToConfirm
+      word={cluster.name}
+      label={words.confirmLabel(cluster.name)}
+      action={words.action}
+      keep={words.cancel}
+      error={remove.error}
+      isPending={remove.isPending}
+      onConfirm={() => remove.mutate()}
+      onClose={onClose}
+    >
       {plan.isPending && <PlanSkeleton />}
       {plan.error && <ErrorNote error={plan.error} retry={() => void plan.refetch()} />}
       {plan.data && <PlanView plan={plan.data} />}
-      <p className={classes.dim} style={{ margin: 0 }}>
+      <p className={classes.dim}>
         <strong>{words.staysTitle}:</strong> {words.stays}
       </p>
-      <TextInput
-        label={words.confirmLabel(cluster.name)}
-        value={typed}
-        autoComplete="off"
-        autoCapitalize="none"
-        spellCheck={false}
-        data-autofocus
-        onChange={(event) => setTyped(event.currentTarget.value)}
-        error={isChecked && !isMatching ? words.mismatch(typed.trim() || '–') : undefined}
-      />
-      {remove.error && <ErrorNote error={remove.error} />}
-      <div className={classes.buttons}>
-        <Button variant="default" onClick={onClose}>
-          {words.cancel}
-        </Button>
-        <Button type="submit" color="red" disabled={!isMatching} loading={remove.isPending}>
-          {words.action}
-        </Button>
-      </div>
-    </form>
+      <NewestBackup cluster={cluster} />
+    </TypeToConfirm>
+  );
+}
+
+/** Up to when the data could be brought back afterwards. */
+function NewestBackup({ cluster }: { cluster: ClusterView }) {
+  const engines = useQuery(enginesQuery).data;
+  const engine = engines?.find((one) => one.name === cluster.spec.engine);
+  // Of what never was nothing is missed.
+  if (!engine || cluster.phase === 'failed') return null;
+  const until = cluster.backup?.recoverable_to;
+  if (until) return <p className={classes.dim}>{words.backedUp(formatMoment(until))}</p>;
+  return (
+    <Alert color="red">
+      {words.notBackedUp} {engine.capabilities.backups && words.backUpFirst}
+    </Alert>
   );
 }

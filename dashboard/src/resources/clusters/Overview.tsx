@@ -20,14 +20,25 @@ import { NodesGlance } from '../nodes/NodesGlance';
 import { messages as operationMessages } from '../operations/operations.messages';
 import { isEnded, operationLooks, operationTitle } from '../operations/status';
 import { StepList } from '../operations/StepList';
+import { useMay } from '../people/may';
 import classes from './clusters.module.css';
 import { messages } from './clusters.messages';
+import { DeleteButton } from './DeleteButton';
 import { TopologyPicture } from './topology/TopologyPicture';
 
 const words = messages.page;
 const LATEST = 5;
 
 export function Overview({ cluster }: { cluster: ClusterView }) {
+  if (cluster.phase === 'failed') {
+    return (
+      <div className={classes.stack}>
+        <Failed cluster={cluster} />
+        <Creation cluster={cluster} />
+        <Latest cluster={cluster} />
+      </div>
+    );
+  }
   return (
     <div className={classes.stack}>
       <Topology cluster={cluster} />
@@ -41,6 +52,19 @@ export function Overview({ cluster }: { cluster: ClusterView }) {
         </div>
       </div>
     </div>
+  );
+}
+
+/** Nothing came of it: the one thing that is left to do. */
+function Failed({ cluster }: { cluster: ClusterView }) {
+  const may = useMay(cluster);
+  return (
+    <Card title={words.failed}>
+      <div className={classes.danger}>
+        <p>{words.failedText}</p>
+        {may.administer && <DeleteButton cluster={cluster} />}
+      </div>
+    </Card>
   );
 }
 

@@ -8,13 +8,13 @@ import { Card } from '../../ui/Card';
 import { CopyAction } from '../../ui/CopyText';
 import { Facts } from '../../ui/Facts';
 import { formatMoment } from '../../ui/format';
-import { TrashIcon } from '../../ui/icons';
 import { DEFAULT_PROJECT, useMay } from '../people/may';
 import { ParametersCard } from '../parameters/ParametersCard';
 import classes from './clusters.module.css';
 import { messages } from './clusters.messages';
-import { DeleteDialog } from './DeleteDialog';
+import { DeleteButton } from './DeleteButton';
 import { engineTitle, providerTitle, replicationTitle, sizeWords } from './describe';
+import { ResizeDialog } from './ResizeDialog';
 import { timerWords } from './status';
 
 const words = messages.facts;
@@ -27,7 +27,10 @@ export function SettingsTab({ cluster }: { cluster: ClusterView }) {
   const engine = engines?.find((one) => one.name === spec.engine);
   return (
     <div className={classes.stack}>
-      <Card title={messages.page.settings}>
+      <Card
+        title={messages.page.settings}
+        aside={may.operate && cluster.phase !== 'failed' && <ResizeButton cluster={cluster} />}
+      >
         <Facts
           rows={[
             [words.engine, `${engineTitle(spec.engine, engines)} ${spec.version}`],
@@ -38,6 +41,7 @@ export function SettingsTab({ cluster }: { cluster: ClusterView }) {
             [words.timers, timerWords[spec.timers]],
             [words.project, spec.project ?? DEFAULT_PROJECT],
             [words.created, formatMoment(cluster.created_at)],
+            ...(spec.source ? [[words.source, spec.source.backup] as const] : []),
             [
               words.id,
               <span key="id">
@@ -47,31 +51,32 @@ export function SettingsTab({ cluster }: { cluster: ClusterView }) {
           ]}
         />
       </Card>
-      <ParametersCard cluster={cluster} />
+      {cluster.phase !== 'failed' && <ParametersCard cluster={cluster} />}
       {may.administer && <Danger cluster={cluster} />}
     </div>
   );
 }
 
-function Danger({ cluster }: { cluster: ClusterView }) {
+function ResizeButton({ cluster }: { cluster: ClusterView }) {
   const [isAsked, setIsAsked] = useState(false);
+  return (
+    <>
+      <Button size="xs" variant="default" onClick={() => setIsAsked(true)}>
+        {messages.resize.open}
+      </Button>
+      <ResizeDialog cluster={cluster} isOpen={isAsked} onClose={() => setIsAsked(false)} />
+    </>
+  );
+}
+
+function Danger({ cluster }: { cluster: ClusterView }) {
   const found = cluster.operations.find((operation) => operation.kind === 'delete_cluster');
-  const isAllowed = found?.allowed ?? true;
   return (
     <Card title={messages.danger.title}>
       <div className={classes.danger}>
-        <p>{isAllowed ? messages.danger.text : found?.reason}</p>
-        <Button
-          color="red"
-          variant="outline"
-          leftSection={<TrashIcon />}
-          disabled={!isAllowed}
-          onClick={() => setIsAsked(true)}
-        >
-          {messages.danger.open}
-        </Button>
+        <p>{(found?.allowed ?? true) ? messages.danger.text : found?.reason}</p>
+        <DeleteButton cluster={cluster} />
       </div>
-      <DeleteDialog cluster={cluster} isOpen={isAsked} onClose={() => setIsAsked(false)} />
     </Card>
   );
 }

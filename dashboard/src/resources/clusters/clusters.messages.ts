@@ -17,11 +17,13 @@ export const messages = {
     },
     healthyOf: (healthy: number, total: number) => `${healthy} of ${total} healthy`,
     nothing: '–',
+    backups: 'Backups need attention',
     count: (count: number) => formatCount(count, 'cluster', 'clusters'),
   },
   empty: {
     title: 'No cluster yet',
     text: 'A cluster is a database on one or more nodes: one primary takes writes, replicas follow it, and one of them takes over when it is lost. The first takes about half a minute.',
+    restore: 'Restore a backup…',
     or: 'or from a terminal:',
     command:
       'bellwether cluster create demo --engine postgresql --provider docker --nodes 3 --wait',
@@ -46,6 +48,8 @@ export const messages = {
     topology: 'Topology',
     connect: 'Connect',
     settings: 'Settings',
+    failed: 'Nothing came of it',
+    failedText: 'What was made for it is gone; the name is free once it is deleted.',
   },
   gone: {
     title: (name: string) => `${name} is deleted`,
@@ -65,11 +69,24 @@ export const messages = {
     timers: 'Timers',
     parameters: 'Settings of the engine',
     created: 'Created',
+    source: 'Restored from the backup',
     id: 'Id',
     version: 'Version',
     name: 'Name',
     sizeOf: (cpus: string, memory: string, disk: string) =>
       `${cpus}, ${memory} of memory, ${disk} of disk`,
+  },
+  resize: {
+    open: 'Change size…',
+    heading: (name: string) => `What shall each node of ${name} have?`,
+    text: 'One node after the other gets it, replicas first. A disk grows while everything runs, and can only grow.',
+    review: 'Review',
+    action: 'Change size',
+    cancel: 'Cancel',
+    plans: 'What each node goes through',
+    nothing: 'All nodes have it already.',
+    pause: (time: string) => `Writes wait about ${time} in all; they are held, not refused.`,
+    noPause: 'Writes go on without a pause.',
   },
   danger: {
     title: 'Delete this cluster',
@@ -77,10 +94,13 @@ export const messages = {
     open: 'Delete cluster…',
     heading: (name: string) => `Delete ${name}?`,
     confirmLabel: (name: string) => `Type ${name} to confirm`,
-    mismatch: (name: string) => `This is not the name: ${name}`,
     action: 'Delete for ever',
     cancel: 'Keep it',
+    backedUp: (moment: string) =>
+      `Its newest backup holds what it was ${moment}: later changes cannot be brought back.`,
+    notBackedUp: 'There is no backup of it: nothing can be brought back afterwards.',
+    backUpFirst: 'On its Backups tab one can be taken first.',
     staysTitle: 'What stays',
-    stays: 'The record of its operations, under Activity.',
+    stays: 'The record of its operations, under Activity, and its backups, under Backups.',
   },
 };

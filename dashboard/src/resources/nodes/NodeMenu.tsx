@@ -11,9 +11,11 @@ import {
   RetryIcon,
   TrashIcon,
 } from '../../ui/icons';
+import { AllowWaiting } from './AllowWaiting';
 import { ConfirmOperation } from './ConfirmOperation';
 import classes from './nodes.module.css';
 import { messages } from './nodes.messages';
+import { isForWaiting } from '../plans/waiting';
 
 interface Props {
   cluster: ClusterView;
@@ -27,8 +29,15 @@ export function NodeMenu({ cluster, node }: Props) {
   const [asked, setAsked] = useState<Asked | null>(null);
   const [endsTransactions, setEndsTransactions] = useState(false);
   const [allowsWaiting, setAllowsWaiting] = useState(false);
+  const resync = node.operations.find((operation) => operation.kind === 'resync');
+  const isForWaits = isForWaiting(resync?.reason ?? '');
   const isDrained = node.phase === 'maintenance';
-  const close = () => setAsked(null);
+  // What was allowed is allowed this once.
+  const close = () => {
+    setAsked(null);
+    setEndsTransactions(false);
+    setAllowsWaiting(false);
+  };
   return (
     <>
       <Menu position="bottom-end" width={280}>
@@ -104,10 +113,13 @@ export function NodeMenu({ cluster, node }: Props) {
       />
       <ConfirmOperation
         cluster={cluster}
-        request={{ kind: 'resync', nodes: [node.id], copy: true }}
+        request={{ kind: 'resync', nodes: [node.id], copy: true, allow_waiting: allowsWaiting }}
         title={messages.resyncOneTitle(node.name)}
         action={messages.confirmResync}
         isDangerous
+        choices={
+          isForWaits && <AllowWaiting isAllowed={allowsWaiting} onChange={setAllowsWaiting} />
+        }
         isOpen={asked === 'resync'}
         onClose={close}
       />
@@ -118,15 +130,7 @@ export function NodeMenu({ cluster, node }: Props) {
           request={{ kind, node: node.id, allow_waiting: allowsWaiting }}
           title={messages.leaveTitle[kind](node.name)}
           action={messages.confirmLeave[kind]}
-          choices={
-            <Checkbox
-              mt="md"
-              checked={allowsWaiting}
-              onChange={(event) => setAllowsWaiting(event.currentTarget.checked)}
-              label={messages.allowWaiting}
-              description={messages.allowWaitingHint}
-            />
-          }
+          choices={<AllowWaiting isAllowed={allowsWaiting} onChange={setAllowsWaiting} />}
           isOpen={asked === kind}
           onClose={close}
         />
@@ -162,7 +166,8 @@ interface ChoiceProps {
 
 function Choice({ node, kind, icon, words, onChoose }: ChoiceProps) {
   const found = node.operations.find((operation) => operation.kind === kind);
-  const isAllowed = found?.allowed ?? false;
+  // What a box in the dialog sets aside refuses nothing yet.
+  const isAllowed = (found?.allowed ?? false) || isForWaiting(found?.reason ?? '');
   const reason = isAllowed ? '' : found?.reason || messages.unavailable;
   return (
     <Menu.Item

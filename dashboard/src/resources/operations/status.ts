@@ -24,6 +24,7 @@ const titles: Record<OperationKind, string> = {
   drain: 'Drain',
   undrain: 'Return to service',
   reboot: 'Reboot',
+  resize: 'Change the size of',
   switchover: 'Promote',
   failover: 'Failover',
   rejoin: 'Rejoin',

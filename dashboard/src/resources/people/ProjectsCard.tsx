@@ -1,11 +1,12 @@
 import { ActionIcon, Button, Modal, Skeleton, TextInput } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { useState } from 'react';
+import { useId, useState } from 'react';
 
 import { keys } from '../../api/keys';
 import { createProject, deleteProject, removeMember, setMember } from '../../api/people';
-import { projectsQuery } from '../../api/queries';
+import { projectsQuery, usersQuery } from '../../api/queries';
 import type { ProjectView, Role } from '../../api/types';
+import { AskDialog } from '../../ui/Ask';
 import { Card } from '../../ui/Card';
 import { ErrorNote } from '../../ui/ErrorNote';
 import { TrashIcon } from '../../ui/icons';
@@ -96,27 +97,46 @@ function AddProject({ onClose }: { onClose: () => void }) {
 
 function ProjectCard({ project, mayDelete }: { project: ProjectView; mayDelete: boolean }) {
   const renew = useRenewed();
-  const remove = useMutation({ mutationFn: () => deleteProject(project.name), onSettled: renew });
+  const [isAsked, setIsAsked] = useState(false);
+  const remove = useMutation({ mutationFn: () => deleteProject(project.name), onSuccess: renew });
   const isManaged = isAtLeast(project.role, 'admin');
   return (
     <Card
-      title={`${project.name}: ${messages.clusters(project.clusters)}, ${messages.roles[project.role]}`}
+      title={messages.project(project.name)}
       aside={
-        mayDelete &&
-        project.name !== DEFAULT_PROJECT && (
-          <ActionIcon
-            size={30}
-            color="red"
-            variant="subtle"
-            aria-label={messages.deleteProject(project.name)}
-            onClick={() => remove.mutate()}
-          >
-            <TrashIcon />
-          </ActionIcon>
-        )
+        <span className={classes.tools}>
+          <span className={classes.dim}>
+            {messages.about(project.clusters, messages.roles[project.role])}
+          </span>
+          {mayDelete && project.name !== DEFAULT_PROJECT && (
+            <ActionIcon
+              size={30}
+              color="red"
+              variant="subtle"
+              aria-label={messages.deleteProject(project.name)}
+              onClick={() => setIsAsked(true)}
+            >
+              <TrashIcon />
+            </ActionIcon>
+          )}
+        </span>
       }
     >
-      {remove.error && <ErrorNote error={remove.error} />}
+      <AskDialog
+        title={messages.deleteProjectTitle(project.name)}
+        text={messages.deleteProjectText}
+        action={messages.deleteProjectConfirm}
+        keep={messages.cancel}
+        error={remove.error}
+        isPending={remove.isPending}
+        isOpen={isAsked}
+        onAct={() => remove.mutate()}
+        onClose={() => {
+          remove.reset();
+          setIsAsked(false);
+        }}
+      />
+      {!isManaged && <p className={classes.dim}>{messages.notManaged}</p>}
       {isManaged && <Members project={project} />}
     </Card>
   );
@@ -133,6 +153,12 @@ function Members({ project }: { project: ProjectView }) {
     onSettled: renew,
   });
   const own = project.members.filter((member) => !member.everywhere);
+  const listId = useId();
+  // Who may see the users is offered them; others type the name.
+  const isAdmin = isAtLeast(useAccess()?.everywhere, 'admin');
+  const users = (useQuery({ ...usersQuery, enabled: isAdmin }).data ?? [])
+    .map((one) => one.name)
+    .filter((name) => !own.some((member) => member.user === name));
   return (
     <>
       {own.length === 0 && <p className={classes.dim}>{messages.noMembers}</p>}
@@ -176,12 +202,18 @@ function Members({ project }: { project: ProjectView }) {
             size="xs"
             aria-label={messages.user}
             placeholder={messages.user}
+            list={listId}
             value={user}
             required
             autoCapitalize="none"
             spellCheck={false}
             onChange={(event) => setUser(event.currentTarget.value)}
           />
+          <datalist id={listId}>
+            {users.map((name) => (
+              <option key={name} value={name} />
+            ))}
+          </datalist>
           <RoleSelect label={messages.addMember} isLabelHidden value={role} onChange={setRole} />
           <Button type="submit" size="xs" variant="default" loading={set.isPending}>
             {messages.addMember}

@@ -1,12 +1,11 @@
-import { Button, Modal } from '@mantine/core';
+import { Modal } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 
 import { keys } from '../../api/keys';
 import { deleteUser, removeSecondFactor, resetPassword } from '../../api/people';
 import type { UserSummary } from '../../api/types';
-import { ErrorNote } from '../../ui/ErrorNote';
+import { Ask } from '../../ui/Ask';
 import { MadePassword } from './MadePassword';
-import classes from './people.module.css';
 import { messages } from './people.messages';
 
 export type UserAct = 'reset' | 'factor' | 'remove';
@@ -51,6 +50,7 @@ function Reset({ user, onClose }: ActProps) {
       error={reset.error}
       isPending={reset.isPending}
       onAct={() => reset.mutate()}
+      keep={messages.cancel}
       onClose={onClose}
     />
   );
@@ -69,6 +69,7 @@ function Remove({ user, onClose }: ActProps) {
       error={remove.error}
       isPending={remove.isPending}
       onAct={() => remove.mutate()}
+      keep={messages.cancel}
       onClose={onClose}
     />
   );
@@ -90,33 +91,8 @@ function RemoveFactor({ user, onClose }: ActProps) {
       error={remove.error}
       isPending={remove.isPending}
       onAct={() => remove.mutate()}
+      keep={messages.cancel}
       onClose={onClose}
     />
-  );
-}
-
-interface AskProps {
-  text: string;
-  action: string;
-  error: unknown;
-  isPending: boolean;
-  onAct: () => void;
-  onClose: () => void;
-}
-
-function Ask({ text, action, error, isPending, onAct, onClose }: AskProps) {
-  return (
-    <div className={classes.form}>
-      <p className={classes.dim}>{text}</p>
-      {error != null && <ErrorNote error={error} />}
-      <div className={classes.formButtons}>
-        <Button variant="default" onClick={onClose}>
-          {messages.cancel}
-        </Button>
-        <Button color="red" loading={isPending} onClick={onAct}>
-          {action}
-        </Button>
-      </div>
-    </div>
   );
 }

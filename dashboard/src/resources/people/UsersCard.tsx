@@ -6,6 +6,7 @@ import { keys } from '../../api/keys';
 import { changeAccess } from '../../api/people';
 import { meQuery, usersQuery } from '../../api/queries';
 import type { Role, UserSummary } from '../../api/types';
+import { AskDialog } from '../../ui/Ask';
 import { Card } from '../../ui/Card';
 import { ErrorNote } from '../../ui/ErrorNote';
 import { DotsIcon } from '../../ui/icons';
@@ -46,6 +47,8 @@ function UserRow({ user, isOwner }: { user: UserSummary; isOwner: boolean }) {
   const me = useQuery(meQuery).data;
   const client = useQueryClient();
   const [asked, setAsked] = useState<UserAct | null>(null);
+  // The own role that was chosen and is less than the present one.
+  const [lower, setLower] = useState<{ role: Role | null } | null>(null);
   const change = useMutation({
     mutationFn: (everywhere: Role | null) =>
       changeAccess(user.id, { ...user.access, everywhere }),
@@ -56,6 +59,11 @@ function UserRow({ user, isOwner }: { user: UserSummary; isOwner: boolean }) {
         ),
       ),
   });
+  const choose = (role: Role | null) => {
+    const isOwn = user.id === me?.id && !isAtLeast(role, user.access.everywhere ?? 'viewer');
+    if (isOwn) setLower({ role });
+    else change.mutate(role);
+  };
   const projects = Object.entries(user.access.projects ?? {}).map(([project, role]) =>
     messages.inProject(messages.roles[role], project),
   );
@@ -75,7 +83,7 @@ function UserRow({ user, isOwner }: { user: UserSummary; isOwner: boolean }) {
           none={messages.nowhere}
           value={user.access.everywhere ?? null}
           isDisabled={!isOwner || change.isPending}
-          onChange={(role) => change.mutate(role)}
+          onChange={choose}
         />
         {isOwner && (
           <Menu position="bottom-end">
@@ -96,6 +104,22 @@ function UserRow({ user, isOwner }: { user: UserSummary; isOwner: boolean }) {
           </Menu>
         )}
       </span>
+      <AskDialog
+        title={messages.lowerTitle}
+        text={messages.lowerText(
+          lower?.role ? messages.roles[lower.role].toLowerCase() : messages.nobody,
+        )}
+        action={messages.lowerConfirm}
+        keep={messages.cancel}
+        error={null}
+        isPending={false}
+        isOpen={lower !== null}
+        onAct={() => {
+          if (lower) change.mutate(lower.role);
+          setLower(null);
+        }}
+        onClose={() => setLower(null)}
+      />
       <UserDialog user={user} act={asked} onClose={() => setAsked(null)} />
     </li>
   );

@@ -20,7 +20,7 @@ export function SecondFactorCard() {
   const close = () => setAsked(null);
   return (
     <Card title={words.title}>
-      <div className={classes.form}>
+      <div className={`${classes.form} ${classes.narrow}`}>
         <p className={classes.dim}>{isOn ? words.on : words.off}</p>
         {asked === 'begin' && <Begin onClose={close} />}
         {asked === 'end' && <End onClose={close} />}

@@ -1,4 +1,4 @@
-import { Button, NativeSelect, TextInput } from '@mantine/core';
+import { Button, NativeSelect, Skeleton, TextInput } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 
@@ -6,6 +6,7 @@ import { keys } from '../../api/keys';
 import { createToken, deleteToken, endSession } from '../../api/people';
 import { projectsQuery, sessionsQuery, tokensQuery } from '../../api/queries';
 import type { Role, SessionView, TokenView } from '../../api/types';
+import { AskDialog } from '../../ui/Ask';
 import { Card } from '../../ui/Card';
 import { CopyText } from '../../ui/CopyText';
 import { ErrorNote } from '../../ui/ErrorNote';
@@ -16,6 +17,7 @@ import { useTitle } from '../../ui/useTitle';
 import classes from '../people/people.module.css';
 import { messages as roleMessages } from '../people/people.messages';
 import { RoleSelect } from '../people/RoleSelect';
+import { programWords } from './program';
 import { SecondFactorCard } from './SecondFactorCard';
 import { messages } from './session.messages';
 
@@ -33,12 +35,14 @@ export function SessionsPage() {
       {error && <ErrorNote error={error} />}
       <div className={classes.stack}>
         <Card title={words.sessions}>
+          {sessions.isPending && <Skeleton height={40} />}
           <ul className={classes.list} aria-label={words.sessions}>
-            {sessions.data?.map((session) => <SessionRow key={session.id} session={session} />)}
+            {inOrder(sessions.data ?? []).map((session) => <SessionRow key={session.id} session={session} />)}
           </ul>
         </Card>
         <SecondFactorCard />
         <Card title={words.tokens}>
+          {tokens.isPending && <Skeleton height={40} />}
           {tokens.data?.length === 0 && <p className={classes.dim}>{words.noTokens}</p>}
           <ul className={classes.list} aria-label={words.tokens}>
             {tokens.data?.map((token) => <TokenRow key={token.id} token={token} />)}
@@ -49,6 +53,14 @@ export function SessionsPage() {
     </>
   );
 }
+
+/** This one first, then those that were used last. */
+const inOrder = (sessions: SessionView[]): SessionView[] => {
+  const used = (one: SessionView) => one.last_used_at ?? one.created_at;
+  return sessions.toSorted(
+    (a, b) => Number(b.current) - Number(a.current) || used(b).localeCompare(used(a)),
+  );
+};
 
 function SessionRow({ session }: { session: SessionView }) {
   const now = useNow(15_000);
@@ -63,13 +75,21 @@ function SessionRow({ session }: { session: SessionView }) {
       <span className={classes.who}>
         <span className={classes.name}>{words.from(session.source)}</span>
         {session.current && ` (${words.current})`}
-        <p className={classes.dim}>
-          {[formatAgo(used, now), session.program].filter(Boolean).join(' · ')}
+        <p className={classes.dim} title={session.program}>
+          {[words.used(formatAgo(used, now)), programWords(session.program ?? '')]
+            .filter(Boolean)
+            .join(' · ')}
         </p>
         {end.error && <ErrorNote error={end.error} />}
       </span>
       {!session.current && (
-        <Button size="xs" variant="default" loading={end.isPending} onClick={() => end.mutate()}>
+        <Button
+          size="xs"
+          variant="default"
+          aria-label={words.endLabel(session.source)}
+          loading={end.isPending}
+          onClick={() => end.mutate()}
+        >
           {words.end}
         </Button>
       )}
@@ -81,30 +101,42 @@ function TokenRow({ token }: { token: TokenView }) {
   const client = useQueryClient();
   const remove = useMutation({
     mutationFn: () => deleteToken(token.id),
-    onSettled: () => client.invalidateQueries({ queryKey: keys.tokens }),
+    onSuccess: () => client.invalidateQueries({ queryKey: keys.tokens }),
   });
+  const [isAsked, setIsAsked] = useState(false);
+  const now = useNow(15_000);
   const scope = token.scope;
   const about = [
     scope?.role ? roleMessages.roles[scope.role] : words.asYou,
     scope?.project ? words.inProject(scope.project) : '',
     token.expires_at ? words.until(formatMoment(token.expires_at)) : words.forGood,
+    token.last_used_at ? words.used(formatAgo(Date.parse(token.last_used_at), now)) : words.unused,
   ];
   return (
     <li>
       <span className={classes.who}>
         <span className={classes.name}>{token.name}</span>
         <p className={classes.dim}>{about.filter(Boolean).join(' · ')}</p>
-        {remove.error && <ErrorNote error={remove.error} />}
       </span>
       <Button
         size="xs"
         variant="default"
         aria-label={words.removeToken(token.name)}
-        loading={remove.isPending}
-        onClick={() => remove.mutate()}
+        onClick={() => setIsAsked(true)}
       >
         {words.remove}
       </Button>
+      <AskDialog
+        title={words.removeTitle(token.name)}
+        text={words.removeText}
+        action={words.removeConfirm}
+        keep={words.keep}
+        error={remove.error}
+        isPending={remove.isPending}
+        isOpen={isAsked}
+        onAct={() => remove.mutate()}
+        onClose={() => setIsAsked(false)}
+      />
     </li>
   );
 }

@@ -1,30 +1,37 @@
 import { Button } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 
-import { enginesQuery, providersQuery } from '../../../api/queries';
+import { backupQuery, enginesQuery, providersQuery } from '../../../api/queries';
 import { PagePending } from '../../../app/Fallbacks';
 import { ErrorNote } from '../../../ui/ErrorNote';
 import { ArrowLeftIcon } from '../../../ui/icons';
 import { PageHead } from '../../../ui/PageHead';
 import { useTitle } from '../../../ui/useTitle';
-import { Link } from '@tanstack/react-router';
+import { getRouteApi, Link } from '@tanstack/react-router';
 import { messages } from './create.messages';
 import { Wizard } from './Wizard';
 
+const route = getRouteApi('/shell/new-cluster');
+
 /** Reads what there is to choose from, then asks step by step. */
 export function CreatePage() {
-  useTitle(messages.title);
+  const { backup: id } = route.useSearch();
+  const isRestore = id !== undefined;
+  const title = isRestore ? messages.restoreTitle : messages.title;
+  useTitle(title);
   const engines = useQuery(enginesQuery);
   const providers = useQuery(providersQuery);
-  const failed = [engines, providers].find((query) => query.error && !query.data);
+  const backup = useQuery({ ...backupQuery(id ?? ''), enabled: Boolean(id) });
+  const failed = [engines, providers, backup].find((query) => query.error && !query.data);
+  const isRead = engines.data && providers.data && (backup.data || !id);
   return (
     <>
       <PageHead
-        title={messages.title}
+        title={title}
         actions={
           <Button
             component={Link}
-            to="/clusters"
+            to={isRestore ? '/backups' : '/clusters'}
             variant="subtle"
             color="gray"
             leftSection={<ArrowLeftIcon />}
@@ -39,8 +46,13 @@ export function CreatePage() {
           retry={() => void failed.refetch()}
           isRetrying={failed.isFetching}
         />
-      ) : engines.data && providers.data ? (
-        <Wizard catalogue={{ engines: engines.data, providers: providers.data }} />
+      ) : isRead ? (
+        <Wizard
+          key={String(isRestore)}
+          catalogue={{ engines: engines.data, providers: providers.data }}
+          isRestore={isRestore}
+          facts={backup.data?.facts ?? undefined}
+        />
       ) : (
         <PagePending />
       )}

@@ -38,6 +38,7 @@ export function ReviewStep({ draft, catalogue, plan, error, onRetry, onGoTo }: P
           </div>
         ))}
       </dl>
+      {draft.source && <p className={classes.note}>{messages.backup.leaves}</p>}
       <div>
         <h3 className={classes.label}>{messages.review.plan}</h3>
         {error ? (
@@ -66,6 +67,7 @@ export function settingsOf(draft: Draft, catalogue: Catalogue, upTo: StepName = 
     [words.size, sizeWords(spec), 'machines'],
     [words.nodes, String(spec.nodes), 'topology'],
   ];
+  if (draft.source) all.splice(1, 0, [messages.backup.source, draft.source.title, 'engine']);
   if (spec.nodes > 1) {
     all.push([words.replication, replicationTitle(spec.replication, engine), 'topology']);
     all.push([words.timers, timerWords[spec.timers], 'topology']);
@@ -77,6 +79,7 @@ export function settingsOf(draft: Draft, catalogue: Catalogue, upTo: StepName = 
   }
   const allow = (spec.allowlist ?? []).map((entry) => entry.address).join(', ');
   all.push([words.allowlist, allow || words.nobody, 'access']);
+  if (draft.project !== '') all.push([words.project, draft.project, 'name']);
   const last = stepNames.indexOf(upTo);
   return all.filter(([, value, step]) => value !== '' && stepNames.indexOf(step) <= last);
 }

@@ -5,11 +5,16 @@ import { stepNames, type StepName } from './draft';
 interface Props {
   current: StepName;
   reached: number;
+  isRestore: boolean;
   onGoTo: (step: StepName) => void;
 }
 
+/** A restore begins with a backup where a new cluster begins with an engine. */
+export const stepTitle = (step: StepName, isRestore: boolean): string =>
+  isRestore && step === 'engine' ? messages.restoreStep : messages.steps[step];
+
 /** Where one is; steps that were reached can be gone to. */
-export function StepTrail({ current, reached, onGoTo }: Props) {
+export function StepTrail({ current, reached, isRestore, onGoTo }: Props) {
   const at = stepNames.indexOf(current);
   return (
     <nav aria-label={messages.stepsLabel}>
@@ -26,7 +31,7 @@ export function StepTrail({ current, reached, onGoTo }: Props) {
                 aria-current={index === at ? 'step' : undefined}
                 onClick={() => onGoTo(step)}
               >
-                <span>{`${index + 1}. ${messages.steps[step]}`}</span>
+                <span>{`${index + 1}. ${stepTitle(step, isRestore)}`}</span>
               </button>
             </li>
           );

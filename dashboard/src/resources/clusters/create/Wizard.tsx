@@ -4,8 +4,10 @@ import { getRouteApi, useNavigate } from '@tanstack/react-router';
 import { type FormEvent, useEffect, useMemo, useRef, useState } from 'react';
 
 import { createCluster, planCluster } from '../../../api/clusters';
+import { serverNow } from '../../../api/clock';
 import { asProblem } from '../../../api/problem';
 import { meQuery } from '../../../api/queries';
+import type { BackupFacts } from '../../../api/types';
 import { Card } from '../../../ui/Card';
 import { ErrorNote } from '../../../ui/ErrorNote';
 import { Facts } from '../../../ui/Facts';
@@ -29,9 +31,11 @@ import {
   toFieldErrors,
   toSpec,
 } from './draft';
+import { BackupStep } from './BackupStep';
+import { checkRestore, draftOf } from './restore';
 import { ReviewStep, settingsOf } from './ReviewStep';
 import { AccessStep, EngineStep, MachinesStep, NameStep, TopologyStep } from './steps';
-import { StepTrail } from './StepTrail';
+import { StepTrail, stepTitle } from './StepTrail';
 
 const route = getRouteApi('/shell/new-cluster');
 /** Checked with the other settings, never created. */
@@ -52,21 +56,36 @@ function fieldErrorsOf(error: unknown): FieldErrors {
   return toFieldErrors(problem.fields);
 }
 
-export function Wizard({ catalogue }: { catalogue: Catalogue }) {
+interface WizardProps {
+  catalogue: Catalogue;
+  /** A backup is restored; which one, where it was said already. */
+  isRestore: boolean;
+  facts?: BackupFacts | undefined;
+}
+
+export function Wizard({ catalogue, isRestore, facts }: WizardProps) {
   const me = useQuery(meQuery).data;
-  const [draft, setDraft] = useState<Draft>(() => firstDraft(catalogue, me?.address));
+  const [draft, setDraft] = useState<Draft>(() => {
+    const caller = me?.address ?? '';
+    return facts
+      ? draftOf(facts, catalogue, caller, serverNow())
+      : firstDraft(catalogue, caller);
+  });
   const [errors, setErrors] = useState<FieldErrors>({});
   const [reached, setReached] = useState(0);
   const navigate = useNavigate();
 
   // The step is in the address, so that the browser's Back goes a step back; one that was not reached
   // yet, as after a reload, is not shown.
-  const wanted = stepNames.indexOf((route.useSearch().step ?? 'engine') as StepName);
+  const search = route.useSearch();
+  const wanted = stepNames.indexOf((search.step ?? 'engine') as StepName);
   const index = Math.min(Math.max(wanted, 0), reached);
   const step = stepNames[index] ?? 'engine';
   const goTo = (next: StepName) => {
     setReached((most) => Math.max(most, stepNames.indexOf(next)));
-    void navigate({ to: '/new-cluster', search: next === 'engine' ? {} : { step: next } });
+    const { step: _, ...rest } = search;
+    const to = next === 'engine' ? rest : { ...rest, step: next };
+    void navigate({ to: '/new-cluster', search: to });
   };
 
   const spec = toSpec(draft);
@@ -98,7 +117,7 @@ export function Wizard({ catalogue }: { catalogue: Catalogue }) {
     check.reset();
   };
   const next = async () => {
-    const found = checkStep(step, draft, catalogue);
+    const found = (isRestore ? checkRestore : checkStep)(step, draft, catalogue);
     setErrors(found);
     if (Object.keys(found).length > 0) return;
     // The server says what the lists do not: a name that is taken, an address that has run out.
@@ -118,16 +137,17 @@ export function Wizard({ catalogue }: { catalogue: Catalogue }) {
     if (step === 'review') create.mutate();
     else void next();
   };
-  const FormStep = step === 'review' ? null : formSteps[step];
+  const steps = isRestore ? { ...formSteps, engine: BackupStep } : formSteps;
+  const FormStep = step === 'review' ? null : steps[step];
   const unplaced = check.error && Object.keys(errors).length === 0 ? check.error : null;
 
   return (
     <form onSubmit={submit} noValidate>
-      <StepTrail current={step} reached={reached} onGoTo={goTo} />
+      <StepTrail current={step} reached={reached} isRestore={isRestore} onGoTo={goTo} />
       <div className={classes.grid}>
         <Card>
           <div className={classes.form}>
-            <Question step={step} />
+            <Question step={step} isRestore={isRestore} />
             {FormStep && (
               <FormStep draft={draft} catalogue={catalogue} errors={errors} onChange={change} />
             )}
@@ -146,6 +166,7 @@ export function Wizard({ catalogue }: { catalogue: Catalogue }) {
             )}
             {Object.keys(refused).length > 0 && (
               <Refused
+                isRestore={isRestore}
                 error={refusal}
                 errors={refused}
                 onGoTo={(target) => {
@@ -173,7 +194,7 @@ export function Wizard({ catalogue }: { catalogue: Catalogue }) {
                   loading={create.isPending || create.isSuccess}
                   disabled={!plan.data || plan.data.refusals.length > 0}
                 >
-                  {messages.create}
+                  {isRestore ? messages.restore : messages.create}
                 </Button>
               ) : (
                 <Button
@@ -187,7 +208,7 @@ export function Wizard({ catalogue }: { catalogue: Catalogue }) {
             </div>
           </div>
         </Card>
-        <Summary draft={draft} catalogue={catalogue} step={step} />
+        <Summary draft={draft} catalogue={catalogue} step={step} isRestore={isRestore} />
       </div>
     </form>
   );
@@ -199,7 +220,7 @@ function useKeyFor(text: string): string {
 }
 
 /** The step's question; takes the focus when the step changes, so that it is read aloud. */
-function Question({ step }: { step: StepName }) {
+function Question({ step, isRestore }: { step: StepName; isRestore: boolean }) {
   const heading = useRef<HTMLHeadingElement>(null);
   const shown = useRef(step);
   useEffect(() => {
@@ -208,19 +229,20 @@ function Question({ step }: { step: StepName }) {
   }, [step]);
   return (
     <h2 className={classes.question} ref={heading} tabIndex={-1}>
-      {messages[step].title}
+      {messages[isRestore && step === 'engine' ? 'backup' : step].title}
     </h2>
   );
 }
 
 interface RefusedProps {
+  isRestore: boolean;
   error: unknown;
   errors: FieldErrors;
   onGoTo: (step: StepName) => void;
 }
 
 /** What the server refused, each with the way to where it is put right. */
-function Refused({ error, errors, onGoTo }: RefusedProps) {
+function Refused({ isRestore, error, errors, onGoTo }: RefusedProps) {
   return (
     <ErrorNote error={error}>
       <ul style={{ margin: '6px 0 0', paddingLeft: 18 }}>
@@ -231,7 +253,7 @@ function Refused({ error, errors, onGoTo }: RefusedProps) {
               {message}{' '}
               {step !== 'review' && (
                 <button type="button" className={classes.change} onClick={() => onGoTo(step)}>
-                  {messages.review.goTo(messages.steps[step])}
+                  {messages.review.goTo(stepTitle(step, isRestore))}
                 </button>
               )}
             </li>
@@ -246,10 +268,12 @@ interface SummaryProps {
   draft: Draft;
   catalogue: Catalogue;
   step: StepName;
+  isRestore: boolean;
 }
 
-/** The cluster as it would be by now. */
-function Summary({ draft, catalogue, step }: SummaryProps) {
+/** The cluster as it would be by now; nothing is said of a restore before its backup is chosen. */
+function Summary({ draft, catalogue, step, isRestore }: SummaryProps) {
+  if (isRestore && !draft.source) return null;
   const settings = settingsOf(draft, catalogue, step);
   return (
     <aside className={classes.aside}>

@@ -2,9 +2,11 @@
 // the provider's own, as the server lists them; the server has the last word on every step.
 
 import type {
+  AllowEntry,
   ClusterSpec,
   EngineProfile,
   FieldProblem,
+  NodeSize,
   ProviderView,
   TimerProfile,
 } from '../../../api/types';
@@ -16,14 +18,19 @@ export type StepName = (typeof stepNames)[number];
 
 /** Number inputs are empty while they are being typed in. */
 export type Entry = number | '';
+export const toEntry = (value: number | string): Entry =>
+  typeof value === 'number' ? value : '';
 
-export interface Draft {
-  engine: string;
-  version: string;
-  provider: string;
+export interface SizeEntries {
   cpus: Entry;
   memoryGib: Entry;
   diskGib: Entry;
+}
+
+export interface Draft extends SizeEntries {
+  engine: string;
+  version: string;
+  provider: string;
   nodes: Entry;
   mode: string;
   acks: Entry;
@@ -35,6 +42,17 @@ export interface Draft {
   allow: string;
   /** Empty is the default one. */
   project: string;
+  /** The backup it begins with. */
+  source: Source | null;
+}
+
+export interface Source {
+  id: string;
+  /** The backup in words. */
+  title: string;
+  bytes: number;
+  /** Whom the cluster let in that it was taken of; they keep their notes and ends. */
+  allowlist: AllowEntry[];
 }
 
 export interface Catalogue {
@@ -46,6 +64,7 @@ export interface Catalogue {
 export type FieldErrors = Record<string, string>;
 
 const fieldSteps: Record<string, StepName> = {
+  source: 'engine',
   engine: 'engine',
   version: 'engine',
   provider: 'machines',
@@ -73,8 +92,18 @@ export const providerOf = (draft: Draft, { providers }: Catalogue): ProviderView
 const clamp = (value: number, least: number, most: number): number =>
   Math.min(Math.max(value, least), most);
 
-/** The bounds of what one node may have: what the engine needs and what the provider can give. */
-export function sizeBounds(engine: EngineProfile | undefined, provider: ProviderView | undefined) {
+export interface Bounds {
+  least: number;
+  most: number;
+}
+export type SizeBounds = Record<'cpus' | 'memory' | 'disk', Bounds>;
+
+/** The bounds of what one node may have: what the engine and the data need, what the provider has. */
+export function sizeBounds(
+  engine: EngineProfile | undefined,
+  provider: ProviderView | undefined,
+  bytes = 0,
+): SizeBounds {
   const limits = provider?.limits;
   return {
     cpus: { least: limits?.cpus_min ?? 0.1, most: limits?.cpus_max ?? 1_024 },
@@ -83,7 +112,7 @@ export function sizeBounds(engine: EngineProfile | undefined, provider: Provider
       most: limits?.memory_max ?? Number.POSITIVE_INFINITY,
     },
     disk: {
-      least: Math.max(engine?.disk_min ?? 0, limits?.disk_min ?? 0),
+      least: Math.max(engine?.disk_min ?? 0, limits?.disk_min ?? 0, bytes),
       most: limits?.disk_max ?? Number.POSITIVE_INFINITY,
     },
   };
@@ -117,6 +146,7 @@ export function firstDraft(catalogue: Catalogue, caller = ''): Draft {
     parameters: {},
     allow: caller,
     project: '',
+    source: null,
   };
 }
 
@@ -133,19 +163,24 @@ export function toSpec(draft: Draft): ClusterSpec {
     version: draft.version,
     provider: draft.provider,
     nodes: Number(draft.nodes),
-    size: {
-      cpus: Number(draft.cpus),
-      memory: Math.round(Number(draft.memoryGib) * GIB),
-      disk: Math.round(Number(draft.diskGib) * GIB),
-    },
+    size: toSize(draft),
     // Nobody confirms where nobody follows.
     replication: replicated ? mode : 'async',
     timers: draft.timers,
     parameters: draft.parameters,
     ...(draft.project !== '' && { project: draft.project }),
-    allowlist: allowed(draft).map((address) => ({ address })),
+    allowlist: allowed(draft).map(
+      (address) => draft.source?.allowlist.find((one) => one.address === address) ?? { address },
+    ),
+    ...(draft.source && { source: { backup: draft.source.id } }),
   };
 }
+
+export const toSize = ({ cpus, memoryGib, diskGib }: SizeEntries): NodeSize => ({
+  cpus: Number(cpus),
+  memory: Math.round(Number(memoryGib) * GIB),
+  disk: Math.round(Number(diskGib) * GIB),
+});
 
 /** How many replicas confirm a write before it is acknowledged. */
 export function acksOf(draft: Draft): number {
@@ -183,14 +218,21 @@ function checkMachines(
   engine: EngineProfile | undefined,
   provider: ProviderView | undefined,
 ): FieldErrors {
+  const bounds = sizeBounds(engine, provider, draft.source?.bytes);
+  return {
+    ...(!provider?.available && { provider: messages.errors.provider }),
+    ...checkSize(draft, bounds),
+  };
+}
+
+/** What of a size cannot be had. */
+export function checkSize(size: SizeEntries, bounds: SizeBounds): FieldErrors {
   const errors: FieldErrors = {};
-  if (!provider?.available) errors.provider = messages.errors.provider;
-  const bounds = sizeBounds(engine, provider);
   const check = (
     field: string,
     entry: Entry,
     unit: number,
-    { least, most }: { least: number; most: number },
+    { least, most }: Bounds,
     words: (value: number) => string,
   ) => {
     const value = Number(entry) * unit;
@@ -199,9 +241,9 @@ function checkMachines(
       errors[field] = messages.errors.range(words(least), words(most));
     }
   };
-  check('size.cpus', draft.cpus, 1, bounds.cpus, formatCpus);
-  check('size.memory', draft.memoryGib, GIB, bounds.memory, formatBytes);
-  check('size.disk', draft.diskGib, GIB, bounds.disk, formatBytes);
+  check('size.cpus', size.cpus, 1, bounds.cpus, formatCpus);
+  check('size.memory', size.memoryGib, GIB, bounds.memory, formatBytes);
+  check('size.disk', size.diskGib, GIB, bounds.disk, formatBytes);
   return errors;
 }
 

@@ -3,12 +3,13 @@ import { useQuery } from '@tanstack/react-query';
 
 import { meQuery, projectsQuery } from '../../../api/queries';
 import type { TimerProfile } from '../../../api/types';
-import { formatBytes, GIB } from '../../../ui/format';
+import { GIB } from '../../../ui/format';
 import { DEFAULT_PROJECT, isAtLeast } from '../../people/may';
 import { AdvancedParameters } from '../../parameters/AdvancedParameters';
 import { timerWords } from '../status';
 import { TopologyHint } from '../topology/TopologyHint';
 import { Choices } from './Choices';
+import { SizeInputs } from './SizeInputs';
 import classes from './create.module.css';
 import { messages } from './create.messages';
 import {
@@ -16,7 +17,7 @@ import {
   type Catalogue,
   type Draft,
   engineOf,
-  type Entry,
+  toEntry,
   type FieldErrors,
   nodesMost,
   providerOf,
@@ -30,8 +31,6 @@ export interface StepProps {
   errors: FieldErrors;
   onChange: (change: Partial<Draft>) => void;
 }
-
-const toEntry = (value: number | string): Entry => (typeof value === 'number' ? value : '');
 
 export function EngineStep({ draft, catalogue, errors, onChange }: StepProps) {
   const engine = engineOf(draft, catalogue);
@@ -87,15 +86,17 @@ const presets = [
 
 export function MachinesStep({ draft, catalogue, errors, onChange }: StepProps) {
   const words = messages.machines;
-  const bounds = sizeBounds(engineOf(draft, catalogue), providerOf(draft, catalogue));
+  const bounds = sizeBounds(
+    engineOf(draft, catalogue),
+    providerOf(draft, catalogue),
+    draft.source?.bytes,
+  );
   const fitting = presets.filter(
     ({ cpus, memoryGib, diskGib }) =>
       cpus <= bounds.cpus.most &&
       memoryGib * GIB <= bounds.memory.most &&
       diskGib * GIB <= bounds.disk.most,
   );
-  const bytesRange = ({ least, most }: { least: number; most: number }) =>
-    Number.isFinite(most) ? words.range(formatBytes(least), formatBytes(most)) : undefined;
   return (
     <>
       <Choices
@@ -132,38 +133,7 @@ export function MachinesStep({ draft, catalogue, errors, onChange }: StepProps) 
             );
           })}
         </div>
-        <div className={classes.numbers}>
-          <NumberInput
-            label={words.cpus}
-            description={words.range(String(bounds.cpus.least), String(bounds.cpus.most))}
-            value={draft.cpus}
-            min={0}
-            step={1}
-            decimalScale={2}
-            error={errors['size.cpus']}
-            onChange={(value) => onChange({ cpus: toEntry(value) })}
-          />
-          <NumberInput
-            label={words.memory}
-            description={bytesRange(bounds.memory)}
-            value={draft.memoryGib}
-            min={0}
-            step={1}
-            decimalScale={3}
-            error={errors['size.memory']}
-            onChange={(value) => onChange({ memoryGib: toEntry(value) })}
-          />
-          <NumberInput
-            label={words.disk}
-            description={bytesRange(bounds.disk)}
-            value={draft.diskGib}
-            min={0}
-            step={1}
-            decimalScale={3}
-            error={errors['size.disk'] ?? errors.size}
-            onChange={(value) => onChange({ diskGib: toEntry(value) })}
-          />
-        </div>
+        <SizeInputs size={draft} bounds={bounds} errors={errors} onChange={onChange} />
       </div>
     </>
   );

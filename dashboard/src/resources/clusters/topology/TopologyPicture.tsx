@@ -7,6 +7,7 @@ import { healthLooks, roleOf } from '../../nodes/status';
 import {
   castOf,
   type EndpointBox,
+  fitName,
   fitText,
   type Layout,
   layoutTopology,
@@ -143,7 +144,7 @@ function Node({ box, cluster }: { box: NodeBox; cluster: ClusterView }) {
       <rect className={look} width={width} height={box.height} rx={9} />
       <Dot tone={healthLooks[node.health].tone} />
       <text className={classes.name} x={32} y={25}>
-        {fitText(node.name, width - 56 - role.length * 6.4, 14)}
+        {fitName(node.name, width - 56 - role.length * 6.4, 14)}
       </text>
       <text
         className={`${classes.role} ${isServing ? classes.rolePrimary : ''}`}

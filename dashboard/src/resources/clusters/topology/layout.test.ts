@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { node } from '../../../test/samples';
-import { type Box, castOf, fitText, layoutTopology, readersOf } from './layout';
+import { type Box, castOf, fitName, fitText, layoutTopology, readersOf } from './layout';
 
 const overlap = (a: Box, b: Box) =>
   a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;
@@ -53,5 +53,8 @@ describe('a topology', () => {
     const cut = fitText('a'.repeat(60), 160, 14);
     expect(cut.length).toBeLessThan(22);
     expect(cut.endsWith('…')).toBe(true);
+    const name = `${'a'.repeat(40)}-12`;
+    expect(fitName(name, 160, 14)).toBe(`${'a'.repeat(16)}…-12`);
+    expect(fitName('demo-1', 160, 14)).toBe('demo-1');
   });
 });

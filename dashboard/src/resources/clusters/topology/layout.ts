@@ -236,3 +236,11 @@ export function fitText(text: string, width: number, fontSize: number): string {
   const room = Math.floor(width / (fontSize * 0.56));
   return text.length <= room ? text : `${text.slice(0, Math.max(1, room - 1)).trimEnd()}…`;
 }
+
+/** A name cut in its middle: nodes of one cluster differ at the end. */
+export function fitName(name: string, width: number, fontSize: number): string {
+  const room = Math.floor(width / (fontSize * 0.56));
+  if (name.length <= room) return name;
+  const end = /-\d+$/.exec(name)?.[0] ?? '';
+  return `${name.slice(0, Math.max(1, room - 1 - end.length))}…${end}`;
+}
