@@ -8,7 +8,7 @@ use bellwether_model::access::Role;
 use bellwether_model::backup::{BackupFacts, BackupStatus};
 use bellwether_model::event::Page;
 use bellwether_model::problem::{Code, Problem};
-use bellwether_model::{Backup, BackupId, Cluster, Operation, Timestamp};
+use bellwether_model::{Backup, BackupId, Cluster, ClusterPhase, Operation, Timestamp};
 use bellwether_planner::View;
 use bellwether_store::repositories::{self, SealedRepository};
 use bellwether_store::{Stored, Txn, backups, clusters};
@@ -98,7 +98,9 @@ pub(crate) async fn delete(
             .hint("wait until it has ended"));
     }
     let is_used = |cluster: &Cluster| {
-        let is_new = cluster.status.primary.is_none();
+        // One that could not be restored has nothing and gets nothing any more.
+        let is_new =
+            cluster.status.primary.is_none() && cluster.status.phase != ClusterPhase::Failed;
         is_new
             && cluster.spec.source.as_ref().is_some_and(|source| source.backup == backup.object.id)
     };

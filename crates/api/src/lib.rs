@@ -27,6 +27,7 @@ mod repositories;
 mod request;
 mod second_factor;
 mod sessions;
+mod ssh_key;
 mod tokens;
 mod users;
 

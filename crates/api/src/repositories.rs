@@ -15,7 +15,7 @@ use bellwether_model::repository::{
     NewRepository, Place, Repository, RepositoryKey, RepositoryView,
 };
 use bellwether_model::{Backup, Cluster, RepositoryId, Timestamp};
-use bellwether_protocol::repository::Access;
+use bellwether_protocol::repository::{Access, answer_seconds};
 use bellwether_store::repositories::{self, SealedRepository};
 use bellwether_store::{Error as StoreError, Stored, Txn};
 
@@ -23,7 +23,7 @@ use crate::auth::Caller;
 use crate::error::{ApiError, Result};
 use crate::extract::{Body, Nothing, Path, Query};
 use crate::paging::{Paging, page};
-use crate::{Inner, State, passwords};
+use crate::{Inner, State, passwords, ssh_key};
 
 /// A store that does not answer by then cannot be used.
 const ANSWER_MAX: Duration = Duration::from_secs(25);
@@ -114,13 +114,14 @@ pub(crate) async fn create(
         created_at: Timestamp::now(),
         checked_at: None,
         checked_by: String::new(),
-        public_key: String::new(),
+        public_key: ssh_key::public_half(&request.secret).unwrap_or_default(),
     };
     let access = Access {
         name: request.name.clone(),
         place: request.place,
         secret: request.secret.clone(),
         key: key.clone(),
+        answer_seconds: answer_seconds(),
     };
     let archives = reach(&api, &access, is_known).await?;
     if archives.is_some() {
@@ -173,10 +174,9 @@ fn check(request: &NewRepository) -> Result<()> {
                 let words = "name the host's key, as `ssh-keyscan` prints it after the host";
                 return Err(ApiError::field("place.host_key", words));
             }
-            if request.secret.contains("PRIVATE KEY") {
-                return Ok(());
-            }
-            Err(ApiError::field("secret", "it is no private SSH key in OpenSSH's form"))
+            ssh_key::public_half(&request.secret)
+                .map(|_| ())
+                .map_err(|words| ApiError::field("secret", words))
         }
     }
 }

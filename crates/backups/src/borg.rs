@@ -14,9 +14,6 @@ use serde::Deserialize;
 
 use crate::tool::{CACHE, Ended, Tool, decode, encode, failed};
 
-/// A question to the repository.
-const ANSWER_MAX: Duration = Duration::from_secs(60);
-
 /// It writes for one at a time; others wait so many seconds.
 const LOCK_WAIT_SECONDS: &str = "600";
 
@@ -119,6 +116,11 @@ impl Borg {
         Self { access: access.clone() }
     }
 
+    /// A question takes at most so long.
+    fn answer_max(&self) -> Duration {
+        Duration::from_secs(self.access.answer_seconds.into())
+    }
+
     async fn run(
         &self,
         arguments: Vec<String>,
@@ -142,9 +144,25 @@ impl Borg {
         Tool { program: "borg", environment }.run(&all, directory, limit, tell).await
     }
 
+    /// Why the host lets nobody talk to Borg on it, of which Borg itself does not always tell.
+    async fn ssh_says(&self) -> Result<String, Failure> {
+        let Place::Borg { user, host, port, .. } = &self.access.place else {
+            return Ok(String::new());
+        };
+        let keys = Keys::write(&self.access)?;
+        let shell = keys.shell();
+        let mut arguments: Vec<String> = shell.split(' ').skip(1).map(str::to_owned).collect();
+        let port = port.to_string();
+        arguments
+            .extend(["-l", user, "-p", &port, "--", host, "borg", "--version"].map(str::to_owned));
+        let tool = Tool { program: "ssh", environment: Vec::new() };
+        let ended = tool.run(&arguments, Path::new("/"), Some(self.answer_max()), &|_| {}).await?;
+        Ok(ended.said)
+    }
+
     async fn ask(&self, arguments: &[&str], what: &str) -> Result<String, Failure> {
         let arguments = arguments.iter().map(|text| (*text).to_owned()).collect();
-        let ended = self.run(arguments, Path::new("/"), Some(ANSWER_MAX), &|_| {}).await?;
+        let ended = self.run(arguments, Path::new("/"), Some(self.answer_max()), &|_| {}).await?;
         if is_well(&ended) { Ok(ended.output) } else { Err(failed(what, &ended.said)) }
     }
 }
@@ -162,9 +180,13 @@ impl Repository for Borg {
 
     async fn open(&self, make: bool) -> Result<(), Failure> {
         let arguments = || vec!["info".to_owned(), "--json".to_owned()];
-        let ended = self.run(arguments(), Path::new("/"), Some(ANSWER_MAX), &|_| {}).await?;
+        let ended = self.run(arguments(), Path::new("/"), Some(self.answer_max()), &|_| {}).await?;
         if is_well(&ended) {
             return Ok(());
+        }
+        if ended.said.contains("ConnectionClosed") {
+            let said = self.ssh_says().await?;
+            return Err(failed("the host lets nobody in", &format!("{}{said}", ended.said)));
         }
         let is_missing =
             ended.said.contains("Repository.DoesNotExist") || ended.said.contains("does not exist");

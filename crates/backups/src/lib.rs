@@ -26,3 +26,9 @@ pub fn repository(access: &Access) -> Arc<dyn Repository> {
 pub fn opener() -> OpenRepository {
     Arc::new(repository)
 }
+
+/// The same, where an answer may take so many seconds, whatever the way in says.
+#[must_use]
+pub fn patient_opener(answer_seconds: u32) -> OpenRepository {
+    Arc::new(move |access| repository(&Access { answer_seconds, ..access.clone() }))
+}

@@ -14,9 +14,6 @@ use serde::Deserialize;
 
 use crate::tool::{CACHE, Ended, Tool, decode, encode, failed};
 
-/// A question to the repository; the tool itself would go on trying for a quarter of an hour.
-const ANSWER_MAX: Duration = Duration::from_secs(60);
-
 /// Some files could not be read.
 const INCOMPLETE: i32 = 3;
 
@@ -25,6 +22,9 @@ const MARK: &str = "bellwether";
 
 pub(crate) struct Restic {
     tool: Tool,
+    /// A question takes at most so long; the tool itself would go on trying for a quarter of an
+    /// hour.
+    answer_max: Duration,
 }
 
 /// What it says line by line, as far as it is of use.
@@ -88,7 +88,8 @@ impl Restic {
                 environment.push(("AWS_DEFAULT_REGION", region.clone()));
             }
         }
-        Self { tool: Tool { program: "restic", environment } }
+        let answer_max = Duration::from_secs(access.answer_seconds.into());
+        Self { tool: Tool { program: "restic", environment }, answer_max }
     }
 
     async fn run(
@@ -104,7 +105,7 @@ impl Restic {
 
     /// A question; what it printed.
     async fn ask(&self, arguments: &[&str], what: &str) -> Result<String, Failure> {
-        let ended = self.run(arguments, Some(ANSWER_MAX), &|_| {}).await?;
+        let ended = self.run(arguments, Some(self.answer_max), &|_| {}).await?;
         if ended.success { Ok(ended.output) } else { Err(failed(what, &ended.said)) }
     }
 }
@@ -134,12 +135,12 @@ impl Repository for Restic {
             // First, and not only where there is none: some versions look for a quarter of an hour
             // for a bucket that is not there, and all of them make it here.
             let arguments = ["init", "--repository-version", "2"];
-            let made = self.run(&arguments, Some(ANSWER_MAX), &|_| {}).await?;
+            let made = self.run(&arguments, Some(self.answer_max), &|_| {}).await?;
             if !made.success && !is_there(&made.said) {
                 return Err(failed(what, &made.said));
             }
         }
-        let ended = self.run(&["cat", "config"], Some(ANSWER_MAX), &|_| {}).await?;
+        let ended = self.run(&["cat", "config"], Some(self.answer_max), &|_| {}).await?;
         match ended.success {
             true => Ok(()),
             false if is_missing(&ended.said) => {
@@ -252,7 +253,7 @@ impl Repository for Restic {
             return Ok(());
         }
         // Left by one that was killed; those of the living stay.
-        let _ = self.run(&["unlock"], Some(ANSWER_MAX), &|_| {}).await;
+        let _ = self.run(&["unlock"], Some(self.answer_max), &|_| {}).await;
         let mut arguments = vec!["forget", "--prune"];
         arguments.extend(archives.iter().map(String::as_str));
         let ended = self.run(&arguments, None, &|_| {}).await?;
@@ -264,7 +265,7 @@ impl Repository for Restic {
     }
 
     async fn verify(&self) -> Result<(), Failure> {
-        let _ = self.run(&["unlock"], Some(ANSWER_MAX), &|_| {}).await;
+        let _ = self.run(&["unlock"], Some(self.answer_max), &|_| {}).await;
         let ended = self.run(&["check", "--read-data"], None, &|_| {}).await?;
         if ended.success {
             return Ok(());

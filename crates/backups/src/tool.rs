@@ -2,13 +2,15 @@
 
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
-use bellwether_contracts::Failure;
+use bellwether_contracts::{Class, Failure};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::Command;
+use tokio::sync::Notify;
 
 /// Where tools keep what they can do without.
 pub(crate) const CACHE: &str = "/var/cache/bellwether";
@@ -38,11 +40,16 @@ impl Tool {
         is_installed(self.program)
     }
 
-    fn command(&self, arguments: &[String]) -> Command {
-        // Ended with whoever started it, and behind everything else that wants processor or disk.
+    /// `behind`: behind everything else that wants processor or disk. A question is not: an answer
+    /// that has to come in time would not on a busy machine.
+    fn command(&self, arguments: &[String], behind: bool) -> Command {
+        // Ended with whoever started it.
         let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "--"]);
+        if behind {
+            command.args(["nice", "-n", "19", "ionice", "-c", "3"]);
+        }
         command
-            .args(["--pdeathsig", "KILL", "--", "nice", "-n", "19", "ionice", "-c", "3"])
             .arg(self.program)
             .args(arguments)
             .env_clear()
@@ -59,7 +66,8 @@ impl Tool {
         command
     }
 
-    /// Runs it in that directory; each line that it says is told as it comes.
+    /// Runs it in that directory; each line that it says is told as it comes. Under a limit it is
+    /// ended as soon as it says what trying again does not mend: some go on trying all the same.
     pub(crate) async fn run(
         &self,
         arguments: &[String],
@@ -72,29 +80,50 @@ impl Tool {
             return Err(Failure::needs_person(format!("{program} is not installed here")));
         }
         let mut child = self
-            .command(arguments)
+            .command(arguments, limit.is_none())
             .current_dir(directory)
             .spawn()
             .map_err(|error| Failure::permanent(format!("{}: {error}", self.program)))?;
         let (output, errors) = (child.stdout.take(), child.stderr.take());
         let (mut printed, mut said) = (String::new(), String::new());
+        let (hopeless, is_hopeless) = (Mutex::new(None), Notify::new());
+        let listen = |line: &str| {
+            tell(line);
+            let failure = failed(self.program, line);
+            if limit.is_some() && failure.class == Class::NeedsPerson {
+                *hopeless.lock().expect("nothing panics while it is held") = Some(failure);
+                is_hopeless.notify_one();
+            }
+        };
         let all = async {
             if let (Some(output), Some(errors)) = (output, errors) {
-                tokio::join!(read(output, &mut printed, tell), read(errors, &mut said, tell));
+                tokio::join!(read(output, &mut printed, tell), read(errors, &mut said, &listen));
             }
             child.wait().await
         };
-        let status = match limit {
-            Some(limit) => match tokio::time::timeout(limit, all).await {
-                Ok(status) => status,
-                // Some go on trying although they were told what does not pass.
-                Err(_) => return Err(failed(&format!("no answer within {limit:?}"), &said)),
-            },
-            None => all.await,
+        let ended = tokio::select! {
+            status = all => Some(status),
+            () = is_hopeless.notified() => None,
+            () = until(limit) => None,
+        };
+        let Some(status) = ended else {
+            let hopeless = hopeless.into_inner().expect("nothing panics while it is held");
+            let seconds = limit.unwrap_or_default();
+            return Err(
+                hopeless.unwrap_or_else(|| failed(&format!("no answer within {seconds:?}"), &said))
+            );
         };
         let status =
             status.map_err(|error| Failure::transient(format!("{}: {error}", self.program)))?;
         Ok(Ended { success: status.success(), code: status.code(), said, output: printed })
+    }
+}
+
+/// Ends after that time; never where there is none.
+async fn until(limit: Option<Duration>) {
+    match limit {
+        Some(limit) => tokio::time::sleep(limit).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -180,7 +209,6 @@ pub(crate) fn failed(what: &str, said: &str) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bellwether_contracts::Class;
 
     #[test]
     fn what_a_person_has_to_mend_is_told_from_what_passes() {
@@ -207,10 +235,12 @@ mod tests {
     async fn a_program_that_tries_in_vain_is_not_taken_for_one_that_waits() {
         let tool = Tool { program: "sh", environment: Vec::new() };
         let script = ["-c", "echo The specified bucket does not exist, retrying >&2; sleep 60"];
-        let limit = Some(Duration::from_millis(500));
+        let limit = Some(Duration::from_secs(50));
+        let begun = std::time::Instant::now();
         let failure = tool.run(&script.map(str::to_owned), Path::new("/"), limit, &|_| {}).await;
         let failure = failure.err().expect("it is given up");
         assert_eq!(failure.class, Class::NeedsPerson, "{failure}");
+        assert!(begun.elapsed() < Duration::from_secs(40), "it is not waited for");
     }
 
     #[tokio::test]

@@ -24,4 +24,4 @@ pub mod stopwatch;
 pub mod world;
 
 pub use authority::Authority;
-pub use world::World;
+pub use world::{BackupTimers, World};

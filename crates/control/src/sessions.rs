@@ -12,10 +12,11 @@ use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use bellwether_model::{Backup, Cluster, Node, NodeId, Target};
+use bellwether_model::{Backup, Cluster, Node, NodeId, RepositoryId, Target};
 use bellwether_planner::assign::{self, Backups};
 use bellwether_protocol::assignment::{BackupAssignment, RestoreAssignment, Secrets};
 use bellwether_protocol::join::{self, JoinAnswer, JoinRequest};
+use bellwether_protocol::repository::Access;
 use bellwether_protocol::session::{self, MESSAGE_BYTES_MAX};
 use bellwether_protocol::{Assignment, FromAgent, FromServer, Hello, Report};
 use bellwether_store::join_tokens::JoinToken;
@@ -443,13 +444,17 @@ pub fn assignment(world: &World, node: &NodeId) -> Option<Assignment> {
 
 /// What is ordered of the node, with the ways into repositories.
 fn ways(world: &World, cluster: &Cluster, node: &Node) -> Backups {
+    let access = |repository: &RepositoryId| {
+        let access = repositories::access(&world.store, repository)?;
+        Some(Access { answer_seconds: world.backup_timers.answer_seconds, ..access })
+    };
     let backup = node.backup.clone().and_then(|order| {
-        let access = repositories::access(&world.store, &order.repository)?;
+        let access = access(&order.repository)?;
         Some(BackupAssignment { order, access, spec: cluster.spec.clone() })
     });
     let restore = node.restore.as_ref().and_then(|source| {
         let backup = world.store.find::<Backup>(source.backup.as_str())?.object;
-        let access = repositories::access(&world.store, &backup.repository)?;
+        let access = access(&backup.repository)?;
         Some(RestoreAssignment { facts: backup.facts?, access })
     });
     Backups { backup, restore }

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bellwether_contracts::{Failure, OpenRepository, Provider};
 use bellwether_model::engine::EngineProfile;
 use bellwether_model::{ClusterId, NodeId, Timestamp};
+use bellwether_protocol::repository::answer_seconds;
 use bellwether_store::Store;
 use tokio::sync::Notify;
 
@@ -30,10 +32,33 @@ pub struct World {
     pub agent_port: u16,
     /// Names this start of the server (`lineage`).
     pub epoch: String,
+    pub backup_timers: BackupTimers,
     /// Somebody waits for the provider's word on machines that are silent.
     pub(crate) machines_asked: Notify,
     wakers: Mutex<HashMap<ClusterId, Arc<Notify>>>,
     probes: tokio::sync::broadcast::Sender<NodeId>,
+}
+
+/// How patient backups are.
+#[derive(Clone, Copy, Debug)]
+pub struct BackupTimers {
+    /// Seconds that a repository may take to answer.
+    pub answer_seconds: u32,
+    /// Before the second attempt; before each later one four times as long as before the last.
+    pub retry: Duration,
+}
+
+impl Default for BackupTimers {
+    fn default() -> Self {
+        Self { answer_seconds: answer_seconds(), retry: Duration::from_secs(30) }
+    }
+}
+
+impl BackupTimers {
+    /// Before the attempt that follows so many.
+    pub(crate) fn pause(self, attempts: u32) -> Duration {
+        self.retry * 4_u32.saturating_pow(attempts.saturating_sub(1))
+    }
 }
 
 impl World {
@@ -45,6 +70,7 @@ impl World {
         repositories: OpenRepository,
         authority: Authority,
         (epoch, agent_port): (String, u16),
+        backup_timers: BackupTimers,
     ) -> Arc<Self> {
         store.know_engines(&engines);
         let providers = providers.into_iter().map(|p| (p.name().to_owned(), p)).collect();
@@ -59,6 +85,7 @@ impl World {
             stopwatch: Stopwatch::default(),
             agent_port,
             epoch,
+            backup_timers,
             machines_asked: Notify::new(),
             wakers: Mutex::default(),
             probes: tokio::sync::broadcast::channel(256).0,
@@ -119,5 +146,17 @@ impl World {
     {
         let waker = self.waker(cluster);
         self.background.run(&format!("{cluster}/{key}"), move || waker.notify_one(), work)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backup_is_tried_again_ever_later() {
+        let timers = BackupTimers { retry: Duration::from_secs(30), ..BackupTimers::default() };
+        let pauses = [1, 2, 3].map(|attempts| timers.pause(attempts).as_secs());
+        assert_eq!(pauses, [30, 120, 480]);
     }
 }

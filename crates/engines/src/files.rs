@@ -109,6 +109,17 @@ pub(crate) fn remove(path: &Path) -> Result<(), Failure> {
     }
 }
 
+/// Bytes of a directory's files.
+pub(crate) fn size_of(directory: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(directory) else { return 0 };
+    let size = |entry: std::fs::DirEntry| match entry.metadata() {
+        Ok(known) if known.is_dir() => size_of(&entry.path()),
+        Ok(known) => known.len(),
+        Err(_) => 0,
+    };
+    entries.flatten().map(size).sum()
+}
+
 /// A failure of the file system, in words.
 pub(crate) fn at(path: &Path, error: &std::io::Error) -> Failure {
     match error.kind() {

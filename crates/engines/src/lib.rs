@@ -10,6 +10,7 @@ use bellwether_protocol::local::Routes;
 use crate::mysql_family::driver::FamilyDriver;
 use crate::redis::Kind;
 
+mod backup;
 mod facts;
 mod files;
 mod findings;

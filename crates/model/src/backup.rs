@@ -22,9 +22,10 @@ pub struct BackupFacts {
     #[serde(default)]
     pub from_primary: bool,
     pub started_at: Timestamp,
-    /// The moment that it holds.
+    /// The moment that it holds: what was acknowledged before is in it.
     pub taken_at: Timestamp,
-    /// Where the engine's log ends in it.
+    /// Where the engine's log ends in it; where the engine cannot tell, a place that is in it for
+    /// certain.
     pub position: Position,
     /// The engine's own word, for example `17.11`.
     pub engine_version: String,
@@ -95,7 +96,8 @@ pub struct Proof {
     pub restore_ms: Option<u64>,
     /// Bytes of data restored.
     pub bytes: u64,
-    /// Tables whose content was compared with what it was when the backup was taken.
+    /// Parts of the data, tables for example, that were compared with what they were when the
+    /// backup was taken.
     pub compared: u64,
     /// What was found, in words.
     pub message: String,

@@ -30,8 +30,11 @@ pub struct CheckReport {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checked {
-    /// Tables whose content was compared with what it was when the backup was taken.
+    /// Parts of the data that were compared with what they were when the backup was taken.
     pub compared: u64,
+    /// What these parts are, in a word: `tables`.
+    #[serde(default)]
+    pub of: String,
     /// Bytes of data.
     pub bytes: u64,
     /// What is wrong; none when all is well.

@@ -20,6 +20,9 @@ pub fn refuse(view: &View) -> Option<String> {
     if !view.can_back_up {
         return Some(format!("{} cannot be backed up yet", view.cluster.spec.engine));
     }
+    if view.is_sharded() || view.cluster.shard.is_some() {
+        return Some(SHARDED.to_owned());
+    }
     let is_backup = |operation: &bellwether_model::Operation| {
         operation.kind == bellwether_model::OperationKind::Backup
     };
@@ -28,6 +31,10 @@ pub fn refuse(view: &View) -> Option<String> {
     }
     refuse_busy(view).or_else(|| source(view).err())
 }
+
+/// A backup of one of them would not fit those of the others.
+pub(crate) const SHARDED: &str = "a sharded cluster cannot be backed up yet: its shards would have \
+    to be stored as of one moment";
 
 /// The node to take a backup from: the replica that lags least, the primary when there is none.
 ///

@@ -7,6 +7,7 @@ use bellwether_model::provider::ProviderLimits;
 use bellwether_model::shard::shard_name;
 use bellwether_model::{Bytes, ClusterSpec, ReplicationMode, allowlist, name};
 
+use crate::backups::SHARDED;
 use crate::view::View;
 use crate::{reconfigure, schedule};
 
@@ -28,6 +29,7 @@ pub fn check_spec(
         ("drill.schedule", check_drill(spec)),
         ("backup.schedule", check_backup(spec, engine)),
         ("backup.keep", check_keep(spec)),
+        ("source.backup", check_source(spec)),
         ("size.cpus", check_cpus(spec, limits)),
         (
             "size.memory",
@@ -151,7 +153,15 @@ fn check_backup(spec: &ClusterSpec, engine: &EngineProfile) -> Option<String> {
     if !engine.capabilities.backups {
         return Some(format!("{} cannot be backed up yet", engine.title));
     }
+    if spec.shards > 0 {
+        return Some(SHARDED.to_owned());
+    }
     schedule::check_schedule(&wanted.schedule).err()
+}
+
+fn check_source(spec: &ClusterSpec) -> Option<String> {
+    let is_divided = spec.shards > 0 && spec.source.is_some();
+    is_divided.then(|| "a backup cannot be restored into shards; leave `shards` out".to_owned())
 }
 
 fn check_keep(spec: &ClusterSpec) -> Option<String> {

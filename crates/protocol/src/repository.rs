@@ -12,6 +12,15 @@ pub struct Access {
     pub secret: String,
     /// What everything in it is encrypted with.
     pub key: String,
+    /// Seconds that it may take to answer a question.
+    #[serde(default = "answer_seconds")]
+    pub answer_seconds: u32,
+}
+
+/// What is waited for an answer where nobody said otherwise.
+#[must_use]
+pub fn answer_seconds() -> u32 {
+    60
 }
 
 impl std::fmt::Debug for Access {

@@ -2,7 +2,7 @@
 
 use bellwether_model::RepositoryId;
 use bellwether_model::repository::Repository;
-use bellwether_protocol::repository::Access;
+use bellwether_protocol::repository::{Access, answer_seconds};
 use serde::{Deserialize, Serialize};
 
 use crate::{Object, Sealed, Store, Stored};
@@ -55,6 +55,7 @@ impl SealedRepository {
             place: self.repository.place.clone(),
             secret: open("secret", &self.secret)?,
             key: open("key", &self.key)?,
+            answer_seconds: answer_seconds(),
         })
     }
 }

@@ -10,6 +10,7 @@ pub mod redis;
 pub mod s3;
 pub mod server;
 pub mod sql;
+pub mod ssh_host;
 pub mod tls;
 pub mod wait;
 pub mod writer;

@@ -1,7 +1,7 @@
 //! A real S3 server of a test's own, on the host, where nodes reach it.
 
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -35,10 +35,7 @@ impl S3 {
     }
 
     async fn run(&mut self) -> anyhow::Result<()> {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/ensure-s3");
-        let told = Command::new(script).output().context("run scripts/ensure-s3")?;
-        let told = String::from_utf8_lossy(&told.stdout).into_owned();
-        let program = told.lines().last().context("scripts/ensure-s3 names the program")?;
+        let program = program()?;
         let process = Command::new(program)
             .args(["-H", &self.host, "-p", &self.port.to_string()])
             .stdin(Stdio::null())
@@ -96,6 +93,19 @@ impl S3 {
             "secret": "secret",
         })
     }
+}
+
+/// The S3 server's program, installed where it was not.
+fn program() -> anyhow::Result<PathBuf> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/ensure-s3");
+    let told = Command::new(script).output().context("run scripts/ensure-s3")?;
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    told.lines().last().map(PathBuf::from).context("scripts/ensure-s3 names the program")
+}
+
+/// A Python with what stores of tests are made of.
+pub(crate) fn python() -> anyhow::Result<PathBuf> {
+    Ok(program()?.with_file_name("python3"))
 }
 
 impl Drop for S3 {

@@ -16,6 +16,8 @@ pub struct Server {
     directory: tempfile::TempDir,
     ports: (u16, u16),
     process: Option<Child>,
+    /// Options beside those that every test's server has.
+    options: Vec<String>,
 }
 
 fn program(variable: &str) -> anyhow::Result<PathBuf> {
@@ -34,9 +36,18 @@ impl Server {
     /// # Errors
     /// When a program is missing or the server does not come up.
     pub async fn start() -> anyhow::Result<(Self, Api)> {
+        Self::start_with(&[]).await
+    }
+
+    /// The same with further options, in force also after a restart.
+    ///
+    /// # Errors
+    /// When a program is missing or the server does not come up.
+    pub async fn start_with(options: &[&str]) -> anyhow::Result<(Self, Api)> {
         let directory = tempfile::Builder::new().prefix("bellwether-test-").tempdir()?;
         let ports = (free_port()?, free_port()?);
-        let mut server = Self { directory, ports, process: None };
+        let options = options.iter().map(|option| (*option).to_owned()).collect();
+        let mut server = Self { directory, ports, process: None, options };
         let api = server.restart().await?;
         Ok((server, api))
     }
@@ -82,6 +93,7 @@ impl Server {
             .args(["--local", &format!("127.0.0.1:{}", self.ports.1)])
             .arg("--agent-binary")
             .arg(program("BELLWETHER_AGENT_BIN")?)
+            .args(&self.options)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)

@@ -3,7 +3,9 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use bellwether_control::{Authority, World, lineage, machines, orphans, reconcile, sessions};
+use bellwether_control::{
+    Authority, BackupTimers, World, lineage, machines, orphans, reconcile, sessions,
+};
 use bellwether_model::cluster::NodeSize;
 use bellwether_model::drill::Drill;
 use bellwether_model::engine::EngineProfile;
@@ -142,6 +144,7 @@ impl Server {
             bellwether_backups::opener(),
             authority,
             (epoch, 7443),
+            BackupTimers::default(),
         );
         let pause = {
             let mut state = self.hub.lock();

@@ -8,10 +8,11 @@ mod listen;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use bellwether_control::{
-    Authority, World, backups, lineage, machines, orphans, reconcile, sessions,
+    Authority, BackupTimers, World, backups, lineage, machines, orphans, reconcile, sessions,
 };
 use bellwether_providers::DockerOptions;
 use bellwether_store::{Options, Store};
@@ -37,6 +38,24 @@ pub(crate) struct ServerArgs {
     /// The agent's program [default: bellwether-agent beside this program]
     #[arg(long, env = "BELLWETHER_AGENT_BIN", value_name = "FILE")]
     agent_binary: Option<PathBuf>,
+    /// Seconds that a repository of backups may take to answer
+    #[arg(
+        long,
+        env = "BELLWETHER_REPOSITORY_ANSWER",
+        default_value = "60",
+        value_name = "SECONDS",
+        value_parser = clap::value_parser!(u32).range(1..=3600)
+    )]
+    repository_answer: u32,
+    /// Seconds before a backup that failed is tried a second time
+    #[arg(
+        long,
+        env = "BELLWETHER_BACKUP_RETRY",
+        default_value = "30",
+        value_name = "SECONDS",
+        value_parser = clap::value_parser!(u32).range(1..=3600)
+    )]
+    backup_retry: u32,
     /// How log lines are written
     #[arg(long, default_value = "text", value_parser = ["text", "json"])]
     log_format: String,
@@ -87,7 +106,7 @@ async fn serve(args: ServerArgs) -> anyhow::Result<()> {
     let engines = bellwether_engines::profiles();
     first_password::ensure(&store, &data).await?;
     tokio::spawn(first_password::remove_when_changed(store.clone(), data.clone()));
-    let repositories = bellwether_backups::opener();
+    let repositories = bellwether_backups::patient_opener(args.repository_answer);
     let world = World::new(
         store.clone(),
         providers.clone(),
@@ -95,6 +114,10 @@ async fn serve(args: ServerArgs) -> anyhow::Result<()> {
         repositories.clone(),
         authority,
         (epoch, agent_port),
+        BackupTimers {
+            answer_seconds: args.repository_answer,
+            retry: Duration::from_secs(args.backup_retry.into()),
+        },
     );
     let api = bellwether_api::router(bellwether_api::Api {
         store,

@@ -3,7 +3,8 @@
 use bellwether_contracts::repository::Archive;
 use bellwether_model::access::{Access, Role, Scope};
 use bellwether_model::backup::BackupStatus;
-use bellwether_model::{Cluster, Timestamp};
+use bellwether_model::restore::Source;
+use bellwether_model::{Cluster, ClusterPhase, Timestamp};
 use bellwether_store::Txn;
 use bellwether_store::clusters::NameClaim;
 use bellwether_store::projects::Project;
@@ -122,4 +123,22 @@ async fn what_is_in_a_repository_is_listed_once_its_key_opens_it() {
     let audit = world.get("/v1/audit").expect(200).await;
     assert_eq!(audit.items()[0]["action"], "repository.key");
     assert!(!audit.text.contains("the-key-of"));
+}
+
+#[tokio::test]
+async fn a_backup_can_be_removed_while_a_cluster_is_there_that_it_could_not_become() {
+    let world = World::new().await;
+    let from = world.healthy_cluster("orders", 1).await;
+    let backup = world.backup(&from, BackupStatus::Complete).await;
+    let mut copy = world.healthy_cluster("copy", 1).await;
+    copy.spec.source = Some(Source { backup: backup.id.clone() });
+    copy.status.primary = None;
+    let path = format!("/v1/backups/{}", backup.id);
+    for (phase, status) in [(ClusterPhase::Creating, 409), (ClusterPhase::Failed, 202)] {
+        copy.status.phase = phase;
+        let mut known = world.store.get::<Cluster>(copy.id.as_str()).expect("it is there");
+        known.object = copy.clone();
+        world.store.commit(Txn::new().update(&known)).await.expect("saved");
+        world.call("DELETE", &path).expect(status).await;
+    }
 }

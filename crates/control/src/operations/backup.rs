@@ -108,10 +108,10 @@ fn take(
     backup: &mut Stored<Backup>,
 ) -> Outcome {
     let facts = run.node.as_ref().and_then(|id| pass.view.node(id)).cloned();
-    let Some(facts) = facts else { return again(pass, op, run, "its node is gone", true) };
+    let Some(facts) = facts else { return again(pass, op, run, "its node is gone") };
     if facts.age_ms() > SILENT_MS_MAX && pass.step_age_ms > SILENT_MS_MAX {
         let why = format!("{} is not heard from", facts.node.name);
-        return again(pass, op, run, &why, true);
+        return again(pass, op, run, &why);
     }
     let token = token(op, run);
     let report = facts.worker().and_then(|worker| worker.backup.as_ref());
@@ -120,7 +120,16 @@ fn take(
     };
     match &report.end {
         None => Outcome::Wait(progress(pass, run, &facts, report)),
-        Some(BackupEnd::Failed { why, may_help }) => again(pass, op, run, why, *may_help),
+        Some(BackupEnd::Failed { why, may_help: false }) => Outcome::fail(why),
+        Some(BackupEnd::Failed { why, .. }) => {
+            // Whatever it was may pass.
+            let pause = world.backup_timers.pause(run.attempts).as_millis();
+            let failed_ms = world.stopwatch.age_ms(&op.id, &format!("failed/{}", run.attempts));
+            if run.attempts < ATTEMPTS_MAX && u128::from(failed_ms) < pause {
+                return Outcome::wait(format!("{why}; it is tried again in a while"));
+            }
+            again(pass, op, run, why)
+        }
         Some(BackupEnd::Complete(result)) => {
             withdraw(pass);
             complete(world, pass, op, backup, result);
@@ -130,14 +139,8 @@ fn take(
 }
 
 /// Tries once more, on whichever node can do it best now.
-fn again(
-    pass: &mut Pass,
-    op: &mut Operation,
-    run: &mut BackupRun,
-    why: &str,
-    may_help: bool,
-) -> Outcome {
-    if !may_help || run.attempts >= ATTEMPTS_MAX {
+fn again(pass: &mut Pass, op: &mut Operation, run: &mut BackupRun, why: &str) -> Outcome {
+    if run.attempts >= ATTEMPTS_MAX {
         return Outcome::fail(why);
     }
     match backups::source(&pass.view) {

@@ -130,8 +130,8 @@ fn result(pass: &Pass, state: &State) -> Proof {
         (None, None) => (false, 0, "it was not looked through".to_owned()),
         (None, Some(found)) if found.wrong.is_empty() => {
             let words = format!(
-                "restored and looked through; {} tables hold what they held",
-                found.compared
+                "restored and looked through; {} {} hold what they held",
+                found.compared, found.of
             );
             (true, found.compared, words)
         }

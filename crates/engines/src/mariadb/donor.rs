@@ -4,7 +4,6 @@
 //! The answer is a row of pieces, each after its length. The first says how many bytes there are
 //! about; an empty one ends the copy, and one more byte says whether it is whole.
 
-use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -19,6 +18,7 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use super::Mariadb;
+use crate::files::size_of;
 use crate::mysql_family::place::{conf, data_in, root, socket_file, temporary};
 use crate::tls::Ends;
 
@@ -148,17 +148,6 @@ async fn send_piece(
 fn is_same(one: &[u8], other: &[u8]) -> bool {
     let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, b"compare");
     ring::hmac::verify(&key, one, ring::hmac::sign(&key, other).as_ref()).is_ok()
-}
-
-/// Bytes of a directory's files.
-fn size_of(directory: &Path) -> u64 {
-    let Ok(entries) = std::fs::read_dir(directory) else { return 0 };
-    let size = |entry: std::fs::DirEntry| match entry.metadata() {
-        Ok(known) if known.is_dir() => size_of(&entry.path()),
-        Ok(known) => known.len(),
-        Err(_) => 0,
-    };
-    entries.flatten().map(size).sum()
 }
 
 /// A failure of the way to a donor.

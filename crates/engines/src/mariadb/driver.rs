@@ -1,5 +1,7 @@
 //! MariaDB's ways of what the family's driver does.
 
+use std::path::Path;
+
 use async_trait::async_trait;
 use bellwether_contracts::Failure;
 use bellwether_contracts::driver::Repair;
@@ -9,6 +11,7 @@ use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Member;
 
 use super::{Mariadb, gtid};
+use crate::mysql_family::backup::Copied;
 use crate::mysql_family::driver::Hands;
 use crate::mysql_family::node::{own, term};
 use crate::mysql_family::place::{Mark, conf};
@@ -99,6 +102,14 @@ impl Hands for Mariadb {
 
     async fn find_log_end(&self, from: Position) -> Result<Position, Failure> {
         Ok(self.last_logged().await?.max(from))
+    }
+
+    async fn copy_here(&self, directory: &Path) -> Result<Copied, Failure> {
+        self.copy_beside(directory).await
+    }
+
+    async fn adopt(&self, assignment: &Assignment) -> Result<(), Failure> {
+        self.adopt_restored(assignment).await
     }
 
     async fn make_fit(

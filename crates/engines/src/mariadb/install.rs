@@ -33,7 +33,7 @@ impl Mariadb {
     }
 
     /// Runs statements in data that no engine serves, without a trace in the log.
-    async fn run_alone(&self, root: &Path, statements: &str) -> Result<(), Failure> {
+    pub(super) async fn run_alone(&self, root: &Path, statements: &str) -> Result<(), Failure> {
         use tokio::io::AsyncWriteExt as _;
         let mut child = self
             .processes

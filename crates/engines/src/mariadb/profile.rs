@@ -40,7 +40,7 @@ pub fn profile() -> EngineProfile {
             point_in_time: false,
             multi_primary: false,
             sharded: false,
-            backups: false,
+            backups: true,
         },
         log: LogFacts {
             unit: LogUnit::Transactions,

@@ -1,5 +1,6 @@
 //! Copying the data from another member.
 
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -31,7 +32,7 @@ const SILENCE_MAX: Duration = Duration::from_secs(60);
 const PIECE_BYTES_MAX: u32 = 1 << 20;
 
 /// Where a copy says what ids it goes up to.
-const BEGINS_AT: [&str; 2] = ["mariadb_backup_binlog_info", "xtrabackup_binlog_info"];
+pub(super) const BEGINS_AT: [&str; 2] = ["mariadb_backup_binlog_info", "xtrabackup_binlog_info"];
 
 impl Mariadb {
     /// Copies the data into a new directory and puts it in the place of the old.
@@ -61,7 +62,7 @@ impl Mariadb {
             .args(["--no-defaults", "--prepare"])
             .arg(format!("--target-dir={}", data_in(new_root()).display()));
         self.processes.run(&mut prepare, "the copy cannot be made ready").await?;
-        let ids = begins_at()?;
+        let ids = begins_at(&data_in(new_root()))?;
         Mark::BeginsAt.set_in(new_root(), &ids)?;
         Mark::Replica.set_in(new_root(), "")?;
         if let Some(order) = order {
@@ -165,8 +166,7 @@ async fn next(donor: &mut TlsStream<TcpStream>) -> Result<Vec<u8>, Failure> {
 }
 
 /// The ids that the copy goes up to: `binlog.000001 1070 0-1-4`.
-fn begins_at() -> Result<String, Failure> {
-    let directory = data_in(new_root());
+pub(super) fn begins_at(directory: &Path) -> Result<String, Failure> {
     let text = BEGINS_AT.iter().find_map(|name| std::fs::read_to_string(directory.join(name)).ok());
     let ids = text.as_deref().and_then(|text| text.lines().next()?.split('\t').nth(2));
     match ids.map(str::trim).filter(|ids| !ids.is_empty()) {

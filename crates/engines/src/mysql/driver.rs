@@ -1,5 +1,7 @@
 //! MySQL's ways of what the family's driver does.
 
+use std::path::Path;
+
 use async_trait::async_trait;
 use bellwether_contracts::Failure;
 use bellwether_contracts::driver::Repair;
@@ -10,6 +12,7 @@ use bellwether_protocol::assignment::Member;
 use tracing::warn;
 
 use super::Mysql;
+use crate::mysql_family::backup::Copied;
 use crate::mysql_family::driver::Hands;
 use crate::mysql_family::place::{Mark, conf};
 use crate::mysql_family::replication::LET_GO_MAX;
@@ -95,6 +98,14 @@ impl Hands for Mysql {
     async fn find_log_end(&self, from: Position) -> Result<Position, Failure> {
         let offset = self.logged_in_files().await?.count();
         Ok(Position { offset: offset.max(from.offset), ..from })
+    }
+
+    async fn copy_here(&self, directory: &Path) -> Result<Copied, Failure> {
+        self.copy_beside(directory).await
+    }
+
+    async fn adopt(&self, assignment: &Assignment) -> Result<(), Failure> {
+        self.adopt_restored(assignment).await
     }
 
     async fn make_fit(

@@ -16,7 +16,7 @@ use crate::mysql_family::place::{
 use crate::mysql_family::{OS_USER, REPLICATION_USER, history, quote};
 
 /// It answers within this time.
-const START_MAX: Duration = Duration::from_secs(60);
+const START_MAX: Duration = Duration::from_secs(600);
 
 impl Mysql {
     /// Makes a new, empty database with the cluster's users in place.
@@ -43,12 +43,20 @@ impl Mysql {
         let mut make = self.processes.command(self.words.program);
         make.args(["--no-defaults", "--initialize-insecure", &directory]);
         self.processes.run(&mut make, "mysqld --initialize-insecure").await?;
+        self.run_alone(data).await
+    }
+
+    /// Starts an engine over the data in that directory that only the agent reaches. It writes no
+    /// log, follows nobody, and knows which transactions there are.
+    pub(super) async fn run_alone(&self, data: &Path) -> Result<Child, Failure> {
+        let directory = format!("--datadir={}", data.display());
         crate::files::remove(socket_directory())?;
         OS_USER.own_directory(socket_directory())?;
-        let alone = self
+        let mut alone = self
             .processes
             .command(self.words.program)
             .args(["--no-defaults", "--skip-networking", "--skip-log-bin", "--mysqlx=OFF"])
+            .args(["--skip-replica-start", "--gtid-mode=ON", "--enforce-gtid-consistency=ON"])
             .args(["--secure-file-priv=NULL", "--plugin-load-add=auth_socket.so;mysql_clone.so"])
             .arg(&directory)
             .arg(format!("--socket={}", socket_file().display()))
@@ -63,6 +71,9 @@ impl Mysql {
         let end = Instant::now() + START_MAX;
         self.act.forget().await;
         while self.act.query("SELECT 1").await.is_err() {
+            if matches!(alone.try_wait(), Ok(Some(_))) {
+                return Err(Failure::transient("an engine alone ended while it started"));
+            }
             if Instant::now() > end {
                 return Err(Failure::transient("an engine alone does not come to answer"));
             }

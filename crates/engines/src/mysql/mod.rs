@@ -4,6 +4,7 @@
 //! follow nobody, and the agent opens it. Configuration lies outside the data directory, so that no
 //! copy carries one node's to another.
 
+mod backup;
 mod binlog;
 mod config;
 mod diverged;

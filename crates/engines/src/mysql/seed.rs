@@ -17,10 +17,10 @@ use crate::mysql_family::session::{Session, number};
 use crate::mysql_family::{REPLICATION_USER, quote};
 
 /// A copy takes at most so long.
-const COPY_MAX: Duration = Duration::from_secs(24 * 3_600);
+pub(super) const COPY_MAX: Duration = Duration::from_secs(24 * 3_600);
 
 /// Between two looks at how far it is.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// The data of the engine that asks for the copy, which is thrown away.
 const SCRATCH: &str = "/data/db.scratch";

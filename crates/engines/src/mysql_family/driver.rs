@@ -1,16 +1,21 @@
 //! The driver of both: each method short, and safe to call again after an interruption.
 
 use std::ops::Deref;
+use std::path::Path;
 
 use async_trait::async_trait;
 use bellwether_contracts::driver::{Probe, Repair};
-use bellwether_contracts::{Driver, Failure};
+use bellwether_contracts::repository::Progress;
+use bellwether_contracts::{Driver, Failure, Repository};
+use bellwether_model::backup::BackupResult;
 use bellwether_model::replication::Position;
+use bellwether_model::restore::Checked;
 use bellwether_model::transaction::Transaction;
 use bellwether_model::{Target, Term};
 use bellwether_protocol::Assignment;
-use bellwether_protocol::assignment::Member;
+use bellwether_protocol::assignment::{BackupAssignment, Member, RestoreAssignment};
 
+use super::backup::Copied;
 use super::node::Node;
 use super::place::{
     Mark, conf, config_file, former_root, handed_over, new_root, root, socket_directory, temporary,
@@ -74,6 +79,14 @@ pub(crate) trait Hands: Deref<Target = Node> + Send + Sync + 'static {
 
     /// Where the log of the stopped engine ends.
     async fn find_log_end(&self, from: Position) -> Result<Position, Failure>;
+
+    /// Copies the running engine's data, as it is at one moment, into that directory, which is not
+    /// there yet.
+    async fn copy_here(&self, directory: &Path) -> Result<Copied, Failure>;
+
+    /// Makes restored data in the directory of new data, which nobody serves yet, that of the
+    /// cluster that it is now: its users, and nobody to follow.
+    async fn adopt(&self, assignment: &Assignment) -> Result<(), Failure>;
 
     async fn make_fit(&self, assignment: &Assignment, upstream: &Member)
     -> Result<Repair, Failure>;
@@ -206,6 +219,30 @@ impl<H: Hands> Driver for FamilyDriver<H> {
     async fn drop_former(&self) -> Result<(), Failure> {
         let removed = tokio::task::spawn_blocking(|| remove(former_root())).await;
         removed.unwrap_or_else(|_| Err(Failure::transient("the removal broke")))
+    }
+
+    async fn back_up(
+        &self,
+        assignment: &Assignment,
+        backup: &BackupAssignment,
+        repository: &dyn Repository,
+        progress: Progress<'_>,
+    ) -> Result<BackupResult, Failure> {
+        self.take_backup(assignment, backup, repository, progress).await
+    }
+
+    async fn restore(
+        &self,
+        assignment: &Assignment,
+        restore: &RestoreAssignment,
+        repository: &dyn Repository,
+        progress: Progress<'_>,
+    ) -> Result<(), Failure> {
+        self.bring_back(assignment, restore, repository, progress).await
+    }
+
+    async fn check(&self) -> Result<Checked, Failure> {
+        self.look_through().await
     }
 
     async fn is_configuration_active(&self, assignment: &Assignment) -> Result<bool, Failure> {

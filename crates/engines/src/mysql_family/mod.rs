@@ -1,8 +1,10 @@
 //! What MariaDB and MySQL have in common; `words` says where they only differ in how it is said.
 
+pub(crate) mod backup;
 pub(crate) mod clients;
 pub(crate) mod diverged;
 pub(crate) mod driver;
+mod fingerprint;
 pub(crate) mod history;
 pub(crate) mod node;
 pub(crate) mod parameters;

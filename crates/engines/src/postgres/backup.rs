@@ -11,13 +11,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bellwether_contracts::Failure;
 use bellwether_contracts::Repository;
 use bellwether_contracts::repository::{Part, Progress};
 use bellwether_model::Timestamp;
-use bellwether_model::backup::{BackupFacts, BackupResult};
+use bellwether_model::backup::BackupResult;
 use bellwether_model::replication::Position;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::BackupAssignment;
@@ -28,11 +28,10 @@ use super::driver::parse_lsn;
 use super::fingerprint::{Fingerprint, Moment};
 use super::sql::of;
 use super::{OS_USER, Postgres, data, log_directory};
-use crate::files::{at, remove};
+use crate::backup::{Begun, DATA_PART, Held, facts};
+use crate::files::at;
 
 mod end;
-
-pub(super) use end::FINGERPRINT;
 
 /// Beginning waits for a checkpoint.
 const START_MAX: Duration = Duration::from_secs(600);
@@ -46,8 +45,7 @@ const FINGERPRINT_MAX: Duration = Duration::from_secs(20);
 /// What holds the log while a backup needs it; it goes with its connection.
 const SLOT: &str = "bellwether_backup";
 
-/// The parts of a backup.
-pub(super) const DATA_PART: &str = "data";
+/// The second part of a backup.
 pub(super) const END_PART: &str = "end";
 
 /// What is not stored: the log, which is stored with the end, and what the engine makes anew.
@@ -90,7 +88,7 @@ impl Postgres {
         repository: &dyn Repository,
         progress: Progress<'_>,
     ) -> Result<BackupResult, Failure> {
-        let (begun, started_at) = (Instant::now(), Timestamp::now());
+        let begun = Begun::now();
         repository.open(true).await?;
         refuse_tablespaces()?;
         let client = self.sql.open("postgres", "").await?;
@@ -115,19 +113,13 @@ impl Postgres {
         let staging = end::Staging::make()?;
         let (ended, fingerprint) = self.end_backup(&client, is_replica, &staging).await?;
         let timeline = staging.keep_log(&ended.label, ended.offset)?;
-        let facts = BackupFacts {
-            id: order.backup.clone(),
-            cluster: assignment.cluster.clone(),
-            cluster_name: assignment.cluster_name.clone(),
-            spec: backup.spec.clone(),
-            node_name: assignment.node_name.clone(),
+        let held = Held {
             from_primary: !is_replica,
-            started_at,
             taken_at: ended.at,
             position: Position { timeline, offset: ended.offset },
-            engine_version: self.look().await.figures.version.unwrap_or_default(),
-            size: stored.size,
+            engine_version: self.look().await.figures.version,
         };
+        let facts = facts(assignment, backup, &begun, held, stored.size);
         staging.finish(&ended, &fingerprint)?;
         let facts_text = serde_json::to_string(&facts).expect("plain data");
         let part = Part {
@@ -141,7 +133,7 @@ impl Postgres {
         let end = repository.put(&part, &|_, _| {}).await?;
         // Until here the log had to be held.
         drop(client);
-        let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let took_ms = begun.took_ms();
         info!("backup {}: {} bytes, {} ms", order.backup, stored.size, took_ms);
         Ok(BackupResult {
             facts,

@@ -1,30 +1,27 @@
 //! A backup becomes this node's data.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use bellwether_contracts::repository::{Archive, Progress};
+use bellwether_contracts::repository::Progress;
 use bellwether_contracts::{Failure, Repository};
 use bellwether_model::restore::Checked;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::RestoreAssignment;
 use tracing::info;
 
-use super::backup::{DATA_PART, END_PART, FINGERPRINT};
+use super::backup::END_PART;
 use super::fingerprint::Fingerprint;
 use super::replication::write_signal;
 use super::sessions::scram;
 use super::{
     OS_USER, PROBE_USER, Postgres, REPLICATION_USER, REWIND_USER, data, new_data, rewinding, socket,
 };
+use crate::backup::{DATA_PART, RETURNED, fingerprint, give_all, part, sync_disk};
 use crate::files::{DATA, at, remove, remove_file, sync_directory};
 
 /// In data that was restored: its users have the passwords of the cluster that it was taken from.
 const RESTORED: &str = "bellwether_restored";
-
-/// The second part of a backup, before it is put to the first.
-const END: &str = "/data/restore";
 
 /// Tables are read for so long to be compared.
 const FINGERPRINT_MAX: Duration = Duration::from_secs(600);
@@ -39,28 +36,21 @@ impl Postgres {
         progress: Progress<'_>,
     ) -> Result<(), Failure> {
         self.kill_everything().await?;
-        for left in [new_data(), data(), Path::new(END)] {
+        for left in [new_data(), data(), Path::new(RETURNED)] {
             remove(left)?;
         }
         remove_file(rewinding())?;
         OS_USER.own_directory(Path::new(DATA))?;
         repository.open(false).await?;
         let archives = repository.list().await?;
-        let part = |name: &str| {
-            let of =
-                |archive: &&Archive| archive.backup == restore.facts.id && archive.part == name;
-            archives.iter().rfind(of).ok_or_else(|| {
-                let id = &restore.facts.id;
-                Failure::needs_person(format!("the repository has no complete backup {id}"))
-            })
-        };
+        let part = |name| part(&archives, &restore.facts.id, name);
         let (body, end) = (part(DATA_PART)?, part(END_PART)?);
         repository.get(body, new_data(), progress).await?;
-        repository.get(end, Path::new(END), &|_, _| {}).await?;
-        put_to(Path::new(END), new_data())?;
-        remove(Path::new(END))?;
+        repository.get(end, Path::new(RETURNED), &|_, _| {}).await?;
+        put_to(Path::new(RETURNED), new_data())?;
+        remove(Path::new(RETURNED))?;
         self.check_version()?;
-        give_all(new_data())?;
+        give_all(OS_USER, new_data())?;
         OS_USER.own_directory(new_data())?;
         OS_USER.write_durably(&new_data().join(RESTORED), restore.facts.id.as_str())?;
         write_signal(new_data())?;
@@ -111,10 +101,7 @@ impl Postgres {
 
     /// Reads everything that can be read of the data, and compares what it holds with what it held.
     pub(super) async fn look_through(&self) -> Result<Checked, Failure> {
-        let path = data().join(FINGERPRINT);
-        let text = std::fs::read(&path).map_err(|e| at(&path, &e))?;
-        let before: Fingerprint = serde_json::from_slice(&text)
-            .map_err(|error| Failure::permanent(format!("{}: {error}", path.display())))?;
+        let before: Fingerprint = fingerprint(data())?;
         let now = Fingerprint::take(&self.moments().await?, FINGERPRINT_MAX).await;
         let mut wrong = before.differences(&now);
         let mut check = self.command("pg_amcheck");
@@ -127,7 +114,7 @@ impl Postgres {
             wrong.push(failure.text);
         }
         let bytes = self.look().await.figures.data_bytes.unwrap_or(0);
-        Ok(Checked { compared: before.tables.len() as u64, bytes, wrong })
+        Ok(Checked { compared: before.tables.len() as u64, bytes, wrong, of: "tables".to_owned() })
     }
 }
 
@@ -144,25 +131,4 @@ fn put_to(from: &Path, to: &Path) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-/// Everything belongs to the engine's user, whatever number that had where it was stored.
-fn give_all(directory: &Path) -> Result<(), Failure> {
-    for entry in std::fs::read_dir(directory).map_err(|e| at(directory, &e))? {
-        let entry = entry.map_err(|e| at(directory, &e))?;
-        let path = entry.path();
-        OS_USER.give(&path)?;
-        if entry.file_type().map_err(|e| at(&path, &e))?.is_dir() {
-            let closed = std::fs::Permissions::from_mode(0o700);
-            std::fs::set_permissions(&path, closed).map_err(|e| at(&path, &e))?;
-            give_all(&path)?;
-        }
-    }
-    Ok(())
-}
-
-fn sync_disk() -> Result<(), Failure> {
-    let path = Path::new(DATA);
-    let directory = std::fs::File::open(path).map_err(|e| at(path, &e))?;
-    rustix::fs::syncfs(directory).map_err(|error| at(path, &error.into()))
 }

@@ -4,12 +4,15 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use bellwether_contracts::driver::{Probe, Repair};
-use bellwether_contracts::{Driver, Failure};
+use bellwether_contracts::repository::Progress;
+use bellwether_contracts::{Driver, Failure, Repository};
 use bellwether_model::Target;
+use bellwether_model::backup::BackupResult;
 use bellwether_model::replication::Position;
+use bellwether_model::restore::Checked;
 use bellwether_model::transaction::Transaction;
 use bellwether_protocol::Assignment;
-use bellwether_protocol::assignment::Member;
+use bellwether_protocol::assignment::{BackupAssignment, Member, RestoreAssignment};
 
 use super::replication::{Copying, primary_term};
 use super::{Handed, Redis, conf, damaged_data, data, former_data, new_data};
@@ -178,6 +181,31 @@ impl Driver for Redis {
     async fn drop_former(&self) -> Result<(), Failure> {
         let removed = tokio::task::spawn_blocking(|| remove(former_data())).await;
         removed.unwrap_or_else(|_| Err(Failure::transient("the removal broke")))
+    }
+
+    async fn back_up(
+        &self,
+        assignment: &Assignment,
+        backup: &BackupAssignment,
+        repository: &dyn Repository,
+        progress: Progress<'_>,
+    ) -> Result<BackupResult, Failure> {
+        self.take_backup(assignment, backup, repository, progress).await
+    }
+
+    async fn restore(
+        &self,
+        assignment: &Assignment,
+        restore: &RestoreAssignment,
+        repository: &dyn Repository,
+        progress: Progress<'_>,
+    ) -> Result<(), Failure> {
+        self.note_members(assignment);
+        self.bring_back(assignment, restore, repository, progress).await
+    }
+
+    async fn check(&self) -> Result<Checked, Failure> {
+        self.look_through().await
     }
 
     /// Nobody has to confirm anything, whatever the configuration.

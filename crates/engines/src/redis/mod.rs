@@ -11,6 +11,7 @@
 //! (`Driver::resumes_term`), a planned change goes without a stop (`Driver::hand_over`), and where
 //! the place was is written down beside the data.
 
+mod backup;
 mod config;
 mod diverged;
 mod driver;

@@ -48,7 +48,8 @@ pub fn profile(kind: Kind) -> EngineProfile {
             point_in_time: false,
             multi_primary: false,
             sharded: kind != Kind::KeyDb,
-            backups: false,
+            // What it would take is in no image of KeyDB that could be tried.
+            backups: kind != Kind::KeyDb,
         },
         log: LogFacts { keeps_tail: false, ..LogFacts::BYTES },
         user: "app".to_owned(),

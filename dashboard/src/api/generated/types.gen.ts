@@ -255,7 +255,8 @@ export type BackupFacts = {
     id: BackupId;
     node_name: string;
     /**
-     * Where the engine's log ends in it.
+     * Where the engine's log ends in it; where the engine cannot tell, a place that is in it for
+     * certain.
      */
     position: Position;
     /**
@@ -268,7 +269,7 @@ export type BackupFacts = {
     spec: ClusterSpec;
     started_at: Timestamp;
     /**
-     * The moment that it holds.
+     * The moment that it holds: what was acknowledged before is in it.
      */
     taken_at: Timestamp;
 };
@@ -2057,7 +2058,8 @@ export type Proof = {
      */
     bytes: number;
     /**
-     * Tables whose content was compared with what it was when the backup was taken.
+     * Parts of the data, tables for example, that were compared with what they were when the
+     * backup was taken.
      */
     compared: number;
     /**

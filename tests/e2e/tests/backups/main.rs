@@ -1,6 +1,8 @@
 //! Backups: taken from a replica without downtime, restored whole, proven, also with nothing but
 //! the repository and its key.
 
+mod borg;
+mod engines;
 mod restored;
 mod scene;
 mod taken;

@@ -1,6 +1,6 @@
 //! A backup is taken from a replica while writes go on, and a second one stores what is new.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use bellwether_model::backup::BackupStatus;
@@ -58,7 +58,8 @@ async fn a_backup_is_taken_from_a_replica_while_writes_go_on() -> anyhow::Result
 #[tokio::test]
 async fn a_backup_outlives_the_agent_and_fails_in_clear_words() -> anyhow::Result<()> {
     let store = S3::start().await?;
-    let (server, api) = Server::start().await?;
+    let impatient = ["--repository-answer", "6", "--backup-retry", "1"];
+    let (server, api) = Server::start_with(&impatient).await?;
     register(&api, &store.repository("vault", "vault")).await?;
     let cluster = api.create("orders", 1, "async").await?;
     fill(&api, "orders", 200_000).await?;
@@ -72,10 +73,12 @@ async fn a_backup_outlives_the_agent_and_fails_in_clear_words() -> anyhow::Resul
     let ended = api.finish(begun.id.as_str(), WORK_MAX).await?;
     println!("{}", ended.message);
 
-    // Nobody answers at the store: it fails in time, says why, and is shown.
+    // Nobody answers at the store: it fails in time, after three attempts with pauses between them,
+    // says why, and is shown.
     store.freeze(true)?;
-    let begun = ask(&api, "orders", json!({})).await?;
-    let failure = api.finish(begun.id.as_str(), Duration::from_secs(400)).await;
+    let (begun, at) = (ask(&api, "orders", json!({})).await?, Instant::now());
+    let failure = api.finish(begun.id.as_str(), Duration::from_secs(60)).await;
+    ensure!(at.elapsed() >= Duration::from_secs(3 * 6 + 1 + 4), "{:?}", at.elapsed());
     let words = failure.err().context("it cannot succeed")?.to_string();
     ensure!(words.contains("no answer within"), "{words}");
     let standing = api.cluster("orders").await?.backup;

@@ -3,26 +3,16 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use bellwether_model::{Backup, ClusterView, Operation};
+use bellwether_model::ClusterView;
 use bellwether_testkit::Server;
-use bellwether_testkit::docker::docker;
 use bellwether_testkit::s3::S3;
 use serde_json::json;
 
-use crate::scene::{WORK_MAX, digest, fill, register, restore, take};
-
-/// Whether the image of that version is there. `make e2e` builds each whose packages can be had.
-fn can_run(version: &str) -> bool {
-    let image = format!("bellwether/node-postgresql:{version}");
-    let is_there = docker(&["image", "inspect", &image]).is_ok();
-    if !is_there {
-        eprintln!("NOT RUN: PostgreSQL {version}: there is no image {image}");
-    }
-    is_there
-}
+use crate::engines::{can_run, restore_and_prove};
+use crate::scene::{digest, fill, register, take};
 
 async fn there_and_back(version: &str) -> anyhow::Result<()> {
-    if !can_run(version) {
+    if !can_run("postgresql", version) {
         return Ok(());
     }
     let store = S3::start().await?;
@@ -42,12 +32,8 @@ async fn there_and_back(version: &str) -> anyhow::Result<()> {
     let backup = take(&api, "orders", "vault").await?;
     let facts = backup.facts.as_ref().context("facts")?;
     assert!(!facts.from_primary && facts.engine_version.starts_with(version), "{facts:?}");
-    restore(&api, &backup, "copy", 1).await?;
+    let proven = restore_and_prove(&api, &backup, 1).await?;
     assert_eq!(digest(&api, "copy").await?, before, "as it was");
-    let path = format!("/v1/backups/{}/verify", backup.id);
-    let begun: Operation = api.post(&path, &json!({})).await?;
-    api.finish(begun.id.as_str(), WORK_MAX).await?;
-    let proven: Backup = api.get(&format!("/v1/backups/{}", backup.id)).await?;
     let proof = proven.proof.context("a proof")?;
     assert!(proof.proven && proof.compared >= 1, "{proof:?}");
     server.check_log()

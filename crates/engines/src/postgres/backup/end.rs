@@ -6,50 +6,35 @@
 
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::{Ended, Fingerprint, OS_USER, Postgres, data, log_directory, remove};
+use super::{Ended, Fingerprint, OS_USER, Postgres, data, log_directory};
+use crate::backup;
 use crate::files::at;
 use crate::postgres::log_end::segment_bytes;
 use crate::postgres::timelines;
 use bellwether_contracts::Failure;
 
-/// Beside the data, on the same disk.
-const DIRECTORY: &str = "/data/backup";
-
-/// What tables held, in the restored data.
-pub(in crate::postgres) const FINGERPRINT: &str = "bellwether_fingerprint.json";
-
 /// A control file that is being written is read again.
 const CONTROL_TRIES: u32 = 10;
 
 /// Gone when it is.
-pub(super) struct Staging {
-    directory: PathBuf,
-}
-
-impl Drop for Staging {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.directory);
-    }
-}
+pub(super) struct Staging(backup::Staging);
 
 impl Staging {
     pub(super) fn make() -> Result<Self, Failure> {
-        let staging = Self { directory: PathBuf::from(DIRECTORY) };
-        remove(&staging.directory)?;
-        OS_USER.own_directory(&staging.directory)?;
-        OS_USER.own_directory(&staging.directory.join("global"))?;
-        OS_USER.own_directory(&staging.directory.join("pg_wal"))?;
+        let staging = Self(backup::Staging::make(OS_USER)?);
+        OS_USER.own_directory(&staging.directory().join("global"))?;
+        OS_USER.own_directory(&staging.directory().join("pg_wal"))?;
         Ok(staging)
     }
 
     pub(super) fn directory(&self) -> &Path {
-        &self.directory
+        self.0.directory()
     }
 
     fn write(&self, name: &str, content: &[u8]) -> Result<(), Failure> {
-        let path = self.directory.join(name);
+        let path = self.directory().join(name);
         std::fs::write(&path, content).map_err(|e| at(&path, &e))?;
         let closed = std::fs::Permissions::from_mode(0o600);
         std::fs::set_permissions(&path, closed).map_err(|e| at(&path, &e))?;
@@ -63,7 +48,7 @@ impl Staging {
             let content = std::fs::read(&path).map_err(|e| at(&path, &e))?;
             self.write("global/pg_control", &content)?;
             let mut look = postgres.command("pg_controldata");
-            look.arg(&self.directory);
+            look.arg(self.directory());
             let said = postgres.run(&mut look, "pg_controldata").await?;
             if !said.contains("CRC checksum does not match") {
                 return Ok(());
@@ -86,7 +71,7 @@ impl Staging {
         for entry in entries.filter_map(Result::ok) {
             let name = entry.file_name().to_string_lossy().into_owned();
             let from = entry.path();
-            let to = self.directory.join("pg_wal").join(&name);
+            let to = self.directory().join("pg_wal").join(&name);
             if name.ends_with(".history") && !timelines::is_reserved(&from) {
                 std::fs::copy(&from, &to).map_err(|e| at(&to, &e))?;
                 OS_USER.give(&to)?;
@@ -114,8 +99,7 @@ impl Staging {
         if !ended.tablespaces.is_empty() {
             self.write("tablespace_map", ended.tablespaces.as_bytes())?;
         }
-        let tables = serde_json::to_vec(tables).expect("plain data");
-        self.write(FINGERPRINT, &tables)
+        self.0.keep(OS_USER, tables)
     }
 }
 

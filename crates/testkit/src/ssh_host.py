@@ -1,0 +1,36 @@
+"""A host that is reached by SSH and does nothing but serve Borg: ADDRESS PORT DIRECTORY.
+
+The directory has the host's key (`host`) and who is let in (`authorized`); repositories are below it.
+"""
+
+import asyncio
+import sys
+
+import asyncssh
+
+address, port, directory = sys.argv[1:]
+
+
+async def serve(process):
+    pipe = asyncio.subprocess.PIPE
+    borg = await asyncio.create_subprocess_exec(
+        "borg", "serve", "--restrict-to-path", directory, stdin=pipe, stdout=pipe, stderr=pipe
+    )
+    await process.redirect(stdin=borg.stdin, stdout=borg.stdout, stderr=borg.stderr)
+    process.exit(await borg.wait())
+
+
+async def main():
+    await asyncssh.create_server(
+        asyncssh.SSHServer,
+        address,
+        int(port),
+        server_host_keys=[f"{directory}/host"],
+        authorized_client_keys=f"{directory}/authorized",
+        process_factory=serve,
+        encoding=None,
+    )
+    await asyncio.Event().wait()
+
+
+asyncio.run(main())
