@@ -284,8 +284,8 @@ enum Changed {
     Plans(Vec<Plan>),
 }
 
-/// Change what was asked for: the number of nodes, their size, the replication mode, the timers, the settings
-/// of the engine, when drills begin, who may reach the ports of clients. With
+/// Change what was asked for: the number of nodes, their size, the replication mode, the timers,
+/// the settings of the engine, when drills begin, who may reach the ports of clients. With
 /// `plan=true` nothing is changed, and the answer is the plans of the operations that would follow.
 #[utoipa::path(patch, path = "/v1/clusters/{cluster}", tag = "clusters",
     operation_id = "change_cluster", params(
@@ -312,53 +312,29 @@ pub(crate) async fn change(
         let mut view = find_view(&api, cluster.object.id.as_str())?;
         check_generation(&cluster.object, expected)?;
         operations::refuse_when_deleted(&view)?;
-        let before = cluster.object.spec.clone();
-        let spec = &mut cluster.object.spec;
-        spec.replication = change.replication.unwrap_or(before.replication);
-        spec.timers = change.timers.unwrap_or(before.timers);
-        spec.nodes = change.nodes.unwrap_or(before.nodes);
-        spec.size = change.size.unwrap_or(before.size);
-        spec.parameters = change.parameters.clone().unwrap_or_else(|| before.parameters.clone());
-        complete_parameters(&api, spec);
-        spec.backup = change.backup.clone().unwrap_or_else(|| before.backup.clone());
-        check_repository(&api, spec)?;
-        spec.drill = change.drill.clone().unwrap_or_else(|| before.drill.clone());
-        if let Some(mut entries) = change.allowlist.clone() {
-            allowlist::canonicalise(&mut entries);
-            spec.allowlist = Some(entries);
-        }
+        let before = std::mem::replace(
+            &mut cluster.object.spec,
+            asked_for(&api, &view.cluster.spec, &change)?,
+        );
+        let spec = &cluster.object.spec;
         if let Some(words) = shards::refuse_change(&view, spec) {
             return Err(ApiError::new(Code::OperationRefused, words));
         }
         check_change(&api, &before, spec).await?;
-        if spec.timers != before.timers
-            && let Some(message) = check_timers(&view, spec.timers)
-        {
-            return Err(ApiError::fields(vec![FieldProblem { field: "timers".into(), message }]));
-        }
+        check_new_timers(&view, &before, spec)?;
         let provider = api.provider(&spec.provider);
         let grows = provider.is_some_and(|provider| provider.limits().disks_grow_in_use);
         view.cluster.disks_grow_in_use = grows;
         let waits = check_size(&view, &change)?;
         let settings = settings_change(&api, &view, spec, query.plan)?;
         if query.plan {
-            let groups = view.groups().iter();
-            let mut plans: Vec<Plan> =
-                groups.flat_map(|group| plan_change(group, spec.nodes)).collect();
-            let groups = view.groups().iter();
-            let mut resized: Vec<Plan> =
-                groups.flat_map(|group| resize::plans(group, spec)).collect();
-            if let Some(plan) = resized.first_mut() {
-                plan.refusals.extend(waits);
-            }
-            plans.extend(resized);
-            plans.extend(settings.map(|(plan, _)| plan));
+            let settings = settings.map(|(plan, _)| plan);
+            let plans = plans(&view, spec, waits, settings);
             return Ok(Json(Changed::Plans(plans)).into_response());
         }
         if let Some(why) = waits {
             return Err(operations::refused(OperationKind::Resize, &why));
         }
-        let id = cluster.object.id.clone();
         // A size that was refused is tried again when it is asked for again.
         let is_asked_again = change.size.is_some() && view.cluster.status.size_refused.is_some();
         if *spec != before || is_asked_again {
@@ -370,11 +346,9 @@ pub(crate) async fn change(
             if change.allowlist.is_some() {
                 cluster.object.pending_allowlist = None;
             }
-            let mut txn = Txn::new().update(&cluster).audit(caller.entry_of(
-                "cluster.change",
-                &before.name,
-                differences(&before, &cluster.object.spec),
-            ));
+            let differences = differences(&before, &cluster.object.spec);
+            let entry = caller.entry_of("cluster.change", &before.name, differences);
+            let mut txn = Txn::new().update(&cluster).audit(entry);
             if let Some((_, state)) = &settings {
                 let kind = OperationKind::Reconfigure;
                 let mut operation = new_operation(&cluster.object, kind, &caller);
@@ -387,11 +361,62 @@ pub(crate) async fn change(
                 Err(error) => return Err(error.into()),
             }
         }
-        let view = cluster_view(&find_view(&api, id.as_str())?);
+        let view = cluster_view(&find_view(&api, view.cluster.id.as_str())?);
         let generation = view.generation;
         return Ok(tagged(generation, StatusCode::OK, Changed::Cluster(Box::new(view))));
     }
     Err(operations::changes_too_quickly())
+}
+
+/// What a cluster is asked for after this change.
+fn asked_for(api: &Inner, before: &ClusterSpec, change: &ClusterChange) -> Result<ClusterSpec> {
+    let mut spec = before.clone();
+    spec.replication = change.replication.unwrap_or(before.replication);
+    spec.timers = change.timers.unwrap_or(before.timers);
+    spec.nodes = change.nodes.unwrap_or(before.nodes);
+    spec.size = change.size.unwrap_or(before.size);
+    if let Some(parameters) = &change.parameters {
+        spec.parameters.clone_from(parameters);
+    }
+    complete_parameters(api, &mut spec);
+    if let Some(backup) = &change.backup {
+        spec.backup.clone_from(backup);
+    }
+    check_repository(api, &spec)?;
+    if let Some(drill) = &change.drill {
+        spec.drill.clone_from(drill);
+    }
+    if let Some(mut entries) = change.allowlist.clone() {
+        allowlist::canonicalise(&mut entries);
+        spec.allowlist = Some(entries);
+    }
+    Ok(spec)
+}
+
+/// The plans of the operations that a change brings about.
+fn plans(
+    view: &View,
+    spec: &ClusterSpec,
+    waits: Option<String>,
+    settings: Option<Plan>,
+) -> Vec<Plan> {
+    let groups = || view.groups().iter();
+    let mut plans: Vec<Plan> = groups().flat_map(|group| plan_change(group, spec.nodes)).collect();
+    let mut resized: Vec<Plan> = groups().flat_map(|group| resize::plans(group, spec)).collect();
+    if let Some(plan) = resized.first_mut() {
+        plan.refusals.extend(waits);
+    }
+    plans.extend(resized);
+    plans.extend(settings);
+    plans
+}
+
+/// Whether the network can carry timers that are new.
+fn check_new_timers(view: &View, before: &ClusterSpec, after: &ClusterSpec) -> Result<()> {
+    match check_timers(view, after.timers).filter(|_| after.timers != before.timers) {
+        Some(words) => Err(ApiError::field("timers", words)),
+        None => Ok(()),
+    }
 }
 
 /// Whether nodes that are there can get the size asked for; why a person has to say first that

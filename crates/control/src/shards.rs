@@ -1,4 +1,4 @@
-//! The shards of a cluster: asked for what it is asked for, and what their nodes know of each other.
+//! The shards of a cluster: asked for what it is asked for, and what their nodes know of others.
 
 use std::sync::Arc;
 

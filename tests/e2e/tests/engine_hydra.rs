@@ -1,8 +1,6 @@
 //! E7: Hydra is PostgreSQL with columnar tables, which outlive whatever befalls a cluster.
 
-mod extension;
-
-use extension::Extension;
+use crate::extension::{self, Extension};
 
 /// A columnar table with data, which only the extension can read.
 static HYDRA: Extension = Extension {

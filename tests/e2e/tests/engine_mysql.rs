@@ -1,8 +1,6 @@
 //! MySQL's driver on real nodes.
 
-mod mysql_family;
-
-use mysql_family::Engine;
+use crate::mysql_family::{self, Engine};
 
 const ENGINE: Engine = Engine {
     name: "mysql",

@@ -1,8 +1,6 @@
 //! E6: TimescaleDB is PostgreSQL with an extension; hypertables outlive whatever befalls a cluster.
 
-mod extension;
-
-use extension::Extension;
+use crate::extension::{self, Extension};
 
 /// A hypertable with data in several chunks, read by the extension's own function.
 static TIMESCALEDB: Extension = Extension {

@@ -77,7 +77,7 @@ pub async fn run(
     Ok(())
 }
 
-/// Tells the sentry that the role was given up, and stays until it has passed that on: it ends next.
+/// Tells the sentry that the role was given up and stays until that is passed on: it ends next.
 async fn say_last(worker: &mut Worker, socket: &Path) -> anyhow::Result<()> {
     let mut link = UnixStream::connect(socket).await?;
     lines::send(&mut link, &ToSentry::IamWorker).await?;

@@ -373,8 +373,8 @@ impl Change<'_> {
     }
 }
 
-/// A failover goes before a change of settings. Who does not start with the new ones gets the former
-/// ones: whoever is to serve, and those whose confirmations it then waits for.
+/// A failover goes before a change of settings. Who does not start with the new ones gets the
+/// former ones: whoever is to serve, and those whose confirmations it then waits for.
 pub fn put_back_where_refused(pass: &mut Pass) {
     let has_begun =
         |op: &&Operation| op.kind == OperationKind::Reconfigure && op.started_at.is_some();

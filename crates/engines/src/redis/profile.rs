@@ -118,8 +118,8 @@ fn examples(kind: Kind) -> Vec<ExampleTemplate> {
             "node",
             "Node.js",
             "import fs from 'node:fs';\nimport { Cluster } from 'ioredis';\n\n\
-             const client = new Cluster([{ host: '{host}', port: {port} }], {\n  redisOptions: {\n    \
-             username: '{user}', password: '{password}',\n    tls: { ca: \
+             const client = new Cluster([{ host: '{host}', port: {port} }], {\n  \
+             redisOptions: {\n    username: '{user}', password: '{password}',\n    tls: { ca: \
              fs.readFileSync('ca.pem') },\n  },\n});",
         ),
     ];

@@ -8,7 +8,7 @@ use bellwether_testkit::ssh_host::SshHost;
 use bellwether_testkit::wait::until;
 use serde_json::json;
 
-use crate::scene::{WORK_MAX, digest, fill, list, register, restore, take};
+use super::scene::{WORK_MAX, digest, fill, list, register, restore, take};
 
 #[tokio::test]
 async fn borg_keeps_what_restic_keeps() -> anyhow::Result<()> {

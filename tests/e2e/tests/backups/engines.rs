@@ -12,7 +12,7 @@ use bellwether_testkit::{Api, MysqlWriter, RedisWriter, Server, mysql};
 use mysql_async::prelude::Queryable as _;
 use serde_json::json;
 
-use crate::scene::{WORK_MAX, register, restore, take};
+use super::scene::{WORK_MAX, register, restore, take};
 
 /// Whether the image is there. `make e2e` builds each whose packages can be had.
 pub(crate) fn can_run(engine: &str, version: &str) -> bool {

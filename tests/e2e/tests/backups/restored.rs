@@ -10,7 +10,7 @@ use bellwether_testkit::s3::S3;
 use bellwether_testkit::{Server, sql};
 use serde_json::json;
 
-use crate::scene::{WORK_MAX, ask_restore, digest, fill, list, register, restore, take};
+use super::scene::{WORK_MAX, ask_restore, digest, fill, list, register, restore, take};
 
 #[tokio::test]
 async fn everything_is_lost_and_comes_back_with_the_key_alone() -> anyhow::Result<()> {

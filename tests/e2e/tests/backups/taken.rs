@@ -11,7 +11,7 @@ use bellwether_testkit::wait::until;
 use bellwether_testkit::{Server, Writer};
 use serde_json::json;
 
-use crate::scene::{WORK_MAX, ask, fill, list, register, take};
+use super::scene::{WORK_MAX, ask, fill, list, register, take};
 
 #[tokio::test]
 async fn a_backup_is_taken_from_a_replica_while_writes_go_on() -> anyhow::Result<()> {

@@ -8,8 +8,8 @@ use bellwether_testkit::Server;
 use bellwether_testkit::s3::S3;
 use serde_json::json;
 
-use crate::engines::{can_run, restore_and_prove};
-use crate::scene::{digest, fill, register, take};
+use super::engines::{can_run, restore_and_prove};
+use super::scene::{digest, fill, register, take};
 
 async fn there_and_back(version: &str) -> anyhow::Result<()> {
     if !can_run("postgresql", version) {

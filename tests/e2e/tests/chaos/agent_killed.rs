@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bellwether_testkit::docker::inside;
 
-use crate::scene::{Scene, container};
+use super::scene::{Scene, container};
 
 async fn goes_on_without(part: &str) -> anyhow::Result<()> {
     let scene = Scene::start(3, "strict").await?;

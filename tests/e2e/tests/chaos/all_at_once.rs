@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::scene::{Scene, act, lasts};
+use super::scene::{Scene, act, lasts};
 
 #[tokio::test]
 async fn without_the_primary_and_a_replica_nobody_can_say_what_was_promised() -> anyhow::Result<()>

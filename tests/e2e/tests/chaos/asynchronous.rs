@@ -9,7 +9,7 @@ use bellwether_testkit::docker::{docker, inside};
 use bellwether_testkit::wait::until;
 use serde_json::json;
 
-use crate::scene::{Scene, WHOLE_MAX, act, container};
+use super::scene::{Scene, WHOLE_MAX, act, container};
 
 #[tokio::test]
 async fn with_an_engine_alone_nothing_is_lost() -> anyhow::Result<()> {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use bellwether_testkit::faults::Loss;
 
-use crate::scene::{Scene, container, lasts};
+use super::scene::{Scene, container, lasts};
 
 #[tokio::test]
 async fn a_primary_that_reaches_no_replica_goes_on_where_nobody_has_to_confirm()

@@ -8,7 +8,7 @@ use bellwether_testkit::docker::{docker, inside};
 use bellwether_testkit::wait::until;
 use serde_json::json;
 
-use crate::scene::{Scene, WHOLE_MAX, container};
+use super::scene::{Scene, WHOLE_MAX, container};
 
 /// Nobody is replaced for it by itself: what reads as damaged may be so everywhere.
 #[tokio::test]

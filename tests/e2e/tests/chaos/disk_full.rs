@@ -2,7 +2,7 @@
 
 use bellwether_testkit::docker::inside;
 
-use crate::scene::{Scene, container, lasts};
+use super::scene::{Scene, container, lasts};
 
 /// Takes all the room there is.
 fn fill(container: &str) -> anyhow::Result<()> {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bellwether_testkit::faults::{Frozen, Slow};
 
-use crate::scene::{Scene, container, lasts};
+use super::scene::{Scene, container, lasts};
 
 #[tokio::test]
 async fn a_primary_whose_disk_hangs_is_replaced() -> anyhow::Result<()> {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bellwether_testkit::docker::inside;
 
-use crate::scene::{Scene, container};
+use super::scene::{Scene, container};
 
 #[tokio::test]
 async fn an_engine_that_stands_still_is_replaced() -> anyhow::Result<()> {

@@ -6,7 +6,7 @@ use anyhow::{Context as _, ensure};
 use bellwether_model::{NodeView, Operation};
 use bellwether_testkit::wait::until;
 
-use crate::scene::{Scene, act};
+use super::scene::{Scene, act};
 
 async fn begin(scene: &Scene) -> anyhow::Result<(NodeView, NodeView, Operation)> {
     let former = scene.primary().await?;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use bellwether_testkit::docker::docker;
 
-use crate::scene::{Scene, act, container};
+use super::scene::{Scene, act, container};
 
 /// What it has to say goes out before it is off: nothing is lost even where nobody confirms.
 #[tokio::test]

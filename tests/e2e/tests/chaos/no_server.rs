@@ -7,7 +7,7 @@ use anyhow::ensure;
 use bellwether_testkit::faults::Loss;
 use bellwether_testkit::wait::until;
 
-use crate::scene::{Scene, WHOLE_MAX, act, container, lasts};
+use super::scene::{Scene, WHOLE_MAX, act, container, lasts};
 
 /// Longer than any lease.
 const LONG: u64 = 8;

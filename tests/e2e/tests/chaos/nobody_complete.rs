@@ -5,7 +5,7 @@ use bellwether_model::Operation;
 use bellwether_testkit::wait::until;
 use serde_json::json;
 
-use crate::scene::{Scene, WHOLE_MAX, act};
+use super::scene::{Scene, WHOLE_MAX, act};
 
 /// Whoever has no vote is not made primary, however much it has: the one that was lost is started
 /// again, or what was copied had its vote back already and takes over. Nothing is missing.

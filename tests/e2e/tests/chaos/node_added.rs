@@ -6,7 +6,7 @@ use anyhow::{Context as _, ensure};
 use bellwether_model::{NodeView, Operation};
 use bellwether_testkit::wait::until;
 
-use crate::scene::{Scene, WHOLE_MAX, act};
+use super::scene::{Scene, WHOLE_MAX, act};
 
 /// Asks for one more node and waits until its machine is there.
 async fn begin(scene: &Scene) -> anyhow::Result<(NodeView, Operation)> {
@@ -22,7 +22,7 @@ async fn begin(scene: &Scene) -> anyhow::Result<(NodeView, Operation)> {
             "{}",
             step.name
         );
-        crate::scene::container(&new)?;
+        super::scene::container(&new)?;
         Ok(new)
     })
     .await?;

@@ -1,6 +1,6 @@
 //! F18: the primary's machine stands still and goes on later, with everything it had in mind.
 
-use crate::scene::{Scene, act, lasts};
+use super::scene::{Scene, act, lasts};
 
 #[tokio::test]
 async fn a_machine_that_wakes_up_has_nothing_to_say_any_more() -> anyhow::Result<()> {

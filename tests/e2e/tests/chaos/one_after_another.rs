@@ -1,6 +1,6 @@
 //! F21: whoever takes over is lost as well.
 
-use crate::scene::{Scene, act};
+use super::scene::{Scene, act};
 
 #[tokio::test]
 async fn the_next_primary_dies_too() -> anyhow::Result<()> {

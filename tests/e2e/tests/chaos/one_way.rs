@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bellwether_testkit::faults::{Isolation, Loss};
 
-use crate::scene::{Scene, container, lasts};
+use super::scene::{Scene, container, lasts};
 
 #[tokio::test]
 async fn a_primary_cut_off_from_everybody_is_replaced_and_takes_no_more() -> anyhow::Result<()> {

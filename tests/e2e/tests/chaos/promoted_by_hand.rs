@@ -6,7 +6,7 @@ use anyhow::ensure;
 use bellwether_testkit::docker::inside;
 use bellwether_testkit::wait::until;
 
-use crate::scene::{Scene, WHOLE_MAX, container};
+use super::scene::{Scene, WHOLE_MAX, container};
 
 #[tokio::test]
 async fn a_replica_that_was_promoted_by_hand_follows_again() -> anyhow::Result<()> {

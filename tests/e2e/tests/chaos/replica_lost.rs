@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::ensure;
 use bellwether_testkit::wait::until;
 
-use crate::scene::{Scene, WHOLE_MAX, act, lasts};
+use super::scene::{Scene, WHOLE_MAX, act, lasts};
 
 #[tokio::test]
 async fn one_of_two_is_enough_and_without_both_strict_waits() -> anyhow::Result<()> {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::scene::{Scene, act, lasts};
+use super::scene::{Scene, act, lasts};
 
 #[tokio::test]
 async fn a_server_that_stood_still_judges_nobody_by_what_it_missed() -> anyhow::Result<()> {

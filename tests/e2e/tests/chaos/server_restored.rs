@@ -3,7 +3,7 @@
 use anyhow::ensure;
 use bellwether_testkit::wait::until;
 
-use crate::scene::{Scene, WHOLE_MAX, act, lasts};
+use super::scene::{Scene, WHOLE_MAX, act, lasts};
 
 #[tokio::test]
 async fn a_server_restored_from_an_older_copy_learns_from_its_agents() -> anyhow::Result<()> {

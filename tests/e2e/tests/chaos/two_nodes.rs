@@ -1,13 +1,13 @@
 //! Two nodes: one vote, with the server as witness.
 
-use crate::scene::{Scene, act};
+use super::scene::{Scene, act};
 
 async fn either_is_lost(mode: &str) -> anyhow::Result<()> {
     let scene = Scene::start(2, mode).await?;
     let first = scene.primary().await?;
     act("kill", &first)?;
     scene.far.progress(100).await?;
-    scene.api.healthy("orders", crate::scene::WHOLE_MAX).await?;
+    scene.api.healthy("orders", super::scene::WHOLE_MAX).await?;
     let replica = scene.replicas().await?.remove(0);
     act("kill", &replica)?;
     scene.far.progress(100).await?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bellwether_testkit::faults::Isolation;
 
-use crate::scene::{Scene, container, lasts};
+use super::scene::{Scene, container, lasts};
 
 #[tokio::test]
 async fn a_loose_cable_loses_nothing() -> anyhow::Result<()> {

@@ -1,0 +1,31 @@
+//! The whole system on real engines in real containers: one file for each promise, all in one
+//! program, which is linked once.
+
+mod allowlist;
+mod backups;
+mod bad_input;
+mod chaos;
+mod diverged;
+mod drills;
+mod engine_hydra;
+mod engine_mariadb;
+mod engine_mysql;
+mod engine_postgresql;
+mod engine_redis;
+mod engine_timescaledb;
+mod extension;
+mod failover;
+mod held_clients;
+mod maintenance;
+mod mysql_family;
+mod nodes;
+mod parameters;
+mod provider;
+mod replication;
+mod reports;
+mod resync;
+mod server_restart;
+mod sharded;
+mod strangers;
+mod switchover;
+mod versions;
