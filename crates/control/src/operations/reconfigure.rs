@@ -164,6 +164,8 @@ impl Change<'_> {
     fn undo(&mut self, pass: &mut Pass, why: &str) -> Outcome {
         let before = self.state.before.clone();
         let age = self.world.stopwatch.age_ms(&self.op.id, "undo");
+        // A primary among them does not run, and never comes to say what is in force.
+        put_back(pass, &before, true);
         match self.approach(pass, &before) {
             Missing::Nothing => {
                 self.end(pass, &before);
@@ -380,16 +382,22 @@ pub fn put_back_where_refused(pass: &mut Pass) {
         |op: &&Operation| op.kind == OperationKind::Reconfigure && op.started_at.is_some();
     let Some(change) = pass.view.queued.iter().find(has_begun) else { return };
     let before = read_state::<Reconfigure>(change).before;
+    put_back(pass, &before, false);
+}
+
+/// Gives the former settings to every node that refuses others.
+fn put_back(pass: &mut Pass, before: &Parameters, restart: bool) {
     let is_refused = |facts: &&NodeFacts| {
         let settings = facts.worker().and_then(|worker| worker.settings.as_ref());
-        settings.is_some_and(|settings| {
-            settings.version == facts.node.settings.version && settings.refused.is_some()
-        })
+        facts.node.settings.values != *before
+            && settings.is_some_and(|settings| {
+                settings.version == facts.node.settings.version && settings.refused.is_some()
+            })
     };
     let refused = pass.view.nodes.iter().filter(is_refused);
     let refused: Vec<NodeId> = refused.map(|facts| facts.node.id.clone()).collect();
     for id in refused {
-        assign(pass, &id, &before, false);
+        assign(pass, &id, before, restart);
     }
 }
 
