@@ -17,7 +17,13 @@ async def serve(process):
         "borg", "serve", "--restrict-to-path", directory, stdin=pipe, stdout=pipe, stderr=pipe
     )
     await process.redirect(stdin=borg.stdin, stdout=borg.stdout, stderr=borg.stderr)
-    process.exit(await borg.wait())
+    ended = asyncio.ensure_future(borg.wait())
+    gone = asyncio.ensure_future(process.channel.wait_closed())
+    await asyncio.wait({ended, gone}, return_when=asyncio.FIRST_COMPLETED)
+    # Whoever is cut off leaves no lock behind, as with any other server of SSH.
+    if borg.returncode is None:
+        borg.terminate()
+    process.exit(await ended)
 
 
 async def main():
