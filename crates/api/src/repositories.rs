@@ -122,6 +122,7 @@ pub(crate) async fn create(
         secret: request.secret.clone(),
         key: key.clone(),
         answer_seconds: answer_seconds(),
+        is_made: false,
     };
     let archives = reach(&api, &access, is_known).await?;
     if archives.is_some() {

@@ -193,7 +193,7 @@ impl Repository for Borg {
         if !is_missing {
             return Err(failed("the repository cannot be opened", &ended.said));
         }
-        if !make {
+        if !make || self.access.is_made {
             return Err(Failure::needs_person("there is no repository at that place"));
         }
         let arguments = ["init", "--encryption=repokey-blake2", "--make-parent-dirs"];

@@ -25,6 +25,7 @@ pub(crate) struct Restic {
     /// A question takes at most so long; the tool itself would go on trying for a quarter of an
     /// hour.
     answer_max: Duration,
+    is_made: bool,
 }
 
 /// What it says line by line, as far as it is of use.
@@ -89,7 +90,8 @@ impl Restic {
             }
         }
         let answer_max = Duration::from_secs(access.answer_seconds.into());
-        Self { tool: Tool { program: "restic", environment }, answer_max }
+        let is_made = access.is_made;
+        Self { tool: Tool { program: "restic", environment }, answer_max, is_made }
     }
 
     async fn run(
@@ -131,7 +133,7 @@ impl Repository for Restic {
 
     async fn open(&self, make: bool) -> Result<(), Failure> {
         let what = "the repository cannot be opened";
-        if make {
+        if make && !self.is_made {
             // First, and not only where there is none: some versions look for a quarter of an hour
             // for a bucket that is not there, and all of them make it here.
             let arguments = ["init", "--repository-version", "2"];

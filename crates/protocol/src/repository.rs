@@ -15,6 +15,10 @@ pub struct Access {
     /// Seconds that it may take to answer a question.
     #[serde(default = "answer_seconds")]
     pub answer_seconds: u32,
+    /// It was found at its place before. One that is missing there now is not made anew: what was
+    /// stored is gone, which is to be said.
+    #[serde(default)]
+    pub is_made: bool,
 }
 
 /// What is waited for an answer where nobody said otherwise.

@@ -56,6 +56,7 @@ impl SealedRepository {
             secret: open("secret", &self.secret)?,
             key: open("key", &self.key)?,
             answer_seconds: answer_seconds(),
+            is_made: self.repository.checked_at.is_some(),
         })
     }
 }

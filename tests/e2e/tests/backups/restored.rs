@@ -91,5 +91,10 @@ async fn a_restore_that_cannot_succeed_fails_soon_and_is_cleaned_up() -> anyhow:
     ensure!(failure.is_err(), "there is nothing to prove");
     let standing = api.cluster("orders").await?.backup;
     ensure!(standing.problem.contains("could not be proven"), "{}", standing.problem);
+
+    // An empty store is not filled anew as if nothing had happened.
+    let failure = take(&api, "orders", "vault").await;
+    let words = failure.err().context("it cannot be stored")?.to_string();
+    ensure!(told.iter().any(|told| words.contains(told)), "{words}");
     server.check_log()
 }
