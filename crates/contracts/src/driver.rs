@@ -9,6 +9,7 @@ use bellwether_model::divergence::Divergence;
 use bellwether_model::replication::Position;
 use bellwether_model::restore::Checked;
 use bellwether_model::settings::SettingsReport;
+use bellwether_model::shard::MoveReport;
 use bellwether_model::transaction::Transaction;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::{BackupAssignment, Member, RestoreAssignment};
@@ -43,6 +44,8 @@ pub struct Probe {
     pub diverged: Vec<Divergence>,
     /// What of the chosen settings (`EngineAssignment::parameters`) is not in force.
     pub settings: Option<SettingsReport>,
+    /// How far slots have come that leave this shard.
+    pub moving: Option<MoveReport>,
     /// The primary has given its role up without a stop (`Driver::hand_over`): it takes no writes,
     /// and waits to be told whom to follow.
     pub handed_over: bool,

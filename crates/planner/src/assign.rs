@@ -85,7 +85,8 @@ pub fn assignment(
 fn sharding(cluster: &Cluster, whole: &Whole<'_>) -> Option<Sharding> {
     let mut others: Vec<Member> = whole.others.iter().map(member).collect();
     others.sort_by(|one, other| one.name.cmp(&other.name));
-    Some(Sharding { slots: cluster.shard.as_ref()?.slots.clone(), others })
+    let shard = cluster.shard.as_ref()?.clone();
+    Some(Sharding { slots: shard.slots, others, leaving: shard.leaving, coming: shard.coming })
 }
 
 fn member(node: &Node) -> Member {

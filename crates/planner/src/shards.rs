@@ -135,7 +135,8 @@ mod tests {
             group.cluster.spec.name = shard_name("demo", index);
             group.cluster.id = group.cluster.spec.name.as_str().into();
             let slots = vec![parts[index as usize]];
-            group.cluster.shard = Some(Shard { of: "demo".into(), index, slots });
+            let (of, leaving, coming) = ("demo".into(), None, None);
+            group.cluster.shard = Some(Shard { of, index, slots, leaving, coming });
             for facts in &mut group.nodes {
                 facts.node.name = facts.node.name.replace("demo", &group.cluster.spec.name);
             }

@@ -8,7 +8,7 @@ use bellwether_model::engine::EnginePorts;
 use bellwether_model::group::{JointConfig, Timers};
 use bellwether_model::node::CopyOrder;
 use bellwether_model::restore::CheckOrder;
-use bellwether_model::shard::SlotRange;
+use bellwether_model::shard::{SlotMove, SlotRange};
 use bellwether_model::{
     ClusterId, ClusterSpec, NodeId, Parameters, ReplicationMode, Target, Term, Timestamp,
 };
@@ -84,6 +84,12 @@ pub struct Sharding {
     pub slots: Vec<SlotRange>,
     /// The nodes of the other shards.
     pub others: Vec<Member>,
+    /// Some of its keys are to be handed to another shard. It is of the same moment as `slots`.
+    #[serde(default)]
+    pub leaving: Option<SlotMove>,
+    /// Whoever leads that shard may bring keys here.
+    #[serde(default)]
+    pub coming: Option<SlotMove>,
 }
 
 /// A backup to take, and where it is kept.

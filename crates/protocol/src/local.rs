@@ -10,6 +10,7 @@ use bellwether_model::replication::{Actual, Position};
 use bellwether_model::report::WriteGap;
 use bellwether_model::restore::CheckReport;
 use bellwether_model::settings::SettingsReport;
+use bellwether_model::shard::MoveReport;
 use bellwether_model::transaction::Transaction;
 use bellwether_model::{NodeId, Term, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -138,6 +139,9 @@ pub struct WorkerReport {
     /// What was found in the data, where that was ordered.
     #[serde(default)]
     pub check: Option<CheckReport>,
+    /// How far slots have come that leave this shard (primary).
+    #[serde(default)]
+    pub moving: Option<MoveReport>,
     /// The disk under the data takes no writes, and has not for so long that nobody waits for it.
     #[serde(default)]
     pub disk_hangs: bool,

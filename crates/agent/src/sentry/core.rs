@@ -215,6 +215,7 @@ impl Core {
                 || known.drained != report.drained
                 || known.surrendered != report.surrendered
                 || known.log_end != report.log_end
+                || known.moving != report.moving
                 || (known.position != report.position
                     && (report.cut_for > 0 || self.hold_since.is_some()))
         })

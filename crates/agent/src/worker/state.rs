@@ -750,6 +750,7 @@ impl Worker {
             settings: self.settings.report(settings_version, probe),
             backup: self.backup_report(),
             check: self.check_report(),
+            moving: probe.moving.clone(),
             disk_hangs: self.disk.silence > HANG,
             engine: probe.figures.clone(),
             host,

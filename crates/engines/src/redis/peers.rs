@@ -1,6 +1,6 @@
 //! What engines of a sharded cluster know of each other, as they say it.
 
-use bellwether_model::shard::{SLOTS, SlotRange};
+use bellwether_model::shard::SlotRange;
 
 /// An engine that this one knows, itself included.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,21 +42,6 @@ fn slot_range(word: &str) -> Option<SlotRange> {
     Some(SlotRange { first: first.parse().ok()?, last: last.parse().ok()? })
 }
 
-/// Those slots that are not among these, in ranges.
-pub(super) fn without(all: &[SlotRange], those: &[SlotRange]) -> Vec<SlotRange> {
-    let is_in = |ranges: &[SlotRange], slot: u16| {
-        ranges.iter().any(|range| (range.first..=range.last).contains(&slot))
-    };
-    let mut left: Vec<SlotRange> = Vec::new();
-    for slot in (0..SLOTS).filter(|slot| is_in(all, *slot) && !is_in(those, *slot)) {
-        match left.last_mut().filter(|range| range.last + 1 == slot) {
-            Some(range) => range.last = slot,
-            None => left.push(SlotRange { first: slot, last: slot }),
-        }
-    }
-    left
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,13 +60,5 @@ mod tests {
         assert_eq!(known[0].upstream.as_deref(), Some("e7d1"));
         assert!(known[1].is_failed && !known[1].is_replica && known[1].upstream.is_none());
         assert_eq!(known[1].slots, [range(0, 5460), range(7, 7)]);
-    }
-
-    #[test]
-    fn slots_are_subtracted() {
-        let all = [range(0, 10), range(20, 20)];
-        assert_eq!(without(&all, &[range(3, 4), range(9, 30)]), [range(0, 2), range(5, 8)]);
-        assert_eq!(without(&all, &[]), all);
-        assert!(without(&all, &[range(0, 100)]).is_empty());
     }
 }

@@ -118,6 +118,7 @@ fn sketch_node(cluster: &Cluster, ordinal: u32, count: u32) -> (Node, Seen, Repo
         settings: None,
         backup: None,
         check: None,
+        moving: None,
         disk_hangs: false,
         engine: EngineFigures::default(),
         host: HostFigures::default(),

@@ -109,6 +109,7 @@ fn serving(term: Term) -> WorkerReport {
         settings: None,
         backup: None,
         check: None,
+        moving: None,
         disk_hangs: false,
         engine: EngineFigures::default(),
         host: HostFigures::default(),
