@@ -111,6 +111,7 @@ fn overtake(operation: &mut Operation, now: Timestamp) {
         | OperationKind::Undrain
         | OperationKind::Reboot
         | OperationKind::Resize
+        | OperationKind::Reshard
         | OperationKind::Backup
         | OperationKind::Prove
         | OperationKind::DeleteCluster => operation.status = OperationStatus::Queued,

@@ -68,7 +68,7 @@ pub struct ClusterSpec {
     /// Number of nodes: 1 is a primary alone, more add replicas. Of each shard, where there are
     /// shards.
     pub nodes: u32,
-    /// Of how many shards it is; 0 where keys are not divided. It stays as it is.
+    /// Of how many shards it is; 0 where keys are not divided, which stays so.
     #[serde(default, skip_serializing_if = "is_none")]
     pub shards: u32,
     #[serde(default = "default_size")]
@@ -339,6 +339,10 @@ pub struct ClusterChange {
     /// The number of nodes wanted; the control loop adds or removes one at a time.
     #[serde(default)]
     pub nodes: Option<u32>,
+    /// The number of shards wanted: new ones are made and get slots of the others, or the last ones
+    /// hand theirs over and are deleted, while clients go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shards: Option<u32>,
     /// What each node shall have: one node after the other gets it, replicas first. A disk can only
     /// grow.
     #[serde(default, skip_serializing_if = "Option::is_none")]

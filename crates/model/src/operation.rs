@@ -39,11 +39,13 @@ pub enum OperationKind {
     Reboot,
     /// A node gets the size that the cluster asks for.
     Resize,
+    /// Shards are added or removed, and slots move between them.
+    Reshard,
     DeleteCluster,
 }
 
 impl OperationKind {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::CreateCluster,
         Self::AddNode,
         Self::RemoveNode,
@@ -59,6 +61,7 @@ impl OperationKind {
         Self::Undrain,
         Self::Reboot,
         Self::Resize,
+        Self::Reshard,
         Self::DeleteCluster,
     ];
 
@@ -81,6 +84,7 @@ impl OperationKind {
             Self::Undrain => "undrain",
             Self::Reboot => "reboot",
             Self::Resize => "resize",
+            Self::Reshard => "reshard",
             Self::DeleteCluster => "delete_cluster",
         }
     }
@@ -110,6 +114,7 @@ impl OperationKind {
             Self::Undrain => "Return to service",
             Self::Reboot => "Reboot",
             Self::Resize => "Change size",
+            Self::Reshard => "Move slots",
             Self::DeleteCluster => "Delete cluster",
         }
     }

@@ -82,6 +82,10 @@ pub fn check_operation(view: &View, request: &NewOperation) -> Result<(), String
         OperationKind::Resize => {
             Some("the size is asked for of the cluster; change `size` of its spec".to_owned())
         }
+        OperationKind::Reshard => Some(
+            "the number of shards is asked for of the cluster; change `shards` of its spec"
+                .to_owned(),
+        ),
         OperationKind::CreateCluster => Some("the cluster exists already".to_owned()),
         OperationKind::Reconfigure => {
             Some("settings are changed by changing the cluster's `parameters`".to_owned())

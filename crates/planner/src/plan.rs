@@ -19,7 +19,7 @@ const RESTART_PAUSE_MS: u64 = 10_000;
 /// Milliseconds writes wait when the primary's engine dies, likewise.
 const FAILOVER_PAUSE_MS: u64 = 1_000;
 
-fn planned_steps(kind: OperationKind) -> Vec<PlannedStep> {
+pub(crate) fn planned_steps(kind: OperationKind) -> Vec<PlannedStep> {
     let step = |(name, title): &(&str, &str)| PlannedStep {
         name: (*name).to_owned(),
         title: (*title).to_owned(),
@@ -78,6 +78,7 @@ pub fn plan(view: &View, request: &NewOperation) -> Plan {
         | OperationKind::DeleteCluster
         | OperationKind::Resync
         | OperationKind::Reconfigure
+        | OperationKind::Reshard
         | OperationKind::Prove => (0, 0, 0),
         OperationKind::Backup => (0, 0, copies),
         OperationKind::AddNode | OperationKind::Rejoin => (0, data_bytes, copies),
@@ -151,6 +152,7 @@ fn summary(view: &View, kind: OperationKind, node: Option<&NodeFacts>) -> String
              Connections made to {node} are closed."
         ),
         OperationKind::Resize => format!("Gives {node} the size asked for."),
+        OperationKind::Reshard => format!("Divides the keys of {name} over its shards anew."),
         OperationKind::Reconfigure => format!("Changes settings of {name}."),
         OperationKind::Resync => format!("Copies the data of {name} anew."),
         OperationKind::Backup => {

@@ -91,7 +91,8 @@ rules! {
     106 "the server's store is an older copy; it hears what its agents know" is_learning;
     107 "the server has just started and listens before it judges" is_settling;
     108 "its shards are not asked for what it is asked for" has_other_shards;
-    109 "each of its shards decides for itself" is_sharded;
+    109 "its keys are not divided as it is asked for" has_other_division;
+    110 "each of its shards decides for itself" is_sharded;
     201 "a change of primary is under way" is_changing_primary;
     205 "the primary is lost, or nobody hears it who has to confirm its writes, and a replica can \
          take over" can_fail_over;
@@ -176,6 +177,17 @@ fn has_other_shards(view: &View) -> Option<Act> {
         !shard.is_being_deleted() && shards::aligned(view, &shard.cluster.spec).is_some()
     })?;
     Some(Act::Align(other.cluster.id.clone()))
+}
+
+fn has_other_division(view: &View) -> Option<Act> {
+    if running(view, &[OperationKind::Reshard]) {
+        return Some(Act::Continue);
+    }
+    if queued(view, OperationKind::Reshard) {
+        return Some(Act::StartQueued);
+    }
+    (shards::needs_division(view) && may_start_own(view))
+        .then_some(Act::Start { kind: OperationKind::Reshard, node: None })
 }
 
 fn is_sharded(view: &View) -> Option<Act> {

@@ -1,11 +1,21 @@
 //! Clusters that are several groups: what is asked of each, and how they are shown as one.
 
 use bellwether_model::operation::NewOperation;
-use bellwether_model::shard::{SLOTS, ShardView};
+use bellwether_model::plan::Plan;
+use bellwether_model::shard::{
+    MoveEnd, SLOTS, ShardView, SlotRange, count, next_move, shard_name, with, without,
+};
 use bellwether_model::{ClusterPhase, ClusterSpec, OperationKind};
 
+use crate::plan::{is_copy, planned_steps};
 use crate::show::phase;
-use crate::view::View;
+use crate::view::{NodeFacts, View};
+
+/// Slots that go at once, at most; the primary that they leave sends fewer where they are full.
+pub const SLOTS_AT_ONCE: u32 = 512;
+
+/// Milliseconds writes to a shard wait each time that slots have left it or come to it.
+const MOVE_PAUSE_MS: u64 = 150;
 
 /// What a shard shall be asked for, where that is something else than it is.
 #[must_use]
@@ -50,18 +60,16 @@ fn rank(phase: ClusterPhase) -> u8 {
 /// As well as the shard that is worst, of which the sentence tells.
 #[must_use]
 pub fn whole_phase(view: &View) -> (ClusterPhase, String) {
-    let shards = shard_views(view);
-    let total = view.cluster.spec.shards as usize;
-    let assigned: u32 = shards
-        .iter()
-        .flat_map(|shard| &shard.slots)
-        .map(|range| u32::from(range.last - range.first) + 1)
-        .sum();
+    let all = shard_views(view);
+    let assigned: u32 = all.iter().map(|shard| count(&shard.slots)).sum();
+    // One that has no keys, for it comes or goes, is nobody's concern.
+    let shards: Vec<&ShardView> = all.iter().filter(|shard| !shard.slots.is_empty()).collect();
+    let total = shards.len();
     let Some(worst) = shards.iter().max_by_key(|shard| rank(shard.phase)) else {
         return (ClusterPhase::Unavailable, "it has no shards".to_owned());
     };
-    if shards.len() < total || assigned < u32::from(SLOTS) {
-        let words = format!("{} of {total} shards are there; some keys have none", shards.len());
+    if assigned < u32::from(SLOTS) {
+        let words = format!("{total} shards are there; some keys have none");
         return (ClusterPhase::Unavailable, words);
     }
     let healthy = shards.iter().filter(|shard| shard.phase == ClusterPhase::Healthy).count();
@@ -78,10 +86,93 @@ pub fn whole_phase(view: &View) -> (ClusterPhase, String) {
     (worst.phase, sentence)
 }
 
+/// What each shard has, in their order.
+#[must_use]
+pub fn held(view: &View) -> Vec<Vec<SlotRange>> {
+    let slots = |group: &View| group.cluster.shard.as_ref().map(|shard| shard.slots.clone());
+    view.shards.iter().map(|group| slots(group).unwrap_or_default()).collect()
+}
+
+/// Whether shards have to be made or deleted, or slots moved, until it is as asked for.
+#[must_use]
+pub fn needs_division(view: &View) -> bool {
+    let wanted = view.cluster.spec.shards;
+    let moves = |group: &View| group.cluster.shard.as_ref().is_some_and(|s| s.leaving.is_some());
+    view.is_sharded()
+        && (view.shards.len() != wanted as usize
+            || view.shards.iter().any(moves)
+            || next_move(&held(view), wanted, SLOTS_AT_ONCE).is_some())
+}
+
+/// The end of a move of slots that this shard can be now: its primary serves, and no other is being
+/// made one.
+#[must_use]
+pub fn move_end(shard: &View) -> Option<MoveEnd> {
+    let status = &shard.cluster.status;
+    let primary = shard.primary().filter(|facts| facts.serves(status.term))?;
+    (status.promised <= status.term).then(|| MoveEnd {
+        shard: shard.cluster.id.clone(),
+        primary: primary.node.id.clone(),
+        term: status.term,
+        voters: status.config.voters().len() as u32,
+    })
+}
+
+/// How many slots have another shard afterwards.
+fn slots_moved(held: &[Vec<SlotRange>], shards: u32) -> u32 {
+    let mut held = held.to_vec();
+    held.resize(held.len().max(shards as usize), Vec::new());
+    let mut moved = 0;
+    while let Some((from, to, slots)) = next_move(&held, shards, u32::from(SLOTS)) {
+        held[from] = without(&held[from], &slots);
+        held[to] = with(&held[to], &slots);
+        moved += count(&slots);
+    }
+    moved
+}
+
+/// The plan of dividing its keys over another number of shards; none where it stays.
+#[must_use]
+pub fn plan_division(view: &View, shards: u32) -> Option<Plan> {
+    let now = view.shards.len();
+    if !view.is_sharded() || now == shards as usize {
+        return None;
+    }
+    let (name, nodes) = (&view.cluster.spec.name, view.cluster.spec.nodes);
+    let moved = slots_moved(&held(view), shards);
+    let gone = || view.shards.iter().skip(shards as usize);
+    let summary = if now < shards as usize {
+        let new: Vec<String> = (now as u32..shards).map(|index| shard_name(name, index)).collect();
+        format!("Makes {}, each of {nodes} nodes, and moves", new.join(", "))
+    } else {
+        let gone: Vec<&str> = gone().map(|shard| shard.cluster.spec.name.as_str()).collect();
+        format!("Deletes {}, once their keys have gone, and moves", gone.join(", "))
+    };
+    let data = |shard: &View| shard.primary().and_then(NodeFacts::worker)?.engine.data_bytes;
+    let data: u64 = view.shards.iter().filter_map(data).sum();
+    let copies = |shard: &View| shard.replicas().filter(|facts| is_copy(shard, facts)).count();
+    let disk = |facts: &NodeFacts| format!("{}: its machine and its disk", facts.node.name);
+    Some(Plan {
+        kind: OperationKind::Reshard,
+        summary: format!(
+            "{summary} {moved} of {SLOTS} slots with their keys, some at a time. Clients go on; \
+             each time, writes to the shard that they leave wait a moment."
+        ),
+        steps: planned_steps(OperationKind::Reshard),
+        write_pause_ms: MOVE_PAUSE_MS,
+        bytes_copied: data / u64::from(SLOTS) * u64::from(moved),
+        redundancy_min: view.shards.iter().map(copies).min().unwrap_or(0) as u32,
+        erases: gone().flat_map(|shard| shard.nodes.iter().map(disk)).collect(),
+        changes: Vec::new(),
+        restarts: Vec::new(),
+        refusals: Vec::new(),
+    })
+}
+
 /// Why an operation cannot be asked of this cluster, for it is a shard or has shards.
 #[must_use]
 pub fn refuse(view: &View, kind: OperationKind) -> Option<String> {
-    if view.is_sharded() && kind != OperationKind::DeleteCluster {
+    if view.is_sharded() && !matches!(kind, OperationKind::DeleteCluster | OperationKind::Reshard) {
         let names: Vec<&str> = view.shards.iter().map(|s| s.cluster.spec.name.as_str()).collect();
         return Some(format!("ask it of one of its shards: {}", names.join(", ")));
     }
@@ -104,6 +195,11 @@ pub fn refuse_change(view: &View, after: &ClusterSpec) -> Option<String> {
     let before = &view.cluster.spec;
     if view.is_sharded() && after.parameters != before.parameters {
         return Some("settings of its engines are changed on each of its shards".to_owned());
+    }
+    if view.is_sharded() != (after.shards > 0) && view.shard_of.is_none() {
+        return Some(
+            "whether its keys are divided over shards is chosen when a cluster is created".to_owned(),
+        );
     }
     let whole = view.shard_of.as_ref()?;
     let settings_alone = ClusterSpec { parameters: before.parameters.clone(), ..after.clone() };
@@ -165,10 +261,54 @@ mod tests {
     #[test]
     fn the_whole_decides_nothing_and_asks_of_its_shards_what_it_is_asked_for() {
         let mut view = whole();
-        assert_eq!(decide(&view).rule, 109);
+        assert_eq!(decide(&view).rule, 110);
         view.cluster.spec.nodes = 2;
         let decision = decide(&view);
         assert_eq!((decision.rule, decision.act), (108, Act::Align("demo-s1".into())));
+    }
+
+    #[test]
+    fn shards_are_made_and_deleted_and_slots_moved_as_asked_for() {
+        let mut view = whole();
+        assert!(plan_division(&view, 2).is_none());
+        view.cluster.spec.shards = 3;
+        let start = Act::Start { kind: OperationKind::Reshard, node: None };
+        assert_eq!((decide(&view).rule, decide(&view).act), (109, start));
+        let plan = plan_division(&view, 3).expect("a plan");
+        assert!(plan.summary.starts_with("Makes demo-s3, each of 3 nodes, and moves 546"));
+        assert!(plan.erases.is_empty());
+        let plan = plan_division(&view, 1).expect("a plan");
+        assert!(plan.summary.contains("demo-s2") && plan.summary.contains("8192 of 16384"));
+        assert_eq!(plan.erases.len(), 3);
+        view.cluster.spec.shards = 2;
+        let shard = view.shards[1].cluster.shard.as_mut().expect("a shard");
+        shard.slots[0].first += 2;
+        assert!(needs_division(&view), "what was begun is gone on with");
+    }
+
+    #[test]
+    fn slots_move_only_between_primaries_that_are_in_no_question() {
+        let view = whole();
+        let end = move_end(&view.shards[0]).expect("an end");
+        assert_eq!((end.term, end.voters), (1, 2));
+        let mut asked = view.shards[0].clone();
+        asked.cluster.status.promised = 2;
+        assert_eq!(move_end(&asked), None);
+        asked.cluster.status.promised = 1;
+        asked.cluster.status.primary = None;
+        assert_eq!(move_end(&asked), None);
+    }
+
+    #[test]
+    fn a_shard_without_keys_is_nobodys_concern() {
+        let mut view = whole();
+        let mut coming = view.shards[1].clone();
+        coming.cluster.shard.as_mut().expect("a shard").slots.clear();
+        coming.nodes[0].seen = None;
+        view.shards.push(coming);
+        let (phase, sentence) = whole_phase(&view);
+        assert_eq!(phase, ClusterPhase::Healthy, "{sentence}");
+        assert!(sentence.starts_with("2 shards accept writes"), "{sentence}");
     }
 
     #[test]
@@ -195,6 +335,7 @@ mod tests {
             let mut after = view.cluster.spec.clone();
             if nodes {
                 after.nodes += 1;
+                after.shards += 1;
             } else {
                 after.parameters.insert("some".into(), "value".into());
             }

@@ -115,6 +115,12 @@ const RESIZE: Steps = &[
     ("admit", "Give it its vote and its clients back"),
 ];
 
+const RESHARD: Steps = &[
+    ("add_shards", "Make the new shards"),
+    ("move_slots", "Move slots, while clients go on"),
+    ("remove_shards", "Delete the shards that are left without slots"),
+];
+
 const BACKUP: Steps = &[
     ("choose_source", "Choose the node to take it from"),
     ("take", "Store the data in the repository"),
@@ -162,6 +168,7 @@ pub fn steps(kind: OperationKind) -> Steps {
         OperationKind::Undrain => UNDRAIN,
         OperationKind::Reboot => REBOOT,
         OperationKind::Resize => RESIZE,
+        OperationKind::Reshard => RESHARD,
         OperationKind::Backup => BACKUP,
         OperationKind::Prove => PROVE,
         OperationKind::DeleteCluster => DELETE_CLUSTER,

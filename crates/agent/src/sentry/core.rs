@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bellwether_model::mutation::{Mutation, mutated};
 use bellwether_model::report::WriteGap;
+use bellwether_model::shard::{MoveReport, MoveState};
 use bellwether_model::{Actual, ClusterId, NodeId, Target, Term};
 use bellwether_protocol::Assignment;
 use bellwether_protocol::local::{EndpointReport, ProbePassword, Routes, WorkerReport};
@@ -215,7 +216,7 @@ impl Core {
                 || known.drained != report.drained
                 || known.surrendered != report.surrendered
                 || known.log_end != report.log_end
-                || known.moving != report.moving
+                || is_move_news(known.moving.as_ref(), report.moving.as_ref())
                 || (known.position != report.position
                     && (report.cut_for > 0 || self.hold_since.is_some()))
         })
@@ -548,6 +549,12 @@ fn probe_password(assignment: &Assignment) -> String {
         Some(_) => String::new(),
         None => assignment.secrets.probe_password.clone(),
     }
+}
+
+/// How many keys are copied can wait.
+fn is_move_news(known: Option<&MoveReport>, now: Option<&MoveReport>) -> bool {
+    let is_copying = now.is_some_and(|now| matches!(now.state, MoveState::Copying { .. }));
+    known != now && !is_copying
 }
 
 #[cfg(test)]

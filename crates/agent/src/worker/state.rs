@@ -167,7 +167,10 @@ impl Worker {
         self.assignment().is_some_and(|assignment| {
             let is_to_serve = matches!(assignment.target, Target::Primary { term, .. }
                 if self.served != Some(term));
-            assignment.hold || is_to_serve
+            let moves = assignment.sharding.as_ref().is_some_and(|sharding| {
+                sharding.leaving.as_ref().is_some_and(|order| order.from.primary == assignment.node)
+            });
+            assignment.hold || is_to_serve || moves
         })
     }
 

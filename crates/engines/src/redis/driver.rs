@@ -62,6 +62,8 @@ impl Driver for Redis {
         let changed = self.write_config(assignment)?;
         if changed.users {
             self.link.run(&["ACL", "LOAD"]).await?;
+            // It takes away whom the file does not name.
+            *self.lets_in.lock().expect("nothing panics while it is held") = None;
         }
         if changed.identity {
             let file = |name: &str| conf().join(name).to_string_lossy().into_owned();
@@ -69,6 +71,7 @@ impl Driver for Redis {
             let set = ["CONFIG", "SET", "tls-cert-file", &certificate, "tls-key-file", &key];
             self.link.run(&set).await?;
         }
+        self.keep_moves(assignment).await?;
         let Some(term) = primary_term(&assignment.target) else { return Ok(()) };
         let is_over = match self.handed() {
             Handed::Unknown => true,
@@ -77,6 +80,7 @@ impl Driver for Redis {
         };
         if is_over {
             self.resume_writes().await?;
+            self.keep_moves(assignment).await?;
         }
         self.adopt_term(assignment, term).await
     }

@@ -16,6 +16,8 @@ mod config;
 mod diverged;
 mod driver;
 mod link;
+mod mover;
+mod moves;
 mod parameters;
 mod peers;
 mod place;
@@ -27,6 +29,7 @@ pub mod sessions;
 mod settings;
 mod shards;
 mod term;
+mod wire;
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -51,6 +54,9 @@ const REPLICATION_USER: &str = "bellwether_replication";
 
 /// Measures how long writes wait; may do nothing else.
 const PROBE_USER: &str = "bellwether_probe";
+
+/// Brings keys from another shard; made for one move, and gone with it.
+const MOVE_USER: &str = "bellwether_move";
 
 /// The key that its writes name; it is never there.
 const PROBE_KEY: &str = "bellwether:probe";
@@ -135,6 +141,10 @@ pub struct Redis {
     tended: Mutex<Option<Instant>>,
     /// The engine of a shard says that it takes no writes.
     is_refusing: AtomicBool,
+    /// Slots that leave this shard.
+    moving: Mutex<Option<mover::Mover>>,
+    /// The token of the move that may bring keys here, or none; not known before it was set.
+    lets_in: Mutex<Option<Option<String>>>,
     /// What only this node held and is kept, the newest first.
     diverged: Mutex<Vec<Divergence>>,
 }
@@ -165,6 +175,8 @@ impl Redis {
             sharded: Mutex::new(sharded(assignment)),
             tended: Mutex::default(),
             is_refusing: AtomicBool::default(),
+            moving: Mutex::default(),
+            lets_in: Mutex::default(),
             diverged: Mutex::new(findings()),
         }
     }

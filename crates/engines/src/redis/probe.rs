@@ -82,6 +82,7 @@ impl Redis {
         }
         self.note(place);
         self.tend().await;
+        probe.moving = self.move_report().filter(|_| !is_replica);
         probe.settings = self.look_at_settings().await;
         if let Some((free, size)) = room() {
             keep_reserve(free, size);

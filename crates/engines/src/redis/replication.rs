@@ -59,6 +59,7 @@ impl Redis {
             crate::room::release_reserve();
             self.forget_seen();
             self.settings.forget();
+            *self.lets_in.lock().expect("nothing panics while it is held") = None;
             self.write_first_words()?;
             self.is_refusing.store(self.is_sharded(), Ordering::Relaxed);
             let mut command = self.processes.command(self.kind.server());
@@ -103,6 +104,7 @@ impl Redis {
         assignment: &Assignment,
         upstream: Option<&Member>,
     ) -> Result<(), Failure> {
+        self.end_move().await;
         let was_primary = super::place::was_primary();
         if let (true, Some(upstream)) = (was_primary, upstream)
             && !self.is_history_of(assignment, upstream).await?
@@ -151,6 +153,7 @@ impl Redis {
     }
 
     async fn become_primary(&self, assignment: &Assignment, term: Term) -> Result<(), Failure> {
+        self.end_move().await;
         let known = place().map_or(0, |place| place.term);
         let told = self.term_of_data().await?;
         if !is_whole(&self.link.info().await?, told, known) {
@@ -187,6 +190,7 @@ impl Redis {
 
     /// Refuses writes for good: where the stream ends.
     pub(super) async fn give_up(&self, term: Term) -> Result<Position, Failure> {
+        self.end_move().await;
         let paused = async {
             let ping = ["CONFIG", "SET", "repl-ping-replica-period", NO_PING_SECONDS];
             self.link.run(&ping).await?;
@@ -223,6 +227,7 @@ impl Redis {
     /// ends.
     pub(super) async fn stop_clean(&self) -> Result<Option<Position>, Failure> {
         let Some(pid) = self.main_process() else { return Ok(None) };
+        self.end_move().await;
         // Nothing is written between the look and the end.
         let _ = self.link.run(&["CLIENT", "PAUSE", PAUSE_MS, "WRITE"]).await;
         let last = self.look().await.position;

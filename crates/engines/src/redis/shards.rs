@@ -13,13 +13,14 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bellwether_contracts::Failure;
-use bellwether_model::shard::SlotRange;
+use bellwether_model::shard::{SlotRange, slots_of, without};
 use bellwether_model::{Target, Term};
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::{Member, Sharding};
 use tracing::warn;
 
-use super::peers::{Peer, peers, without};
+use super::moves::{claimable, leaving};
+use super::peers::{Peer, peers};
 use super::probe::NOBODY;
 use super::replication::primary_term;
 use super::resp::{Value, info};
@@ -38,7 +39,7 @@ pub(super) const TEND_EVERY: Duration = Duration::from_secs(1);
 const NEWS_MAX: Duration = Duration::from_secs(5);
 
 /// What engines call each other: 40 hexadecimal digits that follow from a name of ours.
-fn engine_id(name: &str) -> String {
+pub(super) fn engine_id(name: &str) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, name.as_bytes());
     digest.as_ref().iter().take(20).map(|byte| format!("{byte:02x}")).collect()
 }
@@ -115,7 +116,7 @@ fn nobody(assignment: &Assignment) -> String {
 }
 
 /// A command about these slots.
-fn about(command: &str, slots: &[SlotRange]) -> Vec<String> {
+pub(super) fn about(command: &str, slots: &[SlotRange]) -> Vec<String> {
     let ends = slots.iter().flat_map(|range| [range.first.to_string(), range.last.to_string()]);
     ["CLUSTER".to_owned(), command.to_owned()].into_iter().chain(ends).collect()
 }
@@ -222,10 +223,23 @@ impl Redis {
         if has_led && let Some(other) = assignment.group.members.iter().find(holds) {
             self.refuse_when_later(assignment, other, term).await?;
         }
+        // What may have been handed to another shard in this term is not taken again in it.
+        let wanted = match leaving(assignment, sharding).filter(|_| has_led) {
+            Some(_) => claimable(assignment, sharding),
+            None => sharding.slots.clone(),
+        };
         if own(&known)?.is_replica {
+            // It takes over all that it knows the former one to have had, but not what has gone to
+            // another shard since.
+            let former = own(&known)?.upstream.clone();
+            let had = known.iter().find(|peer| Some(&peer.id) == former.as_ref());
+            let gone = had.map_or_else(Vec::new, |peer| without(&peer.slots, &wanted));
+            self.refuse(&gone).await?;
             self.link.run(&["CLUSTER", "FAILOVER", "TAKEOVER"]).await?;
         }
-        self.claim(&sharding.slots).await
+        let own_slots = self.own_peer().await?.slots;
+        self.refuse(&without(&own_slots, &wanted)).await?;
+        self.claim(&wanted).await
     }
 
     async fn refuse_when_later(
@@ -246,24 +260,56 @@ impl Redis {
     }
 
     /// Takes those of these slots that it does not have, by an epoch above all others.
-    async fn claim(&self, slots: &[SlotRange]) -> Result<(), Failure> {
+    pub(super) async fn claim(&self, slots: &[SlotRange]) -> Result<(), Failure> {
         let known = self.peers().await?;
         let missing = without(slots, &own(&known)?.slots);
         if missing.is_empty() {
             return Ok(());
         }
+        let others: Vec<&Peer> = known.iter().filter(|peer| !peer.is_own).collect();
         let of_others: Vec<SlotRange> =
-            known.iter().filter(|peer| !peer.is_own).flat_map(|peer| peer.slots.clone()).collect();
+            others.iter().flat_map(|peer| peer.slots.clone()).collect();
         let taken = without(&missing, &without(&missing, &of_others));
-        for (command, slots) in [("DELSLOTSRANGE", &taken), ("ADDSLOTSRANGE", &missing)] {
-            if slots.is_empty() {
-                continue;
+        // The last one is taken so that everybody is told at once.
+        let last = slots_of(&taken).last();
+        let kept = last.map(|slot| SlotRange { first: slot, last: slot });
+        let kept: Vec<SlotRange> = kept.into_iter().collect();
+        let quiet = [
+            ("DELSLOTSRANGE", without(&taken, &kept)),
+            ("ADDSLOTSRANGE", without(&missing, &kept)),
+        ];
+        for (command, slots) in quiet {
+            self.run_about(command, &slots).await?;
+        }
+        let from = others.iter().find(|peer| without(&kept, &peer.slots).is_empty());
+        if let (Some(slot), Some(from)) = (last, from) {
+            let announced = self.announce(slot, &from.id, &own(&known)?.id).await;
+            if announced.is_ok() {
+                return Ok(());
             }
-            let words = about(command, slots);
-            let words: Vec<&str> = words.iter().map(String::as_str).collect();
-            self.link.run(&words).await?;
+            for command in ["DELSLOTSRANGE", "ADDSLOTSRANGE"] {
+                self.run_about(command, &kept).await?;
+            }
         }
         self.link.run(&["CLUSTER", "BUMPEPOCH"]).await.map(|_| ())
+    }
+
+    /// Takes a slot as one that has come; the engine tells everybody then, with all that it has.
+    async fn announce(&self, slot: u16, from: &str, own: &str) -> Result<(), Failure> {
+        let slot = slot.to_string();
+        for (state, id) in [("IMPORTING", from), ("NODE", own)] {
+            self.link.run(&["CLUSTER", "SETSLOT", &slot, state, id]).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn run_about(&self, command: &str, slots: &[SlotRange]) -> Result<(), Failure> {
+        if slots.is_empty() {
+            return Ok(());
+        }
+        let words = about(command, slots);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        self.link.run(&words).await.map(|_| ())
     }
 
     /// Makes it know who is there, and have the keys it shall have.
@@ -316,7 +362,7 @@ impl Redis {
         let leads = primary_term(&assignment.target).is_some()
             && !own(&known)?.is_replica
             && matches!(self.handed(), Handed::No);
-        if leads { self.claim(&sharding.slots).await } else { Ok(()) }
+        if leads { self.claim(&claimable(assignment, sharding)).await } else { Ok(()) }
     }
 }
 
