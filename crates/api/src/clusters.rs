@@ -284,7 +284,7 @@ enum Changed {
     Plans(Vec<Plan>),
 }
 
-/// Change what was asked for: the number of nodes, their size, the replication mode, the timers,
+/// Change what was asked for: the number of nodes and of shards, the size of nodes, the replication mode, the timers,
 /// the settings of the engine, when drills begin, who may reach the ports of clients. With
 /// `plan=true` nothing is changed, and the answer is the plans of the operations that would follow.
 #[utoipa::path(patch, path = "/v1/clusters/{cluster}", tag = "clusters",
@@ -374,6 +374,7 @@ fn asked_for(api: &Inner, before: &ClusterSpec, change: &ClusterChange) -> Resul
     spec.replication = change.replication.unwrap_or(before.replication);
     spec.timers = change.timers.unwrap_or(before.timers);
     spec.nodes = change.nodes.unwrap_or(before.nodes);
+    spec.shards = change.shards.unwrap_or(before.shards);
     spec.size = change.size.unwrap_or(before.size);
     if let Some(parameters) = &change.parameters {
         spec.parameters.clone_from(parameters);
@@ -407,6 +408,7 @@ fn plans(
         plan.refusals.extend(waits);
     }
     plans.extend(resized);
+    plans.extend(shards::plan_division(view, spec.shards));
     plans.extend(settings);
     plans
 }
@@ -457,7 +459,7 @@ async fn check_change(api: &Inner, before: &ClusterSpec, after: &ClusterSpec) ->
     }
     let mut problems = problems(api, after)?;
     problems.retain(|problem| {
-        ["nodes", "replication", "drill.schedule", "backup.schedule", "backup.keep"]
+        ["nodes", "shards", "replication", "drill.schedule", "backup.schedule", "backup.keep"]
             .contains(&problem.field.as_str())
             || (after.size != before.size && problem.field.starts_with("size."))
             // What may be chosen depends on the size.
@@ -468,7 +470,8 @@ async fn check_change(api: &Inner, before: &ClusterSpec, after: &ClusterSpec) ->
     if !problems.is_empty() {
         return Err(ApiError::fields(problems));
     }
-    if after.nodes > before.nodes { check_can_make(api, after).await } else { Ok(()) }
+    let grows = after.nodes > before.nodes || after.shards > before.shards;
+    if grows { check_can_make(api, after).await } else { Ok(()) }
 }
 
 /// Writes the chosen settings in the one way, where all of them can be had.

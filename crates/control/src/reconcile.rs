@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bellwether_model::shard::Shard;
 use bellwether_model::{
     Cluster, ClusterId, Node, NodeId, Operation, OperationId, OperationKind, OperationStatus,
 };
@@ -56,6 +57,7 @@ fn wake_for_change(world: &World, kind: &str, key: &str) {
     use bellwether_store::Object;
     if kind == Cluster::KIND {
         world.waker(&ClusterId::from(key)).notify_one();
+        wake_whole(world, &ClusterId::from(key), |_| true);
     } else if kind == Node::KIND {
         wake_for_node(world, &NodeId::from(key));
     } else if kind == Operation::KIND
@@ -68,6 +70,17 @@ fn wake_for_change(world: &World, kind: &str, key: &str) {
 fn wake_for_node(world: &World, node: &NodeId) {
     if let Some(node) = world.store.find::<Node>(node.as_str()) {
         world.waker(&node.object.cluster).notify_one();
+        // Slots that leave are the concern of the whole.
+        wake_whole(world, &node.object.cluster, |shard| shard.leaving.is_some());
+    }
+}
+
+/// Wakes the loop of the cluster that this one is a shard of, where the shard is such a one.
+fn wake_whole(world: &World, shard: &ClusterId, concerns: fn(&Shard) -> bool) {
+    let cluster = world.store.find::<Cluster>(shard.as_str());
+    let shard = cluster.and_then(|cluster| cluster.object.shard).filter(|shard| concerns(shard));
+    if let Some(shard) = shard {
+        world.waker(&shard.of).notify_one();
     }
 }
 

@@ -119,7 +119,8 @@ pub fn move_end(shard: &View) -> Option<MoveEnd> {
 }
 
 /// How many slots have another shard afterwards.
-fn slots_moved(held: &[Vec<SlotRange>], shards: u32) -> u32 {
+#[must_use]
+pub fn slots_moved(held: &[Vec<SlotRange>], shards: u32) -> u32 {
     let mut held = held.to_vec();
     held.resize(held.len().max(shards as usize), Vec::new());
     let mut moved = 0;
@@ -196,9 +197,17 @@ pub fn refuse_change(view: &View, after: &ClusterSpec) -> Option<String> {
     if view.is_sharded() && after.parameters != before.parameters {
         return Some("settings of its engines are changed on each of its shards".to_owned());
     }
+    let is_being_created = || {
+        let mut operations = view.operation.iter().chain(&view.queued);
+        operations.any(|operation| operation.kind == OperationKind::CreateCluster)
+    };
+    if after.shards != before.shards && is_being_created() {
+        return Some("it is being created; wait until that has ended".to_owned());
+    }
     if view.is_sharded() != (after.shards > 0) && view.shard_of.is_none() {
         return Some(
-            "whether its keys are divided over shards is chosen when a cluster is created".to_owned(),
+            "whether its keys are divided over shards is chosen when a cluster is created"
+                .to_owned(),
         );
     }
     let whole = view.shard_of.as_ref()?;

@@ -17,7 +17,7 @@ use crate::world::World;
 
 pub fn step(world: &Arc<World>, pass: &mut Pass, _: &mut Operation, name: &str) -> Outcome {
     match name {
-        "withdraw" => withdraw(pass),
+        "withdraw" => withdraw(world, pass),
         "release_machines" => match shards::delete(world, pass) {
             Outcome::Next => release_machines(world, pass),
             other => other,
@@ -33,7 +33,10 @@ fn node_ids(pass: &Pass) -> Vec<NodeId> {
     pass.nodes.iter().map(|node| node.object.id.clone()).collect()
 }
 
-fn withdraw(pass: &mut Pass) -> Outcome {
+fn withdraw(world: &World, pass: &mut Pass) -> Outcome {
+    if shards::are_keys_missed(world, &pass.cluster.object) {
+        return Outcome::fail("it still has slots, and the cluster that it is part of goes on");
+    }
     for id in node_ids(pass) {
         pass.set_phase(&id, NodePhase::Removing);
     }

@@ -14,6 +14,7 @@ pub mod prove;
 pub mod reconfigure;
 pub mod rejoin;
 pub mod remove_node;
+pub mod reshard;
 pub mod resync;
 pub mod shards;
 pub mod switchover;
@@ -40,6 +41,7 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
         OperationKind::Resync => resync::step(world, pass, op, name),
         OperationKind::Reconfigure => reconfigure::step(world, pass, op, name),
         OperationKind::Drill => drill::step(world, pass, op, name),
+        OperationKind::Reshard => reshard::step(world, pass, op, name),
         OperationKind::Backup => backup::step(world, pass, op, name),
         OperationKind::Prove => prove::step(world, pass, op, name),
         OperationKind::Drain

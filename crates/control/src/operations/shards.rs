@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bellwether_model::cluster::ClusterStatus;
-use bellwether_model::shard::{Shard, divide, shard_name};
+use bellwether_model::shard::{Shard, SlotRange, divide, shard_name};
 use bellwether_model::{
     Cluster, ClusterId, ClusterPhase, ClusterSpec, Operation, OperationKind, OperationStatus,
     StepState,
@@ -47,30 +47,45 @@ fn reserve(world: &World, pass: &mut Pass, op: &Operation) -> Outcome {
         if known.iter().any(is_there) {
             continue;
         }
-        let name = shard_name(&whole.spec.name, index);
-        if world.store.find::<NameClaim>(&name).is_some() {
-            return Outcome::fail(format!("there is a cluster `{name}` already"));
+        if let Err(why) = write_down(world, pass, op, index, vec![slots]) {
+            return Outcome::Fail(why);
         }
-        let shard = Cluster {
-            id: ClusterId::generate(),
-            generation: 1,
-            created_at: pass.now,
-            spec: ClusterSpec { name: name.clone(), shards: 0, ..whole.spec.clone() },
-            status: ClusterStatus::default(),
-            network: None,
-            next_ordinal: 1,
-            proof_of: None,
-            pending_allowlist: None,
-            size_may_wait: false,
-            disks_grow_in_use: whole.disks_grow_in_use,
-            shard: Some(Shard { of: whole.id.clone(), index, slots: vec![slots] }),
-        };
-        let claim = NameClaim { name, cluster: shard.id.clone() };
-        let kind = OperationKind::CreateCluster;
-        let creation = Operation::queued(&shard, kind, &op.started_by, pass.now);
-        pass.extra.push(Box::new(move |txn| txn.insert(&shard).insert(&claim).insert(&creation)));
     }
     Outcome::Next
+}
+
+/// Writes a new shard down, which begins to be created.
+pub(super) fn write_down(
+    world: &World,
+    pass: &mut Pass,
+    op: &Operation,
+    index: u32,
+    slots: Vec<SlotRange>,
+) -> Result<(), String> {
+    let whole = pass.cluster.object.clone();
+    let name = shard_name(&whole.spec.name, index);
+    if world.store.find::<NameClaim>(&name).is_some() {
+        return Err(format!("there is a cluster `{name}` already"));
+    }
+    let shard = Cluster {
+        id: ClusterId::generate(),
+        generation: 1,
+        created_at: pass.now,
+        spec: ClusterSpec { name: name.clone(), shards: 0, ..whole.spec.clone() },
+        status: ClusterStatus::default(),
+        network: None,
+        next_ordinal: 1,
+        proof_of: None,
+        pending_allowlist: None,
+        size_may_wait: false,
+        disks_grow_in_use: whole.disks_grow_in_use,
+        shard: Some(Shard { of: whole.id.clone(), index, slots, leaving: None, coming: None }),
+    };
+    let claim = NameClaim { name, cluster: shard.id.clone() };
+    let kind = OperationKind::CreateCluster;
+    let creation = Operation::queued(&shard, kind, &op.started_by, pass.now);
+    pass.extra.push(Box::new(move |txn| txn.insert(&shard).insert(&claim).insert(&creation)));
+    Ok(())
 }
 
 /// Waits until every shard has come past the step of that name.
@@ -102,7 +117,7 @@ fn await_shards(world: &World, pass: &mut Pass, name: &str) -> Outcome {
     Outcome::wait(format!("{past} of {total} shards are so far; {words}"))
 }
 
-fn creation(world: &World, shard: &ClusterId) -> Option<Operation> {
+pub(super) fn creation(world: &World, shard: &ClusterId) -> Option<Operation> {
     let all = operations::newest(&world.store, Some(shard));
     let creation = all.into_iter().find(|one| one.object.kind == OperationKind::CreateCluster);
     creation.map(|creation| creation.object)
@@ -120,4 +135,15 @@ pub(super) fn delete(_world: &World, pass: &mut Pass) -> Outcome {
         pass.extra.push(Box::new(move |txn| txn.insert(&deletion)));
     }
     if left == 0 { Outcome::Next } else { Outcome::wait(format!("{left} shards are left")) }
+}
+
+/// Whether a shard that has keys would be missed, for the whole is not on its way out.
+pub(super) fn are_keys_missed(world: &World, shard: &Cluster) -> bool {
+    let Some(part) = shard.shard.as_ref().filter(|part| !part.slots.is_empty()) else {
+        return false;
+    };
+    let whole = world.store.find::<Cluster>(part.of.as_str());
+    let running = whole.and_then(|whole| whole.object.status.operation);
+    let running = running.and_then(|id| world.store.find::<Operation>(id.as_str()));
+    running.is_none_or(|running| running.object.kind == OperationKind::Reshard)
 }

@@ -43,10 +43,7 @@ fn is_own(end: &MoveEnd, assignment: &Assignment) -> bool {
 }
 
 /// The move of slots that this node, as the primary of its term, shall make.
-pub(super) fn leaving<'a>(
-    assignment: &Assignment,
-    sharding: &'a Sharding,
-) -> Option<&'a SlotMove> {
+pub(super) fn leaving<'a>(assignment: &Assignment, sharding: &'a Sharding) -> Option<&'a SlotMove> {
     sharding.leaving.as_ref().filter(|order| is_own(&order.from, assignment))
 }
 

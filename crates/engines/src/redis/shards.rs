@@ -267,8 +267,7 @@ impl Redis {
             return Ok(());
         }
         let others: Vec<&Peer> = known.iter().filter(|peer| !peer.is_own).collect();
-        let of_others: Vec<SlotRange> =
-            others.iter().flat_map(|peer| peer.slots.clone()).collect();
+        let of_others: Vec<SlotRange> = others.iter().flat_map(|peer| peer.slots.clone()).collect();
         let taken = without(&missing, &without(&missing, &of_others));
         // The last one is taken so that everybody is told at once.
         let last = slots_of(&taken).last();
@@ -303,7 +302,11 @@ impl Redis {
         Ok(())
     }
 
-    pub(super) async fn run_about(&self, command: &str, slots: &[SlotRange]) -> Result<(), Failure> {
+    pub(super) async fn run_about(
+        &self,
+        command: &str,
+        slots: &[SlotRange],
+    ) -> Result<(), Failure> {
         if slots.is_empty() {
             return Ok(());
         }
