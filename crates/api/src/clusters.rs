@@ -284,9 +284,10 @@ enum Changed {
     Plans(Vec<Plan>),
 }
 
-/// Change what was asked for: the number of nodes and of shards, the size of nodes, the replication mode, the timers,
-/// the settings of the engine, when drills begin, who may reach the ports of clients. With
-/// `plan=true` nothing is changed, and the answer is the plans of the operations that would follow.
+/// Change what was asked for: the number of nodes and of shards, the size of nodes, the replication
+/// mode, the timers, the settings of the engine, when drills begin, who may reach the ports of
+/// clients. With `plan=true` nothing is changed, and the answer is the plans of the operations that
+/// would follow.
 #[utoipa::path(patch, path = "/v1/clusters/{cluster}", tag = "clusters",
     operation_id = "change_cluster", params(
     ("cluster" = String, Path, description = "id or name"),

@@ -205,7 +205,7 @@ fn refuse_impossible(spec: &ClusterSpec, known: &ClusterView) -> Result {
         ("engine", spec.engine != known.spec.engine),
         ("version", *version != known.spec.version),
         ("provider", spec.provider != known.spec.provider),
-        ("shards", spec.shards != known.spec.shards),
+        ("shards", (spec.shards > 0) != (known.spec.shards > 0)),
         ("project", spec.project != known.spec.project),
     ];
     let fields: Vec<&str> = differs.iter().filter(|(_, is)| *is).map(|(name, _)| *name).collect();
@@ -223,6 +223,7 @@ fn refuse_impossible(spec: &ClusterSpec, known: &ClusterView) -> Result {
 fn changes(spec: &ClusterSpec, now: &ClusterSpec) -> Vec<Change> {
     let mut all: Vec<Change> = [
         ("nodes", now.nodes.to_string(), spec.nodes.to_string()),
+        ("shards", now.shards.to_string(), spec.shards.to_string()),
         ("size", size(&now.size), size(&spec.size)),
         ("replication", now.replication.to_string(), spec.replication.to_string()),
         ("timers", word(&now.timers), word(&spec.timers)),
@@ -326,6 +327,7 @@ fn change_to(spec: &ClusterSpec, now: &ClusterSpec) -> ClusterChange {
         replication: Some(spec.replication),
         timers: Some(spec.timers),
         nodes: Some(spec.nodes),
+        shards: Some(spec.shards).filter(|shards| *shards != now.shards),
         size: Some(spec.size).filter(|size| *size != now.size),
         allow_waiting: false,
         parameters: Some(spec.parameters.clone()),
@@ -350,6 +352,9 @@ async fn change(
         && let Some(operation) = parameters::operation_of(context, &known.name).await?
     {
         context.wait_for(operation.id.as_str(), acting.timeout).await?;
+    }
+    if change.shards.is_some() {
+        context.wait_for_shards(changed, acting.timeout).await?;
     }
     let changed = context.wait_for_nodes(&known.name, acting.timeout).await?;
     match change.size {

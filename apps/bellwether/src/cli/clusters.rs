@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 
 use super::failure::{Failure, Result};
 use super::output::{Format, or_dash, print, say, table, word};
-use super::{Acting, Context, allowlist, connection, parameters, sizes};
+use super::{Acting, Context, allowlist, connection, parameters, shards, sizes};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -26,6 +26,8 @@ pub(crate) enum Command {
     Resync(Resync),
     /// Give the nodes another size, one after the other
     Resize(sizes::Resize),
+    /// Divide the keys over more or fewer shards, while clients go on
+    Reshard(shards::Reshard),
     /// Delete a cluster with all of its data
     Delete {
         cluster: String,
@@ -111,6 +113,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result {
         Command::Connection(connection) => connection::show(context, &connection).await,
         Command::Resync(resync) => run_resync(context, resync).await,
         Command::Resize(resize) => sizes::run(context, resize).await,
+        Command::Reshard(reshard) => shards::run(context, reshard).await,
         Command::Delete { cluster, acting } => delete(context, &cluster, &acting).await,
     }
 }

@@ -22,6 +22,7 @@ mod repositories;
 mod restore;
 mod schedules;
 mod second_factor;
+mod shards;
 mod sizes;
 mod tokens;
 mod watch;
