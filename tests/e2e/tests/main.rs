@@ -23,6 +23,7 @@ mod parameters;
 mod provider;
 mod replication;
 mod reports;
+mod resharding;
 mod resync;
 mod server_restart;
 mod sharded;

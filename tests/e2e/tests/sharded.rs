@@ -21,13 +21,13 @@ use tokio::task::JoinHandle;
 const SHARDS: [&str; 3] = ["cache-s1", "cache-s2", "cache-s3"];
 
 #[derive(Clone, Copy)]
-struct Engine {
-    name: &'static str,
-    version: &'static str,
+pub(super) struct Engine {
+    pub(super) name: &'static str,
+    pub(super) version: &'static str,
 }
 
 impl Engine {
-    fn image(self) -> String {
+    pub(super) fn image(self) -> String {
         format!("bellwether/node-{}:{}", self.name, self.version)
     }
 
@@ -35,7 +35,7 @@ impl Engine {
         format!("{}-server", self.name)
     }
 
-    async fn create(self, api: &Api) -> anyhow::Result<ClusterView> {
+    pub(super) async fn create(self, api: &Api) -> anyhow::Result<ClusterView> {
         let spec = json!({
             "name": "cache", "engine": self.name, "version": self.version,
             "shards": SHARDS.len(), "nodes": 2,
@@ -68,7 +68,7 @@ impl Engine {
         String::from_utf8_lossy(&output.expect("docker runs").stdout).trim().to_owned()
     }
 
-    fn kill(self, node: &NodeView) -> anyhow::Result<()> {
+    pub(super) fn kill(self, node: &NodeView) -> anyhow::Result<()> {
         let container = container_of(node.id.as_str())?;
         docker(&["exec", &container, "pkill", "-KILL", "-x", &self.process()]).map(|_| ())
     }
@@ -160,13 +160,17 @@ async fn lost(api: &Api, shard: &str, tag: &str, written: &Written) -> anyhow::R
     Ok(written.acknowledged.len() - found)
 }
 
-async fn primary(api: &Api, shard: &str) -> anyhow::Result<NodeView> {
+pub(super) async fn primary(api: &Api, shard: &str) -> anyhow::Result<NodeView> {
     let id = api.cluster(shard).await?.primary.context("a primary")?;
     let nodes = api.nodes(shard).await?;
     nodes.into_iter().find(|node| node.id == id).context("the primary's node")
 }
 
-async fn another_serves(api: &Api, shard: &str, former: &NodeView) -> anyhow::Result<()> {
+pub(super) async fn another_serves(
+    api: &Api,
+    shard: &str,
+    former: &NodeView,
+) -> anyhow::Result<()> {
     until("another is primary", Duration::from_secs(20), || async {
         let now = api.cluster(shard).await?.primary;
         ensure!(now.is_some_and(|id| id != former.id), "not yet");

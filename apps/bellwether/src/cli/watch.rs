@@ -74,7 +74,7 @@ impl Context {
 
 fn has_its_nodes(view: &ClusterView) -> bool {
     view.operation.is_none()
-        && view.nodes_total == view.spec.nodes
+        && view.nodes_total == view.spec.nodes * view.spec.shards.max(1)
         && view.nodes_healthy == view.nodes_total
 }
 
