@@ -14,6 +14,7 @@ pub mod connect;
 pub mod drills;
 pub mod election;
 pub mod maintenance;
+pub mod moves;
 pub mod plan;
 pub mod reconfigure;
 pub mod report;

@@ -3,7 +3,7 @@
 use bellwether_model::operation::NewOperation;
 use bellwether_model::plan::Plan;
 use bellwether_model::shard::{
-    MoveEnd, SLOTS, ShardView, SlotRange, count, next_move, shard_name, with, without,
+    SLOTS, ShardView, SlotRange, count, next_move, shard_name, with, without,
 };
 use bellwether_model::{ClusterPhase, ClusterSpec, OperationKind};
 
@@ -102,20 +102,6 @@ pub fn needs_division(view: &View) -> bool {
         && (view.shards.len() != wanted as usize
             || view.shards.iter().any(moves)
             || next_move(&held(view), wanted, SLOTS_AT_ONCE).is_some())
-}
-
-/// The end of a move of slots that this shard can be now: its primary serves, and no other is being
-/// made one.
-#[must_use]
-pub fn move_end(shard: &View) -> Option<MoveEnd> {
-    let status = &shard.cluster.status;
-    let primary = shard.primary().filter(|facts| facts.serves(status.term))?;
-    (status.promised <= status.term).then(|| MoveEnd {
-        shard: shard.cluster.id.clone(),
-        primary: primary.node.id.clone(),
-        term: status.term,
-        voters: status.config.voters().len() as u32,
-    })
 }
 
 /// How many slots have another shard afterwards.
@@ -293,19 +279,6 @@ mod tests {
         let shard = view.shards[1].cluster.shard.as_mut().expect("a shard");
         shard.slots[0].first += 2;
         assert!(needs_division(&view), "what was begun is gone on with");
-    }
-
-    #[test]
-    fn slots_move_only_between_primaries_that_are_in_no_question() {
-        let view = whole();
-        let end = move_end(&view.shards[0]).expect("an end");
-        assert_eq!((end.term, end.voters), (1, 2));
-        let mut asked = view.shards[0].clone();
-        asked.cluster.status.promised = 2;
-        assert_eq!(move_end(&asked), None);
-        asked.cluster.status.promised = 1;
-        asked.cluster.status.primary = None;
-        assert_eq!(move_end(&asked), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Slots go some at a time. A move is written down with both shards, between the primaries that
 //! they have then; the source's copies the keys, and says when the target holds all of them and no
 //! more writes are taken (`MoveState::Sealed`). Then one transaction makes the slots the target's,
-//! and holds only while neither shard has changed. Whatever happens before it, they are the
+//! and holds only while neither shard has changed (`planner::moves`). Whatever happens before it, they are the
 //! source's with all of their keys; whatever happens afterwards, they are the target's. With
 //! another primary of either, or after a failure, the move begins anew under another token, and
 //! what was said under the former is void.
@@ -11,11 +11,12 @@
 use std::sync::Arc;
 
 use bellwether_model::shard::{
-    MoveEnd, MoveReport, MoveState, SlotMove, SlotRange, count, next_move, with, without,
+    MoveEnd, MoveReport, SlotMove, SlotRange, count, next_move, with, without,
 };
 use bellwether_model::{Cluster, ClusterId, Operation, OperationKind, OperationStatus};
 use bellwether_planner::View;
-use bellwether_planner::shards::{SLOTS_AT_ONCE, held, move_end, slots_moved};
+use bellwether_planner::moves::{Verdict, judge, move_end};
+use bellwether_planner::shards::{SLOTS_AT_ONCE, held, slots_moved};
 use bellwether_store::{Stored, clusters};
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +46,15 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
         (state.shards, state.of) = (wanted, slots_moved(&held(&pass.view), wanted));
         write_state(op, &state);
     }
+    // What was begun comes first, whatever is asked for: its slots wait for a decision.
+    if pass.view.shards.iter().any(|shard| is_left(&shard.cluster)) {
+        let outcome = move_slots(world, pass, &mut state);
+        write_state(op, &state);
+        return match outcome {
+            Outcome::Next => Outcome::wait("looking again"),
+            other => other,
+        };
+    }
     if state.shards != wanted {
         return Outcome::Cancel(format!("{wanted} shards are asked for meanwhile"));
     }
@@ -66,6 +76,11 @@ fn index(shard: &Cluster) -> u32 {
 
 fn slots(shard: &Cluster) -> &[SlotRange] {
     shard.shard.as_ref().map_or(&[], |shard| &shard.slots)
+}
+
+/// Whether slots are on their way from it.
+fn is_left(shard: &Cluster) -> bool {
+    shard.shard.as_ref().is_some_and(|shard| shard.leaving.is_some())
 }
 
 /// Makes those that are missing, without keys, and waits for them.
@@ -175,13 +190,6 @@ fn begin(
     words
 }
 
-/// Whether that end of a move is still what the store has.
-fn stands(shard: &Cluster, end: &MoveEnd) -> bool {
-    let status = &shard.status;
-    let is_in_question = status.promised > status.term || status.candidate.is_some();
-    status.primary.as_ref() == Some(&end.primary) && status.term == end.term && !is_in_question
-}
-
 fn go_on(
     world: &World,
     pass: &mut Pass,
@@ -189,53 +197,29 @@ fn go_on(
     (source, target): (&Stored<Cluster>, &Stored<Cluster>),
     order: &SlotMove,
 ) -> Outcome {
-    let voters = target.object.status.config.voters().len() as u32;
-    let is_between = stands(&source.object, &order.from)
-        && stands(&target.object, &order.to)
-        && voters == order.to.voters;
-    let anew = |pass: &mut Pass, why: &str| {
-        let held = slots(&source.object);
-        let kept = without(&order.slots, &without(&order.slots, held));
-        let words = begin(pass, (source, target), kept);
-        format!("{why}; {words}")
-    };
-    if !is_between {
-        let words = anew(pass, "a primary has changed");
-        return Outcome::Wait(progress(state, &words));
-    }
+    let said = report(world, order);
     let (from, to) = (&source.object.spec.name, &target.object.spec.name);
-    match report(world, order).map(|report| report.state) {
-        Some(MoveState::Sealed { slots: sealed, keys }) => {
-            if !without(&sealed, &order.slots).is_empty()
-                || !without(&sealed, slots(&source.object)).is_empty()
-            {
-                let words = anew(pass, "what was sealed is not what was asked for");
-                return Outcome::Wait(progress(state, &words));
-            }
-            decide(pass, (source, target), &sealed);
-            (state.moved, state.keys) = (state.moved + count(&sealed), state.keys + keys);
-            Outcome::Wait(progress(state, &format!("the last from {from} to {to}")))
+    let words = match judge(order, (&source.object, &target.object), said.as_ref()) {
+        Verdict::Made { slots, keys } => {
+            decide(pass, (source, target), &slots);
+            (state.moved, state.keys) = (state.moved + count(&slots), state.keys + keys);
+            format!("the last from {from} to {to}")
         }
-        Some(MoveState::Failed { reason }) => {
-            let words = anew(pass, &reason);
-            Outcome::Wait(progress(state, &words))
+        Verdict::Anew(why) => {
+            let held = slots(&source.object);
+            let kept = without(&order.slots, &without(&order.slots, held));
+            format!("{why}; {}", begin(pass, (source, target), kept))
         }
-        Some(MoveState::Copying { keys }) => {
-            let words = format!("{from} copies to {to}: {keys} keys");
-            Outcome::Wait(progress(state, &words))
-        }
-        None => {
-            let words = format!("waiting for the primary of {from} to begin");
-            Outcome::Wait(progress(state, &words))
-        }
-    }
+        Verdict::GoesOn(Some(keys)) => format!("{from} copies to {to}: {keys} keys"),
+        Verdict::GoesOn(None) => format!("waiting for the primary of {from} to begin"),
+    };
+    Outcome::Wait(progress(state, &words))
 }
 
-/// What the source's primary says of this token.
+/// What the source's primary says.
 fn report(world: &World, order: &SlotMove) -> Option<MoveReport> {
     let seen = world.store.live().get(&order.from.primary)?;
-    let moving = seen.report?.worker.as_ref()?.moving.clone();
-    moving.filter(|report| report.token == order.token)
+    seen.report?.worker.as_ref()?.moving.clone()
 }
 
 /// From here on the slots are the target's.
@@ -261,8 +245,7 @@ fn remove_shards(world: &World, pass: &mut Pass, wanted: u32) -> Outcome {
         all.iter().map(|shard| &shard.object).filter(|shard| index(shard) >= wanted).collect();
     for shard in &beyond {
         let name = &shard.spec.name;
-        let is_busy = shard.shard.as_ref().is_some_and(|shard| shard.leaving.is_some());
-        if is_busy || !slots(shard).is_empty() {
+        if is_left(shard) || !slots(shard).is_empty() {
             return Outcome::fail(format!("{name} still has slots"));
         }
         let known = pass.view.shards.iter().find(|known| known.cluster.id == shard.id);

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use bellwether_contracts::Failure;
+use bellwether_contracts::{Class, Failure};
 use bellwether_model::shard::{MoveState, SlotMove, SlotRange, ranges, slots_of, without};
 use tokio::task::JoinHandle;
 use tracing::warn;
@@ -22,16 +22,21 @@ use super::wire::{Answer, Command, Wire, words};
 use super::{AGENT_USER, MOVE_USER};
 use crate::files::{User, remove_file};
 
-/// Not more keys go at once, unless they are of one slot: so long writes wait for them.
+/// Not more keys and bytes go at once, unless they are of one slot: writes wait while they are
+/// looked through.
 const KEYS_MAX: u64 = 4_000;
+const BYTES_MAX: u64 = 32 << 20;
 
-/// Bytes a second that are copied while clients go on; a key counts for so many of its own.
-const BYTES_A_SECOND: f64 = 32e6;
+/// Bytes a microsecond that are copied while clients go on; a key counts for so many of its own.
+const BYTES_A_MICROSECOND: u64 = 32;
 const BYTES_OF_KEY: u64 = 1_024;
 
 /// Bytes of one look at the data, and keys at most.
 const BATCH_BYTES: u64 = 4 << 20;
 const BATCH_KEYS: u64 = 256;
+
+/// Between two holds clients have so many times the time of one to themselves.
+const REST: u32 = 5;
 
 /// Writes are held for the rest at most so long; the engine lets them go by itself much later.
 const LAST_PASS_MAX: Duration = Duration::from_secs(1);
@@ -43,8 +48,13 @@ const CONFIRM_MS: &str = "1000";
 /// Writes to other slots wait at most so long for the decision.
 const DECISION_MAX: Duration = Duration::from_secs(2);
 
-/// Between an attempt that failed and its report: the next begins with the answer.
+/// Between an attempt that failed and its report: the next begins with the answer. Longer where
+/// the data has to change first.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+const RETRY_MUCH_LATER: Duration = Duration::from_secs(60);
+
+/// The other side lets this one in within this time: it hears of the move by itself.
+const ENTRY_MAX: Duration = Duration::from_secs(5);
 
 /// What the move is about, and the ways to both engines.
 pub(super) struct Way {
@@ -78,7 +88,9 @@ impl Mover {
             let tell = |state| *told.lock().expect("nothing panics while it is held") = state;
             if let Err(failure) = hand_over(&way, &tell).await {
                 warn!("slots that leave: {failure}");
-                tokio::time::sleep(RETRY_AFTER).await;
+                let is_hopeless = failure.class != Class::Transient;
+                let pause = if is_hopeless { RETRY_MUCH_LATER } else { RETRY_AFTER };
+                tokio::time::sleep(pause).await;
                 tell(MoveState::Failed { reason: failure.text });
             }
         });
@@ -106,8 +118,15 @@ impl Mover {
 async fn hand_over(way: &Way, tell: &(dyn Fn(MoveState) + Send + Sync)) -> Result<(), Failure> {
     let mut copy = Copy::begin(way).await?;
     let slots = copy.choose().await?;
-    copy.pass(&slots, true, tell).await?;
-    copy.pass(&slots, true, tell).await?;
+    let slots = copy.pass(&slots, true, tell).await?;
+    let began = Instant::now();
+    copy.pass(&slots, false, tell).await?;
+    let look = began.elapsed();
+    if look > LAST_PASS_MAX / 2 {
+        let words = "one of its slots has too many or too large keys to hold writes for them";
+        return Err(Failure::needs_person(words));
+    }
+    tokio::time::sleep(look * REST).await;
     copy.here.run(words(&[b"CLIENT", b"PAUSE", PAUSE_MS.as_bytes(), b"WRITE"])).await?;
     if let Err(failure) = copy.finish(&slots, tell).await {
         // Nobody was told: all of it is still this shard's.
@@ -141,7 +160,14 @@ impl<'a> Copy<'a> {
     async fn begin(way: &'a Way) -> Result<Self, Failure> {
         let here = Wire::local(&way.socket, AGENT_USER, &way.password).await?;
         let place = (way.address.as_str(), way.port);
-        let there = Wire::remote(place, &way.directory, MOVE_USER, &way.move_password).await?;
+        let end = Instant::now() + ENTRY_MAX;
+        let there = loop {
+            match Wire::remote(place, &way.directory, MOVE_USER, &way.move_password).await {
+                Ok(there) => break there,
+                Err(failure) if Instant::now() > end => return Err(failure),
+                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        };
         let (digests, open) = (HashMap::new(), HashSet::new());
         Ok(Self { way, here, there, digests, open, bytes_of_key: BATCH_BYTES / 32 })
     }
@@ -184,7 +210,9 @@ impl<'a> Copy<'a> {
         tell: &(dyn Fn(MoveState) + Send + Sync),
     ) -> Result<(), Failure> {
         match tokio::time::timeout(LAST_PASS_MAX, self.pass(slots, false, tell)).await {
-            Ok(passed) => passed?,
+            Ok(passed) => {
+                passed?;
+            }
             Err(_) => return Err(Failure::transient("too much changes to hold writes for it")),
         }
         let voters = self.way.order.to.voters;
@@ -202,14 +230,16 @@ impl<'a> Copy<'a> {
         self.way.user.write_durably(&self.way.note, &self.way.order.token)
     }
 
-    /// Makes the other engine hold what this one does of these slots.
+    /// Makes the other engine hold what this one does of these slots; of which it does then: a slow
+    /// pass ends early with what is enough for once.
     async fn pass(
         &mut self,
         slots: &[SlotRange],
         is_slow: bool,
         tell: &(dyn Fn(MoveState) + Send + Sync),
-    ) -> Result<(), Failure> {
+    ) -> Result<Vec<SlotRange>, Failure> {
         let all: Vec<u16> = slots_of(slots).collect();
+        let (mut passed, mut sum) = (0, 0);
         for some in all.chunks(64) {
             let asked = asked(some, "GETKEYSINSLOT", Some("1000000000"));
             let (here, there) = (self.here.run_all(&asked).await?, self.there.run_all(&asked));
@@ -220,21 +250,33 @@ impl<'a> Copy<'a> {
                 let surplus: Vec<Vec<u8>> =
                     there.iter().filter(|key| !known.contains(key)).cloned().collect();
                 self.remove(*slot, surplus).await?;
+                // What was copied and is not there was taken away there: its memory is full, or a
+                // client emptied it.
+                let there: HashSet<&Vec<u8>> = there.iter().collect();
+                for key in here.iter().filter(|key| !there.contains(key)) {
+                    self.digests.remove(key);
+                }
                 let mut left = here.as_slice();
                 while !left.is_empty() {
                     let most = (BATCH_BYTES / self.bytes_of_key.max(1)).clamp(1, BATCH_KEYS);
                     let (batch, rest) = left.split_at(left.len().min(most as usize));
-                    let (began, bytes) = (Instant::now(), self.copy(*slot, batch).await?);
+                    let began = Instant::now();
+                    let bytes = self.copy(*slot, batch).await?;
                     left = rest;
+                    sum += bytes;
                     if is_slow {
                         tell(MoveState::Copying { keys: self.digests.len() as u64 });
-                        let due = Duration::from_secs_f64(bytes as f64 / BYTES_A_SECOND);
+                        let due = Duration::from_micros(bytes / BYTES_A_MICROSECOND);
                         tokio::time::sleep(due.saturating_sub(began.elapsed())).await;
                     }
                 }
+                passed += 1;
+                if is_slow && sum > BYTES_MAX {
+                    return Ok(ranges(all.iter().copied().take(passed)));
+                }
             }
         }
-        Ok(())
+        Ok(ranges(all))
     }
 
     /// Copies those of these keys that are not there as they are here; what they are worth.
