@@ -1,7 +1,7 @@
 //! Moves of slots from one shard to another: between whom they are, and when they are made.
 
-use bellwether_model::shard::{MoveEnd, MoveReport, MoveState, SlotMove, SlotRange, without};
 use bellwether_model::Cluster;
+use bellwether_model::shard::{MoveEnd, MoveReport, MoveState, SlotMove, SlotRange, without};
 
 use crate::view::View;
 
@@ -57,7 +57,7 @@ pub fn judge(
     if voters(target) != order.to.voters {
         return Verdict::Anew("other replicas vote".to_owned());
     }
-    let held = source.shard.as_ref().map_or(&[][..], |shard| &shard.slots);
+    let held = source.shard.as_ref().map_or(&[][..], |shard| shard.slots.as_slice());
     match said.filter(|said| said.token == order.token).map(|said| &said.state) {
         Some(MoveState::Sealed { slots, keys }) => {
             let is_asked = without(slots, &order.slots).is_empty();
@@ -79,6 +79,8 @@ mod tests {
 
     use super::*;
     use crate::view::tests::sketch;
+
+    type Change = fn(&mut Cluster);
 
     fn range(first: u16, last: u16) -> SlotRange {
         SlotRange { first, last }
@@ -121,9 +123,8 @@ mod tests {
     fn a_move_is_made_with_what_was_sealed_for_it_alone() {
         let (source, target) = (shard("a", range(0, 99)), shard("b", range(100, 199)));
         let order = order(&source, &target);
-        let judge = |said: Option<&MoveReport>| {
-            judge(&order, (&source.cluster, &target.cluster), said)
-        };
+        let judge =
+            |said: Option<&MoveReport>| judge(&order, (&source.cluster, &target.cluster), said);
         let sealed = |slots| MoveState::Sealed { slots: vec![slots], keys: 7 };
         assert_eq!(judge(None), Verdict::GoesOn(None));
         let copying = said("one", MoveState::Copying { keys: 3 });
@@ -142,9 +143,7 @@ mod tests {
     fn what_was_sealed_is_void_with_another_primary_or_other_voters() {
         let (source, target) = (shard("a", range(0, 99)), shard("b", range(100, 199)));
         let order = order(&source, &target);
-        let sealed = MoveState::Sealed { slots: vec![range(0, 4)], keys: 7 };
-        let sealed = said("one", sealed);
-        type Change = fn(&mut Cluster);
+        let sealed = said("one", MoveState::Sealed { slots: vec![range(0, 4)], keys: 7 });
         let changes: [(&str, Change); 4] = [
             ("an election is under way", |shard| shard.status.promised = 2),
             ("it has another term", |shard| {

@@ -3,10 +3,10 @@
 //! Slots go some at a time. A move is written down with both shards, between the primaries that
 //! they have then; the source's copies the keys, and says when the target holds all of them and no
 //! more writes are taken (`MoveState::Sealed`). Then one transaction makes the slots the target's,
-//! and holds only while neither shard has changed (`planner::moves`). Whatever happens before it, they are the
-//! source's with all of their keys; whatever happens afterwards, they are the target's. With
-//! another primary of either, or after a failure, the move begins anew under another token, and
-//! what was said under the former is void.
+//! and holds only while neither shard has changed (`planner::moves`). Whatever happens before it,
+//! they are the source's with all of their keys; whatever happens afterwards, they are the
+//! target's. With another primary of either, or after a failure, the move begins anew under another
+//! token, and what was said under the former is void.
 
 use std::sync::Arc;
 

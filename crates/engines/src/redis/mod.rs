@@ -28,6 +28,7 @@ mod resp;
 pub mod sessions;
 mod settings;
 mod shards;
+mod slots;
 mod term;
 mod wire;
 
@@ -113,6 +114,17 @@ impl Kind {
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         [Self::Valkey, Self::Redis, Self::KeyDb].into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// Whether slots that have keys may be lost while writes are held: Redis asserts that nothing is
+    /// passed on to replicas then, deletes the keys all the same, and ends.
+    fn may_lose_slots_while_held(self) -> bool {
+        self == Self::Valkey
+    }
+
+    /// Whether it lists the keys of every slot: Redis does so only of those that it has or imports.
+    fn lists_every_slot(self) -> bool {
+        self == Self::Valkey
     }
 
     /// What `INFO` calls its version.

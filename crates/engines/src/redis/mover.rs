@@ -6,44 +6,32 @@
 //! this shard has all of them until the other one has all of them, with its replicas, and the store
 //! says whose they are. What was copied for nothing is overwritten or taken away the next time.
 
-use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bellwether_contracts::{Class, Failure};
-use bellwether_model::shard::{MoveState, SlotMove, SlotRange, ranges, slots_of, without};
+use bellwether_model::shard::{MoveState, SlotMove, SlotRange, slots_of, without};
 use tokio::task::JoinHandle;
 use tracing::warn;
 
 use super::peers::peers;
-use super::shards::about;
-use super::wire::{Answer, Command, Wire, words};
-use super::{AGENT_USER, MOVE_USER};
-use crate::files::{User, remove_file};
+use super::slots::{Copy, LAST_PASS_MAX, asked, importing, keys, removal};
+use super::wire::{Answer, Wire, words};
+use super::{AGENT_USER, Kind};
+use crate::files::remove_file;
 
-/// Not more keys and bytes go at once, unless they are of one slot: writes wait while they are
-/// looked through.
-const KEYS_MAX: u64 = 4_000;
-const BYTES_MAX: u64 = 32 << 20;
-
-/// Bytes a microsecond that are copied while clients go on; a key counts for so many of its own.
-const BYTES_A_MICROSECOND: u64 = 32;
-const BYTES_OF_KEY: u64 = 1_024;
-
-/// Bytes of one look at the data, and keys at most.
-const BATCH_BYTES: u64 = 4 << 20;
-const BATCH_KEYS: u64 = 256;
+/// Keys that are taken away at once.
+const BATCH_KEYS: usize = 256;
 
 /// Between two holds clients have so many times the time of one to themselves.
 const REST: u32 = 5;
 
-/// Writes are held for the rest at most so long; the engine lets them go by itself much later.
-const LAST_PASS_MAX: Duration = Duration::from_secs(1);
+/// The engine lets writes go by itself only long after it was to be told to.
 const PAUSE_MS: &str = "60000";
 
-/// The replicas of the other shard have everything within this time.
-const CONFIRM_MS: &str = "1000";
+/// Whose slots are that have gone is known here within this time.
+const NEWS_MAX: Duration = Duration::from_millis(500);
 
 /// Writes to other slots wait at most so long for the decision.
 const DECISION_MAX: Duration = Duration::from_secs(2);
@@ -52,9 +40,6 @@ const DECISION_MAX: Duration = Duration::from_secs(2);
 /// the data has to change first.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 const RETRY_MUCH_LATER: Duration = Duration::from_secs(60);
-
-/// The other side lets this one in within this time: it hears of the move by itself.
-const ENTRY_MAX: Duration = Duration::from_secs(5);
 
 /// What the move is about, and the ways to both engines.
 pub(super) struct Way {
@@ -70,12 +55,13 @@ pub(super) struct Way {
     pub(super) directory: PathBuf,
     /// Whose token is in this file may have been told to be sealed.
     pub(super) note: PathBuf,
-    pub(super) user: User,
+    pub(super) kind: Kind,
 }
 
 /// A move under way.
 pub(super) struct Mover {
     pub(super) token: String,
+    pub(super) slots: Vec<SlotRange>,
     state: Arc<Mutex<MoveState>>,
     task: JoinHandle<()>,
 }
@@ -83,7 +69,8 @@ pub(super) struct Mover {
 impl Mover {
     pub(super) fn begin(way: Way) -> Self {
         let state = Arc::new(Mutex::new(MoveState::Copying { keys: 0 }));
-        let (token, told) = (way.order.token.clone(), state.clone());
+        let (token, slots) = (way.order.token.clone(), way.order.slots.clone());
+        let told = state.clone();
         let task = tokio::spawn(async move {
             let tell = |state| *told.lock().expect("nothing panics while it is held") = state;
             if let Err(failure) = hand_over(&way, &tell).await {
@@ -94,13 +81,14 @@ impl Mover {
                 tell(MoveState::Failed { reason: failure.text });
             }
         });
-        Self { token, state, task }
+        Self { token, slots, state, task }
     }
 
     /// One that cannot be gone on with.
-    pub(super) fn failed(token: String, reason: &str) -> Self {
-        let state = MoveState::Failed { reason: reason.to_owned() };
-        Self { token, state: Arc::new(Mutex::new(state)), task: tokio::spawn(async {}) }
+    pub(super) fn failed(order: &SlotMove, reason: &str) -> Self {
+        let state = Arc::new(Mutex::new(MoveState::Failed { reason: reason.to_owned() }));
+        let (token, slots) = (order.token.clone(), order.slots.clone());
+        Self { token, slots, state, task: tokio::spawn(async {}) }
     }
 
     pub(super) fn state(&self) -> MoveState {
@@ -118,6 +106,9 @@ impl Mover {
 async fn hand_over(way: &Way, tell: &(dyn Fn(MoveState) + Send + Sync)) -> Result<(), Failure> {
     let mut copy = Copy::begin(way).await?;
     let slots = copy.choose().await?;
+    if !way.kind.lists_every_slot() {
+        copy.open(slots_of(&slots).collect()).await?;
+    }
     let slots = copy.pass(&slots, true, tell).await?;
     let began = Instant::now();
     copy.pass(&slots, false, tell).await?;
@@ -135,7 +126,15 @@ async fn hand_over(way: &Way, tell: &(dyn Fn(MoveState) + Send + Sync)) -> Resul
         here.run(words(&[b"CLIENT", b"UNPAUSE"])).await?;
         return Err(failure);
     }
-    tell(MoveState::Sealed { slots: slots.clone(), keys: copy.digests.len() as u64 });
+    let sealed = MoveState::Sealed { slots: slots.clone(), keys: copy.digests.len() as u64 };
+    if !way.kind.may_lose_slots_while_held() {
+        // They are refused for the moment until everybody knows whose they are.
+        copy.refuse(&slots).await?;
+        tell(sealed);
+        return Ok(());
+    }
+    // Writes wait for the decision, and reads go on.
+    tell(sealed);
     tokio::time::sleep(DECISION_MAX).await;
     // Writes to the rest go on; to these, nowhere, until it is known what was decided.
     let released = copy.refuse(&slots).await;
@@ -143,252 +142,52 @@ async fn hand_over(way: &Way, tell: &(dyn Fn(MoveState) + Send + Sync)) -> Resul
     Ok(())
 }
 
-/// A copy of slots.
-struct Copy<'a> {
-    way: &'a Way,
-    here: Wire,
-    there: Wire,
-    /// Of what was copied of each key.
-    digests: HashMap<Vec<u8>, [u8; 32]>,
-    /// Slots that the other engine takes keys of.
-    open: HashSet<u16>,
-    /// What a key was worth lately.
-    bytes_of_key: u64,
-}
-
-impl<'a> Copy<'a> {
-    async fn begin(way: &'a Way) -> Result<Self, Failure> {
-        let here = Wire::local(&way.socket, AGENT_USER, &way.password).await?;
-        let place = (way.address.as_str(), way.port);
-        let end = Instant::now() + ENTRY_MAX;
-        let there = loop {
-            match Wire::remote(place, &way.directory, MOVE_USER, &way.move_password).await {
-                Ok(there) => break there,
-                Err(failure) if Instant::now() > end => return Err(failure),
-                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
-            }
-        };
-        let (digests, open) = (HashMap::new(), HashSet::new());
-        Ok(Self { way, here, there, digests, open, bytes_of_key: BATCH_BYTES / 32 })
-    }
-
-    /// As many of the slots as can go at once.
-    async fn choose(&mut self) -> Result<Vec<SlotRange>, Failure> {
-        let all: Vec<u16> = slots_of(&self.way.order.slots).collect();
-        let counts = self.here.run_all(&asked(&all, "COUNTKEYSINSLOT", None)).await?;
-        let mut keys = 0;
-        let mut fits = |count: &Answer| {
-            let Answer::Integer(count) = count else { return true };
-            keys += count.unsigned_abs();
-            keys <= KEYS_MAX
-        };
-        let fitting = counts.iter().take_while(|count| fits(count)).count();
-        Ok(ranges(all.into_iter().take(fitting.max(1))))
-    }
-
-    /// Lets writes go on, but to these slots.
-    async fn refuse(&mut self, slots: &[SlotRange]) -> Result<(), Failure> {
-        let said = self.here.run(words(&[b"CLUSTER", b"NODES"])).await?;
-        let Answer::Bytes(said) = said else {
-            return Err(Failure::transient("the engine does not say whom it knows"));
-        };
+/// Takes away what is left here of slots that another has by now. An engine that was told of its
+/// loss by the other has done so itself; one that gave them up before has not.
+pub(super) async fn sweep(
+    kind: Kind,
+    socket: &Path,
+    password: &str,
+    slots: &[SlotRange],
+) -> Result<(), Failure> {
+    let mut here = Wire::local(socket, AGENT_USER, password).await?;
+    let end = Instant::now() + NEWS_MAX;
+    let known = loop {
+        let said = here.run(words(&[b"CLUSTER", b"NODES"])).await?;
+        let Answer::Bytes(said) = said else { return Ok(()) };
         let known = peers(&String::from_utf8_lossy(&said));
-        let own: Vec<SlotRange> =
-            known.into_iter().filter(|peer| peer.is_own).flat_map(|peer| peer.slots).collect();
-        let refused = without(&own, &without(&own, slots));
-        if !refused.is_empty() {
-            let command = about("DELSLOTSRANGE", &refused).into_iter().map(String::into_bytes);
-            self.here.run(command.collect()).await?;
+        let others = known.iter().filter(|peer| !peer.is_own);
+        let theirs: Vec<SlotRange> = others.flat_map(|peer| peer.slots.clone()).collect();
+        if without(slots, &theirs).is_empty() || Instant::now() > end {
+            break known;
         }
-        self.here.run(words(&[b"CLIENT", b"UNPAUSE"])).await.map(|_| ())
-    }
-
-    /// What comes while writes are held; ends with everything there, and noted here.
-    async fn finish(
-        &mut self,
-        slots: &[SlotRange],
-        tell: &(dyn Fn(MoveState) + Send + Sync),
-    ) -> Result<(), Failure> {
-        match tokio::time::timeout(LAST_PASS_MAX, self.pass(slots, false, tell)).await {
-            Ok(passed) => {
-                passed?;
-            }
-            Err(_) => return Err(Failure::transient("too much changes to hold writes for it")),
-        }
-        let voters = self.way.order.to.voters;
-        if voters > 0 {
-            let count = voters.to_string();
-            let wait = words(&[b"WAIT", count.as_bytes(), CONFIRM_MS.as_bytes()]);
-            match self.there.run(wait).await? {
-                Answer::Integer(have) if have >= i64::from(voters) => {}
-                answer => {
-                    let words = format!("of {voters} replicas there, not all have it: {answer:?}");
-                    return Err(Failure::transient(words));
-                }
-            }
-        }
-        self.way.user.write_durably(&self.way.note, &self.way.order.token)
-    }
-
-    /// Makes the other engine hold what this one does of these slots; of which it does then: a slow
-    /// pass ends early with what is enough for once.
-    async fn pass(
-        &mut self,
-        slots: &[SlotRange],
-        is_slow: bool,
-        tell: &(dyn Fn(MoveState) + Send + Sync),
-    ) -> Result<Vec<SlotRange>, Failure> {
-        let all: Vec<u16> = slots_of(slots).collect();
-        let (mut passed, mut sum) = (0, 0);
-        for some in all.chunks(64) {
-            let asked = asked(some, "GETKEYSINSLOT", Some("1000000000"));
-            let (here, there) = (self.here.run_all(&asked).await?, self.there.run_all(&asked));
-            let there = there.await?;
-            for ((slot, here), there) in some.iter().zip(here).zip(there) {
-                let (here, there) = (keys(here), keys(there));
-                let known: HashSet<&Vec<u8>> = here.iter().collect();
-                let surplus: Vec<Vec<u8>> =
-                    there.iter().filter(|key| !known.contains(key)).cloned().collect();
-                self.remove(*slot, surplus).await?;
-                // What was copied and is not there was taken away there: its memory is full, or a
-                // client emptied it.
-                let there: HashSet<&Vec<u8>> = there.iter().collect();
-                for key in here.iter().filter(|key| !there.contains(key)) {
-                    self.digests.remove(key);
-                }
-                let mut left = here.as_slice();
-                while !left.is_empty() {
-                    let most = (BATCH_BYTES / self.bytes_of_key.max(1)).clamp(1, BATCH_KEYS);
-                    let (batch, rest) = left.split_at(left.len().min(most as usize));
-                    let began = Instant::now();
-                    let bytes = self.copy(*slot, batch).await?;
-                    left = rest;
-                    sum += bytes;
-                    if is_slow {
-                        tell(MoveState::Copying { keys: self.digests.len() as u64 });
-                        let due = Duration::from_micros(bytes / BYTES_A_MICROSECOND);
-                        tokio::time::sleep(due.saturating_sub(began.elapsed())).await;
-                    }
-                }
-                passed += 1;
-                if is_slow && sum > BYTES_MAX {
-                    return Ok(ranges(all.iter().copied().take(passed)));
-                }
-            }
-        }
-        Ok(ranges(all))
-    }
-
-    /// Copies those of these keys that are not there as they are here; what they are worth.
-    async fn copy(&mut self, slot: u16, keys: &[Vec<u8>]) -> Result<u64, Failure> {
-        let looks: Vec<Command> = keys
-            .iter()
-            .flat_map(|key| [words(&[b"DUMP", key]), words(&[b"PEXPIRETIME", key])])
-            .collect();
-        let found = self.here.run_all(&looks).await?;
-        let (mut writes, mut written, mut gone) = (Vec::new(), Vec::new(), Vec::new());
-        let mut bytes = 0;
-        for (key, found) in keys.iter().zip(found.chunks(2)) {
-            let (payload, ends) = match found {
-                [Answer::Bytes(payload), Answer::Integer(ends)] if *ends != -2 => (payload, ends),
-                // It has ended since.
-                _ => {
-                    gone.push(key.clone());
-                    continue;
-                }
-            };
-            bytes += payload.len() as u64 + BYTES_OF_KEY;
-            let ends = (*ends).max(0).to_string();
-            let digest = digest(payload, &ends);
-            if self.digests.get(key) == Some(&digest) {
-                continue;
-            }
-            let ends = ends.as_bytes();
-            let write = [b"RESTORE-ASKING", key.as_slice(), ends, payload, b"REPLACE", b"ABSTTL"];
-            writes.push(words(&write));
-            written.push((key.clone(), digest));
-        }
-        self.bytes_of_key = bytes.div_ceil(keys.len().max(1) as u64).max(1);
-        if !writes.is_empty() {
-            self.open(slot).await?;
-            self.there.run_all(&writes).await?;
-            self.digests.extend(written);
-        }
-        self.remove(slot, gone).await?;
-        Ok(bytes)
-    }
-
-    /// Takes away there what is not here.
-    async fn remove(&mut self, slot: u16, keys: Vec<Vec<u8>>) -> Result<(), Failure> {
-        if keys.is_empty() {
-            return Ok(());
-        }
-        self.open(slot).await?;
-        let commands: Vec<Command> =
-            keys.iter().flat_map(|key| [words(&[b"ASKING"]), words(&[b"DEL", key])]).collect();
-        self.there.run_all(&commands).await?;
-        keys.iter().for_each(|key| {
-            self.digests.remove(key);
-        });
-        Ok(())
-    }
-
-    /// Makes the other engine take keys of a slot that it does not have yet.
-    async fn open(&mut self, slot: u16) -> Result<(), Failure> {
-        if self.open.insert(slot) {
-            let (number, own) = (slot.to_string(), self.way.own_id.as_bytes());
-            let opens = [b"CLUSTER", &b"SETSLOT"[..], number.as_bytes(), b"IMPORTING", own];
-            self.there.run(words(&opens)).await?;
-        }
-        Ok(())
-    }
-}
-
-/// The same question of every slot.
-fn asked(slots: &[u16], question: &str, limit: Option<&str>) -> Vec<Command> {
-    let ask = |slot: &u16| {
-        let slot = slot.to_string();
-        let words = ["CLUSTER", question, &slot].into_iter().chain(limit);
-        words.map(|word| word.as_bytes().to_vec()).collect()
+        tokio::time::sleep(Duration::from_millis(5)).await;
     };
-    slots.iter().map(ask).collect()
-}
-
-fn keys(answer: Answer) -> Vec<Vec<u8>> {
-    let Answer::List(items) = answer else { return Vec::new() };
-    let key = |item| match item {
-        Answer::Bytes(key) => Some(key),
-        _ => None,
-    };
-    items.into_iter().filter_map(key).collect()
-}
-
-fn digest(payload: &[u8], ends: &str) -> [u8; 32] {
-    let mut context = ring::digest::Context::new(&ring::digest::SHA256);
-    context.update(ends.as_bytes());
-    context.update(b" ");
-    context.update(payload);
-    let mut bytes = [0; 32];
-    bytes.copy_from_slice(context.finish().as_ref());
-    bytes
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_copied_is_told_from_what_it_was_before() {
-        assert_eq!(digest(b"x", "0"), digest(b"x", "0"));
-        assert_ne!(digest(b"x", "0"), digest(b"x", "1"), "it ends at another time");
-        assert_ne!(digest(b"x", "0"), digest(b"y", "0"));
+    for peer in known.iter().filter(|peer| !peer.is_own) {
+        let mut left: Vec<u16> = slots_of(&without(slots, &without(slots, &peer.slots))).collect();
+        if kind.lists_every_slot() {
+            let counts = here.run_all(&asked(&left, "COUNTKEYSINSLOT", None)).await?;
+            let mut counts = counts.into_iter();
+            left.retain(|_| counts.next() != Some(Answer::Integer(0)));
+        }
+        here.run_all(&importing(&left, &peer.id)).await?;
+        let swept = remove_all(&mut here, &left).await;
+        let stable = |slot: &u16| {
+            let slot = slot.to_string();
+            words(&[b"CLUSTER", b"SETSLOT", slot.as_bytes(), b"STABLE"])
+        };
+        here.run_all(&left.iter().map(stable).collect::<Vec<_>>()).await?;
+        swept?;
     }
+    Ok(())
+}
 
-    #[test]
-    fn every_slot_is_asked_about() {
-        let all = asked(&[3, 4], "GETKEYSINSLOT", Some("9"));
-        assert_eq!(all[1].join(&b' '), b"CLUSTER GETKEYSINSLOT 4 9");
-        let items = vec![Answer::Bytes(b"a".to_vec()), Answer::Nothing];
-        assert_eq!(keys(Answer::List(items)), [b"a".to_vec()]);
+/// Removes every key of slots that this engine does not have and takes keys of.
+async fn remove_all(here: &mut Wire, slots: &[u16]) -> Result<(), Failure> {
+    let listed = here.run_all(&asked(slots, "GETKEYSINSLOT", Some("1000000000"))).await?;
+    let all: Vec<Vec<u8>> = listed.into_iter().flat_map(keys).collect();
+    for some in all.chunks(BATCH_KEYS) {
+        here.run_all(&some.iter().flat_map(|key| removal(key)).collect::<Vec<_>>()).await?;
     }
+    Ok(())
 }

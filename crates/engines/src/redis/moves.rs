@@ -11,11 +11,14 @@ use std::time::{Duration, Instant};
 
 use bellwether_contracts::Failure;
 use bellwether_model::Term;
-use bellwether_model::shard::{MoveEnd, MoveReport, SlotMove, SlotRange, without};
+use bellwether_model::shard::{
+    MoveEnd, MoveReport, SlotMove, SlotRange, ranges, slots_of, without,
+};
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Sharding;
+use tracing::warn;
 
-use super::mover::{Mover, Way};
+use super::mover::{Mover, Way, sweep};
 use super::replication::primary_term;
 use super::shards::engine_id;
 use super::{Handed, MOVE_USER, Redis, conf, socket};
@@ -75,29 +78,26 @@ impl Redis {
         Some(MoveReport { token: moving.token.clone(), state: moving.state() })
     }
 
-    /// Ends the move under way, before somebody else says whether writes are let in.
-    pub(super) async fn end_move(&self) -> bool {
-        let moving = self.moving.lock().expect("nothing panics while it is held").take();
-        match moving {
-            Some(moving) => {
-                moving.end().await;
-                true
-            }
-            None => false,
-        }
+    /// Ends the move under way, before somebody else says whether writes are let in; the slots that
+    /// it was about.
+    pub(super) async fn end_move(&self) -> Option<Vec<SlotRange>> {
+        let moving = self.moving.lock().expect("nothing panics while it is held").take()?;
+        let slots = moving.slots.clone();
+        moving.end().await;
+        Some(slots)
     }
 
     /// Follows what is assigned of slots that leave and come, before writes are let in anew.
     pub(super) async fn keep_moves(&self, assignment: &Assignment) -> Result<(), Failure> {
         let Some(sharding) = &assignment.sharding else { return Ok(()) };
-        let coming = sharding.coming.as_ref().filter(|order| is_own(&order.to, assignment));
-        self.let_in(assignment, coming).await?;
         let term = primary_term(&assignment.target);
         let has_handed = matches!(self.handed(), Handed::Over(handed) if Some(handed) >= term);
         if term.is_none() || has_handed || self.own_peer().await?.is_replica {
             self.end_move().await;
             return Ok(());
         }
+        let coming = sharding.coming.as_ref().filter(|order| is_own(&order.to, assignment));
+        self.let_in(assignment, coming).await?;
         let order = leaving(assignment, sharding);
         let is_under_way = order.is_some_and(|order| {
             let moving = self.moving.lock().expect("nothing panics while it is held");
@@ -106,7 +106,8 @@ impl Redis {
         if !is_under_way {
             self.follow_decision(assignment, sharding, order).await?;
         }
-        self.claim(&claimable(assignment, sharding)).await
+        self.claim(&claimable(assignment, sharding)).await?;
+        self.close(coming.map_or(&[][..], |order| order.slots.as_slice())).await
     }
 
     /// Lets go of slots that were decided to be another's, takes the rest again, and begins what is
@@ -117,7 +118,7 @@ impl Redis {
         sharding: &Sharding,
         order: Option<&SlotMove>,
     ) -> Result<(), Failure> {
-        let had_begun = self.end_move().await;
+        let former = self.end_move().await;
         let noted = std::fs::read_to_string(note()).ok();
         let may_be_sealed = order.filter(|order| Some(&order.token) == noted.as_ref());
         if let Some(order) = may_be_sealed {
@@ -125,16 +126,23 @@ impl Redis {
             let own = self.own_peer().await?.slots;
             let kept = without(&own, &order.slots);
             self.refuse(&without(&own, &kept)).await?;
-            self.note_mover(Mover::failed(order.token.clone(), "its agent was started again"));
+            self.note_mover(Mover::failed(order, "its agent was started again"));
             return Ok(());
         }
         let beyond = without(&self.own_peer().await?.slots, &sharding.slots);
         self.until_gone(&beyond).await?;
         self.claim(&sharding.slots).await?;
-        if had_begun && matches!(self.handed(), Handed::No) {
+        if former.is_some() && matches!(self.handed(), Handed::No) {
             self.link.run(&["CLIENT", "UNPAUSE"]).await?;
         }
         remove_file(&note())?;
+        let gone = former.map_or_else(Vec::new, |former| without(&former, &sharding.slots));
+        if !gone.is_empty() {
+            let socket = socket().join("engine.sock");
+            let password = &assignment.secrets.rewind_password;
+            let swept = sweep(self.kind, &socket, password, &gone).await;
+            swept.unwrap_or_else(|failure| warn!("what is left of slots that went: {failure}"));
+        }
         // Not before it is known that nobody else holds writes, or lets them go.
         if let Some(order) = order.filter(|_| matches!(self.handed(), Handed::No)) {
             let way = self.way(assignment, sharding, order)?;
@@ -165,7 +173,7 @@ impl Redis {
             move_password: move_password(&assignment.secrets.peer_key, &order.token),
             directory: conf().to_owned(),
             note: note(),
-            user: self.kind.user(),
+            kind: self.kind,
         })
     }
 
@@ -189,6 +197,17 @@ impl Redis {
     /// Its engine no longer knows anybody who has these slots.
     pub(super) async fn refuse(&self, slots: &[SlotRange]) -> Result<(), Failure> {
         self.run_about("DELSLOTSRANGE", slots).await
+    }
+
+    /// Takes keys of no slots but these any more that it does not have. Of those that it takes keys
+    /// of, the engine believes nobody who says that they are its own.
+    async fn close(&self, slots: &[SlotRange]) -> Result<(), Failure> {
+        let own = self.own_peer().await?;
+        let importing = ranges(own.importing.iter().copied());
+        for slot in slots_of(&without(&importing, slots)) {
+            self.link.run(&["CLUSTER", "SETSLOT", &slot.to_string(), "STABLE"]).await?;
+        }
+        Ok(())
     }
 
     /// Lets the mover of that token in, and no other any more.

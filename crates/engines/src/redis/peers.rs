@@ -13,6 +13,8 @@ pub(super) struct Peer {
     pub(super) is_handshake: bool,
     pub(super) upstream: Option<String>,
     pub(super) slots: Vec<SlotRange>,
+    /// Slots of another that keys are taken of; of this engine alone, in their order.
+    pub(super) importing: Vec<u16>,
 }
 
 /// What `CLUSTER NODES` says.
@@ -34,7 +36,12 @@ fn peer(line: &str) -> Option<Peer> {
         is_handshake: has("handshake"),
         upstream: Some((*upstream).to_owned()).filter(|id| id != "-"),
         slots,
+        importing: words.iter().skip(8).filter_map(|word| importing(word)).collect(),
     })
+}
+
+fn importing(word: &str) -> Option<u16> {
+    word.strip_prefix('[')?.split_once("-<-")?.0.parse().ok()
 }
 
 fn slot_range(word: &str) -> Option<SlotRange> {
@@ -60,5 +67,7 @@ mod tests {
         assert_eq!(known[0].upstream.as_deref(), Some("e7d1"));
         assert!(known[1].is_failed && !known[1].is_replica && known[1].upstream.is_none());
         assert_eq!(known[1].slots, [range(0, 5460), range(7, 7)]);
+        assert!(known[0].importing.is_empty());
+        assert_eq!(known[1].importing, [9]);
     }
 }
