@@ -95,10 +95,15 @@ impl Mover {
         self.state.lock().expect("nothing panics while it is held").clone()
     }
 
-    /// Ends it wherever it is; whoever asks says what becomes of writes that are held.
-    pub(super) async fn end(self) {
+    /// Ends it wherever it is; whoever asks says what becomes of writes that are held. The slots
+    /// that were told to be sealed.
+    pub(super) async fn end(self) -> Vec<SlotRange> {
         self.task.abort();
         let _ = self.task.await;
+        match &*self.state.lock().expect("nothing panics while it is held") {
+            MoveState::Sealed { slots, .. } => slots.clone(),
+            _ => Vec::new(),
+        }
     }
 }
 

@@ -78,13 +78,20 @@ impl Redis {
         Some(MoveReport { token: moving.token.clone(), state: moving.state() })
     }
 
-    /// Ends the move under way, before somebody else says whether writes are let in; the slots that
-    /// it was about.
-    pub(super) async fn end_move(&self) -> Option<Vec<SlotRange>> {
-        let moving = self.moving.lock().expect("nothing panics while it is held").take()?;
-        let slots = moving.slots.clone();
-        moving.end().await;
-        Some(slots)
+    fn take_mover(&self) -> Option<Mover> {
+        self.moving.lock().expect("nothing panics while it is held").take()
+    }
+
+    /// Ends the move under way, before something else says whether writes are let in. What was told
+    /// to be sealed is refused from here on, for it may be another's.
+    pub(super) async fn abandon_move(&self) -> Result<(), Failure> {
+        let Some(moving) = self.take_mover() else { return Ok(()) };
+        let sealed = moving.end().await;
+        if sealed.is_empty() {
+            return Ok(());
+        }
+        let own = self.own_peer().await?.slots;
+        self.refuse(&without(&own, &without(&own, &sealed))).await
     }
 
     /// Follows what is assigned of slots that leave and come, before writes are let in anew.
@@ -93,8 +100,7 @@ impl Redis {
         let term = primary_term(&assignment.target);
         let has_handed = matches!(self.handed(), Handed::Over(handed) if Some(handed) >= term);
         if term.is_none() || has_handed || self.own_peer().await?.is_replica {
-            self.end_move().await;
-            return Ok(());
+            return self.abandon_move().await;
         }
         let coming = sharding.coming.as_ref().filter(|order| is_own(&order.to, assignment));
         self.let_in(assignment, coming).await?;
@@ -118,7 +124,11 @@ impl Redis {
         sharding: &Sharding,
         order: Option<&SlotMove>,
     ) -> Result<(), Failure> {
-        let former = self.end_move().await;
+        let former = self.take_mover();
+        let left = former.as_ref().map_or_else(Vec::new, |former| former.slots.clone());
+        if let Some(former) = former {
+            former.end().await;
+        }
         let noted = std::fs::read_to_string(note()).ok();
         let may_be_sealed = order.filter(|order| Some(&order.token) == noted.as_ref());
         if let Some(order) = may_be_sealed {
@@ -132,11 +142,11 @@ impl Redis {
         let beyond = without(&self.own_peer().await?.slots, &sharding.slots);
         self.until_gone(&beyond).await?;
         self.claim(&sharding.slots).await?;
-        if former.is_some() && matches!(self.handed(), Handed::No) {
+        if matches!(self.handed(), Handed::No) {
             self.link.run(&["CLIENT", "UNPAUSE"]).await?;
         }
         remove_file(&note())?;
-        let gone = former.map_or_else(Vec::new, |former| without(&former, &sharding.slots));
+        let gone = without(&left, &sharding.slots);
         if !gone.is_empty() {
             let socket = socket().join("engine.sock");
             let password = &assignment.secrets.rewind_password;

@@ -104,7 +104,7 @@ impl Redis {
         assignment: &Assignment,
         upstream: Option<&Member>,
     ) -> Result<(), Failure> {
-        self.end_move().await;
+        self.abandon_move().await?;
         let was_primary = super::place::was_primary();
         if let (true, Some(upstream)) = (was_primary, upstream)
             && !self.is_history_of(assignment, upstream).await?
@@ -153,7 +153,7 @@ impl Redis {
     }
 
     async fn become_primary(&self, assignment: &Assignment, term: Term) -> Result<(), Failure> {
-        self.end_move().await;
+        self.abandon_move().await?;
         let known = place().map_or(0, |place| place.term);
         let told = self.term_of_data().await?;
         if !is_whole(&self.link.info().await?, told, known) {
@@ -190,7 +190,7 @@ impl Redis {
 
     /// Refuses writes for good: where the stream ends.
     pub(super) async fn give_up(&self, term: Term) -> Result<Position, Failure> {
-        self.end_move().await;
+        self.abandon_move().await?;
         let paused = async {
             let ping = ["CONFIG", "SET", "repl-ping-replica-period", NO_PING_SECONDS];
             self.link.run(&ping).await?;
@@ -227,7 +227,8 @@ impl Redis {
     /// ends.
     pub(super) async fn stop_clean(&self) -> Result<Option<Position>, Failure> {
         let Some(pid) = self.main_process() else { return Ok(None) };
-        self.end_move().await;
+        // An engine that stops takes no writes to anything.
+        let _ = self.abandon_move().await;
         // Nothing is written between the look and the end.
         let _ = self.link.run(&["CLIENT", "PAUSE", PAUSE_MS, "WRITE"]).await;
         let last = self.look().await.position;
