@@ -167,9 +167,10 @@ export const getV1ClustersByCluster = <ThrowOnError extends boolean = true>(opti
 });
 
 /**
- * Change what was asked for: the number of nodes, their size, the replication mode, the timers,
- * the settings of the engine, when drills begin, who may reach the ports of clients. With
- * `plan=true` nothing is changed, and the answer is the plans of the operations that would follow.
+ * Change what was asked for: the number of nodes and of shards, the size of nodes, the replication
+ * mode, the timers, the settings of the engine, when drills begin, who may reach the ports of
+ * clients. With `plan=true` nothing is changed, and the answer is the plans of the operations that
+ * would follow.
  */
 export const patchV1ClustersByCluster = <ThrowOnError extends boolean = true>(options: Options<PatchV1ClustersByClusterData, ThrowOnError>) => (options.client ?? client).patch<PatchV1ClustersByClusterResponses, PatchV1ClustersByClusterErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {

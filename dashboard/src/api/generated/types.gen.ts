@@ -386,6 +386,11 @@ export type ClusterChange = {
         [key: string]: string;
     } | null;
     replication?: string | null;
+    /**
+     * The number of shards wanted: new ones are made and get slots of the others, or the last ones
+     * hand theirs over and are deleted, while clients go on.
+     */
+    shards?: number | null;
     size?: NodeSize | null;
     timers?: TimerProfile | null;
 };
@@ -445,7 +450,7 @@ export type ClusterSpec = {
      */
     replication?: string;
     /**
-     * Of how many shards it is; 0 where keys are not divided. It stays as it is.
+     * Of how many shards it is; 0 where keys are not divided, which stays so.
      */
     shards?: number;
     size?: NodeSize;
@@ -1302,7 +1307,7 @@ export type OperationId = string;
 /**
  * What an operation does. The names are stored: add, never rename.
  */
-export type OperationKind = 'create_cluster' | 'add_node' | 'remove_node' | 'switchover' | 'failover' | 'rejoin' | 'resync' | 'reconfigure' | 'drill' | 'backup' | 'prove' | 'drain' | 'undrain' | 'reboot' | 'resize' | 'delete_cluster';
+export type OperationKind = 'create_cluster' | 'add_node' | 'remove_node' | 'switchover' | 'failover' | 'rejoin' | 'resync' | 'reconfigure' | 'drill' | 'backup' | 'prove' | 'drain' | 'undrain' | 'reboot' | 'resize' | 'reshard' | 'delete_cluster';
 
 export type OperationStatus = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled';
 

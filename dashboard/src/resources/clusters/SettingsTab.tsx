@@ -14,6 +14,7 @@ import classes from './clusters.module.css';
 import { messages } from './clusters.messages';
 import { DeleteButton } from './DeleteButton';
 import { engineTitle, providerTitle, replicationTitle, sizeWords } from './describe';
+import { ReshardDialog } from './ReshardDialog';
 import { ResizeDialog } from './ResizeDialog';
 import { timerWords } from './status';
 
@@ -29,12 +30,21 @@ export function SettingsTab({ cluster }: { cluster: ClusterView }) {
     <div className={classes.stack}>
       <Card
         title={messages.page.settings}
-        aside={may.operate && cluster.phase !== 'failed' && <ResizeButton cluster={cluster} />}
+        aside={
+          may.operate &&
+          cluster.phase !== 'failed' && (
+            <div className={classes.buttons}>
+              {!!spec.shards && <ReshardButton cluster={cluster} />}
+              <ResizeButton cluster={cluster} />
+            </div>
+          )
+        }
       >
         <Facts
           rows={[
             [words.engine, `${engineTitle(spec.engine, engines)} ${spec.version}`],
             [words.provider, providerTitle(spec.provider, providers)],
+            ...(spec.shards ? [[words.shards, String(spec.shards)] as const] : []),
             [words.nodes, String(spec.nodes)],
             [words.size, sizeWords(spec)],
             [words.replication, replicationTitle(spec.replication, engine)],
@@ -65,6 +75,18 @@ function ResizeButton({ cluster }: { cluster: ClusterView }) {
         {messages.resize.open}
       </Button>
       <ResizeDialog cluster={cluster} isOpen={isAsked} onClose={() => setIsAsked(false)} />
+    </>
+  );
+}
+
+function ReshardButton({ cluster }: { cluster: ClusterView }) {
+  const [isAsked, setIsAsked] = useState(false);
+  return (
+    <>
+      <Button size="xs" variant="default" onClick={() => setIsAsked(true)}>
+        {messages.reshard.open}
+      </Button>
+      <ReshardDialog cluster={cluster} isOpen={isAsked} onClose={() => setIsAsked(false)} />
     </>
   );
 }

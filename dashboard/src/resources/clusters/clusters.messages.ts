@@ -93,6 +93,18 @@ export const messages = {
     pause: (time: string) => `Writes wait about ${time} in all; they are held, not refused.`,
     noPause: 'Writes go on without a pause.',
   },
+  reshard: {
+    open: 'Change shards…',
+    heading: (name: string) => `Over how many shards shall ${name} be divided?`,
+    text: 'New shards get their part of the keys from the others; the last ones hand theirs over before they are deleted. Clients go on.',
+    shards: 'Shards',
+    help: (least: number, most: number) => `${least} to ${most}`,
+    whole: 'A whole number',
+    review: 'Review',
+    action: 'Move slots',
+    cancel: 'Cancel',
+    nothing: 'It has so many already.',
+  },
   danger: {
     title: 'Delete this cluster',
     text: 'Every node goes, with its machine and its disk. There is no way back.',

@@ -25,6 +25,7 @@ const titles: Record<OperationKind, string> = {
   undrain: 'Return to service',
   reboot: 'Reboot',
   resize: 'Change the size of',
+  reshard: 'Move slots',
   switchover: 'Promote',
   failover: 'Failover',
   rejoin: 'Rejoin',
