@@ -17,7 +17,7 @@ use tracing::warn;
 
 use super::peers::peers;
 use super::slots::{Copy, LAST_PASS_MAX, asked, importing, keys, removal};
-use super::wire::{Answer, Wire, words};
+use super::wire::{Answer, Command, Wire, words};
 use super::{AGENT_USER, Kind};
 use crate::files::remove_file;
 
@@ -147,6 +147,28 @@ async fn hand_over(way: &Way, tell: &(dyn Fn(MoveState) + Send + Sync)) -> Resul
     Ok(())
 }
 
+/// Takes no keys of these slots any more but as its own. While it does so, an engine believes nobody
+/// who says whose they are; and Valkey's replicas do as their primary, until it tells them.
+pub(super) async fn close(
+    socket: &Path,
+    password: &str,
+    slots: &[SlotRange],
+) -> Result<(), Failure> {
+    if slots.is_empty() {
+        return Ok(());
+    }
+    let mut here = Wire::local(socket, AGENT_USER, password).await?;
+    here.run_all(&stable(slots_of(slots))).await.map(|_| ())
+}
+
+fn stable(slots: impl Iterator<Item = u16>) -> Vec<Command> {
+    let stable = |slot: u16| {
+        let slot = slot.to_string();
+        words(&[b"CLUSTER", b"SETSLOT", slot.as_bytes(), b"STABLE"])
+    };
+    slots.map(stable).collect()
+}
+
 /// Takes away what is left here of slots that another has by now. An engine that was told of its
 /// loss by the other has done so itself; one that gave them up before has not.
 pub(super) async fn sweep(
@@ -177,11 +199,7 @@ pub(super) async fn sweep(
         }
         here.run_all(&importing(&left, &peer.id)).await?;
         let swept = remove_all(&mut here, &left).await;
-        let stable = |slot: &u16| {
-            let slot = slot.to_string();
-            words(&[b"CLUSTER", b"SETSLOT", slot.as_bytes(), b"STABLE"])
-        };
-        here.run_all(&left.iter().map(stable).collect::<Vec<_>>()).await?;
+        here.run_all(&stable(left.iter().copied())).await?;
         swept?;
     }
     Ok(())

@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 use bellwether_contracts::Failure;
 use bellwether_model::Term;
 use bellwether_model::shard::{
-    MoveEnd, MoveReport, SlotMove, SlotRange, ranges, slots_of, without,
+    MoveEnd, MoveReport, SlotMove, SlotRange, ranges, without,
 };
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Sharding;
 use tracing::warn;
 
-use super::mover::{Mover, Way, sweep};
+use super::mover::{Mover, Way, close, sweep};
 use super::replication::primary_term;
 use super::shards::engine_id;
 use super::{Handed, MOVE_USER, Redis, conf, socket};
@@ -99,7 +99,11 @@ impl Redis {
         let Some(sharding) = &assignment.sharding else { return Ok(()) };
         let term = primary_term(&assignment.target);
         let has_handed = matches!(self.handed(), Handed::Over(handed) if Some(handed) >= term);
-        if term.is_none() || has_handed || self.own_peer().await?.is_replica {
+        if term.is_none() || has_handed {
+            return self.abandon_move().await;
+        }
+        let own = self.own_peer().await?;
+        if own.is_replica {
             return self.abandon_move().await;
         }
         let coming = sharding.coming.as_ref().filter(|order| is_own(&order.to, assignment));
@@ -113,7 +117,10 @@ impl Redis {
             self.follow_decision(assignment, sharding, order).await?;
         }
         self.claim(&claimable(assignment, sharding)).await?;
-        self.close(coming.map_or(&[][..], |order| order.slots.as_slice())).await
+        let open = coming.map_or(&[][..], |order| order.slots.as_slice());
+        let closed = without(&ranges(own.importing), open);
+        let socket = socket().join("engine.sock");
+        close(&socket, &assignment.secrets.rewind_password, &closed).await
     }
 
     /// Lets go of slots that were decided to be another's, takes the rest again, and begins what is
@@ -207,17 +214,6 @@ impl Redis {
     /// Its engine no longer knows anybody who has these slots.
     pub(super) async fn refuse(&self, slots: &[SlotRange]) -> Result<(), Failure> {
         self.run_about("DELSLOTSRANGE", slots).await
-    }
-
-    /// Takes keys of no slots but these any more that it does not have. Of those that it takes keys
-    /// of, the engine believes nobody who says that they are its own.
-    async fn close(&self, slots: &[SlotRange]) -> Result<(), Failure> {
-        let own = self.own_peer().await?;
-        let importing = ranges(own.importing.iter().copied());
-        for slot in slots_of(&without(&importing, slots)) {
-            self.link.run(&["CLUSTER", "SETSLOT", &slot.to_string(), "STABLE"]).await?;
-        }
-        Ok(())
     }
 
     /// Lets the mover of that token in, and no other any more.
