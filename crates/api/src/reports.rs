@@ -15,7 +15,7 @@ use crate::error::{ApiError, Result};
 use crate::extract::{Nothing, Path, Query};
 use crate::paging::{Paging, page};
 
-/// The changes of primary of a cluster, the newest first.
+/// The changes of primary of a cluster and of its shards, the newest first.
 #[utoipa::path(get, path = "/v1/clusters/{cluster}/reports", tag = "reports",
     operation_id = "list_reports",
     params(("cluster" = String, Path, description = "id or name"), Paging), responses(
@@ -31,8 +31,12 @@ pub(crate) async fn list(
     let id = clusters::find(&api.store, &cluster)
         .map(|found| found.object.id)
         .ok_or_else(|| ApiError::not_found("cluster", &cluster))?;
-    let mut all = operations::newest(&api.store, Some(&id));
+    let shards = clusters::shards(&api.store, &id).into_iter().map(|shard| shard.object.id);
+    let groups = std::iter::once(id).chain(shards);
+    let mut all: Vec<Stored<Operation>> =
+        groups.flat_map(|group| operations::newest(&api.store, Some(&group))).collect();
     all.retain(|operation| report(&operation.object).is_some());
+    all.sort_by_key(|operation| std::cmp::Reverse(operation.object.id.to_string()));
     let key = |operation: &Stored<Operation>| operation.object.id.to_string();
     let show = |operation: Stored<Operation>| report(&operation.object);
     page(all, key, |key, after| key < after, &paging, show).map(Json)

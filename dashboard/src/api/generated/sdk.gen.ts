@@ -319,7 +319,7 @@ export const getV1ClustersByClusterParameters = <ThrowOnError extends boolean = 
 });
 
 /**
- * The changes of primary of a cluster, the newest first.
+ * The changes of primary of a cluster and of its shards, the newest first.
  */
 export const getV1ClustersByClusterReports = <ThrowOnError extends boolean = true>(options: Options<GetV1ClustersByClusterReportsData, ThrowOnError>) => (options.client ?? client).get<GetV1ClustersByClusterReportsResponses, GetV1ClustersByClusterReportsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
