@@ -78,7 +78,7 @@ fn wake_for_node(world: &World, node: &NodeId) {
 /// Wakes the loop of the cluster that this one is a shard of, where the shard is such a one.
 fn wake_whole(world: &World, shard: &ClusterId, concerns: fn(&Shard) -> bool) {
     let cluster = world.store.find::<Cluster>(shard.as_str());
-    let shard = cluster.and_then(|cluster| cluster.object.shard).filter(|shard| concerns(shard));
+    let shard = cluster.and_then(|cluster| cluster.object.shard).filter(concerns);
     if let Some(shard) = shard {
         world.waker(&shard.of).notify_one();
     }
