@@ -116,8 +116,8 @@ impl Kind {
         [Self::Valkey, Self::Redis, Self::KeyDb].into_iter().find(|kind| kind.name() == name)
     }
 
-    /// Whether slots that have keys may be lost while writes are held: Redis asserts that nothing is
-    /// passed on to replicas then, deletes the keys all the same, and ends.
+    /// Whether slots that have keys may be lost while writes are held: Redis deletes the keys then,
+    /// asserts that nothing is passed on to replicas meanwhile, and ends.
     fn may_lose_slots_while_held(self) -> bool {
         self == Self::Valkey
     }

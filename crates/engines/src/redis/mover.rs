@@ -147,7 +147,7 @@ async fn hand_over(way: &Way, tell: &(dyn Fn(MoveState) + Send + Sync)) -> Resul
     Ok(())
 }
 
-/// Takes no keys of these slots any more but as its own. While it does so, an engine believes nobody
+/// Takes no keys of these slots any more but as its own. While it does, an engine believes nobody
 /// who says whose they are; and Valkey's replicas do as their primary, until it tells them.
 pub(super) async fn close(
     socket: &Path,
