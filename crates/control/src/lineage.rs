@@ -170,6 +170,11 @@ fn take_group(store: &Store, cluster: &mut Cluster, known: &Known, seq: u64) {
     (status.handover, status.operation) = (Handover::None, None);
     status.promised = status.promised.max(status.term);
     status.learned_seq = seq;
+    if let (Some(shard), Some(slots)) = (&mut cluster.shard, &known.slots) {
+        // Some may have come or gone since; what was on its way begins anew.
+        shard.slots.clone_from(slots);
+        (shard.leaving, shard.coming) = (None, None);
+    }
     if status.unheard.is_empty() {
         let members = known.group.members.iter().map(|member| member.node.clone());
         status.unheard = members.filter(|id| store.find::<Node>(id.as_str()).is_some()).collect();

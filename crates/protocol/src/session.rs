@@ -2,6 +2,7 @@
 
 use bellwether_model::replication::Position;
 use bellwether_model::report::WriteGap;
+use bellwether_model::shard::SlotRange;
 use bellwether_model::{ClusterId, NodeId, Target, Term};
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +59,9 @@ pub struct Known {
     pub epoch: String,
     pub group: Group,
     pub target: Target,
+    /// The keys of its shard, where it is of one.
+    #[serde(default)]
+    pub slots: Option<Vec<SlotRange>>,
     /// Durable on this node.
     pub promised: Term,
 }

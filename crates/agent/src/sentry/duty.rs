@@ -158,6 +158,7 @@ impl<H: Hands> Sentry<H> {
                     epoch: known.epoch.clone(),
                     group: known.group.clone(),
                     target: known.target.clone(),
+                    slots: known.sharding.as_ref().map(|sharding| sharding.slots.clone()),
                     promised: self.core.promised(),
                 });
                 let hello = Hello {
