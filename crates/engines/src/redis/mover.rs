@@ -122,6 +122,7 @@ async fn hand_over(way: &Way, tell: &(dyn Fn(MoveState) + Send + Sync)) -> Resul
         let words = "one of its slots has too many or too large keys to hold writes for them";
         return Err(Failure::needs_person(words));
     }
+    copy.until_on_disk().await?;
     tokio::time::sleep(look * REST).await;
     copy.here.run(words(&[b"CLIENT", b"PAUSE", PAUSE_MS.as_bytes(), b"WRITE"])).await?;
     if let Err(failure) = copy.finish(&slots, tell).await {

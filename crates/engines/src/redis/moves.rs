@@ -28,11 +28,12 @@ use crate::files::remove_file;
 const NEWS_MAX: Duration = Duration::from_millis(500);
 
 /// What the user may that brings keys.
-const MAY: [&str; 8] = [
+const MAY: [&str; 9] = [
     "+asking",
     "+restore-asking",
     "+del",
     "+wait",
+    "+waitaof",
     "+cluster|countkeysinslot",
     "+cluster|getkeysinslot",
     "+cluster|setslot",

@@ -31,6 +31,9 @@ pub(super) const LAST_PASS_MAX: Duration = Duration::from_secs(1);
 /// The replicas of the other shard have everything within this time.
 const CONFIRM_MS: &str = "1000";
 
+/// It is on their disks within this time: they write it there once a second.
+const DISK_MS: &str = "5000";
+
 /// The other side lets this one in within this time: it hears of the move by itself.
 const ENTRY_MAX: Duration = Duration::from_secs(5);
 
@@ -92,6 +95,25 @@ impl<'a> Copy<'a> {
             self.here.run(command.collect()).await?;
         }
         self.here.run(words(&[b"CLIENT", b"UNPAUSE"])).await.map(|_| ())
+    }
+
+    /// Waits until what was copied so far is on the other shard's disks: a power cut may cost the
+    /// last second of writes, and not keys that are older.
+    pub(super) async fn until_on_disk(&mut self) -> Result<(), Failure> {
+        if self.digests.is_empty() {
+            return Ok(());
+        }
+        let voters = self.way.order.to.voters;
+        let count = voters.to_string();
+        let wait = words(&[b"WAITAOF", b"1", count.as_bytes(), DISK_MS.as_bytes()]);
+        let have = match self.there.run(wait).await? {
+            Answer::List(items) => items,
+            _ => Vec::new(),
+        };
+        match have.as_slice() {
+            [Answer::Integer(1), Answer::Integer(have)] if *have >= i64::from(voters) => Ok(()),
+            _ => Err(Failure::transient(format!("not on every disk there yet: {have:?}"))),
+        }
     }
 
     /// What comes while writes are held; ends with everything there, and noted here.
