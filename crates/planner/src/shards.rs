@@ -12,7 +12,7 @@ use crate::show::phase;
 use crate::view::{NodeFacts, View};
 
 /// Slots that go at once, at most; the primary that they leave sends fewer where they are full.
-pub const SLOTS_AT_ONCE: u32 = 512;
+pub const SLOTS_AT_ONCE: u32 = 1_024;
 
 /// Milliseconds writes to a shard wait each time that slots have left it or come to it.
 const MOVE_PAUSE_MS: u64 = 150;

@@ -11,9 +11,7 @@ use std::time::{Duration, Instant};
 
 use bellwether_contracts::Failure;
 use bellwether_model::Term;
-use bellwether_model::shard::{
-    MoveEnd, MoveReport, SlotMove, SlotRange, ranges, without,
-};
+use bellwether_model::shard::{MoveEnd, MoveReport, SlotMove, SlotRange, ranges, without};
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Sharding;
 use tracing::warn;
@@ -26,6 +24,9 @@ use crate::files::remove_file;
 
 /// The other shard's primary says within this time that slots are its own.
 const NEWS_MAX: Duration = Duration::from_millis(500);
+
+/// What is left of slots that went is removed within this time, or not before they come again.
+const SWEEP_MAX: Duration = Duration::from_secs(2);
 
 /// What the user may that brings keys.
 const MAY: [&str; 9] = [
@@ -120,8 +121,20 @@ impl Redis {
         self.claim(&claimable(assignment, sharding)).await?;
         let open = coming.map_or(&[][..], |order| order.slots.as_slice());
         let closed = without(&ranges(own.importing), open);
-        let socket = socket().join("engine.sock");
-        close(&socket, &assignment.secrets.rewind_password, &closed).await
+        Self::close_beside(assignment, closed);
+        Ok(())
+    }
+
+    /// Nobody waits for it: it may take as long as replicas do.
+    fn close_beside(assignment: &Assignment, slots: Vec<SlotRange>) {
+        if slots.is_empty() {
+            return;
+        }
+        let password = assignment.secrets.rewind_password.clone();
+        tokio::spawn(async move {
+            let closed = close(&socket().join("engine.sock"), &password, &slots).await;
+            closed.unwrap_or_else(|failure| warn!("slots that have come: {failure}"));
+        });
     }
 
     /// Lets go of slots that were decided to be another's, takes the rest again, and begins what is
@@ -158,8 +171,12 @@ impl Redis {
         if !gone.is_empty() {
             let socket = socket().join("engine.sock");
             let password = &assignment.secrets.rewind_password;
-            let swept = sweep(self.kind, &socket, password, &gone).await;
-            swept.unwrap_or_else(|failure| warn!("what is left of slots that went: {failure}"));
+            let sweeping = sweep(self.kind, &socket, password, &gone);
+            match tokio::time::timeout(SWEEP_MAX, sweeping).await {
+                Ok(Ok(())) => {}
+                Ok(Err(failure)) => warn!("what is left of slots that went: {failure}"),
+                Err(_) => warn!("what is left of slots that went is not removed in time"),
+            }
         }
         // Not before it is known that nobody else holds writes, or lets them go.
         if let Some(order) = order.filter(|_| matches!(self.handed(), Handed::No)) {
