@@ -228,7 +228,7 @@ async fn conform(engine: Engine) -> anyhow::Result<()> {
         eprintln!("NOT RUN: {} {}: there is no image", engine.name, engine.version);
         return Ok(());
     }
-    let (server, api) = Server::start().await?;
+    let (mut server, api) = Server::start().await?;
     let made = engine.create(&api).await?;
     let connection = api.connection("cache").await?;
     let plans = api.plan_change("cache", &json!({ "shards": 4 })).await?;
@@ -255,7 +255,7 @@ async fn conform(engine: Engine) -> anyhow::Result<()> {
     let view = agree(&api, 4).await?;
     let fourth = view.shards.last().context("the fourth")?.id.clone();
 
-    // Fewer, and the primary that slots leave is killed amid it.
+    // Fewer, and the primary that slots leave is killed amid it, and then the server.
     let writer = Writer::start(&more, written);
     let began = Instant::now();
     let operation = ask_for(&api, 3).await?;
@@ -263,6 +263,7 @@ async fn conform(engine: Engine) -> anyhow::Result<()> {
     let former = primary(&api, "cache-s4").await?;
     engine.kill(&former)?;
     another_serves(&api, "cache-s4", &former).await?;
+    let api = server.restart().await?;
     api.finish(operation.id.as_str(), Duration::from_secs(180)).await?;
     let written = writer.stop().await?;
     let fewer = api.connection("cache").await?;
