@@ -31,9 +31,7 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
         return Outcome::Cancel("the node is gone".to_owned());
     };
     let mut state: Maintenance = read_state(op);
-    let is_skipped = state.in_place
-        && !matches!(name, "check" | "resize_machine")
-        && op.kind == OperationKind::Resize;
+    let is_skipped = state.in_place && !matches!(name, "check" | "resize_machine");
     let outcome = match name {
         _ if is_skipped => Outcome::Next,
         "check" => check(pass, op, &id, &mut state),
@@ -74,7 +72,7 @@ fn check(pass: &Pass, op: &Operation, id: &NodeId, state: &mut Maintenance) -> O
     if op.kind == OperationKind::Resize {
         let cluster = &pass.cluster.object;
         let (has, asked) = (&facts.node.size, &cluster.spec.size);
-        if !resize::differs(has, asked) {
+        if !has.differs_from(asked) {
             return Outcome::Cancel("it has the size asked for".to_owned());
         }
         // A larger disk is left as it is.
