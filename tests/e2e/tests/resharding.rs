@@ -99,7 +99,8 @@ impl Writer {
 /// Raises a counter, writes a key that is new, and takes one away, of one tag after the other.
 async fn write(mut client: Follower, before: Written, stops: Arc<AtomicBool>) -> Written {
     let mut written = Written { errors: Vec::new(), longest_gap: Duration::ZERO, ..before };
-    let mut last = Instant::now();
+    let began = Instant::now();
+    let mut last = began;
     for round in 0.. {
         if stops.load(Ordering::Relaxed) {
             break;
@@ -123,7 +124,7 @@ async fn write(mut client: Follower, before: Written, stops: Arc<AtomicBool>) ->
                 last = Instant::now();
             }
             Err(error) => {
-                written.errors.push(format!("{error:#}"));
+                written.errors.push(format!("{:.1?}: {error:#}", began.elapsed()));
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }

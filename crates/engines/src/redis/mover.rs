@@ -11,12 +11,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bellwether_contracts::{Class, Failure};
-use bellwether_model::shard::{MoveState, SlotMove, SlotRange, slots_of, without};
+use bellwether_model::shard::{MoveState, SlotMove, SlotRange, count, slots_of, without};
 use tokio::task::JoinHandle;
-use tracing::warn;
+use tracing::{info, warn};
 
-use super::peers::peers;
-use super::slots::{Copy, LAST_PASS_MAX, asked, importing, keys, removal};
+use super::slots::{Copy, LAST_PASS_MAX, asked, importing, keys, known, removal};
 use super::wire::{Answer, Command, Wire, words};
 use super::{AGENT_USER, Kind};
 use crate::files::remove_file;
@@ -124,6 +123,7 @@ async fn hand_over(way: &Way, tell: &(dyn Fn(MoveState) + Send + Sync)) -> Resul
     }
     copy.until_on_disk().await?;
     tokio::time::sleep(look * REST).await;
+    let held = Instant::now();
     copy.here.run(words(&[b"CLIENT", b"PAUSE", PAUSE_MS.as_bytes(), b"WRITE"])).await?;
     if let Err(failure) = copy.finish(&slots, tell).await {
         // Nobody was told: all of it is still this shard's.
@@ -132,6 +132,8 @@ async fn hand_over(way: &Way, tell: &(dyn Fn(MoveState) + Send + Sync)) -> Resul
         here.run(words(&[b"CLIENT", b"UNPAUSE"])).await?;
         return Err(failure);
     }
+    let (some, ms) = (count(&slots), held.elapsed().as_millis());
+    info!("{some} slots are sealed with {} keys, {ms} ms after writes held", copy.digests.len());
     let sealed = MoveState::Sealed { slots: slots.clone(), keys: copy.digests.len() as u64 };
     if !way.kind.may_lose_slots_while_held() {
         // They are refused for the moment until everybody knows whose they are.
@@ -181,9 +183,7 @@ pub(super) async fn sweep(
     let mut here = Wire::local(socket, AGENT_USER, password).await?;
     let end = Instant::now() + NEWS_MAX;
     let known = loop {
-        let said = here.run(words(&[b"CLUSTER", b"NODES"])).await?;
-        let Answer::Bytes(said) = said else { return Ok(()) };
-        let known = peers(&String::from_utf8_lossy(&said));
+        let known = known(&mut here).await?;
         let others = known.iter().filter(|peer| !peer.is_own);
         let theirs: Vec<SlotRange> = others.flat_map(|peer| peer.slots.clone()).collect();
         if without(slots, &theirs).is_empty() || Instant::now() > end {

@@ -29,7 +29,7 @@ const NEWS_MAX: Duration = Duration::from_millis(500);
 const SWEEP_MAX: Duration = Duration::from_secs(2);
 
 /// What the user may that brings keys.
-const MAY: [&str; 9] = [
+const MAY: [&str; 10] = [
     "+asking",
     "+restore-asking",
     "+del",
@@ -38,6 +38,7 @@ const MAY: [&str; 9] = [
     "+cluster|countkeysinslot",
     "+cluster|getkeysinslot",
     "+cluster|setslot",
+    "+cluster|nodes",
     "+auth",
 ];
 

@@ -11,6 +11,8 @@ pub(super) struct Peer {
     /// It is no longer there, as far as this engine knows.
     pub(super) is_failed: bool,
     pub(super) is_handshake: bool,
+    /// There is a way to it over the bus.
+    pub(super) is_connected: bool,
     pub(super) upstream: Option<String>,
     pub(super) slots: Vec<SlotRange>,
     /// Slots of another that keys are taken of; of this engine alone, in their order.
@@ -34,6 +36,7 @@ fn peer(line: &str) -> Option<Peer> {
         is_replica: has("slave"),
         is_failed: has("fail") || has("fail?") || has("noaddr"),
         is_handshake: has("handshake"),
+        is_connected: words.get(7) == Some(&"connected"),
         upstream: Some((*upstream).to_owned()).filter(|id| id != "-"),
         slots,
         importing: words.iter().skip(8).filter_map(|word| importing(word)).collect(),
@@ -61,10 +64,11 @@ mod tests {
     fn what_engines_know_of_each_other_is_read() {
         let said = "07c3 10.0.0.2:5000@16378,,tls-port=5000 myself,slave,nofailover e7d1 0 14 4 \
                     connected\n\
-                    e7d1 10.0.0.3:5000@16378 master,fail? - 0 14 4 connected 0-5460 7 [9-<-07c3]\n";
+                    e7d1 10.0.0.3:5000@16378 master,fail? - 0 14 4 disconnected 0-5460 7 [9-<-07c3]\n";
         let known = peers(said);
         assert!(known[0].is_own && known[0].is_replica && known[0].slots.is_empty());
         assert_eq!(known[0].upstream.as_deref(), Some("e7d1"));
+        assert!(known[0].is_connected && !known[1].is_connected);
         assert!(known[1].is_failed && !known[1].is_replica && known[1].upstream.is_none());
         assert_eq!(known[1].slots, [range(0, 5460), range(7, 7)]);
         assert!(known[0].importing.is_empty());

@@ -7,8 +7,8 @@ use bellwether_contracts::Failure;
 use bellwether_model::shard::{MoveState, SlotRange, ranges, slots_of, without};
 
 use super::mover::Way;
-use super::peers::peers;
-use super::shards::about;
+use super::peers::{Peer, peers};
+use super::shards::{about, engine_id};
 use super::wire::{Answer, Command, Wire, words};
 use super::{AGENT_USER, MOVE_USER};
 
@@ -20,6 +20,9 @@ const BYTES_MAX: u64 = 32 << 20;
 /// Bytes a microsecond that are copied while clients go on; a key counts for so many of its own.
 const BYTES_A_MICROSECOND: u64 = 32;
 const BYTES_OF_KEY: u64 = 1_024;
+
+/// Slots whose keys are compared at once.
+const SLOTS_OF_LOOK: usize = 64;
 
 /// Bytes of one look at the data, and keys at most.
 const BATCH_BYTES: u64 = 4 << 20;
@@ -63,7 +66,26 @@ impl<'a> Copy<'a> {
             }
         };
         let (digests, open) = (HashMap::new(), HashSet::new());
-        Ok(Self { way, here, there, digests, open, bytes_of_key: BATCH_BYTES / 32 })
+        let mut copy = Self { way, here, there, digests, open, bytes_of_key: BATCH_BYTES / 32 };
+        copy.until_known().await?;
+        Ok(copy)
+    }
+
+    /// Waits until both engines hear each other over their bus: whose slots are, they would not
+    /// believe of a stranger.
+    async fn until_known(&mut self) -> Result<(), Failure> {
+        let target = engine_id(self.way.order.to.primary.as_str());
+        let end = Instant::now() + ENTRY_MAX;
+        loop {
+            let here = hears(&mut self.here, &target).await?;
+            if here && hears(&mut self.there, &self.way.own_id).await? {
+                return Ok(());
+            }
+            if Instant::now() > end {
+                return Err(Failure::transient("the other shard's engine is not known yet"));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// As many of the slots as can go at once.
@@ -82,13 +104,12 @@ impl<'a> Copy<'a> {
 
     /// Lets writes go on, but to these slots.
     pub(super) async fn refuse(&mut self, slots: &[SlotRange]) -> Result<(), Failure> {
-        let said = self.here.run(words(&[b"CLUSTER", b"NODES"])).await?;
-        let Answer::Bytes(said) = said else {
-            return Err(Failure::transient("the engine does not say whom it knows"));
-        };
-        let known = peers(&String::from_utf8_lossy(&said));
-        let own: Vec<SlotRange> =
-            known.into_iter().filter(|peer| peer.is_own).flat_map(|peer| peer.slots).collect();
+        let own: Vec<SlotRange> = known(&mut self.here)
+            .await?
+            .into_iter()
+            .filter(|peer| peer.is_own)
+            .flat_map(|peer| peer.slots)
+            .collect();
         let refused = without(&own, &without(&own, slots));
         if !refused.is_empty() {
             let command = about("DELSLOTSRANGE", &refused).into_iter().map(String::into_bytes);
@@ -152,61 +173,74 @@ impl<'a> Copy<'a> {
         tell: &(dyn Fn(MoveState) + Send + Sync),
     ) -> Result<Vec<SlotRange>, Failure> {
         let all: Vec<u16> = slots_of(slots).collect();
-        let (mut passed, mut sum) = (0, 0);
-        for some in all.chunks(64) {
-            let asked = asked(some, "GETKEYSINSLOT", Some("1000000000"));
-            let (here, there) = (self.here.run_all(&asked).await?, self.there.run_all(&asked));
-            let there = there.await?;
-            for ((slot, here), there) in some.iter().zip(here).zip(there) {
-                let (here, there) = (keys(here), keys(there));
-                let known: HashSet<&Vec<u8>> = here.iter().collect();
-                let surplus: Vec<Vec<u8>> =
-                    there.iter().filter(|key| !known.contains(key)).cloned().collect();
-                self.remove(*slot, surplus).await?;
-                // What was copied and is not there was taken away there: its memory is full, or a
-                // client emptied it.
-                let there: HashSet<&Vec<u8>> = there.iter().collect();
-                for key in here.iter().filter(|key| !there.contains(key)) {
-                    self.digests.remove(key);
+        let mut sum = 0;
+        for some in all.chunks(SLOTS_OF_LOOK) {
+            let found = self.compare(some).await?;
+            let mut left = found.as_slice();
+            while !left.is_empty() {
+                let most = (BATCH_BYTES / self.bytes_of_key.max(1)).clamp(1, BATCH_KEYS);
+                let (batch, rest) = left.split_at(left.len().min(most as usize));
+                let began = Instant::now();
+                let bytes = self.copy(batch).await?;
+                left = rest;
+                sum += bytes;
+                if !is_slow {
+                    continue;
                 }
-                let mut left = here.as_slice();
-                while !left.is_empty() {
-                    let most = (BATCH_BYTES / self.bytes_of_key.max(1)).clamp(1, BATCH_KEYS);
-                    let (batch, rest) = left.split_at(left.len().min(most as usize));
-                    let began = Instant::now();
-                    let bytes = self.copy(*slot, batch).await?;
-                    left = rest;
-                    sum += bytes;
-                    if is_slow {
-                        tell(MoveState::Copying { keys: self.digests.len() as u64 });
-                        let due = Duration::from_micros(bytes / BYTES_A_MICROSECOND);
-                        tokio::time::sleep(due.saturating_sub(began.elapsed())).await;
-                    }
-                }
-                passed += 1;
-                if is_slow && sum > BYTES_MAX {
-                    return Ok(ranges(all.iter().copied().take(passed)));
+                tell(MoveState::Copying { keys: self.digests.len() as u64 });
+                let due = Duration::from_micros(bytes / BYTES_A_MICROSECOND);
+                tokio::time::sleep(due.saturating_sub(began.elapsed())).await;
+                // Slots before the one that has keys left are copied.
+                let end = left.first().or(found.last()).map_or(0, |(slot, _)| *slot);
+                let end = if left.is_empty() { end + 1 } else { end };
+                let copied = ranges(all.iter().copied().take_while(|slot| *slot < end));
+                if sum > BYTES_MAX && !copied.is_empty() {
+                    return Ok(copied);
                 }
             }
         }
         Ok(ranges(all))
     }
 
+    /// Takes away there which keys of these slots are not here; those that are, in the order of
+    /// the slots.
+    async fn compare(&mut self, slots: &[u16]) -> Result<Vec<(u16, Vec<u8>)>, Failure> {
+        let asked = asked(slots, "GETKEYSINSLOT", Some("1000000000"));
+        let (here, there) = tokio::join!(self.here.run_all(&asked), self.there.run_all(&asked));
+        let (mut all, mut surplus) = (Vec::new(), Vec::new());
+        for ((slot, here), there) in slots.iter().zip(here?).zip(there?) {
+            let (here, there) = (keys(here), keys(there));
+            let known: HashSet<&Vec<u8>> = here.iter().collect();
+            let beyond = there.iter().filter(|key| !known.contains(key));
+            surplus.extend(beyond.map(|key| (*slot, key.clone())));
+            // What was copied and is not there was taken away there: its memory is full, or a
+            // client emptied it.
+            let there: HashSet<&Vec<u8>> = there.iter().collect();
+            for key in here.iter().filter(|key| !there.contains(key)) {
+                self.digests.remove(key);
+            }
+            all.extend(here.into_iter().map(|key| (*slot, key)));
+        }
+        self.remove(&surplus).await?;
+        Ok(all)
+    }
+
     /// Copies those of these keys that are not there as they are here; what they are worth.
-    async fn copy(&mut self, slot: u16, keys: &[Vec<u8>]) -> Result<u64, Failure> {
+    async fn copy(&mut self, keys: &[(u16, Vec<u8>)]) -> Result<u64, Failure> {
         let looks: Vec<Command> = keys
             .iter()
-            .flat_map(|key| [words(&[b"DUMP", key]), words(&[b"PEXPIRETIME", key])])
+            .flat_map(|(_, key)| [words(&[b"DUMP", key]), words(&[b"PEXPIRETIME", key])])
             .collect();
         let found = self.here.run_all(&looks).await?;
         let (mut writes, mut written, mut gone) = (Vec::new(), Vec::new(), Vec::new());
+        let mut slots: Vec<u16> = Vec::new();
         let mut bytes = 0;
-        for (key, found) in keys.iter().zip(found.chunks(2)) {
+        for ((slot, key), found) in keys.iter().zip(found.chunks(2)) {
             let (payload, ends) = match found {
                 [Answer::Bytes(payload), Answer::Integer(ends)] if *ends != -2 => (payload, ends),
                 // It has ended since.
                 _ => {
-                    gone.push(key.clone());
+                    gone.push((*slot, key.clone()));
                     continue;
                 }
             };
@@ -220,38 +254,54 @@ impl<'a> Copy<'a> {
             let write = [b"RESTORE-ASKING", key.as_slice(), ends, payload, b"REPLACE", b"ABSTTL"];
             writes.push(words(&write));
             written.push((key.clone(), digest));
+            slots.push(*slot);
         }
         self.bytes_of_key = bytes.div_ceil(keys.len().max(1) as u64).max(1);
         if !writes.is_empty() {
-            self.open(vec![slot]).await?;
+            self.open(slots).await?;
             self.there.run_all(&writes).await?;
             self.digests.extend(written);
         }
-        self.remove(slot, gone).await?;
+        self.remove(&gone).await?;
         Ok(bytes)
     }
 
     /// Takes away there what is not here.
-    async fn remove(&mut self, slot: u16, keys: Vec<Vec<u8>>) -> Result<(), Failure> {
+    async fn remove(&mut self, keys: &[(u16, Vec<u8>)]) -> Result<(), Failure> {
         if keys.is_empty() {
             return Ok(());
         }
-        self.open(vec![slot]).await?;
-        let commands: Vec<Command> = keys.iter().flat_map(|key| removal(key)).collect();
+        self.open(keys.iter().map(|(slot, _)| *slot).collect()).await?;
+        let commands: Vec<Command> = keys.iter().flat_map(|(_, key)| removal(key)).collect();
         self.there.run_all(&commands).await?;
-        keys.iter().for_each(|key| {
+        for (_, key) in keys {
             self.digests.remove(key);
-        });
+        }
         Ok(())
     }
 
     /// Makes the other engine take keys of slots that it does not have yet.
     pub(super) async fn open(&mut self, slots: Vec<u16>) -> Result<(), Failure> {
-        let closed: Vec<u16> = slots.into_iter().filter(|slot| !self.open.contains(slot)).collect();
+        let mut closed: Vec<u16> =
+            slots.into_iter().filter(|slot| !self.open.contains(slot)).collect();
+        closed.dedup();
         self.there.run_all(&importing(&closed, &self.way.own_id)).await?;
         self.open.extend(closed);
         Ok(())
     }
+}
+
+/// The engines that this one knows.
+pub(super) async fn known(wire: &mut Wire) -> Result<Vec<Peer>, Failure> {
+    match wire.run(words(&[b"CLUSTER", b"NODES"])).await? {
+        Answer::Bytes(said) => Ok(peers(&String::from_utf8_lossy(&said))),
+        _ => Err(Failure::transient("the engine does not say whom it knows")),
+    }
+}
+
+async fn hears(wire: &mut Wire, id: &str) -> Result<bool, Failure> {
+    let is_heard = |peer: &Peer| peer.id == id && peer.is_connected && !peer.is_handshake;
+    Ok(known(wire).await?.iter().any(|peer| is_heard(peer) && !peer.is_failed))
 }
 
 /// Removes a key of a slot that the engine does not have.
