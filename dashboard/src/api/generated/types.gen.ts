@@ -1178,6 +1178,7 @@ export type NodeView = {
     address: string;
     address6: string;
     agent_version?: string | null;
+    certificate_ends_at?: Timestamp | null;
     cluster: ClusterId;
     connections?: number | null;
     /**
@@ -1507,6 +1508,7 @@ export type PageNodeView = {
         address: string;
         address6: string;
         agent_version?: string | null;
+        certificate_ends_at?: Timestamp | null;
         cluster: ClusterId;
         connections?: number | null;
         /**
