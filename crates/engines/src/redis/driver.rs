@@ -70,6 +70,7 @@ impl Driver for Redis {
             let (certificate, key) = (file("engine.pem"), file("engine.key"));
             let set = ["CONFIG", "SET", "tls-cert-file", &certificate, "tls-key-file", &key];
             self.link.run(&set).await?;
+            self.kind.user().note_identity(conf())?;
         }
         self.keep_moves(assignment).await?;
         let Some(term) = primary_term(&assignment.target) else { return Ok(()) };

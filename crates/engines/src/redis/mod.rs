@@ -151,6 +151,8 @@ pub struct Redis {
     /// What was assigned last, where the group is one shard of several; when that was looked at.
     sharded: Mutex<Option<Box<Assignment>>>,
     tended: Mutex<Option<Instant>>,
+    /// Engines that it was not to know at the last look.
+    strangers: Mutex<Vec<String>>,
     /// The engine of a shard says that it takes no writes.
     is_refusing: AtomicBool,
     /// Slots that leave this shard.
@@ -186,6 +188,7 @@ impl Redis {
             settings: Settings::default(),
             sharded: Mutex::new(sharded(assignment)),
             tended: Mutex::default(),
+            strangers: Mutex::default(),
             is_refusing: AtomicBool::default(),
             moving: Mutex::default(),
             lets_in: Mutex::default(),

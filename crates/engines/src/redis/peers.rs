@@ -64,7 +64,8 @@ mod tests {
     fn what_engines_know_of_each_other_is_read() {
         let said = "07c3 10.0.0.2:5000@16378,,tls-port=5000 myself,slave,nofailover e7d1 0 14 4 \
                     connected\n\
-                    e7d1 10.0.0.3:5000@16378 master,fail? - 0 14 4 disconnected 0-5460 7 [9-<-07c3]\n";
+                    e7d1 10.0.0.3:5000@16378 master,fail? - 0 14 4 disconnected 0-5460 7 \
+                    [9-<-07c3]\n";
         let known = peers(said);
         assert!(known[0].is_own && known[0].is_replica && known[0].slots.is_empty());
         assert_eq!(known[0].upstream.as_deref(), Some("e7d1"));

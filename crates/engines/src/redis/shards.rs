@@ -354,11 +354,22 @@ impl Redis {
             }
             expected.push(id);
         }
-        let is_gone = |peer: &&Peer| {
-            let is_stranger = !expected.contains(&peer.id) && !peer.is_handshake;
-            is_stranger && (peer.is_failed || peer.id == nobody(assignment))
+        let strangers: Vec<&Peer> = known
+            .iter()
+            .filter(|peer| !expected.contains(&peer.id) && !peer.is_handshake)
+            .collect();
+        let before = {
+            let ids = strangers.iter().map(|peer| peer.id.clone()).collect();
+            let mut known = self.strangers.lock().expect("nothing panics while it is held");
+            std::mem::replace(&mut *known, ids)
         };
-        for peer in known.iter().filter(is_gone) {
+        // One that is new may be heard of before it is assigned. Who has keys stays until all the
+        // others miss it; who has none is of no use to clients, which would ask it.
+        let is_gone = |peer: &&&Peer| {
+            let is_idle = peer.slots.is_empty() && before.contains(&peer.id);
+            is_idle || peer.is_failed || peer.id == nobody(assignment)
+        };
+        for peer in strangers.iter().filter(is_gone) {
             // Not while it is the one that this engine waits for.
             let _ = self.link.run(&["CLUSTER", "FORGET", &peer.id]).await;
         }

@@ -102,9 +102,9 @@ function Form({ cluster, onClose }: Omit<Props, 'isOpen'>) {
         <Button
           type="submit"
           loading={apply.isPending || (isReviewed && plans.isFetching)}
-          disabled={isReviewed && plans.data !== undefined && !isReady}
+          disabled={isReviewed && !plans.isFetching && !isReady}
         >
-          {isReviewed ? words.action : words.review}
+          {isReviewed && !plans.error ? words.action : words.review}
         </Button>
       </div>
     </form>
