@@ -9,6 +9,7 @@ pub mod backup;
 pub mod bytes;
 pub mod cluster;
 pub mod connection;
+pub mod database;
 pub mod divergence;
 pub mod drill;
 pub mod engine;

@@ -143,6 +143,7 @@ fn cluster(name: &str, nodes: &[NodeId]) -> Cluster {
         next_ordinal: count + 1,
         proof_of: None,
         pending_allowlist: None,
+        databases: bellwether_model::database::Databases::default(),
         shard: None,
         size_may_wait: false,
         disks_grow_in_use: false,

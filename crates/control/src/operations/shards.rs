@@ -61,6 +61,7 @@ fn reserve(world: &World, pass: &mut Pass, op: &Operation) -> Outcome {
             next_ordinal: 1,
             proof_of: None,
             pending_allowlist: None,
+            databases: bellwether_model::database::Databases::default(),
             size_may_wait: false,
             disks_grow_in_use: whole.disks_grow_in_use,
             shard: Some(Shard { of: whole.id.clone(), index, slots: vec![slots] }),
