@@ -15,6 +15,7 @@ use bellwether_model::{NodeId, Term, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::assignment::Assignment;
+use crate::databases::DatabasesReport;
 use crate::session::Surrender;
 
 /// The sentry's socket.
@@ -146,6 +147,9 @@ pub struct WorkerReport {
     /// Who is connected and who was not let in; none: not looked at.
     #[serde(default)]
     pub clients: Option<ClientsReport>,
+    /// Of databases and users, where any were asked for.
+    #[serde(default)]
+    pub databases: Option<DatabasesReport>,
 }
 
 /// The clients of a node as its kernel sees them; members of the cluster are none.

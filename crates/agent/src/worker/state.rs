@@ -94,6 +94,7 @@ pub struct Worker {
     config_version: u64,
     configured: Option<Assignment>,
     settings: Settings,
+    databases: databases::Databases,
     disk: DiskWatch,
     aside: backup::Aside,
 }
@@ -152,6 +153,7 @@ impl Worker {
             config_version: 0,
             configured: None,
             settings: Settings::default(),
+            databases: databases::Databases::default(),
             disk: DiskWatch { beats: 0, silence: Duration::ZERO, looked_at: Instant::now() },
             aside: backup::Aside::new(repositories),
         })
@@ -267,6 +269,7 @@ impl Worker {
             Plan::Act(act) => return self.begin(driver, orders.assignment, act).await,
         };
         self.keep_settings(&driver, &orders.assignment).await;
+        self.keep_databases(&driver, &orders.assignment).await;
         self.drop_former(&driver, &orders.assignment);
         words.clone_into(&mut self.doing);
         self.note_cut(&orders, &actual);
@@ -719,6 +722,7 @@ impl Worker {
     /// What is, for the sentry; none before the first orders.
     pub(super) fn report(&mut self) -> Option<WorkerReport> {
         let settings_version = self.orders.as_ref()?.assignment.engine.parameters_version;
+        let databases = self.databases.report(&self.orders.as_ref()?.assignment.databases);
         let serving = self.serving();
         self.served = serving;
         let progress = *self.progress.lock().expect("nothing panics while it is held");
@@ -754,6 +758,7 @@ impl Worker {
             engine: probe.figures.clone(),
             host,
             clients,
+            databases,
         })
     }
 }
@@ -771,5 +776,6 @@ fn wanted_upstream(orders: &Orders) -> Option<NodeId> {
     }
 }
 mod backup;
+mod databases;
 mod drill;
 mod shutdown;
