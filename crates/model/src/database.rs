@@ -9,6 +9,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::id::DatabaseId;
 use crate::problem::FieldProblem;
 use crate::time::Timestamp;
 
@@ -41,8 +42,8 @@ pub struct Databases {
 /// A database beside the one that is made with the cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Database {
-    /// Names it for ever: what is dropped is this one, not another that has its name later.
-    pub id: String,
+    /// What is dropped is this one, not another that has its name later.
+    pub id: DatabaseId,
     pub name: String,
     pub created_at: Timestamp,
     /// It shall go, and is here until it is known to be gone.

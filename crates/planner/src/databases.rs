@@ -51,7 +51,7 @@ pub fn wanted(
         dropped: user.dropped,
     };
     let all = databases.databases.iter().map(|database| WantedDatabase {
-        id: database.id.clone(),
+        id: database.id.to_string(),
         name: database.name.clone(),
         dropped: database.dropped,
     });
