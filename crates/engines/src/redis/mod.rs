@@ -27,6 +27,7 @@ pub mod sessions;
 mod settings;
 mod shards;
 mod term;
+mod users;
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
