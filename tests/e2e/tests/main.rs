@@ -5,6 +5,7 @@ mod allowlist;
 mod backups;
 mod bad_input;
 mod chaos;
+mod database_users;
 mod diverged;
 mod drills;
 mod engine_hydra;

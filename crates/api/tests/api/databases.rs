@@ -6,7 +6,6 @@ use bellwether_protocol::databases::{DatabasesReport, Kind, LoginUse, Refused};
 use bellwether_store::secrets;
 use serde_json::json;
 
-use crate::calls::Call;
 use crate::coverage::bad_bodies;
 use crate::fixture::PASSWORD;
 use crate::world::World;
@@ -208,7 +207,7 @@ async fn users(world: &World, cluster: &Cluster) {
     world.get(format!("{path}/web")).expect(200).await;
     world.get(format!("{path}/x")).refused(404, "not-found").await;
 
-    let alter = |user: &str| -> Call<'_> { world.call("PATCH", format!("{path}/{user}")) };
+    let alter = |user: &str| world.call("PATCH", format!("{path}/{user}"));
     bad_bodies(|| alter("web")).await;
     let read = json!({"grants": [{"on": "app", "rights": "read_only"}]});
     alter("web").json(&read).expect(202).await;
