@@ -68,6 +68,11 @@ pub(crate) async fn create(
         let (name, engine) = (new.name.as_str(), asked.engine);
         refuse_keys(engine)?;
         database::check_database_name(name).map_err(|words| ApiError::field("name", words))?;
+        // With MariaDB and MySQL the application's user may make these itself.
+        if name.starts_with(&format!("{}_", engine.database)) {
+            let words = format!("names that begin with `{}_` are the application's", engine.database);
+            return Err(ApiError::field("name", words));
+        }
         if name == engine.database || asked.databases.database(name).is_some() {
             return Err(taken("database", name));
         }

@@ -281,7 +281,10 @@ fn show_user(context: &Context, user: &DatabaseUserView) -> Result {
 }
 
 fn may(grants: &[Grant]) -> String {
-    let words = |grant: &Grant| format!("{} on {}", grant.rights.word().replace('_', "-"), grant.on);
+    let words = |Grant { on, rights }: &Grant| {
+        let rights = rights.word().replace('_', "-");
+        format!("{rights} on {on}")
+    };
     let all: Vec<String> = grants.iter().map(words).collect();
     if all.is_empty() { "nothing".to_owned() } else { all.join(", ") }
 }

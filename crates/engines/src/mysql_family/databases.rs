@@ -173,8 +173,9 @@ impl Hands {
     }
 
     async fn has_user(&self, login: &str) -> Result<bool, Failure> {
-        let login = quote(login);
-        self.is_there(&format!("SELECT 1 FROM mysql.user WHERE User = {login} AND Host = '%'")).await
+        let name = quote(login);
+        let question = format!("SELECT 1 FROM mysql.user WHERE User = {name} AND Host = '%'");
+        self.is_there(&question).await
     }
 
     /// Logins of ours that nobody asks for: their end may have been lost with a primary.
@@ -271,7 +272,12 @@ impl Hands {
         self.set_mark(LOGIN, &login.name, &digits).await
     }
 
-    async fn give_rights(&self, user: &WantedUser, login: &str, first: &str) -> Result<(), Failure> {
+    async fn give_rights(
+        &self,
+        user: &WantedUser,
+        login: &str,
+        first: &str,
+    ) -> Result<(), Failure> {
         let owner = |pattern: String| (pattern, Rights::Owner);
         let wanted: Vec<(String, Rights)> = if user.is_first {
             // As its first login, which was made with the cluster.

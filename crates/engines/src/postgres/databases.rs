@@ -285,19 +285,25 @@ impl<'a> Hands<'a> {
         }
         let others = wanted.databases.iter().filter(|database| !database.dropped);
         let others = others.map(|database| (database.name.as_str(), None));
-        let databases: Vec<(&str, Option<&str>)> =
-            std::iter::once((first.0, Some(first.1))).chain(others).collect();
-        let (mut roles, mut acts) = (Vec::new(), String::new());
-        for (database, owner) in databases {
+        let databases = std::iter::once((first.0, Some(first.1))).chain(others);
+        // One that could not be made, or that its owner dropped, is told by itself.
+        let rows = self.ask("SELECT datname::text AS name FROM pg_database".to_owned()).await?;
+        let there: Vec<String> = rows.iter().map(|row| row.get("name")).collect();
+        let has = self.roles_of(login, first.1).await?;
+        let (mut roles, mut then) = (Vec::new(), String::new());
+        for (database, owner) in databases.filter(|(name, _)| there.iter().any(|one| one == name)) {
             let grant = user.grants.iter().find(|grant| grant.on == database);
             let of = Roles::of(database, owner);
             let role = grant.map(|grant| of.with(grant.rights).to_owned());
             let is_owner = role.as_deref() == Some(of.owner.as_str());
-            acts += &words::act_as(login, database, is_owner.then_some(of.owner.as_str()));
+            then += &words::act_as(login, database, is_owner.then_some(of.owner.as_str()));
+            if !is_owner && has.contains(&of.owner) {
+                // Its sessions would go on to act as the owner.
+                then += &words::end_sessions(login, Some(database));
+            }
             roles.extend(role);
         }
-        let has = self.roles_of(login, first.1).await?;
-        self.run(&(words::memberships(login, &has, &roles) + &acts)).await
+        self.run(&(words::memberships(login, &has, &roles) + &then)).await
     }
 
     /// The roles of databases that a login is a member of.
@@ -322,8 +328,7 @@ impl<'a> Hands<'a> {
             info!("dropping the login {}", login.name);
             let (quoted, role) = (text(&login.name), name(&login.name));
             self.run(&words::let_nobody_in(&login.name)).await?;
-            let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename";
-            self.run(&format!("{end} = {quoted}")).await?;
+            self.run(&words::end_sessions(&login.name, None)).await?;
             let rows = self.ask(format!(
                 "SELECT datname::text AS name, pg_get_userbyid(datdba)::text AS owner \
                  FROM pg_database d WHERE datallowconn AND EXISTS (SELECT FROM pg_shdepend \

@@ -1,6 +1,7 @@
 //! Databases and users, kept as they were asked for, and who uses which login. All of it beside the
 //! loop: making a database takes longer than the loop may wait.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,9 @@ use super::{ProcessState, Worker};
 
 /// Between two looks at who is connected.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// More are told by their logins alone: none of them may be left out.
+const USES_MAX: usize = 200;
 
 /// After which what was refused is tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
@@ -112,7 +116,7 @@ impl Databases {
             self.kept = Some((wanted, kept));
         }
         if let Some(task) = self.looking.take_if(|task| task.is_finished()) {
-            self.uses = task.await.ok().and_then(Result::ok);
+            self.uses = task.await.ok().and_then(Result::ok).map(bounded);
         }
     }
 
@@ -130,9 +134,41 @@ impl Databases {
     }
 }
 
+/// What a report has room for. Clients may call themselves anything.
+fn bounded(uses: Vec<LoginUse>) -> Vec<LoginUse> {
+    if uses.len() <= USES_MAX {
+        return uses;
+    }
+    let mut counts: BTreeMap<String, u32> = BTreeMap::new();
+    for one in uses {
+        let count = counts.entry(one.login).or_default();
+        *count = count.saturating_add(one.count);
+    }
+    let by_login = |(login, count)| LoginUse {
+        login,
+        address: String::new(),
+        application: String::new(),
+        count,
+    };
+    counts.into_iter().map(by_login).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn however_many_sessions_there_are_none_is_left_out() {
+        let one = |place: usize| LoginUse {
+            login: "shop".to_owned(),
+            address: format!("10.0.0.{place}"),
+            application: String::new(),
+            count: 1,
+        };
+        assert_eq!(bounded((0..3).map(one).collect()).len(), 3);
+        let all = bounded((0..USES_MAX + 1).map(one).collect());
+        assert_eq!((all.len(), all[0].count), (1, 201));
+    }
 
     fn wanted(version: u64) -> WantedDatabases {
         WantedDatabases { version, ..WantedDatabases::default() }

@@ -161,6 +161,16 @@ pub(super) fn act_as(login: &str, database: &str, owner: Option<&str>) -> String
     }
 }
 
+/// Ends its sessions, in one database or everywhere.
+pub(super) fn end_sessions(login: &str, database: Option<&str>) -> String {
+    let there = database.map(|database| format!(" AND datname = {}", text(database)));
+    format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = {}{}; ",
+        text(login),
+        there.unwrap_or_default()
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
