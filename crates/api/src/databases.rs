@@ -69,8 +69,9 @@ pub(crate) async fn create(
         refuse_keys(engine)?;
         database::check_database_name(name).map_err(|words| ApiError::field("name", words))?;
         // With MariaDB and MySQL the application's user may make these itself.
-        if name.starts_with(&format!("{}_", engine.database)) {
-            let words = format!("names that begin with `{}_` are the application's", engine.database);
+        let own = format!("{}_", engine.database);
+        if name.starts_with(&own) {
+            let words = format!("names that begin with `{own}` are the application's");
             return Err(ApiError::field("name", words));
         }
         if name == engine.database || asked.databases.database(name).is_some() {

@@ -220,7 +220,10 @@ pub fn gone(view: &View) -> Option<(Vec<String>, Vec<String>)> {
     let databases = &view.cluster.databases;
     let dropped = databases.databases.iter().any(|database| database.dropped)
         || databases.users.iter().any(|user| user.dropped);
-    let said = if dropped { said(view) } else { return None };
+    if !dropped {
+        return None;
+    }
+    let said = said(view);
     said.version.filter(|version| *version >= databases.version)?;
     let refused = |kind, name: &str| said.refused.iter().any(|r| r.kind == kind && r.name == name);
     let is_gone = |kind: Kind, name: &str, dropped: bool| dropped && !refused(kind, name);

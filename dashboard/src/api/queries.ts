@@ -163,6 +163,8 @@ export const revealedQuery = (clusterId: string, name: string) =>
   queryOptions({
     queryKey: keys.databaseUser(clusterId, name),
     queryFn: ({ signal }) => revealDatabaseUser(clusterId, name, signal),
+    // Each time is written down: once is enough while it is looked at.
+    staleTime: Number.POSITIVE_INFINITY,
     gcTime: 0,
   });
 

@@ -166,7 +166,7 @@ mod tests {
             count: 1,
         };
         assert_eq!(bounded((0..3).map(one).collect()).len(), 3);
-        let all = bounded((0..USES_MAX + 1).map(one).collect());
+        let all = bounded((0..=USES_MAX).map(one).collect());
         assert_eq!((all.len(), all[0].count), (1, 201));
     }
 
