@@ -435,7 +435,7 @@ pub fn assignment(world: &World, node: &NodeId) -> Option<Assignment> {
     let asked = whole.as_ref().map_or(&cluster.object, |(whole, _)| whole);
     let databases = databases::wanted(&asked.databases, &engine.user, |login| {
         secrets::login_password(&world.store, &asked.id, &engine.user, login)
-    });
+    })?;
     let whole = whole.as_ref().map(|(cluster, others)| assign::Whole { cluster, others });
     Some(assign::assignment(
         (&world.epoch, seq),

@@ -18,48 +18,52 @@ use crate::view::{NodeFacts, View};
 /// What was reported longer ago says nothing of who is connected.
 const STALE_MS: u64 = 10_000;
 
-/// What the nodes of a cluster are told. `password` opens the password of a login.
+/// What the nodes of a cluster are told. `password` opens the password of a login; none where one
+/// cannot be opened: nobody is turned away for that.
 pub fn wanted(
     databases: &Databases,
     first: &str,
     password: impl Fn(&str) -> Option<String>,
-) -> WantedDatabases {
+) -> Option<WantedDatabases> {
     if databases.version == 0 {
-        return WantedDatabases::default();
+        return Some(WantedDatabases::default());
     }
-    let logins = |user: &str, logins: Logins, is_dropped: bool| -> Vec<WantedLogin> {
+    let logins = |user: &str, logins: Logins, is_dropped: bool| -> Option<Vec<WantedLogin>> {
         let wanted = |login: Login| {
             let name = login.name(user);
             let counts = logins.counts(login) && !is_dropped;
-            let password = counts.then(|| password(&name)).flatten().map(Password);
-            WantedLogin { name, password }
+            let password = if counts { Some(Password(password(&name)?)) } else { None };
+            Some(WantedLogin { name, password })
         };
-        [Login::First, Login::Second].map(wanted).into()
+        [Login::First, Login::Second].into_iter().map(wanted).collect()
     };
     let of_application = WantedUser {
         name: first.to_owned(),
         is_first: true,
         grants: Vec::new(),
-        logins: logins(first, databases.first, false),
+        logins: logins(first, databases.first, false)?,
         dropped: false,
     };
-    let user = |user: &DatabaseUser| WantedUser {
-        name: user.name.clone(),
-        is_first: false,
-        grants: user.grants.clone(),
-        logins: logins(&user.name, user.logins, user.dropped),
-        dropped: user.dropped,
+    let user = |user: &DatabaseUser| {
+        Some(WantedUser {
+            name: user.name.clone(),
+            is_first: false,
+            grants: user.grants.clone(),
+            logins: logins(&user.name, user.logins, user.dropped)?,
+            dropped: user.dropped,
+        })
     };
     let all = databases.databases.iter().map(|database| WantedDatabase {
         id: database.id.to_string(),
         name: database.name.clone(),
         dropped: database.dropped,
     });
-    WantedDatabases {
+    let users = std::iter::once(Some(of_application)).chain(databases.users.iter().map(user));
+    Some(WantedDatabases {
         version: databases.version,
         databases: all.collect(),
-        users: std::iter::once(of_application).chain(databases.users.iter().map(user)).collect(),
-    }
+        users: users.collect::<Option<Vec<WantedUser>>>()?,
+    })
 }
 
 /// What was said of databases by those whose word it is: the primary of every group, and every
@@ -338,17 +342,19 @@ mod tests {
     #[test]
     fn nodes_are_told_passwords_of_logins_that_count_and_nothing_before_it_was_asked_for() {
         let password = |login: &str| Some(format!("of {login}"));
-        assert_eq!(wanted(&Databases::default(), "app", password).version, 0);
+        let nothing = wanted(&Databases::default(), "app", |_| None).expect("no password is asked");
+        assert_eq!(nothing.version, 0);
         let users = vec![user("web")];
         let mut databases = Databases { version: 1, users, ..Databases::default() };
         let told = |databases: &Databases| -> Vec<(String, bool)> {
-            let all = wanted(databases, "app", password).users;
+            let all = wanted(databases, "app", password).expect("passwords open").users;
             let logins = all.into_iter().flat_map(|user| user.logins);
             logins.map(|login| (login.name, login.password.is_some())).collect()
         };
         let named = |all: [(&str, bool); 4]| all.map(|(name, on)| (name.to_owned(), on)).to_vec();
         let expected = [("app", true), ("app_b", false), ("web", true), ("web_b", false)];
         assert_eq!(told(&databases), named(expected));
+        assert_eq!(wanted(&databases, "app", |_| None), None, "a password does not open");
         databases.first.rotate(Timestamp::from_millis(1));
         databases.users[0].dropped = true;
         let expected = [("app", true), ("app_b", true), ("web", false), ("web_b", false)];

@@ -67,8 +67,10 @@ impl Postgres {
         for user in wanted.users.iter().filter(|user| !user.dropped) {
             note(Kind::User, &user.name, hands.give_user(wanted, user, first).await);
         }
+        // Said once voters hold all of it, where they have to: this waits for them as a client does.
         let mark = text(&words::version_mark(wanted.version));
-        hands.run(&format!("COMMENT ON ROLE {REPLICATION_USER} IS {mark}")).await?;
+        let comment = format!("COMMENT ON ROLE {REPLICATION_USER} IS {mark}");
+        hands.run(&format!("SET LOCAL synchronous_commit = on; {comment}")).await?;
         Ok(Kept { version: wanted.version, refused })
     }
 

@@ -23,8 +23,7 @@ impl Redis {
         user.own_directory(conf())?;
         user.own_directory(socket())?;
         let identity = user.take_identity(conf())?;
-        let all = users::file(&users::users(self.kind, assignment));
-        let users = user.write(&conf().join("users.acl"), all.as_bytes())?;
+        let users = self.write_users(assignment)?;
         let settings = settings(self.kind, assignment) + &self.chosen_lines(assignment);
         user.write(&conf().join("engine.conf"), settings.as_bytes())?;
         Ok(Changed { identity, users })

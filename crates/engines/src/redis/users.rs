@@ -2,6 +2,8 @@
 //! and the engine reads when it starts; while it runs it is told what differs. `ACL LOAD` would do
 //! that too, but KeyDB ends every session with it.
 
+use std::path::PathBuf;
+
 use bellwether_contracts::Failure;
 use bellwether_contracts::driver::Kept;
 use bellwether_model::database::{Grant, Rights};
@@ -9,7 +11,7 @@ use bellwether_protocol::Assignment;
 use bellwether_protocol::databases::LoginUse;
 
 use super::resp::Value;
-use super::{AGENT_USER, Kind, PROBE_KEY, PROBE_USER, REPLICATION_USER, Redis};
+use super::{AGENT_USER, Kind, PROBE_KEY, PROBE_USER, REPLICATION_USER, Redis, conf};
 
 /// A user and its rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,7 +112,31 @@ fn hash(password: &str) -> String {
     format!("#{digits}")
 }
 
+/// The version of what was asked for that the file of users is of.
+fn version_file() -> PathBuf {
+    conf().join("users.version")
+}
+
+fn version_here() -> u64 {
+    let text = std::fs::read_to_string(version_file()).unwrap_or_default();
+    text.trim().parse().unwrap_or(0)
+}
+
 impl Redis {
+    /// Writes the file of users; whether it changed. A server whose store is an older copy does not
+    /// know of some of them: they stay.
+    pub(super) fn write_users(&self, assignment: &Assignment) -> Result<bool, Failure> {
+        let version = assignment.databases.version;
+        if version_here() > version {
+            return Ok(false);
+        }
+        let all = file(&users(self.kind, assignment));
+        let user = self.kind.user();
+        let is_changed = user.write(&conf().join("users.acl"), all.as_bytes())?;
+        user.write(&version_file(), version.to_string().as_bytes())?;
+        Ok(is_changed)
+    }
+
     /// Tells the running engine who its users are; sessions of those who stay go on.
     pub(super) async fn tell_users(&self, assignment: &Assignment) -> Result<(), Failure> {
         let wanted = users(self.kind, assignment);
@@ -133,6 +159,12 @@ impl Redis {
 
     /// Gives this engine the users that were asked for, in its file first.
     pub(super) async fn give_users(&self, assignment: &Assignment) -> Result<Kept, Failure> {
+        let (wanted, here) = (&assignment.databases, version_here());
+        if here > wanted.version {
+            let why = "the server's store is an older copy: this node has later users than it \
+                       knows of; ask for the change once more";
+            return Ok(Kept { version: here, refused: wanted.all_refused(why) });
+        }
         self.write_config(assignment)?;
         self.tell_users(assignment).await?;
         Ok(Kept { version: assignment.databases.version, refused: Vec::new() })
