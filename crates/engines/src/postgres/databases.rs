@@ -11,7 +11,7 @@ use bellwether_protocol::Assignment;
 use bellwether_protocol::databases::{
     Kind, LoginUse, Refused, WantedDatabase, WantedDatabases, WantedUser,
 };
-use tokio_postgres::{Client, Row};
+use tokio_postgres::{Client, NoTls, Row};
 use tracing::{info, warn};
 
 use self::words::{LOGIN_MARK, Roles, name, text};
@@ -19,6 +19,8 @@ use super::{Postgres, REPLICATION_USER, sql};
 
 /// Making a database copies a template, and dropping one waits for a checkpoint.
 const STATEMENT_MAX: Duration = Duration::from_secs(60);
+
+const CANCEL_MAX: Duration = Duration::from_secs(1);
 
 /// What is known of a role that somebody may log in as.
 struct Known {
@@ -350,9 +352,15 @@ impl<'a> Hands<'a> {
 }
 
 async fn run(client: &Client, statements: &str) -> Result<(), Failure> {
-    match tokio::time::timeout(STATEMENT_MAX, client.batch_execute(statements)).await {
+    let running = client.batch_execute(statements);
+    match tokio::time::timeout(STATEMENT_MAX, running).await {
         Ok(done) => done.map_err(|error| sql::of(&error)),
-        Err(_) => Err(Failure::transient("the engine does not answer")),
+        Err(_) => {
+            // A commit that waits for voters would go on to wait, and keep its connection.
+            let cancelling = client.cancel_token().cancel_query(NoTls);
+            let _ = tokio::time::timeout(CANCEL_MAX, cancelling).await;
+            Err(Failure::transient("the engine does not answer, or nobody confirms the change"))
+        }
     }
 }
 
