@@ -357,8 +357,8 @@ async fn run(client: &Client, statements: &str) -> Result<(), Failure> {
         Ok(done) => done.map_err(|error| sql::of(&error)),
         Err(_) => {
             // A commit that waits for voters would go on to wait, and keep its connection.
-            let cancelling = client.cancel_token().cancel_query(NoTls);
-            let _ = tokio::time::timeout(CANCEL_MAX, cancelling).await;
+            let token = client.cancel_token();
+            let _ = tokio::time::timeout(CANCEL_MAX, token.cancel_query(NoTls)).await;
             Err(Failure::transient("the engine does not answer, or nobody confirms the change"))
         }
     }
