@@ -1,6 +1,7 @@
 //! Databases and their users: what nodes are told, what is shown, and who still uses what.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use bellwether_model::database::{
     DatabaseState, DatabaseUser, DatabaseUserView, DatabaseView, Databases, Grant, Login,
@@ -11,7 +12,6 @@ use bellwether_protocol::databases::{
     DatabasesReport, Kind, LoginUse, Password, Refused, WantedDatabase, WantedDatabases,
     WantedLogin, WantedUser,
 };
-use bellwether_protocol::local::ENDPOINT_SOURCE;
 
 use crate::view::{NodeFacts, View};
 
@@ -206,7 +206,8 @@ fn rotation(view: &View, user: &str, logins: Logins) -> Option<Rotation> {
 
 /// Where sessions come from, in words: an engine sees of many only the endpoint that leads them.
 fn place(view: &View, here: &NodeFacts, one: &LoginUse) -> String {
-    if one.address == ENDPOINT_SOURCE.to_string() {
+    let address: Option<IpAddr> = one.address.parse().ok();
+    if address.is_some_and(|address| address.is_loopback()) || one.address == "localhost" {
         return format!("endpoint of {}", here.node.name);
     }
     let is_it =

@@ -201,8 +201,17 @@ async fn the_applications_password_of_valkey_is_rotated_on_every_node() -> anyho
 
 #[tokio::test]
 async fn a_password_of_mysql_is_rotated_while_clients_stay_and_come() -> anyhow::Result<()> {
+    rotated_in_the_family_of_mysql("mysql").await
+}
+
+#[tokio::test]
+async fn a_password_of_mariadb_is_rotated_while_clients_stay_and_come() -> anyhow::Result<()> {
+    rotated_in_the_family_of_mysql("mariadb").await
+}
+
+async fn rotated_in_the_family_of_mysql(engine: &str) -> anyhow::Result<()> {
     let (server, api) = Server::start().await?;
-    api.create_of("mysql", "orders", 2, "async").await?;
+    api.create_of(engine, "orders", 2, "async").await?;
     let shop = json!({ "name": "shop_data" });
     api.post::<Value>("/v1/clusters/orders/databases", &shop).await?;
     make(&api, "keeper", "shop_data", "owner").await?;
