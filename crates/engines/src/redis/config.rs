@@ -5,7 +5,7 @@ use bellwether_model::Bytes;
 use bellwether_protocol::Assignment;
 
 use super::probe::NOBODY;
-use super::{Kind, REPLICATION_USER, Redis, conf, shards, socket, users};
+use super::{Kind, REPLICATION_USER, Redis, conf, shards, socket};
 
 /// What changed in the files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
