@@ -231,18 +231,16 @@ impl Hands {
                     "there is a user {login}, who was made in SQL; rename or drop it"
                 )));
             }
-            let account = account(&login.name);
-            if login.password.is_none() {
-                if is_there {
-                    self.run(&[format!("ALTER USER {account} ACCOUNT LOCK")]).await?;
-                }
+            if !is_there && login.password.is_none() {
                 continue;
             }
             self.give_password(login, is_there).await?;
+            // Also where nobody is let in any more: sessions that go on have the same rights.
             if !is_made_with_cluster {
                 self.give_rights(user, &login.name, first).await?;
             }
-            self.run(&[format!("ALTER USER {account} ACCOUNT UNLOCK")]).await?;
+            let lock = if login.password.is_some() { "UNLOCK" } else { "LOCK" };
+            self.run(&[format!("ALTER USER {} ACCOUNT {lock}", account(&login.name))]).await?;
         }
         Ok(())
     }

@@ -22,6 +22,9 @@ const STATEMENT_MAX: Duration = Duration::from_secs(60);
 
 const CANCEL_MAX: Duration = Duration::from_secs(1);
 
+/// A lock on a table that clients use is waited for no longer than this.
+const LOCK_MAX_MS: u32 = 1_000;
+
 /// What is known of a role that somebody may log in as.
 struct Known {
     mark: Option<String>,
@@ -69,7 +72,7 @@ impl Postgres {
         for user in wanted.users.iter().filter(|user| !user.dropped) {
             note(Kind::User, &user.name, hands.give_user(wanted, user, first).await);
         }
-        // Said once voters hold all of it, where they have to: this waits for them as a client does.
+        // Said once voters hold all of it, where they have to: it waits for them as clients do.
         let mark = text(&words::version_mark(wanted.version));
         let comment = format!("COMMENT ON ROLE {REPLICATION_USER} IS {mark}");
         hands.run(&format!("SET LOCAL synchronous_commit = on; {comment}")).await?;
@@ -255,20 +258,28 @@ impl<'a> Hands<'a> {
                     "there is a role {login}, which was made in SQL; rename or drop it"
                 )));
             }
-            let Some(password) = &login.password else {
-                if known.is_some() {
-                    self.run(&words::let_nobody_in(&login.name)).await?;
-                }
+            if known.is_some()
+                && !is_made_with_cluster
+                && let Err(failure) = self.collect_owned(&login.name).await
+            {
+                warn!("what {} made stays its own for now: {failure}", login.name);
+            }
+            if known.is_none() && login.password.is_none() {
                 continue;
-            };
+            }
             if known.is_none() {
                 self.run(&words::make_login(&login.name)).await?;
             }
+            // Also where nobody is let in any more: sessions that go on have the same rights.
             if !is_made_with_cluster {
                 self.give_rights(wanted, user, &login.name, first).await?;
             }
             let stored = known.as_ref().and_then(|known| known.stored.as_deref());
-            self.run(&words::let_in(&login.name, &password.0, stored)).await?;
+            let way = match &login.password {
+                Some(password) => words::let_in(&login.name, &password.0, stored),
+                None => words::let_nobody_in(&login.name),
+            };
+            self.run(&way).await?;
         }
         Ok(())
     }
@@ -322,6 +333,31 @@ impl<'a> Hands<'a> {
         Ok(rows.await?.iter().map(|row| row.get("role")).collect())
     }
 
+    /// The databases in which something names a login, with their owners.
+    async fn named_in(&self, login: &str) -> Result<Vec<(String, String)>, Failure> {
+        let rows = self.ask(format!(
+            "SELECT datname::text AS name, pg_get_userbyid(datdba)::text AS owner \
+             FROM pg_database d WHERE datallowconn AND EXISTS (SELECT FROM pg_shdepend \
+                 WHERE dbid = d.oid AND refclassid = 'pg_authid'::regclass \
+                 AND refobjid = (SELECT oid FROM pg_authid WHERE rolname = {}))",
+            text(login)
+        ));
+        Ok(rows.await?.iter().map(|row| (row.get("name"), row.get("owner"))).collect())
+    }
+
+    /// Gives what a login made as itself to the database's owner: a pooler's `DISCARD ALL` ends
+    /// that it acts as the owner. Who uses it is not kept waiting for long.
+    async fn collect_owned(&self, login: &str) -> Result<(), Failure> {
+        for (database, owner) in self.named_in(login).await? {
+            let (role, owner) = (name(login), name(&owner));
+            let all = format!(
+                "SET LOCAL lock_timeout = '{LOCK_MAX_MS}ms'; REASSIGN OWNED BY {role} TO {owner}"
+            );
+            self.run_in(&database, &all).await?;
+        }
+        Ok(())
+    }
+
     /// Drops the logins of a user. What they made themselves becomes that of the database's owner.
     async fn drop_user(&self, user: &WantedUser) -> Result<(), Failure> {
         for login in &user.logins {
@@ -330,17 +366,10 @@ impl<'a> Hands<'a> {
                 continue;
             }
             info!("dropping the login {}", login.name);
-            let (quoted, role) = (text(&login.name), name(&login.name));
+            let role = name(&login.name);
             self.run(&words::let_nobody_in(&login.name)).await?;
             self.run(&words::end_sessions(&login.name, None)).await?;
-            let rows = self.ask(format!(
-                "SELECT datname::text AS name, pg_get_userbyid(datdba)::text AS owner \
-                 FROM pg_database d WHERE datallowconn AND EXISTS (SELECT FROM pg_shdepend \
-                     WHERE dbid = d.oid AND refclassid = 'pg_authid'::regclass \
-                     AND refobjid = (SELECT oid FROM pg_authid WHERE rolname = {quoted}))"
-            ));
-            for row in rows.await? {
-                let (database, owner): (String, String) = (row.get("name"), row.get("owner"));
+            for (database, owner) in self.named_in(&login.name).await? {
                 let owner = name(&owner);
                 let all = format!("REASSIGN OWNED BY {role} TO {owner}; DROP OWNED BY {role}");
                 self.run_in(&database, &all).await?;

@@ -15,7 +15,7 @@ use super::{AGENT_USER, Kind, PROBE_KEY, PROBE_USER, REPLICATION_USER, Redis, co
 
 /// A user and its rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct User {
+struct User {
     name: String,
     rules: String,
 }
@@ -27,13 +27,13 @@ impl User {
 }
 
 /// The text of the file.
-pub(super) fn file(users: &[User]) -> String {
+fn file(users: &[User]) -> String {
     users.iter().map(|user| format!("user {} {}\n", user.name, user.rules)).collect()
 }
 
 /// Everybody. Clients may do what they like with their data, and nothing with the engine. Passwords
 /// are in here as hashes.
-pub(super) fn users(kind: Kind, assignment: &Assignment) -> Vec<User> {
+fn users(kind: Kind, assignment: &Assignment) -> Vec<User> {
     let secrets = &assignment.secrets;
     let everything = everything(kind);
     let on = |password: &str| format!("on {}", hash(password));
