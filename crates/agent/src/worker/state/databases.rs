@@ -19,6 +19,9 @@ use super::{ProcessState, Worker};
 /// Between two looks at who is connected.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
+/// What was seen longer ago says nothing of who is connected.
+const USES_AGE_MAX: Duration = Duration::from_secs(8);
+
 /// More are told by their logins alone: none of them may be left out.
 const USES_MAX: usize = 200;
 
@@ -38,7 +41,8 @@ pub(super) struct Databases {
     retry_at: Option<Instant>,
     looking: Option<Looking>,
     looked_at: Option<Instant>,
-    uses: Option<Vec<LoginUse>>,
+    /// When it was looked, and what was seen then.
+    uses: Option<(Instant, Vec<LoginUse>)>,
 }
 
 impl Worker {
@@ -116,7 +120,8 @@ impl Databases {
             self.kept = Some((wanted, kept));
         }
         if let Some(task) = self.looking.take_if(|task| task.is_finished()) {
-            self.uses = task.await.ok().and_then(Result::ok).map(bounded);
+            let seen = task.await.ok().and_then(Result::ok).map(bounded);
+            self.uses = self.looked_at.zip(seen);
         }
     }
 
@@ -126,10 +131,11 @@ impl Databases {
             return None;
         }
         let kept = self.kept.as_ref().map(|(_, kept)| kept.clone()).unwrap_or_default();
+        let recent = self.uses.as_ref().filter(|(at, _)| at.elapsed() < USES_AGE_MAX);
         Some(DatabasesReport {
             version: self.is_own.then_some(kept.version),
             refused: kept.refused,
-            logins: self.uses.clone(),
+            logins: recent.map(|(_, uses)| uses.clone()),
         })
     }
 }
