@@ -23,6 +23,9 @@ use crate::{Inner, State};
 /// Letters and digits of a password: nothing that a connection string has to escape.
 const PASSWORD_LENGTH: usize = 32;
 
+/// More are not named in a refusal; the user shows all.
+const PLACES_MAX: usize = 5;
+
 /// The users of a cluster's databases, the application's first.
 #[utoipa::path(get, path = "/v1/clusters/{cluster}/database-users", tag = "databases",
     operation_id = "list_database_users",
@@ -246,13 +249,13 @@ pub(crate) async fn end_rotation(
 fn refuse_when_used(rotation: &Rotation) -> Result<()> {
     let former = &rotation.former;
     let hint = "let clients change to the new login, or say `even_if_used`";
-    let used: u32 = rotation.sessions.iter().map(|one| one.count).sum();
+    let used: u64 = rotation.sessions.iter().map(|one| u64::from(one.count)).sum();
     if used > 0 {
         let places = rotation.sessions.iter().map(|one| match one.application.as_str() {
             "" => one.from.clone(),
             application => format!("{} ({application})", one.from),
         });
-        let places = places.collect::<Vec<_>>().join(", ");
+        let places = places.take(PLACES_MAX).collect::<Vec<_>>().join(", ");
         let words = format!("{former} is used by {used} sessions, from {places}");
         return Err(ApiError::new(Code::OperationRefused, words).hint(hint));
     }
