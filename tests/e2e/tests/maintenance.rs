@@ -166,6 +166,7 @@ async fn every_node_gets_another_size_while_writes_go_on() -> anyhow::Result<()>
             let (limit, disk) = (node.memory_limit, node.disk_size);
             ensure!(limit == Some(640 << 20), "{} has {limit:?}", node.name);
             ensure!(disk.is_some_and(|disk| disk > 2_800_000_000), "{} has {disk:?}", node.name);
+            ensure!(node.parameter_drift.is_empty(), "{}: {}", node.name, node.state);
         }
         let cluster = api.cluster("orders").await?;
         ensure!(cluster.operation.is_none(), "{}", cluster.sentence);
