@@ -193,8 +193,9 @@ pub(crate) async fn rotate(
             let logins = logins(asked, &name)?;
             if let Some(former) = logins.former() {
                 let words = format!("{} is being replaced already", former.name(&name));
-                return Err(ApiError::new(Code::OperationRefused, words)
-                    .hint("end that rotation first"));
+                return Err(
+                    ApiError::new(Code::OperationRefused, words).hint("end that rotation first")
+                );
             }
             logins.rotate(now);
             logins.current.name(&name)

@@ -111,12 +111,8 @@ pub(super) async fn uses(session: &Session, logins: &[String]) -> Result<Vec<Log
         let count = number(&row, "count").and_then(|count| u32::try_from(count).ok());
         *all.entry((login, address(&host).to_owned())).or_default() += count.unwrap_or(0);
     }
-    let read = |((login, address), count)| LoginUse {
-        login,
-        address,
-        application: String::new(),
-        count,
-    };
+    let read =
+        |((login, address), count)| LoginUse { login, address, application: String::new(), count };
     Ok(all.into_iter().map(read).collect())
 }
 
@@ -284,10 +280,8 @@ impl Hands {
         } else {
             user.grants.iter().map(|Grant { on, rights }| (pattern(on), *rights)).collect()
         };
-        let question = format!(
-            "SELECT Db AS name FROM mysql.db WHERE User = {} AND Host = '%'",
-            quote(login)
-        );
+        let question =
+            format!("SELECT Db AS name FROM mysql.db WHERE User = {} AND Host = '%'", quote(login));
         let rows = self.session.query(&question).await?;
         let has: Vec<String> = rows.iter().filter_map(|row| text(row, "name")).collect();
         self.run(&rights(self.words.further_rights, &account(login), &has, &wanted)).await

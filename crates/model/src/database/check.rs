@@ -68,8 +68,8 @@ fn check_name(name: &str, length_max: usize) -> Result<(), String> {
              letter"
         ));
     }
-    let is_reserved = RESERVED.contains(&name)
-        || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    let is_reserved =
+        RESERVED.contains(&name) || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
     if is_reserved {
         return Err(format!("`{name}` is reserved for the engine or for Bellwether"));
     }
@@ -139,8 +139,21 @@ mod tests {
             assert_eq!(check_user_name(good), Ok(()), "{good}");
         }
         let bad = [
-            "", "Shop", "1a", "a-b", "a b", "ä", "a'b", "postgres", "root", "pg_monitor", "public",
-            "bellwether_probe", "bw_1", "default", "shop_b",
+            "",
+            "Shop",
+            "1a",
+            "a-b",
+            "a b",
+            "ä",
+            "a'b",
+            "postgres",
+            "root",
+            "pg_monitor",
+            "public",
+            "bellwether_probe",
+            "bw_1",
+            "default",
+            "shop_b",
         ];
         for bad in bad {
             assert!(check_user_name(bad).is_err(), "{bad}");
