@@ -1,5 +1,7 @@
 //! Users of databases: what they may, their passwords, and how these are rotated.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use axum::Json;
 use axum::extract::State as Extract;
 use axum::http::StatusCode;
@@ -206,8 +208,8 @@ pub(crate) async fn rotate(
 }
 
 /// End a rotation: nobody is let in with the former login any more. It is refused while the former
-/// login is used, or where that is not known, unless that is said to be meant; sessions that are
-/// open go on.
+/// login is used, or where that is not known, unless that is said to be meant: then its sessions
+/// end, and the answer says how many are known of.
 #[utoipa::path(post, path = "/v1/clusters/{cluster}/database-users/{database_user}/rotation/end",
     tag = "databases", operation_id = "end_rotation", params(
     ("cluster" = String, Path, description = "id or name"),
@@ -225,7 +227,10 @@ pub(crate) async fn end_rotation(
     Path((cluster, name)): Path<(String, String)>,
     Body(end): Body<RotationEnd>,
 ) -> Result<(StatusCode, Json<DatabaseUserView>)> {
-    let view = change(&api, &caller, &cluster, ("database_user.end_rotation", &name), |asked| {
+    let ended = AtomicU32::new(0);
+    let what = if end.even_if_used { format!("{name}, even if used") } else { name.clone() };
+    let what = ("database_user.end_rotation", what.as_str());
+    let view = change(&api, &caller, &cluster, what, |asked| {
         let shown = find(&api, asked.view, &name)?;
         let Some(rotation) = &shown.rotation else {
             let words = format!("no rotation of {name} is under way");
@@ -237,13 +242,18 @@ pub(crate) async fn end_rotation(
             return Err(ApiError::new(Code::OperationRefused, words)
                 .hint("wait until the user's state is `in_force`"));
         }
-        if !end.even_if_used {
+        if end.even_if_used {
+            let known = rotation.sessions.iter().map(|one| one.count).sum();
+            ended.store(known, Ordering::Relaxed);
+        } else {
             refuse_when_used(rotation)?;
         }
-        logins(asked, &name)?.rotating_since = None;
+        logins(asked, &name)?.end_rotation(end.even_if_used);
         Ok(Vec::new())
     });
-    Ok((StatusCode::ACCEPTED, Json(find(&api, &view.await?, &name)?)))
+    let mut user = find(&api, &view.await?, &name)?;
+    user.sessions_ended = end.even_if_used.then(|| ended.into_inner());
+    Ok((StatusCode::ACCEPTED, Json(user)))
 }
 
 /// Nobody is locked out who still comes with the former password.

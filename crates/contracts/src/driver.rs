@@ -202,9 +202,15 @@ pub trait Driver: Send + Sync {
         Err(Failure::permanent("this engine's databases cannot be managed yet"))
     }
 
-    /// The sessions of clients under these logins.
+    /// The sessions of clients under these logins, and under no login those whose user is dropped.
     async fn uses(&self, _logins: &[String]) -> Result<Vec<LoginUse>, Failure> {
         Err(Failure::permanent("this engine's logins cannot be looked at yet"))
+    }
+
+    /// Ends the sessions of clients under these logins and of those whose user is dropped, on a
+    /// replica too.
+    async fn end_uses(&self, _logins: &[String]) -> Result<(), Failure> {
+        Err(Failure::permanent("this engine's sessions cannot be ended yet"))
     }
 
     /// Stores the data of a running engine as it is at one moment, beside whatever it does.

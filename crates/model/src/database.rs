@@ -96,6 +96,9 @@ pub struct Logins {
     /// Since when the other one is to be replaced, which counts until then; none: it is off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotating_since: Option<Timestamp>,
+    /// The sessions of the other one, which is off, shall end: a person has said so.
+    #[serde(default)]
+    pub ends_sessions: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -142,6 +145,13 @@ impl Logins {
     pub fn rotate(&mut self, now: Timestamp) {
         self.current = self.current.other();
         self.rotating_since = Some(now);
+        self.ends_sessions = false;
+    }
+
+    /// The former one is off from now on; its sessions go on, unless they shall end.
+    pub fn end_rotation(&mut self, ends_sessions: bool) {
+        self.rotating_since = None;
+        self.ends_sessions = ends_sessions;
     }
 }
 
@@ -235,6 +245,10 @@ pub struct DatabaseUserView {
     /// A rotation that is under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotation: Option<Rotation>,
+    /// There when a rotation was just ended although the former login may be used: how many of its
+    /// sessions are known of, which end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions_ended: Option<u32>,
 }
 
 /// A rotation that is under way: the former login counts until it is finished.
@@ -293,7 +307,7 @@ pub struct DatabaseUserChange {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RotationEnd {
-    /// Also where the former login is used, or where that is not known.
+    /// Also where the former login is used, or where that is not known; its sessions end.
     #[serde(default)]
     pub even_if_used: bool,
 }
@@ -309,9 +323,10 @@ mod tests {
         logins.rotate(Timestamp::from_millis(1));
         assert_eq!(logins.current.name("shop"), "shop_b");
         assert!(logins.counts(Login::First) && logins.counts(Login::Second));
-        logins.rotating_since = None;
-        assert!(!logins.counts(Login::First));
+        logins.end_rotation(true);
+        assert!(!logins.counts(Login::First) && logins.ends_sessions);
         logins.rotate(Timestamp::from_millis(2));
         assert_eq!((logins.current, logins.former()), (Login::First, Some(Login::Second)));
+        assert!(!logins.ends_sessions, "both are valid again");
     }
 }

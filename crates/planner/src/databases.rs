@@ -33,7 +33,8 @@ pub fn wanted(
             let name = login.name(user);
             let counts = logins.counts(login) && !is_dropped;
             let password = if counts { Some(Password(password(&name)?)) } else { None };
-            Some(WantedLogin { name, password })
+            let ends = is_dropped || (logins.ends_sessions && !counts);
+            Some(WantedLogin { name, password, ends })
         };
         [Login::First, Login::Second].into_iter().map(wanted).collect()
     };
@@ -66,6 +67,12 @@ pub fn wanted(
     })
 }
 
+/// The word of a group's primary, while it serves.
+fn of_primary(group: &View) -> Option<&DatabasesReport> {
+    let primary = group.primary()?;
+    primary.worker()?.serving.and_then(|_| report(primary))
+}
+
 /// What was said of databases by those whose word it is: the primary of every group, and every
 /// node where each engine keeps users of its own. None: somebody has not said so yet.
 struct Said<'a> {
@@ -79,8 +86,8 @@ fn report(facts: &NodeFacts) -> Option<&DatabasesReport> {
 }
 
 fn said(view: &View) -> Said<'_> {
-    let of_primary = |group: &View| report(group.primary()?)?.version;
-    let is_heard = view.groups().iter().all(|group| of_primary(group).is_some());
+    let is_heard = |group: &View| of_primary(group).is_some_and(|told| told.version.is_some());
+    let is_heard = view.groups().iter().all(is_heard);
     let reports: Vec<&DatabasesReport> = view.every_node().filter_map(report).collect();
     Said {
         version: reports.iter().filter_map(|report| report.version).min().filter(|_| is_heard),
@@ -166,6 +173,7 @@ pub fn users_shown(view: &View, engine: &EngineProfile) -> Vec<DatabaseUserView>
             state,
             reason,
             rotation: rotation(view, name, logins),
+            sessions_ended: None,
         }
     };
     let first = show(&engine.user, databases.first, &grants, None);
@@ -230,6 +238,19 @@ pub fn gone(view: &View) -> Option<(Vec<String>, Vec<String>)> {
     }
     let said = said(view);
     said.version.filter(|version| *version >= databases.version)?;
+    // Sessions end with their user, those at replicas too; what a lost node has is not waited for.
+    let users = databases.users.iter().filter(|user| user.dropped);
+    let logins = users.flat_map(|user| [Login::First, Login::Second].map(|l| l.name(&user.name)));
+    let logins: Vec<String> = logins.collect();
+    let has_ended = |report: &DatabasesReport| {
+        let seen = report.logins.as_ref();
+        seen.is_some_and(|all| {
+            all.iter().all(|one| !one.login.is_empty() && !logins.contains(&one.login))
+        })
+    };
+    if !logins.is_empty() && !view.every_node().filter_map(report).all(has_ended) {
+        return None;
+    }
     let refused = |kind, name: &str| said.refused.iter().any(|r| r.kind == kind && r.name == name);
     let is_gone = |kind: Kind, name: &str, dropped: bool| dropped && !refused(kind, name);
     let all = databases.databases.iter();
@@ -324,6 +345,27 @@ mod tests {
     }
 
     #[test]
+    fn a_user_is_gone_once_its_sessions_have_ended_wherever_that_can_be_seen() {
+        let mut sketch = asked();
+        sketch.cluster.databases.users[0].dropped = true;
+        let gone_user = Some((Vec::new(), vec!["web".to_owned()]));
+        tell(&mut sketch, 1, Some(3), &[]);
+        assert_eq!(gone(&sketch.view()), gone_user, "the others say nothing of databases");
+        tell(&mut sketch, 2, None, &[("web_b", "198.51.100.7")]);
+        assert_eq!(gone(&sketch.view()), None, "a session at a replica");
+        tell(&mut sketch, 2, None, &[("", "198.51.100.7")]);
+        assert_eq!(gone(&sketch.view()), None, "whose user is gone already");
+        tell(&mut sketch, 2, None, &[("other", "198.51.100.7")]);
+        assert_eq!(gone(&sketch.view()), gone_user);
+        if let Some(told) = &mut sketch.worker(2).databases {
+            told.logins = None;
+        }
+        assert_eq!(gone(&sketch.view()), None, "nobody has looked yet");
+        sketch.silence(2, STALE_MS + 1);
+        assert_eq!(gone(&sketch.view()), gone_user);
+    }
+
+    #[test]
     fn who_still_uses_a_former_login_is_told_with_the_nodes_that_do_not_say() {
         let mut sketch = asked();
         let mut logins = Logins::default();
@@ -360,5 +402,14 @@ mod tests {
         databases.users[0].dropped = true;
         let expected = [("app", true), ("app_b", true), ("web", false), ("web_b", false)];
         assert_eq!(told(&databases), named(expected));
+        let ending = |databases: &Databases| {
+            wanted(databases, "app", password).expect("passwords open").ending()
+        };
+        assert_eq!(ending(&databases), ["web", "web_b"], "its sessions end");
+        databases.first.end_rotation(false);
+        databases.users[0].dropped = false;
+        assert_eq!(ending(&databases), Vec::<String>::new());
+        databases.first.end_rotation(true);
+        assert_eq!(ending(&databases), ["app"]);
     }
 }

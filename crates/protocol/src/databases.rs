@@ -38,6 +38,9 @@ pub struct WantedLogin {
     pub name: String,
     /// None: nobody is let in under it.
     pub password: Option<Password>,
+    /// Its sessions shall end.
+    #[serde(default)]
+    pub ends: bool,
 }
 
 /// `Debug` does not show it.
@@ -55,6 +58,23 @@ impl WantedDatabases {
     /// The names of all logins that may be there.
     pub fn logins(&self) -> impl Iterator<Item = &str> {
         self.users.iter().flat_map(|user| &user.logins).map(|login| login.name.as_str())
+    }
+
+    /// The logins of which somebody asks who uses them: those of rotations under way, and those
+    /// whose sessions shall end.
+    #[must_use]
+    pub fn watched(&self) -> Vec<String> {
+        let is_rotating =
+            |user: &&WantedUser| user.logins.iter().all(|login| login.password.is_some());
+        let rotating = self.users.iter().filter(is_rotating).flat_map(|user| &user.logins);
+        rotating.map(|login| login.name.clone()).chain(self.ending()).collect()
+    }
+
+    /// The logins whose sessions shall end.
+    #[must_use]
+    pub fn ending(&self) -> Vec<String> {
+        let logins = self.users.iter().flat_map(|user| &user.logins);
+        logins.filter(|login| login.ends).map(|login| login.name.clone()).collect()
     }
 
     /// Everything that was asked for, refused for the same reason.
@@ -113,11 +133,37 @@ mod tests {
 
     #[test]
     fn a_password_is_sent_and_not_shown() {
-        let login =
-            WantedLogin { name: "shop".to_owned(), password: Some(Password("secret".to_owned())) };
+        let (name, password) = ("shop".to_owned(), Some(Password("secret".to_owned())));
+        let login = WantedLogin { name, password, ends: false };
         assert!(!format!("{login:?}").contains("secret"));
         let text = serde_json::to_string(&login).expect("written");
-        assert_eq!(text, r#"{"name":"shop","password":"secret"}"#);
+        assert_eq!(text, r#"{"name":"shop","password":"secret","ends":false}"#);
         assert_eq!(serde_json::from_str::<WantedLogin>(&text).expect("read"), login);
+    }
+
+    #[test]
+    fn logins_are_watched_while_two_are_valid_or_sessions_shall_end() {
+        let login = |name: &str, is_valid: bool, ends: bool| WantedLogin {
+            name: name.to_owned(),
+            password: is_valid.then(|| Password("secret".to_owned())),
+            ends,
+        };
+        let user = |name: &str, logins: Vec<WantedLogin>| WantedUser {
+            name: name.to_owned(),
+            is_first: false,
+            grants: Vec::new(),
+            logins,
+            dropped: false,
+        };
+        let wanted = WantedDatabases {
+            users: vec![
+                user("a", vec![login("a", true, false), login("a_b", false, false)]),
+                user("b", vec![login("b", true, false), login("b_b", true, false)]),
+                user("c", vec![login("c", false, true), login("c_b", true, false)]),
+            ],
+            ..WantedDatabases::default()
+        };
+        assert_eq!(wanted.watched(), ["b", "b_b", "c"]);
+        assert_eq!(wanted.ending(), ["c"]);
     }
 }

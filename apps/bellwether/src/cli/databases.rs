@@ -76,9 +76,12 @@ pub(crate) enum UserCommand {
     Finish {
         cluster: String,
         name: String,
-        /// Also where the former login is used, or where that is not known
+        /// Also where the former login is used, or where that is not known; its sessions end
         #[arg(long)]
         even_if_used: bool,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
         #[command(flatten)]
         waiting: Waiting,
     },
@@ -198,8 +201,16 @@ pub(super) async fn run_user(context: &Context, command: UserCommand) -> Result 
             let user = client.rotate(&cluster, &name).await?;
             follow(context, &cluster, user, &waiting).await
         }
-        UserCommand::Finish { cluster, name, even_if_used, waiting } => {
+        UserCommand::Finish { cluster, name, even_if_used, yes, waiting } => {
+            if even_if_used {
+                let acting = Acting { yes, ..Acting::default() };
+                let user = client.database_user(&cluster, &name, false).await?;
+                context.confirm(&acting, &what_ends(&user))?;
+            }
             let user = client.end_rotation(&cluster, &name, even_if_used).await?;
+            if let Some(count) = user.sessions_ended.filter(|_| context.format == Format::Table) {
+                say!("Sessions that end: {count}");
+            }
             follow(context, &cluster, user, &waiting).await
         }
         UserCommand::Drop { cluster, name, yes } => {
@@ -208,6 +219,22 @@ pub(super) async fn run_user(context: &Context, command: UserCommand) -> Result 
             show_user(context, &client.drop_database_user(&cluster, &name).await?)
         }
     }
+}
+
+/// What it means to turn a login off that may be used.
+fn what_ends(user: &DatabaseUserView) -> String {
+    let Some(rotation) = &user.rotation else {
+        return format!("No rotation of {} is under way. Go on?", user.name);
+    };
+    let former = &rotation.former;
+    let known: u64 = rotation.sessions.iter().map(|one| u64::from(one.count)).sum();
+    let more = match rotation.unknown.is_empty() {
+        true => String::new(),
+        false => {
+            format!(", and those on {}, of which nothing is known", rotation.unknown.join(", "))
+        }
+    };
+    format!("Turn {former} off? Its sessions end: {known}{more}.")
 }
 
 /// Waits for the engine where that is asked for, and shows the user.
@@ -298,7 +325,41 @@ fn state(state: DatabaseState, reason: Option<&String>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use bellwether_model::Timestamp;
+    use bellwether_model::database::Rotation;
+
     use super::*;
+
+    #[test]
+    fn it_is_said_whose_sessions_end_before_they_do() {
+        let session = |count| LoginSessions {
+            node: "demo-1".to_owned(),
+            from: "198.51.100.7".to_owned(),
+            application: String::new(),
+            count,
+        };
+        let rotation = Rotation {
+            since: Timestamp::from_millis(0),
+            former: "web".to_owned(),
+            sessions: vec![session(2), session(1)],
+            unknown: vec!["demo-2".to_owned()],
+        };
+        let user = DatabaseUserView {
+            name: "web".to_owned(),
+            login: "web_b".to_owned(),
+            password: None,
+            is_first: false,
+            grants: Vec::new(),
+            created_at: None,
+            state: DatabaseState::InForce,
+            reason: None,
+            rotation: Some(rotation),
+            sessions_ended: None,
+        };
+        let expected = "Turn web off? Its sessions end: 3, and those on demo-2, of which nothing is \
+                        known.";
+        assert_eq!(what_ends(&user), expected);
+    }
 
     #[test]
     fn rights_are_named_with_what_they_are_on() {

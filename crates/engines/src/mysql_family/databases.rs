@@ -15,9 +15,9 @@ use bellwether_protocol::databases::{
 use mysql_async::Row;
 use tracing::{info, warn};
 
-use super::quote;
 use super::session::{Session, number, text};
 use super::words::Words;
+use super::{clients, quote};
 
 /// A statement waits for a replica's confirmation like any other.
 const STATEMENT_MAX: Duration = Duration::from_secs(60);
@@ -98,11 +98,10 @@ pub(super) async fn uses(session: &Session, logins: &[String]) -> Result<Vec<Log
     if logins.is_empty() {
         return Ok(Vec::new());
     }
-    let names: Vec<String> = logins.iter().map(|login| quote(login)).collect();
     let question = format!(
-        "SELECT USER AS login, HOST AS host, COUNT(*) AS count \
-         FROM information_schema.PROCESSLIST WHERE USER IN ({}) GROUP BY USER, HOST",
-        names.join(", ")
+        "SELECT p.USER AS login, p.HOST AS host, COUNT(*) AS count \
+         FROM information_schema.PROCESSLIST p WHERE {} GROUP BY p.USER, p.HOST",
+        are_of(logins)
     );
     let mut all: BTreeMap<(String, String), u32> = BTreeMap::new();
     for row in session.query(&question).await? {
@@ -114,6 +113,12 @@ pub(super) async fn uses(session: &Session, logins: &[String]) -> Result<Vec<Log
     let read =
         |((login, address), count)| LoginUse { login, address, application: String::new(), count };
     Ok(all.into_iter().map(read).collect())
+}
+
+/// Sessions that are of these logins.
+pub(super) fn are_of(logins: &[String]) -> String {
+    let names: Vec<String> = logins.iter().map(|login| quote(login)).collect();
+    format!("p.USER IN ({})", names.join(", "))
 }
 
 /// Without the port, where there is one.
@@ -136,7 +141,11 @@ impl Hands {
 
     /// Reads what is ours.
     async fn look(&mut self) -> Result<(), Failure> {
-        self.run(&[TABLE.to_owned()]).await?;
+        let there = "SELECT 1 FROM information_schema.TABLES \
+                     WHERE TABLE_SCHEMA = 'bellwether' AND TABLE_NAME = 'kept'";
+        if !self.is_there(there).await? {
+            self.run(&[TABLE.to_owned()]).await?;
+        }
         let rows = self.session.query("SELECT kind, name, mark FROM bellwether.kept").await?;
         let read = |row: &Row| {
             let word = |column: &str| text(row, column).unwrap_or_default();
@@ -295,13 +304,7 @@ impl Hands {
             }
             info!("dropping the login {}", login.name);
             self.run(&[format!("DROP USER IF EXISTS {}", account(&login.name))]).await?;
-            let name = quote(&login.name);
-            let listing = "SELECT ID AS id FROM information_schema.PROCESSLIST WHERE USER";
-            for row in self.session.query(&format!("{listing} = {name}")).await? {
-                let Some(id) = number(&row, "id") else { continue };
-                // One that has ended by itself is no failure.
-                let _ = self.session.query(&format!("KILL CONNECTION {id}")).await;
-            }
+            clients::end_of(&self.session, &are_of(std::slice::from_ref(&login.name))).await?;
             self.forget(LOGIN, &login.name).await?;
         }
         Ok(())

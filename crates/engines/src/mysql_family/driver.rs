@@ -230,6 +230,10 @@ impl<H: Hands> Driver for FamilyDriver<H> {
         databases::uses(&self.0.look, logins).await
     }
 
+    async fn end_uses(&self, logins: &[String]) -> Result<(), Failure> {
+        clients::end_of(&self.0.look, &databases::are_of(logins)).await
+    }
+
     async fn back_up(
         &self,
         assignment: &Assignment,

@@ -65,7 +65,14 @@ impl Postgres {
             note(Kind::Database, &database.name, hands.drop_database(database).await);
         }
         let roles = Roles::of(first.0, Some(first.1));
-        note(Kind::Database, first.0, hands.permit(first.0, &roles, None).await);
+        let mut done = Ok(());
+        if wanted.users.iter().any(|user| !user.is_first && !user.dropped) {
+            done = hands.run(&words::let_in_by_name(first.0)).await;
+        }
+        if done.is_ok() {
+            done = hands.permit(first.0, &roles, None).await;
+        }
+        note(Kind::Database, first.0, done);
         for database in wanted.databases.iter().filter(|database| !database.dropped) {
             note(Kind::Database, &database.name, hands.make_database(database).await);
         }
@@ -84,13 +91,12 @@ impl Postgres {
         if logins.is_empty() {
             return Ok(Vec::new());
         }
-        let names: Vec<String> = logins.iter().map(|login| text(login)).collect();
         let question = format!(
-            "SELECT usename::text AS login, coalesce(host(client_addr), '') AS address, \
+            "SELECT coalesce(usename, '')::text AS login, \
+                 coalesce(host(client_addr), '') AS address, \
                  coalesce(application_name, '') AS application, count(*) AS count \
-             FROM pg_stat_activity \
-             WHERE backend_type = 'client backend' AND usename IN ({}) GROUP BY 1, 2, 3",
-            names.join(", ")
+             FROM pg_stat_activity WHERE {} GROUP BY 1, 2, 3",
+            words::are_of(logins)
         );
         let read = |row: &Row| LoginUse {
             login: row.get("login"),
@@ -99,6 +105,11 @@ impl Postgres {
             count: u32::try_from(row.get::<_, i64>("count")).unwrap_or(u32::MAX),
         };
         Ok(self.sql.query(&question).await?.iter().map(read).collect())
+    }
+
+    /// Ends the sessions of these logins, and of roles that are dropped.
+    pub(super) async fn end_sessions_of(&self, logins: &[String]) -> Result<(), Failure> {
+        self.sql.query(&words::end(&words::are_of(logins))).await.map(|_| ())
     }
 }
 
@@ -202,11 +213,12 @@ impl<'a> Hands<'a> {
         Ok(rows.await?.first().map(|row| (row.get("owner"), row.get("mark"))))
     }
 
-    /// Gives the roles of a database their rights; `id` marks it.
+    /// Gives the roles of a database their rights; `id` marks one that is ours, and nobody else's.
     async fn permit(&self, database: &str, roles: &Roles, id: Option<&str>) -> Result<(), Failure> {
         let mark = id.map(|id| {
             let mark = text(&words::database_mark(id));
-            format!("COMMENT ON DATABASE {} IS {mark}; ", name(database))
+            let marked = format!("COMMENT ON DATABASE {} IS {mark}; ", name(database));
+            marked + &words::let_in_nobody_else(database)
         });
         let admit = roles.admit(database);
         self.run(&(roles.make() + &mark.unwrap_or_default() + &admit)).await?;

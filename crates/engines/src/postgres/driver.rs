@@ -217,6 +217,10 @@ impl Driver for Postgres {
         self.sessions_of(logins).await
     }
 
+    async fn end_uses(&self, logins: &[String]) -> Result<(), Failure> {
+        self.end_sessions_of(logins).await
+    }
+
     async fn back_up(
         &self,
         assignment: &Assignment,

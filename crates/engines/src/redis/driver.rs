@@ -196,6 +196,10 @@ impl Driver for Redis {
         self.sessions_of(logins).await
     }
 
+    async fn end_uses(&self, logins: &[String]) -> Result<(), Failure> {
+        self.end_sessions_of(logins).await
+    }
+
     async fn back_up(
         &self,
         assignment: &Assignment,

@@ -177,6 +177,18 @@ impl Redis {
         };
         Ok(uses(&list, logins))
     }
+
+    /// Ends the sessions of these logins. Those of users that are dropped have ended with them.
+    pub(super) async fn end_sessions_of(&self, logins: &[String]) -> Result<(), Failure> {
+        for login in logins {
+            match self.link.run(&["CLIENT", "KILL", "USER", login]).await {
+                // It is a user no more.
+                Err(failure) if failure.text.contains("No such user") => {}
+                done => done.map(|_| ())?,
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Reads `CLIENT LIST`.

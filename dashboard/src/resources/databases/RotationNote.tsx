@@ -18,18 +18,24 @@ interface Props {
   rotation: Rotation;
   /** The new login is valid. */
   isReady: boolean;
+  /** Sessions of the former login were ended with the rotation. */
+  onSessionsEnded: (count: number) => void;
 }
 
 /** A rotation under way: who still uses the former login, and its end. */
-export function RotationNote({ cluster, name, rotation, isReady }: Props) {
+export function RotationNote({ cluster, name, rotation, isReady, onSessionsEnded }: Props) {
   const client = useQueryClient();
   const may = useMay(cluster);
   const [isAsked, setIsAsked] = useState(false);
   const end = useMutation({
     mutationFn: (evenIfUsed: boolean) => endRotation(cluster.id, name, evenIfUsed),
-    onSuccess: () => setIsAsked(false),
+    onSuccess: (user) => {
+      setIsAsked(false);
+      if (user.sessions_ended != null) onSessionsEnded(user.sessions_ended);
+    },
     onSettled: () => client.invalidateQueries({ queryKey: keys.databaseUsers(cluster.id) }),
   });
+  const count = rotation.sessions.reduce((sum, one) => sum + one.count, 0);
   const isFree = rotation.sessions.length === 0 && rotation.unknown.length === 0;
   return (
     <Alert className={classes.rotation} color={isFree ? 'green' : 'yellow'} role="status">
@@ -78,7 +84,7 @@ export function RotationNote({ cluster, name, rotation, isReady }: Props) {
       )}
       <AskDialog
         title={messages.endTitle(rotation.former)}
-        text={messages.endText}
+        text={messages.endText(count, rotation.unknown.join(', '))}
         action={messages.endAction}
         keep={messages.cancel}
         error={end.error}

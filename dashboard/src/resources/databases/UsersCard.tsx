@@ -58,6 +58,7 @@ interface RowProps {
 
 function UserRow({ cluster, databases, user }: RowProps) {
   const [act, setAct] = useState<UserAct | null>(null);
+  const [ended, setEnded] = useState<number | null>(null);
   const may = useMay(cluster);
   const grants = user.grants.map((grant) => messages.may(rights[grant.rights], grant.on));
   const about = grants.length > 0 ? grants.join(', ') : messages.mayNothing;
@@ -102,7 +103,13 @@ function UserRow({ cluster, databases, user }: RowProps) {
           name={user.name}
           rotation={user.rotation}
           isReady={user.state === 'in_force'}
+          onSessionsEnded={setEnded}
         />
+      )}
+      {!user.rotation && ended !== null && (
+        <p className={classes.ended} role="status">
+          {messages.ended(ended)}
+        </p>
       )}
       <UserDialogs
         cluster={cluster}

@@ -52,7 +52,7 @@ export const messages = {
   rotate: 'Rotate the password…',
   rotateTitle: (name: string) => `Rotate the password of ${name}?`,
   rotateText: (next: string) =>
-    `A second login, ${next}, is made with a password of its own. Both are valid until you end the rotation; nobody is cut off.`,
+    `Its clients log in as ${next} from then on, with a password of its own; the next rotation leads back. Both logins are valid until you end the rotation, and nobody is cut off.`,
   rotateAction: 'Begin',
   drop: 'Drop…',
   dropTitle: (name: string) => `Drop the user ${name}?`,
@@ -70,9 +70,11 @@ export const messages = {
   end: 'End the rotation',
   endAnyway: 'End it all the same…',
   endTitle: (former: string) => `Turn ${former} off although it may be used?`,
-  endText:
-    'Clients that come with it are not let in any more. Sessions that are open go on, at most until the next change of primary.',
+  endText: (count: number, unknown: string) =>
+    `Clients that come with it are not let in any more, and its sessions end: ${formatCount(count, 'is', 'are')} known of${unknown === '' ? '' : `, and more may be on ${unknown}`}.`,
   endAction: 'Turn it off',
+  ended: (count: number) =>
+    `The former login is off; ${formatCount(count, 'session of it was', 'sessions of it were')} ended.`,
   cancel: 'Cancel',
   close: 'Close',
 };

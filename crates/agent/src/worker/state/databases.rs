@@ -1,7 +1,6 @@
 //! Databases and users, kept as they were asked for, and who uses which login. All of it beside the
 //! loop: making a database takes longer than the loop may wait.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,27 +8,22 @@ use bellwether_contracts::driver::Kept;
 use bellwether_contracts::{Driver, Failure};
 use bellwether_model::Target;
 use bellwether_protocol::Assignment;
-use bellwether_protocol::databases::{DatabasesReport, LoginUse, WantedDatabases};
+use bellwether_protocol::databases::{DatabasesReport, WantedDatabases};
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::warn;
 
+use self::looks::{Looks, Watched};
 use super::{ProcessState, Worker};
 
-/// Between two looks at who is connected.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+mod looks;
 
-/// What was seen longer ago says nothing of who is connected.
-const USES_AGE_MAX: Duration = Duration::from_secs(8);
-
-/// More are told by their logins alone: none of them may be left out.
-const USES_MAX: usize = 200;
-
-/// After which what was refused is tried again.
+/// After which what was refused is tried again, and how often that doubles: what needs a person is
+/// not to keep an engine busy.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
+const DOUBLINGS_MAX: u32 = 3;
 
 type Keeping = AbortOnDropHandle<Result<Kept, Failure>>;
-type Looking = AbortOnDropHandle<Result<Vec<LoginUse>, Failure>>;
 
 #[derive(Default)]
 pub(super) struct Databases {
@@ -38,11 +32,15 @@ pub(super) struct Databases {
     keeping: Option<(WantedDatabases, Keeping)>,
     /// What was seen to last, and how that ended.
     kept: Option<(WantedDatabases, Kept)>,
-    retry_at: Option<Instant>,
-    looking: Option<Looking>,
-    looked_at: Option<Instant>,
-    /// When it was looked, and what was seen then.
-    uses: Option<(Instant, Vec<LoginUse>)>,
+    retry: Option<Retry>,
+    looks: Looks,
+}
+
+/// When what was refused is tried again.
+#[derive(Clone, Copy)]
+struct Retry {
+    at: Instant,
+    doublings: u32,
 }
 
 impl Worker {
@@ -58,71 +56,64 @@ impl Worker {
         }
         let serves = matches!(assignment.target, Target::Primary { term, .. }
             if self.served == Some(term));
-        let is_own = serves || driver.keeps_own_users();
-        self.databases.keep(driver, assignment, is_own).await;
+        self.databases.keep(driver, assignment, serves).await;
     }
 }
 
 impl Databases {
-    /// Begins what is missing, and takes in what has ended. `is_own`: the engine that runs here is
-    /// to be given databases and users.
-    pub(super) async fn keep(
-        &mut self,
-        driver: &Arc<dyn Driver>,
-        assignment: &Assignment,
-        is_own: bool,
-    ) {
+    /// Begins what is missing, and takes in what has ended. `serves`: the engine that runs here is
+    /// that of a primary that lets clients in.
+    async fn keep(&mut self, driver: &Arc<dyn Driver>, assignment: &Assignment, serves: bool) {
         let wanted = &assignment.databases;
         if wanted.version == 0 {
             return;
         }
         self.collect().await;
-        self.is_own = is_own;
-        if !is_own {
-            (self.keeping, self.kept, self.retry_at) = (None, None, None);
+        self.is_own = serves || driver.keeps_own_users();
+        if !self.is_own {
+            (self.keeping, self.kept, self.retry) = (None, None, None);
         } else if self.keeping.is_none() && self.is_due(wanted) {
             let (driver, assignment) = (driver.clone(), assignment.clone());
             let work = async move { driver.keep_databases(&assignment).await };
             self.keeping = Some((wanted.clone(), AbortOnDropHandle::new(tokio::spawn(work))));
         }
-        let is_recent = self.looked_at.is_some_and(|at| at.elapsed() < LOOK_EVERY);
-        if self.looking.is_none() && !is_recent {
-            let (driver, names) = (driver.clone(), wanted.logins().map(str::to_owned).collect());
-            let names: Vec<String> = names;
-            let work = async move { driver.uses(&names).await };
-            self.looking = Some(AbortOnDropHandle::new(tokio::spawn(work)));
-            self.looked_at = Some(Instant::now());
-        }
+        let watched = Watched::of(wanted, assignment.target.clone(), serves);
+        self.looks.go_on(driver, watched).await;
     }
 
     /// The engine does not run: nobody is connected to it, and what it has is seen to anew.
-    pub(super) fn forget(&mut self) {
+    fn forget(&mut self) {
         *self = Self::default();
     }
 
     fn is_due(&self, wanted: &WantedDatabases) -> bool {
         let is_done = self.kept.as_ref().is_some_and(|(of, _)| of == wanted);
-        !is_done || self.retry_at.is_some_and(|at| at <= Instant::now())
+        !is_done || self.retry.is_some_and(|retry| retry.at <= Instant::now())
     }
 
     async fn collect(&mut self) {
-        if let Some((wanted, task)) = self.keeping.take_if(|(_, task)| task.is_finished()) {
-            let ended = task.await;
-            let ended = ended.unwrap_or_else(|_| Err(Failure::transient("the work broke")));
-            let kept = ended.unwrap_or_else(|failure| {
-                warn!("databases and users cannot be seen to: {failure}");
-                Kept { version: 0, refused: wanted.all_refused(&failure.text) }
-            });
-            for one in &kept.refused {
-                warn!("{:?} {} cannot be as it was asked for: {}", one.kind, one.name, one.why);
-            }
-            self.retry_at = (!kept.refused.is_empty()).then(|| Instant::now() + RETRY_AFTER);
-            self.kept = Some((wanted, kept));
+        let Some((wanted, task)) = self.keeping.take_if(|(_, task)| task.is_finished()) else {
+            return;
+        };
+        let ended = task.await;
+        let ended = ended.unwrap_or_else(|_| Err(Failure::transient("the work broke")));
+        let kept = ended.unwrap_or_else(|failure| {
+            warn!("databases and users cannot be seen to: {failure}");
+            Kept { version: 0, refused: wanted.all_refused(&failure.text) }
+        });
+        for one in &kept.refused {
+            warn!("{:?} {} cannot be as it was asked for: {}", one.kind, one.name, one.why);
         }
-        if let Some(task) = self.looking.take_if(|task| task.is_finished()) {
-            let seen = task.await.ok().and_then(Result::ok).map(bounded);
-            self.uses = self.looked_at.zip(seen);
-        }
+        self.note(wanted, kept);
+    }
+
+    fn note(&mut self, wanted: WantedDatabases, kept: Kept) {
+        let is_same = self.kept.as_ref().is_some_and(|(of, _)| *of == wanted);
+        let before = self.retry.filter(|_| is_same).map(|retry| retry.doublings + 1);
+        let doublings = before.unwrap_or(0).min(DOUBLINGS_MAX);
+        let at = Instant::now() + RETRY_AFTER * 2_u32.pow(doublings);
+        self.retry = (!kept.refused.is_empty()).then_some(Retry { at, doublings });
+        self.kept = Some((wanted, kept));
     }
 
     /// For the server; none where nothing was ever asked for.
@@ -131,64 +122,46 @@ impl Databases {
             return None;
         }
         let kept = self.kept.as_ref().map(|(_, kept)| kept.clone()).unwrap_or_default();
-        let recent = self.uses.as_ref().filter(|(at, _)| at.elapsed() < USES_AGE_MAX);
         Some(DatabasesReport {
             version: self.is_own.then_some(kept.version),
             refused: kept.refused,
-            logins: recent.map(|(_, uses)| uses.clone()),
+            logins: self.looks.seen(wanted),
         })
     }
 }
 
-/// What a report has room for. Clients may call themselves anything.
-fn bounded(uses: Vec<LoginUse>) -> Vec<LoginUse> {
-    if uses.len() <= USES_MAX {
-        return uses;
-    }
-    let mut counts: BTreeMap<String, u32> = BTreeMap::new();
-    for one in uses {
-        let count = counts.entry(one.login).or_default();
-        *count = count.saturating_add(one.count);
-    }
-    let by_login = |(login, count)| LoginUse {
-        login,
-        address: String::new(),
-        application: String::new(),
-        count,
-    };
-    counts.into_iter().map(by_login).collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use bellwether_protocol::databases::{Kind, Refused};
 
-    #[test]
-    fn however_many_sessions_there_are_none_is_left_out() {
-        let one = |place: usize| LoginUse {
-            login: "shop".to_owned(),
-            address: format!("10.0.0.{place}"),
-            application: String::new(),
-            count: 1,
-        };
-        assert_eq!(bounded((0..3).map(one).collect()).len(), 3);
-        let all = bounded((0..=USES_MAX).map(one).collect());
-        assert_eq!((all.len(), all[0].count), (1, 201));
-    }
+    use super::*;
 
     fn wanted(version: u64) -> WantedDatabases {
         WantedDatabases { version, ..WantedDatabases::default() }
     }
 
-    #[test]
-    fn what_was_refused_is_tried_again_and_what_was_done_is_not() {
+    fn refused(version: u64) -> Kept {
+        let (name, why) = ("shop".to_owned(), "taken".to_owned());
+        Kept { version, refused: vec![Refused { kind: Kind::Database, name, why }] }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_refused_is_tried_again_later_and_later_and_what_was_done_is_not() {
         let mut databases = Databases { is_own: true, ..Databases::default() };
         assert!(databases.is_due(&wanted(1)));
-        databases.kept = Some((wanted(1), Kept { version: 1, refused: Vec::new() }));
+        databases.note(wanted(1), Kept { version: 1, refused: Vec::new() });
         assert!(!databases.is_due(&wanted(1)));
         assert!(databases.is_due(&wanted(2)), "something else is asked for");
-        databases.retry_at = Some(Instant::now());
-        assert!(databases.is_due(&wanted(1)));
+        for seconds in [10, 20, 40, 80, 80] {
+            databases.note(wanted(2), refused(2));
+            tokio::time::advance(Duration::from_secs(seconds - 1)).await;
+            assert!(!databases.is_due(&wanted(2)), "after {seconds} s");
+            tokio::time::advance(Duration::from_secs(1)).await;
+            assert!(databases.is_due(&wanted(2)), "after {seconds} s");
+        }
+        databases.note(wanted(3), refused(3));
+        tokio::time::advance(RETRY_AFTER).await;
+        assert!(databases.is_due(&wanted(3)));
     }
 
     #[test]

@@ -72,13 +72,12 @@ impl Roles {
         [&self.owner, &self.writer, &self.reader].map(|role| make_role(role)).concat()
     }
 
-    /// What they may do with the database itself, and that nobody else comes in.
+    /// What they may do with the database itself.
     pub(super) fn admit(&self, database: &str) -> String {
         let (database, owner) = (name(database), name(&self.owner));
         let (writer, reader) = (name(&self.writer), name(&self.reader));
         format!(
-            "REVOKE ALL ON DATABASE {database} FROM PUBLIC; \
-             GRANT ALL ON DATABASE {database} TO {owner}; \
+            "GRANT ALL ON DATABASE {database} TO {owner}; \
              GRANT CONNECT, TEMPORARY ON DATABASE {database} TO {writer}, {reader}; "
         )
     }
@@ -107,6 +106,29 @@ impl Roles {
         }
         all
     }
+}
+
+/// Lets nobody into a database who has no right of its own to come in.
+pub(super) fn let_in_nobody_else(database: &str) -> String {
+    format!("REVOKE ALL ON DATABASE {} FROM PUBLIC; ", name(database))
+}
+
+/// The same for a database that everybody came into so far: roles that were made in SQL keep that,
+/// each by a right of its own.
+pub(super) fn let_in_by_name(database: &str) -> String {
+    format!(
+        "DO $$ DECLARE role text; BEGIN \
+         IF pg_catalog.has_database_privilege('public', {}, 'CONNECT') THEN \
+         FOR role IN SELECT rolname FROM pg_catalog.pg_roles \
+             WHERE NOT rolsuper AND rolname !~ '^(pg|bellwether)_' \
+             AND pg_catalog.shobj_description(oid, 'pg_authid') IS DISTINCT FROM {} LOOP \
+         EXECUTE pg_catalog.format('GRANT CONNECT, TEMPORARY ON DATABASE %I TO %I', {}, role); \
+         END LOOP; END IF; END $$; {}",
+        text(database),
+        text(LOGIN_MARK),
+        text(database),
+        let_in_nobody_else(database)
+    )
 }
 
 fn make_role(role: &str) -> String {
@@ -164,10 +186,22 @@ pub(super) fn act_as(login: &str, database: &str, owner: Option<&str>) -> String
 /// Ends its sessions, in one database or everywhere.
 pub(super) fn end_sessions(login: &str, database: Option<&str>) -> String {
     let there = database.map(|database| format!(" AND datname = {}", text(database)));
+    end(&format!("usename = {}{}", text(login), there.unwrap_or_default()))
+}
+
+/// Ends the sessions of which that is so.
+pub(super) fn end(which: &str) -> String {
+    format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {which}; ")
+}
+
+/// Sessions of clients that are of these logins, or of a role that is dropped: a replica hears of
+/// that while they go on.
+pub(super) fn are_of(logins: &[String]) -> String {
+    let names: Vec<String> = logins.iter().map(|login| text(login)).collect();
     format!(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = {}{}; ",
-        text(login),
-        there.unwrap_or_default()
+        "backend_type = 'client backend' AND (usename IN ({}) \
+             OR (usename IS NULL AND usesysid IS NOT NULL))",
+        names.join(", ")
     )
 }
 
