@@ -356,8 +356,8 @@ mod tests {
             rotation: Some(rotation),
             sessions_ended: None,
         };
-        let expected = "Turn web off? Its sessions end: 3, and those on demo-2, of which nothing is \
-                        known.";
+        let expected = "Turn web off? Its sessions end: 3, \
+                        and those on demo-2, of which nothing is known.";
         assert_eq!(what_ends(&user), expected);
     }
 

@@ -338,8 +338,8 @@ export const postV1ClustersByClusterDatabaseUsersByDatabaseUserRotation = <Throw
 
 /**
  * End a rotation: nobody is let in with the former login any more. It is refused while the former
- * login is used, or where that is not known, unless that is said to be meant; sessions that are
- * open go on.
+ * login is used, or where that is not known, unless that is said to be meant: then its sessions
+ * end, and the answer says how many are known of.
  */
 export const postV1ClustersByClusterDatabaseUsersByDatabaseUserRotationEnd = <ThrowOnError extends boolean = true>(options: Options<PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationEndData, ThrowOnError>) => (options.client ?? client).post<PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationEndResponses, PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationEndErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {

@@ -619,6 +619,11 @@ export type DatabaseUserView = {
      */
     reason?: string | null;
     rotation?: Rotation | null;
+    /**
+     * There when a rotation was just ended although the former login may be used: how many of its
+     * sessions are known of, which end.
+     */
+    sessions_ended?: number | null;
     state: DatabaseState;
 };
 
@@ -2422,7 +2427,7 @@ export type Rotation = {
  */
 export type RotationEnd = {
     /**
-     * Also where the former login is used, or where that is not known.
+     * Also where the former login is used, or where that is not known; its sessions end.
      */
     even_if_used?: boolean;
 };
