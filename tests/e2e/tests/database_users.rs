@@ -8,6 +8,7 @@ use bellwether_model::connection::Connection;
 use bellwether_model::database::{DatabaseState, DatabaseUserView};
 use bellwether_testkit::docker::{container_of, docker};
 use bellwether_testkit::wait::until;
+use bellwether_testkit::writer::{RowClient, read_write};
 use bellwether_testkit::{Api, Server, Writer, mysql, redis, sql};
 use mysql_async::prelude::Queryable as _;
 use serde_json::{Value, json};
@@ -264,6 +265,23 @@ pub(crate) async fn keys_have_users(users: &Users<'_>) -> anyhow::Result<()> {
         redis::Client::connect(&basket, address, SOON).await?;
     }
     Ok(())
+}
+
+/// Logins of the cluster that was backed up let nobody into the copy; a user that is asked for
+/// there again is let in with a password of its own. `before`: how `web` came into the other one.
+pub(crate) async fn stay_behind<C: RowClient>(
+    api: &Api,
+    before: &[Connection],
+) -> anyhow::Result<()> {
+    let copy = api.connection("copy").await?;
+    for other in before {
+        let (user, password) = (other.user.clone(), other.password.clone());
+        let stolen = Connection { user, password, ..copy.clone() };
+        ensure!(read_write::<C>(&stolen).await.is_err(), "{} is let in", other.user);
+    }
+    let users = Users { api, cluster: "copy" };
+    users.make("web", "app", "read_write").await?;
+    read_write::<C>(&users.connection("web").await?).await.map(|_| ())
 }
 
 /// Two nodes of MariaDB or MySQL: rights, and a rotation while clients stay and come.
