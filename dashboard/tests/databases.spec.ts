@@ -102,7 +102,4 @@ test('a password is rotated while a client stays connected', async ({ page }) =>
   expect(overflow).toBeLessThanOrEqual(0);
   const gone = await page.request.delete(at(`/v1/clusters/${name}?confirm=${name}`), { headers });
   expect(gone.status()).toBe(202);
-  await expect(page.getByRole('heading', { name: `${name} is deleted` })).toBeVisible({
-    timeout: OPERATION_MS,
-  });
 });

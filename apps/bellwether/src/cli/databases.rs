@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use bellwether_model::database::{
     DatabaseState, DatabaseUserView, DatabaseView, Grant, LoginSessions, NewDatabaseUser, Rights,
+    Rotation,
 };
 use clap::{Args, Subcommand};
 
@@ -205,7 +206,10 @@ pub(super) async fn run_user(context: &Context, command: UserCommand) -> Result 
             if even_if_used {
                 let acting = Acting { yes, ..Acting::default() };
                 let user = client.database_user(&cluster, &name, false).await?;
-                context.confirm(&acting, &what_ends(&user))?;
+                // Without one the server says so.
+                if let Some(rotation) = &user.rotation {
+                    context.confirm(&acting, &what_ends(rotation))?;
+                }
             }
             let user = client.end_rotation(&cluster, &name, even_if_used).await?;
             if let Some(count) = user.sessions_ended.filter(|_| context.format == Format::Table) {
@@ -222,10 +226,7 @@ pub(super) async fn run_user(context: &Context, command: UserCommand) -> Result 
 }
 
 /// What it means to turn a login off that may be used.
-fn what_ends(user: &DatabaseUserView) -> String {
-    let Some(rotation) = &user.rotation else {
-        return format!("No rotation of {} is under way. Go on?", user.name);
-    };
+fn what_ends(rotation: &Rotation) -> String {
     let former = &rotation.former;
     let known: u64 = rotation.sessions.iter().map(|one| u64::from(one.count)).sum();
     let more = match rotation.unknown.is_empty() {
@@ -326,7 +327,6 @@ fn state(state: DatabaseState, reason: Option<&String>) -> String {
 #[cfg(test)]
 mod tests {
     use bellwether_model::Timestamp;
-    use bellwether_model::database::Rotation;
 
     use super::*;
 
@@ -344,21 +344,9 @@ mod tests {
             sessions: vec![session(2), session(1)],
             unknown: vec!["demo-2".to_owned()],
         };
-        let user = DatabaseUserView {
-            name: "web".to_owned(),
-            login: "web_b".to_owned(),
-            password: None,
-            is_first: false,
-            grants: Vec::new(),
-            created_at: None,
-            state: DatabaseState::InForce,
-            reason: None,
-            rotation: Some(rotation),
-            sessions_ended: None,
-        };
         let expected = "Turn web off? Its sessions end: 3, \
                         and those on demo-2, of which nothing is known.";
-        assert_eq!(what_ends(&user), expected);
+        assert_eq!(what_ends(&rotation), expected);
     }
 
     #[test]

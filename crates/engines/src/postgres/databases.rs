@@ -1,6 +1,7 @@
 //! Databases and their users, as they were asked for. All of it is data, which replicas have from
 //! their primary.
 
+mod owned;
 mod words;
 
 use std::time::Duration;
@@ -21,9 +22,6 @@ use super::{Postgres, REPLICATION_USER, sql};
 const STATEMENT_MAX: Duration = Duration::from_secs(60);
 
 const CANCEL_MAX: Duration = Duration::from_secs(1);
-
-/// A lock on a table that clients use is waited for no longer than this.
-const LOCK_MAX_MS: u32 = 1_000;
 
 /// What is known of a role that somebody may log in as.
 struct Known {
@@ -343,52 +341,6 @@ impl<'a> Hands<'a> {
             text(first)
         ));
         Ok(rows.await?.iter().map(|row| row.get("role")).collect())
-    }
-
-    /// The databases in which something names a login, with their owners.
-    async fn named_in(&self, login: &str) -> Result<Vec<(String, String)>, Failure> {
-        let rows = self.ask(format!(
-            "SELECT datname::text AS name, pg_get_userbyid(datdba)::text AS owner \
-             FROM pg_database d WHERE datallowconn AND EXISTS (SELECT FROM pg_shdepend \
-                 WHERE dbid = d.oid AND refclassid = 'pg_authid'::regclass \
-                 AND refobjid = (SELECT oid FROM pg_authid WHERE rolname = {}))",
-            text(login)
-        ));
-        Ok(rows.await?.iter().map(|row| (row.get("name"), row.get("owner"))).collect())
-    }
-
-    /// Gives what a login made as itself to the database's owner: a pooler's `DISCARD ALL` ends
-    /// that it acts as the owner. Who uses it is not kept waiting for long.
-    async fn collect_owned(&self, login: &str) -> Result<(), Failure> {
-        for (database, owner) in self.named_in(login).await? {
-            let (role, owner) = (name(login), name(&owner));
-            let all = format!(
-                "SET LOCAL lock_timeout = '{LOCK_MAX_MS}ms'; REASSIGN OWNED BY {role} TO {owner}"
-            );
-            self.run_in(&database, &all).await?;
-        }
-        Ok(())
-    }
-
-    /// Drops the logins of a user. What they made themselves becomes that of the database's owner.
-    async fn drop_user(&self, user: &WantedUser) -> Result<(), Failure> {
-        for login in &user.logins {
-            let known = self.login(&login.name).await?;
-            if known.is_none_or(|known| known.mark.as_deref() != Some(LOGIN_MARK)) {
-                continue;
-            }
-            info!("dropping the login {}", login.name);
-            let role = name(&login.name);
-            self.run(&words::let_nobody_in(&login.name)).await?;
-            self.run(&words::end_sessions(&login.name, None)).await?;
-            for (database, owner) in self.named_in(&login.name).await? {
-                let owner = name(&owner);
-                let all = format!("REASSIGN OWNED BY {role} TO {owner}; DROP OWNED BY {role}");
-                self.run_in(&database, &all).await?;
-            }
-            self.run(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await?;
-        }
-        Ok(())
     }
 }
 

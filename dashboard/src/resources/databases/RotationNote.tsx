@@ -39,12 +39,12 @@ export function RotationNote({ cluster, name, rotation, isReady, onSessionsEnded
   const isFree = rotation.sessions.length === 0 && rotation.unknown.length === 0;
   return (
     <Alert className={classes.rotation} color={isFree ? 'green' : 'yellow'} role="status">
-      <p className={classes.dim}>
+      <p className={classes.said}>
         {messages.rotating(rotation.former, formatMoment(rotation.since))}
       </p>
       {rotation.sessions.length > 0 && (
         <>
-          <p className={classes.dim}>{messages.stillUsed}</p>
+          <p className={classes.said}>{messages.stillUsed}</p>
           <ul aria-label={messages.stillUsed}>
             {rotation.sessions.map((one) => (
               <li key={`${one.node} ${one.from} ${one.application ?? ''}`}>
@@ -55,9 +55,9 @@ export function RotationNote({ cluster, name, rotation, isReady, onSessionsEnded
         </>
       )}
       {rotation.unknown.length > 0 && (
-        <p className={classes.dim}>{messages.unknown(rotation.unknown.join(', '))}</p>
+        <p className={classes.said}>{messages.unknown(rotation.unknown.join(', '))}</p>
       )}
-      {isFree && <p className={classes.dim}>{messages.unused}</p>}
+      {isFree && <p className={classes.said}>{messages.unused}</p>}
       {end.error && !isAsked && <ErrorNote error={end.error} />}
       {may.operate && (
         <div className={classes.buttons}>

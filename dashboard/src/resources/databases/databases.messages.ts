@@ -74,7 +74,9 @@ export const messages = {
     `Clients that come with it are not let in any more, and its sessions end: ${formatCount(count, 'is', 'are')} known of${unknown === '' ? '' : `, and more may be on ${unknown}`}.`,
   endAction: 'Turn it off',
   ended: (count: number) =>
-    `The former login is off; ${formatCount(count, 'session of it was', 'sessions of it were')} ended.`,
+    count === 0
+      ? 'The former login is off, and sessions that it may have end.'
+      : `The former login is off, and ${formatCount(count, 'session of it ends', 'sessions of it end')}.`,
   cancel: 'Cancel',
   close: 'Close',
 };
