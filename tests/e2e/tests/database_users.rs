@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use bellwether_model::connection::Connection;
-use bellwether_model::database::{DatabaseState, DatabaseUserView};
+use bellwether_model::database::{DatabaseState, DatabaseUserView, Rotation};
 use bellwether_testkit::docker::{container_of, docker};
 use bellwether_testkit::wait::until;
 use bellwether_testkit::writer::{RowClient, read_write};
@@ -68,16 +68,19 @@ impl Users<'_> {
         self.api.send("POST", &path, Some(&body)).await
     }
 
-    /// The end of a rotation is refused: first while nobody knows, then because of who is seen.
-    pub(crate) async fn is_used(&self, name: &str) -> anyhow::Result<()> {
-        until("the one that stays is seen", SOON, || async {
-            let (status, said) = self.end(name, false).await?;
-            assert_eq!(status, 409, "{said}");
-            let detail = said["detail"].as_str().unwrap_or_default();
-            ensure!(detail.contains("is used by"), "{said}");
-            Ok(())
+    /// It is seen on every node who uses the former login, and that keeps the rotation from its end.
+    pub(crate) async fn is_used(&self, name: &str) -> anyhow::Result<Rotation> {
+        let rotation = until("it is known who uses the former login", SOON, || async {
+            let rotation = self.show(name).await?.rotation.context("a rotation")?;
+            ensure!(rotation.unknown.is_empty() && !rotation.sessions.is_empty(), "{rotation:?}");
+            Ok(rotation)
         })
-        .await
+        .await?;
+        let (status, said) = self.end(name, false).await?;
+        ensure!(status == 409, "{said}");
+        let detail = said["detail"].as_str().unwrap_or_default();
+        ensure!(detail.contains("is used by"), "{said}");
+        Ok(rotation)
     }
 
     /// Ends a rotation as soon as nobody is seen to use the former login.
@@ -135,8 +138,7 @@ async fn a_password_is_rotated_while_clients_stay_and_come() -> anyhow::Result<(
     sql::read_write(&before).await?;
     let new = sql::read_write(&after).await?;
     new.batch_execute("ALTER TABLE goods ADD COLUMN price int").await?;
-    users.is_used("keeper").await?;
-    let used = users.show("keeper").await?.rotation.context("it is under way")?;
+    let used = users.is_used("keeper").await?;
     assert_eq!(used.former, "keeper");
     assert!(
         used.sessions.iter().all(|one| one.from.starts_with("endpoint of orders-")),
@@ -168,7 +170,12 @@ async fn a_password_is_rotated_while_clients_stay_and_come() -> anyhow::Result<(
     let (history, found) = writer.stop().await?;
     assert_eq!(history.lost(&found), Vec::<i64>::new(), "acknowledged writes are missing");
     let stays = sql::read_write(&before).await?;
-    users.is_used("keeper").await?;
+    until("it is seen", SOON, || async {
+        let rotation = users.show("keeper").await?.rotation.context("a rotation")?;
+        ensure!(!rotation.sessions.is_empty(), "{rotation:?}");
+        Ok(())
+    })
+    .await?;
     let (status, said) = users.end("keeper", true).await?;
     assert_eq!(status, 202, "{said}");
     assert!(said["sessions_ended"].as_u64().is_some_and(|count| count >= 1), "{said}");

@@ -722,7 +722,9 @@ impl Worker {
     /// What is, for the sentry; none before the first orders.
     pub(super) fn report(&mut self) -> Option<WorkerReport> {
         let settings_version = self.orders.as_ref()?.assignment.engine.parameters_version;
-        let databases = self.databases.report(&self.orders.as_ref()?.assignment.databases);
+        let is_down = self.probe.process == ProcessState::Down;
+        let wanted = &self.orders.as_ref()?.assignment.databases;
+        let databases = self.databases.report(wanted, is_down);
         let serving = self.serving();
         self.served = serving;
         let progress = *self.progress.lock().expect("nothing panics while it is held");

@@ -116,8 +116,12 @@ impl Databases {
         self.kept = Some((wanted, kept));
     }
 
-    /// For the server; none where nothing was ever asked for.
-    pub(super) fn report(&self, wanted: &WantedDatabases) -> Option<DatabasesReport> {
+    /// For the server; none where nothing was ever asked for. `is_down`: no engine runs here.
+    pub(super) fn report(
+        &self,
+        wanted: &WantedDatabases,
+        is_down: bool,
+    ) -> Option<DatabasesReport> {
         if wanted.version == 0 {
             return None;
         }
@@ -125,14 +129,14 @@ impl Databases {
         Some(DatabasesReport {
             version: self.is_own.then_some(kept.version),
             refused: kept.refused,
-            logins: self.looks.seen(wanted),
+            logins: if is_down { Some(Vec::new()) } else { self.looks.seen(wanted) },
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use bellwether_protocol::databases::{Kind, Refused};
+    use bellwether_protocol::databases::{Kind, Refused, WantedLogin, WantedUser};
 
     use super::*;
 
@@ -167,11 +171,26 @@ mod tests {
     #[test]
     fn a_node_speaks_for_its_engine_only_where_that_is_its_own_to_see_to() {
         let mut databases = Databases::default();
-        assert_eq!(databases.report(&wanted(0)), None);
-        assert_eq!(databases.report(&wanted(1)).and_then(|report| report.version), None);
+        let version = |databases: &Databases, wanted: &WantedDatabases| {
+            databases.report(wanted, false).and_then(|report| report.version)
+        };
+        assert_eq!(databases.report(&wanted(0), false), None);
+        assert_eq!(version(&databases, &wanted(1)), None);
         databases.is_own = true;
-        assert_eq!(databases.report(&wanted(1)).and_then(|report| report.version), Some(0));
+        assert_eq!(version(&databases, &wanted(1)), Some(0));
         databases.kept = Some((wanted(1), Kept { version: 1, refused: Vec::new() }));
-        assert_eq!(databases.report(&wanted(2)).and_then(|report| report.version), Some(1));
+        assert_eq!(version(&databases, &wanted(2)), Some(1));
+    }
+
+    #[test]
+    fn nobody_is_connected_where_no_engine_runs() {
+        let mut wanted = wanted(1);
+        let login = WantedLogin { name: "web".to_owned(), password: None, ends: true };
+        let (name, logins) = ("web".to_owned(), vec![login]);
+        let (is_first, grants, dropped) = (false, Vec::new(), false);
+        wanted.users.push(WantedUser { name, is_first, grants, logins, dropped });
+        let seen = |is_down| Databases::default().report(&wanted, is_down).map(|all| all.logins);
+        assert_eq!(seen(true), Some(Some(Vec::new())));
+        assert_eq!(seen(false), Some(None), "nobody has looked yet");
     }
 }
