@@ -1,6 +1,6 @@
 import { expect, type Page, test } from '@playwright/test';
 
-import { at, CREATION_MS, next, OPERATION_MS, signIn } from './app';
+import { at, CREATION_MS, goTo, next, OPERATION_MS, signIn } from './app';
 import { startStore, type Store } from './store';
 
 const name = `kept-${Date.now().toString(36)}`;
@@ -46,7 +46,7 @@ async function register(page: Page): Promise<string> {
 
 test('a backup is taken, proven, restored into a new cluster, and deleted with care', async ({
   page,
-}) => {
+}, info) => {
   await signIn(page);
   const send = (method: string, path: string, data?: unknown) =>
     page.request.fetch(at(path), { method, data, headers: { 'x-bellwether': '1' } });
@@ -64,7 +64,7 @@ test('a backup is taken, proven, restored into a new cluster, and deleted with c
   const history = page.getByRole('list', { name: 'Backups, newest first' });
   const dialog = page.getByRole('dialog');
   await test.step('backups begin by themselves, said in plain words', async () => {
-    await page.goto(at(`/clusters/${name}?tab=backups`));
+    await goTo(page, `/clusters/${name}?tab=backups`);
     await expect(page.getByText('Healthy', { exact: true }).first()).toBeVisible({
       timeout: CREATION_MS,
     });
@@ -111,7 +111,7 @@ test('a backup is taken, proven, restored into a new cluster, and deleted with c
     await expect(page.getByText('Healthy', { exact: true }).first()).toBeVisible({
       timeout: CREATION_MS,
     });
-    await page.goto(at(`/clusters/${name}?tab=backups`));
+    await goTo(page, `/clusters/${name}?tab=backups`);
     await expect(history.getByText('Proven', { exact: true })).toBeVisible({
       timeout: CREATION_MS,
     });
@@ -126,15 +126,15 @@ test('a backup is taken, proven, restored into a new cluster, and deleted with c
       await dialog.getByLabel(/to confirm/).fill(vault);
       await dialog.getByRole('button', { name: 'Forget it' }).click();
     };
-    await page.goto(at('/backups'));
+    await goTo(page, '/backups');
     await forget();
     await expect(dialog.getByRole('alert')).toContainText(/the schedule of .* uses it/i);
-    await page.goto(at(`/clusters/${name}?tab=backups`));
+    await goTo(page, `/clusters/${name}?tab=backups`);
     await page.getByRole('button', { name: 'Change…' }).click();
     await dialog.getByRole('radio', { name: 'Never' }).check();
     await dialog.getByRole('button', { name: 'Save' }).click();
     await expect(page.getByText(/No backup begins by itself/)).toBeVisible();
-    await page.goto(at('/backups'));
+    await goTo(page, '/backups');
     await expect(history).toContainText(name);
     await forget();
     await expect(page.getByRole('button', { name: `Actions for ${vault}` })).toBeHidden();
@@ -148,7 +148,7 @@ test('a backup is taken, proven, restored into a new cluster, and deleted with c
 
   await test.step('it is deleted only after its cluster’s name was typed', async () => {
     await page.setViewportSize({ width: 360, height: 740 });
-    await page.goto(at(`/clusters/${name}?tab=backups`));
+    await goTo(page, `/clusters/${name}?tab=backups`);
     await history.getByRole('button').first().click();
     await expect(history.getByText('found in the repository')).toBeVisible();
     const overflow = await page.evaluate(
@@ -165,8 +165,28 @@ test('a backup is taken, proven, restored into a new cluster, and deleted with c
     await expect(page.getByText('There is no backup yet.')).toBeVisible({ timeout: OPERATION_MS });
   });
 
-  for (const one of [copy, name]) {
-    expect((await send('DELETE', `/v1/clusters/${one}?confirm=${one}`)).status()).toBe(202);
-  }
+  await test.step('its cluster goes when it is not protected, after a last backup', async () => {
+    await page.setViewportSize({ width: 1280, height: 900 });
+    await goTo(page, `/clusters/${name}?tab=settings`);
+    const go = page.getByRole('button', { name: 'Delete cluster…' });
+    await page.getByRole('button', { name: 'Protect from deletion' }).click();
+    await expect(page.getByText(/it is protected from deletion/)).toBeVisible();
+    await expect(go).toBeDisabled();
+    await page.getByRole('button', { name: 'Take the protection off' }).click();
+    await go.click();
+    await expect(dialog).toContainText('There is no backup of it');
+    await dialog.getByRole('checkbox', { name: 'Take a last backup first' }).check();
+    await expect(dialog.getByText('There is no backup of it')).toHaveCount(0);
+    await page.screenshot({ path: info.outputPath('last-backup.png') });
+    await dialog.getByLabel(/to confirm/).fill(name);
+    await dialog.getByRole('button', { name: 'Delete for ever' }).click();
+    await expect(page.getByRole('heading', { name: `${name} is deleted` })).toBeVisible({
+      timeout: OPERATION_MS,
+    });
+    await goTo(page, '/backups');
+    await expect(page.getByText(`${name} ·`)).toBeVisible();
+  });
+
+  expect((await send('DELETE', `/v1/clusters/${copy}?confirm=${copy}`)).status()).toBe(202);
   expect((await send('DELETE', `/v1/repositories/${vault}`)).status()).toBe(204);
 });

@@ -78,6 +78,7 @@ pub async fn run(world: Arc<World>) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
+        recount(&world).await;
         let gone = |backup: &Backup| backup.status == BackupStatus::Deleting;
         let mut all: BTreeMap<RepositoryId, Vec<Stored<Backup>>> = BTreeMap::new();
         for backup in world.store.list_where(gone) {
@@ -89,6 +90,27 @@ pub async fn run(world: Arc<World>) {
                 note(&world, of_it, &failure).await;
                 tokio::time::sleep(RETRY_AFTER).await;
             }
+        }
+    }
+}
+
+/// Nothing is called recoverable or proven whose backup is gone, whoever let it go.
+async fn recount(world: &World) {
+    let reaches = |cluster: &Cluster| cluster.status.backup.recoverable_to.is_some();
+    for mut cluster in world.store.list_where(reaches) {
+        let all = backups::newest(&world.store, Some(&cluster.object.id));
+        let kept = all.iter().map(|backup| &backup.object);
+        let kept = kept.filter(|backup| backup.status == BackupStatus::Complete);
+        let taken_at = |backup: &Backup| backup.facts.as_ref().map(|facts| facts.taken_at);
+        let is_proven = |backup: &&Backup| backup.proof.as_ref().is_some_and(|proof| proof.proven);
+        let reached = kept.clone().filter_map(taken_at).max();
+        let proven = kept.filter(is_proven).filter_map(taken_at).max();
+        let standing = &mut cluster.object.status.backup;
+        if standing.recoverable_to > reached || standing.proven_to > proven {
+            standing.recoverable_to = standing.recoverable_to.min(reached);
+            standing.proven_to = standing.proven_to.min(proven);
+            // Changed by somebody else meanwhile: the next look does it.
+            let _ = world.store.commit(Txn::new().update(&cluster)).await;
         }
     }
 }

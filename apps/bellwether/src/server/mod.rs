@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use bellwether_control::{
-    Authority, BackupTimers, World, backups, lineage, machines, orphans, reconcile, sessions,
+    Authority, BackupTimers, World, authority, backups, lineage, machines, orphans, reconcile,
+    sessions,
 };
 use bellwether_providers::DockerOptions;
 use bellwether_store::{Options, Store};
@@ -56,6 +57,15 @@ pub(crate) struct ServerArgs {
         value_parser = clap::value_parser!(u32).range(1..=3600)
     )]
     backup_retry: u32,
+    /// Seconds that the certificates of nodes are good for; they are renewed when a third is left
+    #[arg(
+        long,
+        env = "BELLWETHER_CERTIFICATE_LIFE",
+        default_value_t = authority::LIFE.as_secs(),
+        value_name = "SECONDS",
+        value_parser = clap::value_parser!(u64).range(10..=315_360_000)
+    )]
+    certificate_life: u64,
     /// How log lines are written
     #[arg(long, default_value = "text", value_parser = ["text", "json"])]
     log_format: String,
@@ -91,6 +101,7 @@ async fn serve(args: ServerArgs) -> anyhow::Result<()> {
     let store = Store::open(Options { directory: data.clone() })
         .with_context(|| format!("open the store in {}", data.display()))?;
     let authority = Authority::open(&store).await.context("open the authority")?;
+    let authority = authority.with_life(Duration::from_secs(args.certificate_life));
     let epoch = lineage::begin(&store).await.context("begin")?;
     // For scripts that clean up after this server: the mark that everything it makes carries.
     std::fs::write(data.join("instance"), &authority.instance).context("write the instance")?;
@@ -127,7 +138,7 @@ async fn serve(args: ServerArgs) -> anyhow::Result<()> {
         authority_certificate: world.authority.certificate.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     });
-    let people = api.fallback(dashboard::serve);
+    let people = api.fallback_service(dashboard::service());
     let everybody = people.clone().merge(sessions::router(world.clone()));
     for task in [
         tokio::spawn(reconcile::run(world.clone())),

@@ -237,6 +237,7 @@ fn publish(store: &Store, ids: &[NodeId], index: usize) {
         host: HostFigures { cpu_percent: Some(1.5), ..HostFigures::default() },
         clients: None,
         databases: None,
+        certificate: None,
     };
     let report = Report {
         number: 1,

@@ -124,6 +124,7 @@ fn sketch_node(cluster: &Cluster, ordinal: u32, count: u32) -> (Node, Seen, Repo
         host: HostFigures::default(),
         clients: None,
         databases: None,
+        certificate: None,
     };
     let report = Report {
         number: 1,

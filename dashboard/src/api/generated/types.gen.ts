@@ -385,6 +385,10 @@ export type ClusterChange = {
     parameters?: {
         [key: string]: string;
     } | null;
+    /**
+     * Whether it is protected from deletion.
+     */
+    protected?: boolean | null;
     replication?: string | null;
     size?: NodeSize | null;
     timers?: TimerProfile | null;
@@ -436,6 +440,10 @@ export type ClusterSpec = {
      * The project it belongs to; it stays there.
      */
     project?: string;
+    /**
+     * It cannot be deleted before this is taken off.
+     */
+    protected?: boolean;
     /**
      * A provider's name, as listed by `/v1/providers`.
      */
@@ -1140,6 +1148,7 @@ export type NewOperation = {
     rate_kib?: number | null;
     /**
      * For `backup`: the repository (id or name); the schedule's, or the only one, when left out.
+     * For `delete_cluster`: where a last backup is stored first; none when left out.
      */
     repository?: string | null;
 };
@@ -1294,6 +1303,7 @@ export type NodeView = {
     address: string;
     address6: string;
     agent_version?: string | null;
+    certificate_ends_at?: Timestamp | null;
     cluster: ClusterId;
     connections?: number | null;
     /**
@@ -1623,6 +1633,7 @@ export type PageNodeView = {
         address: string;
         address6: string;
         agent_version?: string | null;
+        certificate_ends_at?: Timestamp | null;
         cluster: ClusterId;
         connections?: number | null;
         /**
@@ -3119,6 +3130,10 @@ export type DeleteV1ClustersByClusterData = {
          * The cluster's name, typed again.
          */
         confirm?: string;
+        /**
+         * The repository (id or name) that a last backup is stored in first; none when left out.
+         */
+        final_backup?: string | null;
         /**
          * Only say what would be done.
          */

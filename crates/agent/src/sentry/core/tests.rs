@@ -115,6 +115,7 @@ fn serving(term: Term) -> WorkerReport {
         host: HostFigures::default(),
         clients: None,
         databases: None,
+        certificate: None,
     }
 }
 
