@@ -2,7 +2,7 @@ import { execFileSync, spawn } from 'node:child_process';
 
 import { expect, test } from '@playwright/test';
 
-import { at, CREATION_MS, openTab, OPERATION_MS, signIn } from './app';
+import { at, CREATION_MS, goTo, openTab, OPERATION_MS, signIn } from './app';
 
 const name = `data-${Date.now().toString(36)}`;
 
@@ -47,7 +47,7 @@ test('a password is rotated while a client stays connected', async ({ page }) =>
   const headers = { 'x-bellwether': '1' };
   const made = await page.request.post(at('/v1/clusters'), { data: spec, headers });
   expect(made.status()).toBe(201);
-  await page.goto(at(`/clusters/${name}`));
+  await goTo(page, `/clusters/${name}`);
   await expect(page.getByText('Healthy', { exact: true }).first()).toBeVisible({
     timeout: CREATION_MS,
   });
