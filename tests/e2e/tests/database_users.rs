@@ -32,10 +32,12 @@ impl Users<'_> {
         self.api.get(&format!("{}/{name}", self.path())).await
     }
 
-    async fn in_force(&self, name: &str) -> anyhow::Result<()> {
-        until("the engine has the user", SOON, || async {
-            let user = self.show(name).await?;
-            ensure!(user.state == DatabaseState::InForce, "{user:?}");
+    /// The engine has what was asked for last, and none of the users is refused.
+    async fn in_force(&self) -> anyhow::Result<()> {
+        until("the engine has the users", SOON, || async {
+            let users: Vec<DatabaseUserView> = self.api.get(&self.path()).await?;
+            let wrong = users.iter().find(|user| user.state != DatabaseState::InForce);
+            ensure!(wrong.is_none(), "{wrong:?}");
             Ok(())
         })
         .await
@@ -44,7 +46,7 @@ impl Users<'_> {
     pub(crate) async fn make(&self, name: &str, on: &str, rights: &str) -> anyhow::Result<()> {
         let body = json!({ "name": name, "grants": [{ "on": on, "rights": rights }] });
         self.api.post::<Value>(&self.path(), &body).await?;
-        self.in_force(name).await
+        self.in_force().await
     }
 
     /// How that user connects now.
@@ -57,7 +59,7 @@ impl Users<'_> {
         let path = format!("{}/{name}/rotation", self.path());
         let (status, said) = self.api.send("POST", &path, None).await?;
         ensure!(status == 202, "{said}");
-        self.in_force(name).await?;
+        self.in_force().await?;
         self.connection(name).await
     }
 
@@ -91,7 +93,7 @@ impl Users<'_> {
             Ok(())
         })
         .await?;
-        self.in_force(name).await
+        self.in_force().await
     }
 
     async fn drop(&self, name: &str) -> anyhow::Result<()> {
@@ -182,7 +184,7 @@ async fn a_password_is_rotated_while_clients_stay_and_come() -> anyhow::Result<(
     for client in [&stays, &keeper, &reads] {
         closed(client).await?;
     }
-    users.in_force("keeper").await?;
+    users.in_force().await?;
     assert!(sql::read_write(&before).await.is_err(), "the former password is still valid");
     let new = sql::read_write(&after).await?;
     new.batch_execute("DROP TABLE written; INSERT INTO goods (name) VALUES ('last')").await?;

@@ -293,7 +293,8 @@ impl Hands {
             format!("SELECT Db AS name FROM mysql.db WHERE User = {} AND Host = '%'", quote(login));
         let rows = self.session.query(&question).await?;
         let has: Vec<String> = rows.iter().filter_map(|row| text(row, "name")).collect();
-        self.run(&rights(self.words.further_rights, &account(login), &has, &wanted)).await
+        let ways = (self.words.revoke, self.words.further_rights);
+        self.run(&rights(ways, &account(login), &has, &wanted)).await
     }
 
     /// Drops the logins of a user and ends its sessions.
@@ -333,7 +334,7 @@ fn pattern(database: &str) -> String {
 
 /// What gives an account exactly these rights: those that stay are never taken away.
 fn rights(
-    further: &[&str],
+    (revoke, further): (&str, &[&str]),
     account: &str,
     has: &[String],
     wanted: &[(String, Rights)],
@@ -353,11 +354,11 @@ fn rights(
         };
         all.push(format!("GRANT {} ON `{pattern}`.* TO {account}", given.join(", ")));
         if !taken.is_empty() && has.contains(pattern) {
-            all.push(format!("REVOKE {} ON `{pattern}`.* FROM {account}", taken.join(", ")));
+            all.push(format!("{revoke} {} ON `{pattern}`.* FROM {account}", taken.join(", ")));
         }
     }
     let surplus = has.iter().filter(|name| wanted.iter().all(|(pattern, _)| pattern != *name));
-    all.extend(surplus.map(|name| format!("REVOKE ALL PRIVILEGES ON `{name}`.* FROM {account}")));
+    all.extend(surplus.map(|name| format!("{revoke} ALL PRIVILEGES ON `{name}`.* FROM {account}")));
     all
 }
 
@@ -369,7 +370,7 @@ mod tests {
     fn rights_become_those_that_are_wanted_and_none_is_missing_meanwhile() {
         let has = ["shop".to_owned(), "old\\_one".to_owned()];
         let wanted = [("shop".to_owned(), Rights::ReadOnly), ("app".to_owned(), Rights::Owner)];
-        let all = rights(&["DELETE HISTORY"], "'a'@'%'", &has, &wanted);
+        let all = rights(("REVOKE", &["DELETE HISTORY"]), "'a'@'%'", &has, &wanted);
         assert_eq!(all[0], "GRANT SELECT, SHOW VIEW ON `shop`.* TO 'a'@'%'");
         assert!(all[1].starts_with("REVOKE INSERT, UPDATE, DELETE, "), "{}", all[1]);
         assert!(all[1].ends_with("TRIGGER, DELETE HISTORY ON `shop`.* FROM 'a'@'%'"), "{}", all[1]);
