@@ -166,6 +166,7 @@ pub(crate) async fn create(
         next_ordinal: 1,
         proof_of: None,
         pending_allowlist: None,
+        databases: bellwether_model::database::Databases::default(),
         shard: None,
         size_may_wait: false,
         disks_grow_in_use: false,

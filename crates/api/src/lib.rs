@@ -8,6 +8,8 @@ mod auth;
 mod backups;
 mod clusters;
 mod connection;
+mod database_users;
+mod databases;
 mod document;
 mod drills;
 mod engines;
@@ -130,6 +132,12 @@ fn routes() -> OpenApiRouter<Arc<Inner>> {
         .routes(routes!(clusters::list, clusters::create))
         .routes(routes!(clusters::show, clusters::change, clusters::delete))
         .routes(routes!(connection::show))
+        .routes(routes!(databases::list, databases::create))
+        .routes(routes!(databases::drop))
+        .routes(routes!(database_users::list, database_users::create))
+        .routes(routes!(database_users::show, database_users::alter, database_users::drop))
+        .routes(routes!(database_users::rotate))
+        .routes(routes!(database_users::end_rotation))
         .routes(routes!(allowlist::show, allowlist::change))
         .routes(routes!(allowlist::decide))
         .routes(routes!(parameters::of_cluster))

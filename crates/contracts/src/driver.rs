@@ -13,6 +13,7 @@ use bellwether_model::shard::MoveReport;
 use bellwether_model::transaction::Transaction;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::{BackupAssignment, Member, RestoreAssignment};
+use bellwether_protocol::databases::{LoginUse, Refused};
 use bellwether_protocol::local::{EngineFigures, Follower};
 
 use crate::repository::Progress;
@@ -85,6 +86,15 @@ pub enum Repair {
     Rewound,
     /// It cannot be repaired: a full copy is needed.
     NeedsCopy,
+}
+
+/// Which databases and users an engine has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// The version of what was asked for that it has, but for what is refused. It may be later
+    /// than the assignment's, which then changes nothing: the server's store is an older copy.
+    pub version: u64,
+    pub refused: Vec<Refused>,
 }
 
 /// An engine's hands on one node.
@@ -180,6 +190,31 @@ pub trait Driver: Send + Sync {
 
     /// Removes the former data that a copy under an order replaced. The engine may run.
     async fn drop_former(&self) -> Result<(), Failure>;
+
+    /// Whether each engine keeps its users by itself: not where they are data, which replicas have
+    /// from their primary.
+    fn keeps_own_users(&self) -> bool {
+        false
+    }
+
+    /// Gives the engine the databases and users of the assignment (`Assignment::databases`): on a
+    /// primary, or everywhere where each keeps its own. What one of them is refused for keeps none
+    /// of the others waiting. The passwords that are there already stay as they are stored: held
+    /// sessions enter the next primary by them.
+    async fn keep_databases(&self, _assignment: &Assignment) -> Result<Kept, Failure> {
+        Err(Failure::permanent("this engine's databases cannot be managed yet"))
+    }
+
+    /// The sessions of clients under these logins, and under no login those whose user is dropped.
+    async fn uses(&self, _logins: &[String]) -> Result<Vec<LoginUse>, Failure> {
+        Err(Failure::permanent("this engine's logins cannot be looked at yet"))
+    }
+
+    /// Ends the sessions of clients under these logins and of those whose user is dropped, on a
+    /// replica too.
+    async fn end_uses(&self, _logins: &[String]) -> Result<(), Failure> {
+        Err(Failure::permanent("this engine's sessions cannot be ended yet"))
+    }
 
     /// Stores the data of a running engine as it is at one moment, beside whatever it does.
     async fn back_up(

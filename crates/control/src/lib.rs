@@ -8,6 +8,7 @@ mod allowlist;
 pub mod authority;
 pub mod background;
 pub mod backups;
+mod databases;
 mod drills;
 pub mod leases;
 pub mod lineage;

@@ -20,7 +20,7 @@ use crate::operations::gaps;
 use crate::pass::Pass;
 use crate::runner::{self, Progress};
 use crate::world::World;
-use crate::{allowlist, backups, drills, shards};
+use crate::{allowlist, backups, databases, drills, shards};
 
 /// Between two passes when nothing woke the loop: silence has to be noticed too.
 const TICK: Duration = Duration::from_millis(100);
@@ -122,6 +122,10 @@ async fn pass(
     {
         gaps::late(world, &mut pass);
         world.store.commit(pass.into_txn(None)).await?;
+        return Ok(Progress::Moved);
+    }
+    if let Some(gone) = bellwether_planner::databases::gone(&view) {
+        databases::forget(world, cluster, gone).await?;
         return Ok(Progress::Moved);
     }
     let decision = decide(&view);

@@ -14,6 +14,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use bellwether_model::{Backup, Cluster, Node, NodeId, RepositoryId, Target};
 use bellwether_planner::assign::{self, Backups};
+use bellwether_planner::databases;
 use bellwether_protocol::assignment::{BackupAssignment, RestoreAssignment, Secrets};
 use bellwether_protocol::join as protocol;
 use bellwether_protocol::repository::Access;
@@ -315,6 +316,11 @@ pub fn assignment(world: &World, node: &NodeId) -> Option<Assignment> {
         node.target = Target::Stopped;
     }
     let whole = shards::whole(&world.store, &cluster.object);
+    // The users of shards are those of the whole.
+    let asked = whole.as_ref().map_or(&cluster.object, |(whole, _)| whole);
+    let databases = databases::wanted(&asked.databases, &engine.user, |login| {
+        secrets::login_password(&world.store, &asked.id, &engine.user, login)
+    })?;
     let whole = whole.as_ref().map(|(cluster, others)| assign::Whole { cluster, others });
     Some(assign::assignment(
         (&world.epoch, seq),
@@ -322,7 +328,7 @@ pub fn assignment(world: &World, node: &NodeId) -> Option<Assignment> {
         (&nodes, whole),
         &node,
         engine,
-        secrets,
+        (secrets, databases),
         backups,
     ))
 }

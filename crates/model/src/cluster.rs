@@ -10,6 +10,7 @@ use crate::access::DEFAULT_PROJECT;
 use crate::allowlist::{AllowEntry, PendingAllowlist};
 use crate::backup::{BackupStanding, BackupSummary};
 use crate::bytes::Bytes;
+use crate::database::Databases;
 use crate::drill::{DrillProgress, DrillSchedule};
 use crate::group::{JointConfig, TimerProfile};
 use crate::id::{BackupId, ClusterId, NodeId, OperationId};
@@ -160,6 +161,10 @@ pub struct Cluster {
     /// A change of the allowlist that is not confirmed yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending_allowlist: Option<PendingAllowlist>,
+    /// Databases and their users, beside those that are made with it. Written by the API; the
+    /// control loop takes out what is gone.
+    #[serde(default)]
+    pub databases: Databases,
     /// It is part of another cluster, and listed with that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shard: Option<Shard>,

@@ -63,4 +63,6 @@ ids! {
     RepositoryId;
     /// Names one backup, also in its repository.
     BackupId;
+    /// Names one database for ever, also after its name was given to another.
+    DatabaseId;
 }

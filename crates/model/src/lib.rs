@@ -9,6 +9,7 @@ pub mod backup;
 pub mod bytes;
 pub mod cluster;
 pub mod connection;
+pub mod database;
 pub mod divergence;
 pub mod drill;
 pub mod engine;
@@ -43,7 +44,8 @@ pub use bytes::Bytes;
 pub use cluster::{Cluster, ClusterPhase, ClusterSpec, ClusterStatus, ClusterView, NodeSize};
 pub use group::{GroupConfig, JointConfig, Timers};
 pub use id::{
-    BackupId, ClusterId, JoinTokenId, NodeId, OperationId, RepositoryId, TokenId, UserId,
+    BackupId, ClusterId, DatabaseId, JoinTokenId, NodeId, OperationId, RepositoryId, TokenId,
+    UserId,
 };
 pub use node::{Node, NodePhase, NodeView};
 pub use operation::{Operation, OperationKind, OperationStatus, Step, StepState};

@@ -8,6 +8,7 @@ use bellwether_protocol::assignment::{
     Assignment, BackupAssignment, EngineAssignment, Group, Member, RestoreAssignment, Secrets,
     Sharding,
 };
+use bellwether_protocol::databases::WantedDatabases;
 
 /// What is sent with the ways into repositories, which only the store opens.
 #[derive(Default)]
@@ -34,7 +35,7 @@ pub fn assignment(
     (nodes, whole): (&[Node], Option<Whole<'_>>),
     node: &Node,
     engine: &EngineProfile,
-    secrets: Secrets,
+    (secrets, databases): (Secrets, WantedDatabases),
     backups: Backups,
 ) -> Assignment {
     let status = &cluster.status;
@@ -78,6 +79,7 @@ pub fn assignment(
         read_lag_max: engine.log.lag_max,
         admission: allowlist::admission(whole.as_ref().map_or(cluster, |whole| whole.cluster)),
         sharding: whole.and_then(|whole| sharding(cluster, &whole)),
+        databases,
         secrets,
     }
 }

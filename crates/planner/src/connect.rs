@@ -6,12 +6,20 @@ use bellwether_model::node::NodePhase;
 
 use crate::view::View;
 
+/// As whom a client connects, and to which database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Who {
+    pub login: String,
+    pub database: String,
+    pub password: Option<String>,
+}
+
 /// Endpoints, certificate and examples. Without a password the examples have a placeholder for it.
 #[must_use]
 pub fn connection(
     view: &View,
     engine: &EngineProfile,
-    password: Option<&str>,
+    who: &Who,
     ca_certificate: &str,
 ) -> Connection {
     let addresses: Vec<&str> = view
@@ -20,21 +28,20 @@ pub fn connection(
         .map(|facts| facts.node.address.as_str())
         .collect();
     let with_port = |port: u16| addresses.iter().map(|a| format!("{a}:{port}")).collect();
-    let shown = password.unwrap_or("PASSWORD");
     let mut examples = Vec::new();
     for (endpoint, port) in
         [("read_write", engine.ports.read_write), ("read_only", engine.ports.read_only)]
     {
-        let examples_here = examples_for(engine, endpoint, &addresses, port, shown);
+        let examples_here = examples_for(engine, (endpoint, port), &addresses, who);
         let is_sharded = view.is_sharded() || view.cluster.shard.is_some();
         let fits = |(template, _): &(&ExampleTemplate, _)| template.sharded == is_sharded;
         let templates = engine.examples.iter();
         examples.extend(templates.zip(examples_here).filter(fits).map(|(_, example)| example));
     }
     Connection {
-        user: engine.user.clone(),
-        database: engine.database.clone(),
-        password: password.map(str::to_owned),
+        user: who.login.clone(),
+        database: who.database.clone(),
+        password: who.password.clone(),
         read_write: with_port(engine.ports.read_write),
         read_only: with_port(engine.ports.read_only),
         ca_certificate: ca_certificate.to_owned(),
@@ -44,17 +51,16 @@ pub fn connection(
 
 fn examples_for(
     engine: &EngineProfile,
-    endpoint: &str,
+    (endpoint, port): (&str, u16),
     addresses: &[&str],
-    port: u16,
-    password: &str,
+    who: &Who,
 ) -> Vec<ConnectionExample> {
     let Some(first) = addresses.first() else { return Vec::new() };
     let with_ports: Vec<String> = addresses.iter().map(|a| format!("{a}:{port}")).collect();
     let values = [
-        ("{user}", engine.user.clone()),
-        ("{password}", password.to_owned()),
-        ("{database}", engine.database.clone()),
+        ("{user}", who.login.clone()),
+        ("{password}", who.password.clone().unwrap_or_else(|| "PASSWORD".to_owned())),
+        ("{database}", who.database.clone()),
         ("{port}", port.to_string()),
         ("{host}", (*first).to_owned()),
         ("{hosts}", addresses.join(",")),

@@ -11,6 +11,7 @@ pub mod assign;
 pub mod backups;
 pub mod check;
 pub mod connect;
+pub mod databases;
 pub mod drills;
 pub mod election;
 pub mod maintenance;

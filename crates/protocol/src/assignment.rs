@@ -14,6 +14,7 @@ use bellwether_model::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::databases::WantedDatabases;
 use crate::repository::Access;
 
 /// What a node shall be, with everything it needs to become it. Kept on the node's disk (mode 0600,
@@ -74,6 +75,9 @@ pub struct Assignment {
     /// Its group is one shard of several.
     #[serde(default)]
     pub sharding: Option<Sharding>,
+    /// Databases and users beside those that are made with the cluster.
+    #[serde(default)]
+    pub databases: WantedDatabases,
     pub secrets: Secrets,
 }
 

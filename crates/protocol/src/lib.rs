@@ -7,6 +7,7 @@
 //! keyed digest.
 
 pub mod assignment;
+pub mod databases;
 pub mod join;
 pub mod local;
 pub mod peer;

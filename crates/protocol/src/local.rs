@@ -16,6 +16,7 @@ use bellwether_model::{NodeId, Term, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::assignment::Assignment;
+use crate::databases::DatabasesReport;
 use crate::session::Surrender;
 
 /// The sentry's socket.
@@ -150,6 +151,9 @@ pub struct WorkerReport {
     /// Who is connected and who was not let in; none: not looked at.
     #[serde(default)]
     pub clients: Option<ClientsReport>,
+    /// Of databases and users, where any were asked for.
+    #[serde(default)]
+    pub databases: Option<DatabasesReport>,
     /// The certificate that the engine shows; none: not known.
     #[serde(default)]
     pub certificate: Option<CertificateReport>,

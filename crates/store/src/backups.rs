@@ -102,6 +102,7 @@ pub fn begin_proof(
         next_ordinal: 1,
         proof_of: Some(backup.id.clone()),
         pending_allowlist: None,
+        databases: bellwether_model::database::Databases::default(),
         shard: None,
         size_may_wait: false,
         disks_grow_in_use: false,

@@ -10,6 +10,24 @@ pub const REPLICATION_PASSWORD: &str = "replication-password";
 pub const REWIND_PASSWORD: &str = "rewind-password";
 pub const PEER_KEY: &str = "peer-key";
 
+/// The name of the secret that a login's password is; `first` is the application's user.
+#[must_use]
+pub fn of_login(first: &str, login: &str) -> String {
+    if login == first { USER_PASSWORD.to_owned() } else { format!("login/{login}") }
+}
+
+/// The password of a login, where it has one.
+#[must_use]
+pub fn login_password(
+    store: &Store,
+    cluster: &ClusterId,
+    first: &str,
+    login: &str,
+) -> Option<String> {
+    let secret = Secret::open(store, cluster, &of_login(first, login))?;
+    String::from_utf8(secret).ok()
+}
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Secret {
     pub cluster: ClusterId,

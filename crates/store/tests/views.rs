@@ -38,6 +38,7 @@ fn cluster(name: &str) -> Cluster {
         next_ordinal: 4,
         proof_of: None,
         pending_allowlist: None,
+        databases: bellwether_model::database::Databases::default(),
         shard: None,
         size_may_wait: false,
         disks_grow_in_use: false,

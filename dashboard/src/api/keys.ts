@@ -22,6 +22,10 @@ export const keys = {
   /** The last change of primary that the cluster's page has shown. */
   changed: (clusterId: string) => ['changed', clusterId] as const,
   allowlist: (clusterId: string) => ['allowlist', clusterId] as const,
+  databases: (clusterId: string) => ['databases', clusterId] as const,
+  databaseUsers: (clusterId: string) => ['database-users', clusterId] as const,
+  /** With the password; never kept. */
+  databaseUser: (clusterId: string, name: string) => ['database-user', clusterId, name] as const,
   anyNodes: ['nodes'] as const,
   nodes: (clusterId: string) => ['nodes', clusterId] as const,
   anyConnection: ['connection'] as const,

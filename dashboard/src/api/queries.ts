@@ -16,6 +16,7 @@ import {
   listNodes,
   listParameters,
 } from './clusters';
+import { listDatabases, listDatabaseUsers, revealDatabaseUser } from './databases';
 import { keys } from './keys';
 import { getOperation, getReport, listDrills, listOperations } from './operations';
 import { listProjects, listSessions, listTokens, listUsers } from './people';
@@ -140,6 +141,31 @@ export const allowlistQuery = (clusterId: string, generation: number) =>
     queryFn: ({ signal }) => getAllowlist(clusterId, signal),
     placeholderData: keepPreviousData,
     refetchInterval: 3_000,
+  });
+
+/** Engines are given what was asked for without an event, so both are asked for again and again. */
+export const databasesQuery = (clusterId: string) =>
+  queryOptions({
+    queryKey: keys.databases(clusterId),
+    queryFn: ({ signal }) => listDatabases(clusterId, signal),
+    refetchInterval: 3_000,
+  });
+
+export const databaseUsersQuery = (clusterId: string) =>
+  queryOptions({
+    queryKey: keys.databaseUsers(clusterId),
+    queryFn: ({ signal }) => listDatabaseUsers(clusterId, signal),
+    refetchInterval: 3_000,
+  });
+
+/** A user with the password, which leaves the memory with the page. */
+export const revealedQuery = (clusterId: string, name: string) =>
+  queryOptions({
+    queryKey: keys.databaseUser(clusterId, name),
+    queryFn: ({ signal }) => revealDatabaseUser(clusterId, name, signal),
+    // Each time is written down: once is enough while it is looked at.
+    staleTime: Number.POSITIVE_INFINITY,
+    gcTime: 0,
   });
 
 export const operationsQuery = (clusterId?: string) =>

@@ -74,7 +74,15 @@ const newCluster = createRoute({
   component: CreatePage,
 });
 
-const tabs = ['overview', 'nodes', 'access', 'backups', 'activity', 'settings'] as const;
+const tabs = [
+  'overview',
+  'nodes',
+  'databases',
+  'access',
+  'backups',
+  'activity',
+  'settings',
+] as const;
 export type ClusterTab = (typeof tabs)[number];
 
 const cluster = createRoute({

@@ -16,6 +16,8 @@ use bellwether_testkit::wait::until;
 use bellwether_testkit::{Api, RedisWriter, Server};
 use serde_json::json;
 
+use crate::database_users::{Users, keys_have_users};
+
 #[derive(Clone, Copy)]
 struct Engine {
     name: &'static str,
@@ -138,6 +140,8 @@ async fn conform(engine: Engine) -> anyhow::Result<()> {
         let told = knock(engine, &connection, tls, &[command]);
         assert!(told.contains("NOPERM"), "{command}: {told}");
     }
+
+    keys_have_users(&Users { api: &api, cluster: "cache" }).await?;
 
     // Data goes to every replica, which says so and takes no writes.
     let mut client = Client::read_write(&connection).await?;
@@ -314,6 +318,11 @@ async fn sessions_go_on_with_the_next_primary_and_those_that_cannot_are_told_why
     let mut listens = Client::read_write(&connection).await?;
     listens.ask(&["SUBSCRIBE", "news"]).await?;
     writer.progress(100).await?;
+    // All of them come with a login that is being replaced.
+    let users = Users { api: &api, cluster: "cache" };
+    let after = users.rotate("app").await?;
+    assert_eq!(after.user, "app_b");
+    let mut new = Client::read_write(&after).await?;
     for _ in 0..3 {
         promote(&api).await?;
         writer.progress(50).await?;
@@ -335,6 +344,12 @@ async fn sessions_go_on_with_the_next_primary_and_those_that_cannot_are_told_why
     assert!(errors.is_empty(), "{errors:?}");
     eprintln!("three planned changes: the longest pause is {:?}", history.longest_gap());
     assert!(history.longest_gap() < Duration::from_millis(500), "{:?}", history.longest_gap());
+    // Nobody is cut off before the last of them has gone.
+    users.is_used("app").await?;
+    drop((named, third));
+    users.end_when_unused("app").await?;
+    assert!(Client::read_write(&connection).await.is_err(), "the former login is still valid");
+    new.ask(&["SET", "mine", "2"]).await?;
     server.check_log()
 }
 

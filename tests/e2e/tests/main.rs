@@ -6,6 +6,7 @@ mod backups;
 mod bad_input;
 mod certificates;
 mod chaos;
+mod database_users;
 mod diverged;
 mod drills;
 mod engine_hydra;

@@ -18,6 +18,8 @@ use bellwether_testkit::{Api, Server};
 use serde_json::json;
 use tokio::task::JoinHandle;
 
+use crate::database_users::Users;
+
 const SHARDS: [&str; 3] = ["cache-s1", "cache-s2", "cache-s3"];
 
 #[derive(Clone, Copy)]
@@ -239,6 +241,15 @@ async fn conform(engine: Engine) -> anyhow::Result<()> {
     assert_eq!(said.matches("OK").count(), 60, "{said}");
     let said = engine.client(&connection, 5, &lines("EXISTS", ""));
     assert_eq!(said.lines().filter(|line| line.ends_with('1')).count(), 60, "{said}");
+
+    // Every shard has the users of the whole.
+    let users = Users { api: &api, cluster: "cache" };
+    users.make("report", "*", "read_only").await?;
+    let report = users.connection("report").await?;
+    for address in &report.read_write {
+        let mut client = Client::connect(&report, address, Duration::from_secs(5)).await?;
+        assert!(client.ask(&["SET", "key-1", "x"]).await.is_err(), "it only reads");
+    }
 
     let mut writers = BTreeMap::new();
     for shard in SHARDS {

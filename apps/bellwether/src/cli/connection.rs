@@ -18,6 +18,9 @@ pub(crate) struct Show {
     /// Show the password too
     #[arg(long)]
     reveal: bool,
+    /// As another user of the cluster's databases than the application's
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
     /// Print one ready-made text only, for example uri, or ca for the certificate; engines have
     /// different ones, which are listed without this
     #[arg(long, value_name = "NAME")]
@@ -32,11 +35,11 @@ pub(crate) struct Show {
 
 pub(super) async fn show(context: &Context, command: &Show) -> Result {
     let file = command.save_ca.as_deref().map(plain_path).transpose()?;
-    let mut connection = context.client.connection(&command.cluster, command.reveal).await?;
+    let mut connection = read(context, command, command.reveal).await?;
     if let Some(name) = command.format.as_deref().filter(|name| *name != "ca") {
         // Nothing is revealed, and nobody written down for it, when there is no such text.
         check_format(&connection, name)?;
-        connection = context.client.connection(&command.cluster, true).await?;
+        connection = read(context, command, true).await?;
     }
     if let Some(file) = &file {
         std::fs::write(file, &connection.ca_certificate)
@@ -61,6 +64,14 @@ pub(super) async fn show(context: &Context, command: &Show) -> Result {
         None => show_all(&connection, &examples, file.is_none().then_some(&command.cluster)),
     }
     Ok(())
+}
+
+async fn read(context: &Context, command: &Show, reveal: bool) -> Result<Connection> {
+    let (client, cluster) = (&context.client, &command.cluster);
+    Ok(match &command.user {
+        Some(user) => client.connection_of(cluster, user, reveal).await?,
+        None => client.connection(cluster, reveal).await?,
+    })
 }
 
 /// Whether there is such a ready-made text. Both endpoints have the same.

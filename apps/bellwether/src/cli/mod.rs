@@ -7,6 +7,7 @@ mod backups;
 mod clusters;
 mod config;
 mod connection;
+mod databases;
 mod drills;
 mod engines;
 mod failover;
@@ -77,6 +78,12 @@ pub(crate) enum Command {
     /// Look at and change who may reach a cluster
     #[command(subcommand)]
     Allowlist(allowlist::Command),
+    /// Databases of a cluster
+    #[command(subcommand)]
+    Database(databases::Command),
+    /// Users of a cluster's databases, their rights and their passwords
+    #[command(subcommand)]
+    DatabaseUser(databases::UserCommand),
     /// Look at what is being done and was done
     #[command(subcommand)]
     Operation(operations::Command),
@@ -210,6 +217,8 @@ async fn dispatch(global: Global, command: Command) -> Result {
         Command::Cluster(command) => clusters::run(&context, command).await,
         Command::Node(command) => nodes::run(&context, command).await,
         Command::Allowlist(command) => allowlist::run(&context, command).await,
+        Command::Database(command) => databases::run(&context, command).await,
+        Command::DatabaseUser(command) => databases::run_user(&context, command).await,
         Command::Parameter(command) => parameters::run(&context, command).await,
         Command::Operation(command) => operations::run(&context, command).await,
         Command::Report(command) => reports::run(&context, command).await,

@@ -96,6 +96,7 @@ pub struct Worker {
     /// The certificate that the engine was configured with.
     certificate: Option<CertificateReport>,
     settings: Settings,
+    databases: databases::Databases,
     disk: DiskWatch,
     aside: backup::Aside,
 }
@@ -155,6 +156,7 @@ impl Worker {
             configured: None,
             certificate: None,
             settings: Settings::default(),
+            databases: databases::Databases::default(),
             disk: DiskWatch { beats: 0, silence: Duration::ZERO, looked_at: Instant::now() },
             aside: backup::Aside::new(repositories),
         })
@@ -273,6 +275,7 @@ impl Worker {
             Plan::Act(act) => return self.begin(driver, orders.assignment, act).await,
         };
         self.keep_settings(&driver, &orders.assignment).await;
+        self.keep_databases(&driver, &orders.assignment).await;
         self.drop_former(&driver, &orders.assignment);
         words.clone_into(&mut self.doing);
         self.note_cut(&orders, &actual);
@@ -728,6 +731,9 @@ impl Worker {
     /// What is, for the sentry; none before the first orders.
     pub(super) fn report(&mut self) -> Option<WorkerReport> {
         let settings_version = self.orders.as_ref()?.assignment.engine.parameters_version;
+        let is_down = self.probe.process == ProcessState::Down;
+        let wanted = &self.orders.as_ref()?.assignment.databases;
+        let databases = self.databases.report(wanted, is_down);
         let serving = self.serving();
         self.served = serving;
         let progress = *self.progress.lock().expect("nothing panics while it is held");
@@ -764,6 +770,7 @@ impl Worker {
             engine: probe.figures.clone(),
             host,
             clients,
+            databases,
             certificate: self.certificate,
         })
     }
@@ -782,5 +789,6 @@ fn wanted_upstream(orders: &Orders) -> Option<NodeId> {
     }
 }
 mod backup;
+mod databases;
 mod drill;
 mod shutdown;

@@ -30,6 +30,7 @@ async fn every_documented_answer_is_given_and_no_other() {
     reports(&world).await;
     changes(&world).await;
     allowlists(&world).await;
+    crate::databases::walk(&world).await;
     people(&world).await;
     second_factor(&world).await;
     operations(&world).await;
@@ -76,6 +77,16 @@ async fn anybody(world: &World) {
         ("PUT", "/v1/clusters/x/allowlist"),
         ("POST", "/v1/clusters/x/allowlist/decision"),
         ("GET", "/v1/clusters/x/connection"),
+        ("GET", "/v1/clusters/x/databases"),
+        ("POST", "/v1/clusters/x/databases"),
+        ("DELETE", "/v1/clusters/x/databases/y"),
+        ("GET", "/v1/clusters/x/database-users"),
+        ("POST", "/v1/clusters/x/database-users"),
+        ("GET", "/v1/clusters/x/database-users/y"),
+        ("PATCH", "/v1/clusters/x/database-users/y"),
+        ("DELETE", "/v1/clusters/x/database-users/y"),
+        ("POST", "/v1/clusters/x/database-users/y/rotation"),
+        ("POST", "/v1/clusters/x/database-users/y/rotation/end"),
         ("GET", "/v1/clusters/x/drills"),
         ("GET", "/v1/clusters/x/nodes"),
         ("GET", "/v1/clusters/x/parameters"),
@@ -131,7 +142,7 @@ async fn anybody(world: &World) {
 }
 
 /// A body that is no JSON, one that is too large, and one without a field.
-async fn bad_bodies<'a>(call: impl Fn() -> Call<'a>) {
+pub(crate) async fn bad_bodies<'a>(call: impl Fn() -> Call<'a>) {
     call().text("{").refused(400, "bad-request").await;
     call().text("x".repeat(TOO_LARGE)).refused(413, "payload-too-large").await;
     call().text(r#"{"colour": "red"}"#).refused(422, "invalid-field").await;

@@ -14,6 +14,7 @@ use bellwether_model::{
     RepositoryId, Timestamp,
 };
 use bellwether_protocol::Report;
+use bellwether_protocol::databases::DatabasesReport;
 use bellwether_protocol::local::{EngineFigures, Follower, HostFigures, WorkerReport};
 use bellwether_protocol::session::GateReport;
 use bellwether_store::clusters::NameClaim;
@@ -42,6 +43,21 @@ impl World {
             publish(&self.store, &ids, index);
         }
         cluster
+    }
+
+    /// Its agents say this of databases and users, the replicas only who uses which login.
+    pub(crate) fn tell_databases(&self, cluster: &Cluster, told: &DatabasesReport) {
+        for node in bellwether_store::nodes::of_cluster(&self.store, &cluster.id) {
+            let seen = self.store.live().get(&node.object.id).expect("it was heard");
+            let mut report = seen.report.as_deref().expect("a report").clone();
+            let is_primary = cluster.status.primary.as_ref() == Some(&node.object.id);
+            let version = told.version.filter(|_| is_primary);
+            let refused = if is_primary { told.refused.clone() } else { Vec::new() };
+            let of_node = DatabasesReport { version, refused, logins: told.logins.clone() };
+            report.worker.as_mut().expect("a worker").databases = Some(of_node);
+            let report = Some(Arc::new(report));
+            self.store.live().publish(&node.object.id, Seen { report, ..seen });
+        }
     }
 
     /// A failover that has ended, with what it has learned.
@@ -143,6 +159,7 @@ fn cluster(name: &str, nodes: &[NodeId]) -> Cluster {
         next_ordinal: count + 1,
         proof_of: None,
         pending_allowlist: None,
+        databases: bellwether_model::database::Databases::default(),
         shard: None,
         size_may_wait: false,
         disks_grow_in_use: false,
@@ -220,6 +237,7 @@ fn publish(store: &Store, ids: &[NodeId], index: usize) {
         engine: EngineFigures { version: Some("17.5".to_owned()), ..EngineFigures::default() },
         host: HostFigures { cpu_percent: Some(1.5), ..HostFigures::default() },
         clients: None,
+        databases: None,
         certificate: None,
     };
     let report = Report {

@@ -7,6 +7,7 @@ mod calls;
 mod changes;
 mod clusters;
 mod coverage;
+mod databases;
 mod document;
 mod events;
 mod fixture;

@@ -67,6 +67,16 @@ const TABLE: &str = "
     GET    /v1/clusters/{cluster}                   project viewer
     GET    /v1/clusters/{cluster}/allowlist         project viewer
     GET    /v1/clusters/{cluster}/connection        project viewer
+    GET    /v1/clusters/{cluster}/databases         project viewer
+    POST   /v1/clusters/{cluster}/databases         project operator
+    DELETE /v1/clusters/{cluster}/databases/{database} project admin
+    GET    /v1/clusters/{cluster}/database-users    project viewer
+    POST   /v1/clusters/{cluster}/database-users    project operator
+    GET    /v1/clusters/{cluster}/database-users/{database_user} project viewer
+    PATCH  /v1/clusters/{cluster}/database-users/{database_user} project operator
+    DELETE /v1/clusters/{cluster}/database-users/{database_user} project operator
+    POST   /v1/clusters/{cluster}/database-users/{database_user}/rotation project operator
+    POST   /v1/clusters/{cluster}/database-users/{database_user}/rotation/end project operator
     GET    /v1/clusters/{cluster}/drills            project viewer
     GET    /v1/clusters/{cluster}/nodes             project viewer
     GET    /v1/clusters/{cluster}/nodes/{node}      project viewer
@@ -198,6 +208,8 @@ async fn every_call_is_decided_for_every_role_in_the_own_and_in_another_project(
                 .replace("{repository}", "none")
                 .replace("{node}", &format!("in-{place}-1"))
                 .replace("{project}", place)
+                .replace("{database}", "none")
+                .replace("{database_user}", "none")
                 .replace("{user}", "nobody-of-that-name")
                 .replace("{engine}", "postgresql")
                 .replace("{name}", "postgresql");

@@ -77,6 +77,7 @@ pub(super) fn write_down(
         next_ordinal: 1,
         proof_of: None,
         pending_allowlist: None,
+        databases: bellwether_model::database::Databases::default(),
         size_may_wait: false,
         disks_grow_in_use: whole.disks_grow_in_use,
         shard: Some(Shard { of: whole.id.clone(), index, slots, leaving: None, coming: None }),

@@ -10,6 +10,7 @@ use super::seed::{BEGINS_AT, begins_at};
 use super::{Mariadb, gtid};
 use crate::files::remove;
 use crate::mysql_family::backup::{Copied, users, written_at};
+use crate::mysql_family::databases::turn_all_off;
 use crate::mysql_family::place::{Mark, data_in, new_root, root, socket_file, temporary};
 use crate::mysql_family::{OS_USER, place};
 
@@ -56,6 +57,7 @@ impl Mariadb {
             "DELETE FROM mysql.global_priv WHERE User LIKE 'bellwether\\_replica\\_%'".to_owned(),
             "FLUSH PRIVILEGES".to_owned(),
         ];
+        statements.extend(turn_all_off(self.words.lock_logins));
         statements.extend(users(assignment));
         let statements: String = statements.iter().map(|one| format!("{one};\n")).collect();
         self.run_alone(new_root(), &statements).await?;

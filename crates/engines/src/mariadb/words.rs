@@ -40,6 +40,11 @@ pub(super) static WORDS: Words = Words {
     users: "SELECT User AS name FROM mysql.global_priv WHERE User LIKE 'bellwether\\_replica\\_%'",
     unfence: None,
     count_setting: None,
+    revoke: "REVOKE",
+    further_rights: &["DELETE HISTORY"],
+    lock_logins: "UPDATE mysql.global_priv SET Priv = JSON_SET(Priv, '$.account_locked', true) \
+                  WHERE Host = '%' AND User IN \
+                  (SELECT name FROM bellwether.kept WHERE kind = 'login')",
 };
 
 fn ids(row: &Row, column: &str) -> bellwether_model::replication::Position {

@@ -9,6 +9,7 @@ use bellwether_protocol::Assignment;
 use super::Mysql;
 use super::seed::{COPY_MAX, LOOK_EVERY};
 use crate::mysql_family::backup::{Copied, users};
+use crate::mysql_family::databases::turn_all_off;
 use crate::mysql_family::place::{data_in, new_root};
 use crate::mysql_family::quote;
 use crate::mysql_family::session::{Session, number, text};
@@ -51,6 +52,7 @@ impl Mysql {
             known.map(|name| format!("DROP USER '{name}'@'%'")).collect();
         // Whom the node followed that it was copied from.
         statements.push(self.words.reset.to_owned());
+        statements.extend(turn_all_off(self.words.lock_logins));
         statements.extend(users(assignment));
         let statements: Vec<&str> = statements.iter().map(String::as_str).collect();
         self.act.execute(&statements).await?;

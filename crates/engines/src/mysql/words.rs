@@ -53,6 +53,11 @@ pub(super) static WORDS: Words = Words {
     users: "SELECT User AS name FROM mysql.user WHERE User LIKE 'bellwether\\_replica\\_%'",
     unfence: Some(["SET GLOBAL super_read_only = OFF", "SET GLOBAL super_read_only = ON"]),
     count_setting: Some("rpl_semi_sync_source_wait_for_replica_count"),
+    // Without, it fails where none of the rights is there.
+    revoke: "REVOKE IF EXISTS",
+    further_rights: &[],
+    lock_logins: "UPDATE mysql.user SET account_locked = 'Y' WHERE Host = '%' AND User IN \
+                  (SELECT name FROM bellwether.kept WHERE kind = 'login')",
 };
 
 /// The last term that the data knows of, and how many transactions it holds.

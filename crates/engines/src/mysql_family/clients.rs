@@ -51,8 +51,12 @@ pub(crate) async fn transactions(
 
 /// Ends the connections of clients.
 pub(crate) async fn end(session: &Session) -> Result<(), Failure> {
-    let listing =
-        format!("SELECT p.ID AS id FROM information_schema.PROCESSLIST p WHERE {}", are_clients());
+    end_of(session, &are_clients()).await
+}
+
+/// Ends the connections of which that is so, as `p` of the list of processes.
+pub(crate) async fn end_of(session: &Session, which: &str) -> Result<(), Failure> {
+    let listing = format!("SELECT p.ID AS id FROM information_schema.PROCESSLIST p WHERE {which}");
     for row in session.query(&listing).await? {
         let Some(id) = number(&row, "id") else { continue };
         // One that has ended by itself is no failure.

@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::path::Path;
 
 use async_trait::async_trait;
-use bellwether_contracts::driver::{Probe, Repair};
+use bellwether_contracts::driver::{Kept, Probe, Repair};
 use bellwether_contracts::repository::Progress;
 use bellwether_contracts::{Driver, Failure, Repository};
 use bellwether_model::backup::BackupResult;
@@ -14,13 +14,14 @@ use bellwether_model::transaction::Transaction;
 use bellwether_model::{Target, Term};
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::{BackupAssignment, Member, RestoreAssignment};
+use bellwether_protocol::databases::LoginUse;
 
 use super::backup::Copied;
 use super::node::Node;
 use super::place::{
     Mark, conf, config_file, former_root, handed_over, new_root, root, socket_directory, temporary,
 };
-use super::{OS_USER, clients};
+use super::{OS_USER, clients, databases};
 use crate::files::remove;
 
 /// What each of them does in its own way, on the node that they have in common.
@@ -223,6 +224,18 @@ impl<H: Hands> Driver for FamilyDriver<H> {
     async fn drop_former(&self) -> Result<(), Failure> {
         let removed = tokio::task::spawn_blocking(|| remove(former_root())).await;
         removed.unwrap_or_else(|_| Err(Failure::transient("the removal broke")))
+    }
+
+    async fn keep_databases(&self, assignment: &Assignment) -> Result<Kept, Failure> {
+        databases::give(self.0.words, assignment).await
+    }
+
+    async fn uses(&self, logins: &[String]) -> Result<Vec<LoginUse>, Failure> {
+        databases::uses(&self.0.look, logins).await
+    }
+
+    async fn end_uses(&self, logins: &[String]) -> Result<(), Failure> {
+        clients::end_of(&self.0.look, &databases::are_of(logins)).await
     }
 
     async fn back_up(

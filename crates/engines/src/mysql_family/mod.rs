@@ -2,6 +2,7 @@
 
 pub(crate) mod backup;
 pub(crate) mod clients;
+pub(crate) mod databases;
 pub(crate) mod diverged;
 pub(crate) mod driver;
 mod fingerprint;

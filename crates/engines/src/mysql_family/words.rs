@@ -52,6 +52,12 @@ pub(crate) struct Words {
     pub(crate) unfence: Option<[&'static str; 2]>,
     /// How many replicas confirm a commit, where that can be chosen.
     pub(crate) count_setting: Option<&'static str>,
+    /// Takes away rights that may not be there.
+    pub(crate) revoke: &'static str,
+    /// Rights on a database that only one of the engines knows.
+    pub(crate) further_rights: &'static [&'static str],
+    /// Locks the users whose names are in our table of logins.
+    pub(crate) lock_logins: &'static str,
 }
 
 /// Access denied, and two numbers for a user that is locked.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bellwether_contracts::driver::{Probe, Repair};
+use bellwether_contracts::driver::{Kept, Probe, Repair};
 use bellwether_contracts::repository::Progress;
 use bellwether_contracts::{Driver, Failure, Repository};
 use bellwether_model::Target;
@@ -13,6 +13,7 @@ use bellwether_model::restore::Checked;
 use bellwether_model::transaction::Transaction;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::{BackupAssignment, Member, RestoreAssignment};
+use bellwether_protocol::databases::LoginUse;
 
 use super::log_end::SEGMENT_MIB;
 use super::replication::{STATE, write_signal};
@@ -207,6 +208,18 @@ impl Driver for Postgres {
     async fn drop_former(&self) -> Result<(), Failure> {
         let removed = tokio::task::spawn_blocking(|| remove(former_data())).await;
         removed.unwrap_or_else(|_| Err(Failure::transient("the removal broke")))
+    }
+
+    async fn keep_databases(&self, assignment: &Assignment) -> Result<Kept, Failure> {
+        self.give_databases(assignment).await
+    }
+
+    async fn uses(&self, logins: &[String]) -> Result<Vec<LoginUse>, Failure> {
+        self.sessions_of(logins).await
+    }
+
+    async fn end_uses(&self, logins: &[String]) -> Result<(), Failure> {
+        self.end_sessions_of(logins).await
     }
 
     async fn back_up(

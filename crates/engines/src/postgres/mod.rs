@@ -7,6 +7,7 @@ mod backup;
 mod bootstrap;
 mod clients;
 mod config;
+mod databases;
 mod diverged;
 mod driver;
 mod fingerprint;

@@ -15,7 +15,8 @@ use super::fingerprint::Fingerprint;
 use super::replication::write_signal;
 use super::sessions::scram;
 use super::{
-    OS_USER, PROBE_USER, Postgres, REPLICATION_USER, REWIND_USER, data, new_data, rewinding, socket,
+    OS_USER, PROBE_USER, Postgres, REPLICATION_USER, REWIND_USER, data, databases, new_data,
+    rewinding, socket,
 };
 use crate::backup::{DATA_PART, RETURNED, fingerprint, give_all, part, sync_disk};
 use crate::files::{DATA, at, remove, remove_file, sync_directory};
@@ -94,6 +95,7 @@ impl Postgres {
         if !secrets.probe_password.is_empty() {
             statements += &of(PROBE_USER, "NOINHERIT", &secrets.probe_password);
         }
+        statements += &databases::turn_all_off();
         self.sql.execute(&statements, Duration::from_secs(10)).await?;
         remove_file(&marker)?;
         sync_directory(data())

@@ -5,9 +5,7 @@ use bellwether_model::Bytes;
 use bellwether_protocol::Assignment;
 
 use super::probe::NOBODY;
-use super::{
-    AGENT_USER, Kind, PROBE_KEY, PROBE_USER, REPLICATION_USER, Redis, conf, shards, socket,
-};
+use super::{Kind, REPLICATION_USER, Redis, conf, shards, socket};
 
 /// What changed in the files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,8 +23,7 @@ impl Redis {
         user.own_directory(conf())?;
         user.own_directory(socket())?;
         let identity = user.take_identity(conf())?;
-        let users =
-            user.write(&conf().join("users.acl"), users(self.kind, assignment).as_bytes())?;
+        let users = self.write_users(assignment)?;
         let settings = settings(self.kind, assignment) + &self.chosen_lines(assignment);
         user.write(&conf().join("engine.conf"), settings.as_bytes())?;
         Ok(Changed { identity, users })
@@ -98,45 +95,9 @@ aof-use-rdb-preamble yes
     text
 }
 
-/// Clients may do what they like with data, and nothing with the engine. Passwords are in here as
-/// hashes.
-fn users(kind: Kind, assignment: &Assignment) -> String {
-    let secrets = &assignment.secrets;
-    // KeyDB is of before channels had permissions of their own, and functions.
-    let (everything, ours) = match kind {
-        Kind::KeyDb => ("~*", ""),
-        Kind::Valkey | Kind::Redis => ("~* &*", " -function|flush -function|restore"),
-    };
-    format!(
-        "user default off\n\
-         user {AGENT_USER} on {agent} {everything} +@all\n\
-         user {REPLICATION_USER} on {replication} +psync +replconf +ping\n\
-         user {PROBE_USER} on {probe} ~{PROBE_KEY} +setrange\n\
-         user {app} on {password} {everything} +@all -@admin -migrate{ours}\n",
-        agent = hash(&secrets.rewind_password),
-        replication = hash(&secrets.replication_password),
-        probe = hash(&secrets.probe_password),
-        app = secrets.user,
-        password = hash(&secrets.user_password),
-    )
-}
-
-/// `#` and the SHA-256 in hexadecimal digits.
-fn hash(password: &str) -> String {
-    let digest = ring::digest::digest(&ring::digest::SHA256, password.as_bytes());
-    let digits: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("#{digits}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn passwords_of_users_are_written_as_hashes() {
-        let known = "#2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
-        assert_eq!(hash("secret"), known);
-    }
 
     #[test]
     fn data_gets_a_share_of_the_memory() {

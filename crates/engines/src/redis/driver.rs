@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use async_trait::async_trait;
-use bellwether_contracts::driver::{Probe, Repair};
+use bellwether_contracts::driver::{Kept, Probe, Repair};
 use bellwether_contracts::repository::Progress;
 use bellwether_contracts::{Driver, Failure, Repository};
 use bellwether_model::Target;
@@ -13,6 +13,7 @@ use bellwether_model::restore::Checked;
 use bellwether_model::transaction::Transaction;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::{BackupAssignment, Member, RestoreAssignment};
+use bellwether_protocol::databases::LoginUse;
 
 use super::replication::{Copying, primary_term};
 use super::{Handed, Redis, conf, damaged_data, data, former_data, new_data};
@@ -61,9 +62,7 @@ impl Driver for Redis {
         self.note_members(assignment);
         let changed = self.write_config(assignment)?;
         if changed.users {
-            self.link.run(&["ACL", "LOAD"]).await?;
-            // It takes away whom the file does not name.
-            *self.lets_in.lock().expect("nothing panics while it is held") = None;
+            self.tell_users(assignment).await?;
         }
         if changed.identity {
             let file = |name: &str| conf().join(name).to_string_lossy().into_owned();
@@ -186,6 +185,22 @@ impl Driver for Redis {
     async fn drop_former(&self) -> Result<(), Failure> {
         let removed = tokio::task::spawn_blocking(|| remove(former_data())).await;
         removed.unwrap_or_else(|_| Err(Failure::transient("the removal broke")))
+    }
+
+    fn keeps_own_users(&self) -> bool {
+        true
+    }
+
+    async fn keep_databases(&self, assignment: &Assignment) -> Result<Kept, Failure> {
+        self.give_users(assignment).await
+    }
+
+    async fn uses(&self, logins: &[String]) -> Result<Vec<LoginUse>, Failure> {
+        self.sessions_of(logins).await
+    }
+
+    async fn end_uses(&self, logins: &[String]) -> Result<(), Failure> {
+        self.end_sessions_of(logins).await
     }
 
     async fn back_up(

@@ -30,6 +30,7 @@ mod settings;
 mod shards;
 mod slots;
 mod term;
+mod users;
 mod wire;
 
 use std::path::{Path, PathBuf};

@@ -49,6 +49,7 @@ pub(crate) fn sketch(count: u32) -> Sketch {
         next_ordinal: count + 1,
         proof_of: None,
         pending_allowlist: None,
+        databases: bellwether_model::database::Databases::default(),
         shard: None,
         size_may_wait: false,
         disks_grow_in_use: true,
@@ -123,6 +124,7 @@ fn sketch_node(cluster: &Cluster, ordinal: u32, count: u32) -> (Node, Seen, Repo
         engine: EngineFigures::default(),
         host: HostFigures::default(),
         clients: None,
+        databases: None,
         certificate: None,
     };
     let report = Report {

@@ -2,7 +2,7 @@
 
 import type { Client, Options as Options2, TDataShape } from './client';
 import { client } from './client.gen';
-import type { DeleteV1BackupsByBackupData, DeleteV1BackupsByBackupErrors, DeleteV1BackupsByBackupResponses, DeleteV1ClustersByClusterData, DeleteV1ClustersByClusterErrors, DeleteV1ClustersByClusterResponses, DeleteV1ProjectsByProjectData, DeleteV1ProjectsByProjectErrors, DeleteV1ProjectsByProjectMembersByUserData, DeleteV1ProjectsByProjectMembersByUserErrors, DeleteV1ProjectsByProjectMembersByUserResponses, DeleteV1ProjectsByProjectResponses, DeleteV1RepositoriesByRepositoryData, DeleteV1RepositoriesByRepositoryErrors, DeleteV1RepositoriesByRepositoryResponses, DeleteV1SessionsByIdData, DeleteV1SessionsByIdErrors, DeleteV1SessionsByIdResponses, DeleteV1SessionsCurrentData, DeleteV1SessionsCurrentErrors, DeleteV1SessionsCurrentResponses, DeleteV1TokensByIdData, DeleteV1TokensByIdErrors, DeleteV1TokensByIdResponses, DeleteV1UsersByUserData, DeleteV1UsersByUserErrors, DeleteV1UsersByUserResponses, DeleteV1UsersByUserSecondFactorData, DeleteV1UsersByUserSecondFactorErrors, DeleteV1UsersByUserSecondFactorResponses, GetV1AuditData, GetV1AuditErrors, GetV1AuditExportData, GetV1AuditExportErrors, GetV1AuditExportResponses, GetV1AuditResponses, GetV1AuditVerificationData, GetV1AuditVerificationErrors, GetV1AuditVerificationResponses, GetV1BackupsByBackupData, GetV1BackupsByBackupErrors, GetV1BackupsByBackupResponses, GetV1BackupsData, GetV1BackupsErrors, GetV1BackupsResponses, GetV1ClustersByClusterAllowlistData, GetV1ClustersByClusterAllowlistErrors, GetV1ClustersByClusterAllowlistResponses, GetV1ClustersByClusterConnectionData, GetV1ClustersByClusterConnectionErrors, GetV1ClustersByClusterConnectionResponses, GetV1ClustersByClusterData, GetV1ClustersByClusterDrillsData, GetV1ClustersByClusterDrillsErrors, GetV1ClustersByClusterDrillsResponses, GetV1ClustersByClusterErrors, GetV1ClustersByClusterNodesByNodeData, GetV1ClustersByClusterNodesByNodeErrors, GetV1ClustersByClusterNodesByNodeResponses, GetV1ClustersByClusterNodesData, GetV1ClustersByClusterNodesErrors, GetV1ClustersByClusterNodesResponses, GetV1ClustersByClusterParametersData, GetV1ClustersByClusterParametersErrors, GetV1ClustersByClusterParametersResponses, GetV1ClustersByClusterReportsData, GetV1ClustersByClusterReportsErrors, GetV1ClustersByClusterReportsResponses, GetV1ClustersByClusterResponses, GetV1ClustersData, GetV1ClustersErrors, GetV1ClustersResponses, GetV1EnginesByEngineParametersData, GetV1EnginesByEngineParametersErrors, GetV1EnginesByEngineParametersResponses, GetV1EnginesByNameData, GetV1EnginesByNameErrors, GetV1EnginesByNameResponses, GetV1EnginesData, GetV1EnginesErrors, GetV1EnginesResponses, GetV1EventsData, GetV1EventsErrors, GetV1EventsResponse, GetV1EventsResponses, GetV1HealthData, GetV1HealthResponses, GetV1MeData, GetV1MeErrors, GetV1MeResponses, GetV1OperationsByIdData, GetV1OperationsByIdErrors, GetV1OperationsByIdResponses, GetV1OperationsData, GetV1OperationsErrors, GetV1OperationsResponses, GetV1ProjectsData, GetV1ProjectsErrors, GetV1ProjectsResponses, GetV1ProvidersData, GetV1ProvidersErrors, GetV1ProvidersResponses, GetV1ReportsByIdData, GetV1ReportsByIdErrors, GetV1ReportsByIdResponses, GetV1RepositoriesByRepositoryData, GetV1RepositoriesByRepositoryErrors, GetV1RepositoriesByRepositoryKeyData, GetV1RepositoriesByRepositoryKeyErrors, GetV1RepositoriesByRepositoryKeyResponses, GetV1RepositoriesByRepositoryResponses, GetV1RepositoriesData, GetV1RepositoriesErrors, GetV1RepositoriesResponses, GetV1SessionsData, GetV1SessionsErrors, GetV1SessionsResponses, GetV1TokensData, GetV1TokensErrors, GetV1TokensResponses, GetV1UsersByUserData, GetV1UsersByUserErrors, GetV1UsersByUserResponses, GetV1UsersData, GetV1UsersErrors, GetV1UsersResponses, PatchV1ClustersByClusterData, PatchV1ClustersByClusterErrors, PatchV1ClustersByClusterResponses, PatchV1UsersByUserData, PatchV1UsersByUserErrors, PatchV1UsersByUserResponses, PostV1BackupsByBackupVerifyData, PostV1BackupsByBackupVerifyErrors, PostV1BackupsByBackupVerifyResponses, PostV1ClustersByClusterAllowlistDecisionData, PostV1ClustersByClusterAllowlistDecisionErrors, PostV1ClustersByClusterAllowlistDecisionResponses, PostV1ClustersByClusterOperationsData, PostV1ClustersByClusterOperationsErrors, PostV1ClustersByClusterOperationsResponses, PostV1ClustersData, PostV1ClustersErrors, PostV1ClustersResponses, PostV1MeSecondFactorData, PostV1MeSecondFactorEndData, PostV1MeSecondFactorEndErrors, PostV1MeSecondFactorEndResponses, PostV1MeSecondFactorErrors, PostV1MeSecondFactorResponses, PostV1ProjectsData, PostV1ProjectsErrors, PostV1ProjectsResponses, PostV1RepositoriesData, PostV1RepositoriesErrors, PostV1RepositoriesResponses, PostV1SessionsData, PostV1SessionsErrors, PostV1SessionsResponses, PostV1TokensData, PostV1TokensErrors, PostV1TokensResponses, PostV1UsersByUserPasswordData, PostV1UsersByUserPasswordErrors, PostV1UsersByUserPasswordResponses, PostV1UsersData, PostV1UsersErrors, PostV1UsersResponses, PutV1ClustersByClusterAllowlistData, PutV1ClustersByClusterAllowlistErrors, PutV1ClustersByClusterAllowlistResponses, PutV1MePasswordData, PutV1MePasswordErrors, PutV1MePasswordResponses, PutV1MeSecondFactorData, PutV1MeSecondFactorErrors, PutV1MeSecondFactorResponses, PutV1ProjectsByProjectMembersByUserData, PutV1ProjectsByProjectMembersByUserErrors, PutV1ProjectsByProjectMembersByUserResponses } from './types.gen';
+import type { DeleteV1BackupsByBackupData, DeleteV1BackupsByBackupErrors, DeleteV1BackupsByBackupResponses, DeleteV1ClustersByClusterData, DeleteV1ClustersByClusterDatabasesByDatabaseData, DeleteV1ClustersByClusterDatabasesByDatabaseErrors, DeleteV1ClustersByClusterDatabasesByDatabaseResponses, DeleteV1ClustersByClusterDatabaseUsersByDatabaseUserData, DeleteV1ClustersByClusterDatabaseUsersByDatabaseUserErrors, DeleteV1ClustersByClusterDatabaseUsersByDatabaseUserResponses, DeleteV1ClustersByClusterErrors, DeleteV1ClustersByClusterResponses, DeleteV1ProjectsByProjectData, DeleteV1ProjectsByProjectErrors, DeleteV1ProjectsByProjectMembersByUserData, DeleteV1ProjectsByProjectMembersByUserErrors, DeleteV1ProjectsByProjectMembersByUserResponses, DeleteV1ProjectsByProjectResponses, DeleteV1RepositoriesByRepositoryData, DeleteV1RepositoriesByRepositoryErrors, DeleteV1RepositoriesByRepositoryResponses, DeleteV1SessionsByIdData, DeleteV1SessionsByIdErrors, DeleteV1SessionsByIdResponses, DeleteV1SessionsCurrentData, DeleteV1SessionsCurrentErrors, DeleteV1SessionsCurrentResponses, DeleteV1TokensByIdData, DeleteV1TokensByIdErrors, DeleteV1TokensByIdResponses, DeleteV1UsersByUserData, DeleteV1UsersByUserErrors, DeleteV1UsersByUserResponses, DeleteV1UsersByUserSecondFactorData, DeleteV1UsersByUserSecondFactorErrors, DeleteV1UsersByUserSecondFactorResponses, GetV1AuditData, GetV1AuditErrors, GetV1AuditExportData, GetV1AuditExportErrors, GetV1AuditExportResponses, GetV1AuditResponses, GetV1AuditVerificationData, GetV1AuditVerificationErrors, GetV1AuditVerificationResponses, GetV1BackupsByBackupData, GetV1BackupsByBackupErrors, GetV1BackupsByBackupResponses, GetV1BackupsData, GetV1BackupsErrors, GetV1BackupsResponses, GetV1ClustersByClusterAllowlistData, GetV1ClustersByClusterAllowlistErrors, GetV1ClustersByClusterAllowlistResponses, GetV1ClustersByClusterConnectionData, GetV1ClustersByClusterConnectionErrors, GetV1ClustersByClusterConnectionResponses, GetV1ClustersByClusterData, GetV1ClustersByClusterDatabasesData, GetV1ClustersByClusterDatabasesErrors, GetV1ClustersByClusterDatabasesResponses, GetV1ClustersByClusterDatabaseUsersByDatabaseUserData, GetV1ClustersByClusterDatabaseUsersByDatabaseUserErrors, GetV1ClustersByClusterDatabaseUsersByDatabaseUserResponses, GetV1ClustersByClusterDatabaseUsersData, GetV1ClustersByClusterDatabaseUsersErrors, GetV1ClustersByClusterDatabaseUsersResponses, GetV1ClustersByClusterDrillsData, GetV1ClustersByClusterDrillsErrors, GetV1ClustersByClusterDrillsResponses, GetV1ClustersByClusterErrors, GetV1ClustersByClusterNodesByNodeData, GetV1ClustersByClusterNodesByNodeErrors, GetV1ClustersByClusterNodesByNodeResponses, GetV1ClustersByClusterNodesData, GetV1ClustersByClusterNodesErrors, GetV1ClustersByClusterNodesResponses, GetV1ClustersByClusterParametersData, GetV1ClustersByClusterParametersErrors, GetV1ClustersByClusterParametersResponses, GetV1ClustersByClusterReportsData, GetV1ClustersByClusterReportsErrors, GetV1ClustersByClusterReportsResponses, GetV1ClustersByClusterResponses, GetV1ClustersData, GetV1ClustersErrors, GetV1ClustersResponses, GetV1EnginesByEngineParametersData, GetV1EnginesByEngineParametersErrors, GetV1EnginesByEngineParametersResponses, GetV1EnginesByNameData, GetV1EnginesByNameErrors, GetV1EnginesByNameResponses, GetV1EnginesData, GetV1EnginesErrors, GetV1EnginesResponses, GetV1EventsData, GetV1EventsErrors, GetV1EventsResponse, GetV1EventsResponses, GetV1HealthData, GetV1HealthResponses, GetV1MeData, GetV1MeErrors, GetV1MeResponses, GetV1OperationsByIdData, GetV1OperationsByIdErrors, GetV1OperationsByIdResponses, GetV1OperationsData, GetV1OperationsErrors, GetV1OperationsResponses, GetV1ProjectsData, GetV1ProjectsErrors, GetV1ProjectsResponses, GetV1ProvidersData, GetV1ProvidersErrors, GetV1ProvidersResponses, GetV1ReportsByIdData, GetV1ReportsByIdErrors, GetV1ReportsByIdResponses, GetV1RepositoriesByRepositoryData, GetV1RepositoriesByRepositoryErrors, GetV1RepositoriesByRepositoryKeyData, GetV1RepositoriesByRepositoryKeyErrors, GetV1RepositoriesByRepositoryKeyResponses, GetV1RepositoriesByRepositoryResponses, GetV1RepositoriesData, GetV1RepositoriesErrors, GetV1RepositoriesResponses, GetV1SessionsData, GetV1SessionsErrors, GetV1SessionsResponses, GetV1TokensData, GetV1TokensErrors, GetV1TokensResponses, GetV1UsersByUserData, GetV1UsersByUserErrors, GetV1UsersByUserResponses, GetV1UsersData, GetV1UsersErrors, GetV1UsersResponses, PatchV1ClustersByClusterData, PatchV1ClustersByClusterDatabaseUsersByDatabaseUserData, PatchV1ClustersByClusterDatabaseUsersByDatabaseUserErrors, PatchV1ClustersByClusterDatabaseUsersByDatabaseUserResponses, PatchV1ClustersByClusterErrors, PatchV1ClustersByClusterResponses, PatchV1UsersByUserData, PatchV1UsersByUserErrors, PatchV1UsersByUserResponses, PostV1BackupsByBackupVerifyData, PostV1BackupsByBackupVerifyErrors, PostV1BackupsByBackupVerifyResponses, PostV1ClustersByClusterAllowlistDecisionData, PostV1ClustersByClusterAllowlistDecisionErrors, PostV1ClustersByClusterAllowlistDecisionResponses, PostV1ClustersByClusterDatabasesData, PostV1ClustersByClusterDatabasesErrors, PostV1ClustersByClusterDatabasesResponses, PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationData, PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationEndData, PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationEndErrors, PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationEndResponses, PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationErrors, PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationResponses, PostV1ClustersByClusterDatabaseUsersData, PostV1ClustersByClusterDatabaseUsersErrors, PostV1ClustersByClusterDatabaseUsersResponses, PostV1ClustersByClusterOperationsData, PostV1ClustersByClusterOperationsErrors, PostV1ClustersByClusterOperationsResponses, PostV1ClustersData, PostV1ClustersErrors, PostV1ClustersResponses, PostV1MeSecondFactorData, PostV1MeSecondFactorEndData, PostV1MeSecondFactorEndErrors, PostV1MeSecondFactorEndResponses, PostV1MeSecondFactorErrors, PostV1MeSecondFactorResponses, PostV1ProjectsData, PostV1ProjectsErrors, PostV1ProjectsResponses, PostV1RepositoriesData, PostV1RepositoriesErrors, PostV1RepositoriesResponses, PostV1SessionsData, PostV1SessionsErrors, PostV1SessionsResponses, PostV1TokensData, PostV1TokensErrors, PostV1TokensResponses, PostV1UsersByUserPasswordData, PostV1UsersByUserPasswordErrors, PostV1UsersByUserPasswordResponses, PostV1UsersData, PostV1UsersErrors, PostV1UsersResponses, PutV1ClustersByClusterAllowlistData, PutV1ClustersByClusterAllowlistErrors, PutV1ClustersByClusterAllowlistResponses, PutV1MePasswordData, PutV1MePasswordErrors, PutV1MePasswordResponses, PutV1MeSecondFactorData, PutV1MeSecondFactorErrors, PutV1MeSecondFactorResponses, PutV1ProjectsByProjectMembersByUserData, PutV1ProjectsByProjectMembersByUserErrors, PutV1ProjectsByProjectMembersByUserResponses } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -245,6 +245,157 @@ export const getV1ClustersByClusterConnection = <ThrowOnError extends boolean = 
             type: 'apiKey'
         }],
     url: '/v1/clusters/{cluster}/connection',
+    ...options
+});
+
+/**
+ * The users of a cluster's databases, the application's first.
+ */
+export const getV1ClustersByClusterDatabaseUsers = <ThrowOnError extends boolean = true>(options: Options<GetV1ClustersByClusterDatabaseUsersData, ThrowOnError>) => (options.client ?? client).get<GetV1ClustersByClusterDatabaseUsersResponses, GetV1ClustersByClusterDatabaseUsersErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/clusters/{cluster}/database-users',
+    ...options
+});
+
+/**
+ * Make a user with a password of its own, which `show` with `reveal=true` tells. It is done in the
+ * background.
+ */
+export const postV1ClustersByClusterDatabaseUsers = <ThrowOnError extends boolean = true>(options: Options<PostV1ClustersByClusterDatabaseUsersData, ThrowOnError>) => (options.client ?? client).post<PostV1ClustersByClusterDatabaseUsersResponses, PostV1ClustersByClusterDatabaseUsersErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/clusters/{cluster}/database-users',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Drop a user: its sessions end, and what it made becomes its database's owner's. It is done in
+ * the background.
+ */
+export const deleteV1ClustersByClusterDatabaseUsersByDatabaseUser = <ThrowOnError extends boolean = true>(options: Options<DeleteV1ClustersByClusterDatabaseUsersByDatabaseUserData, ThrowOnError>) => (options.client ?? client).delete<DeleteV1ClustersByClusterDatabaseUsersByDatabaseUserResponses, DeleteV1ClustersByClusterDatabaseUsersByDatabaseUserErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/clusters/{cluster}/database-users/{database_user}',
+    ...options
+});
+
+/**
+ * One user; with `reveal=true` also the password.
+ */
+export const getV1ClustersByClusterDatabaseUsersByDatabaseUser = <ThrowOnError extends boolean = true>(options: Options<GetV1ClustersByClusterDatabaseUsersByDatabaseUserData, ThrowOnError>) => (options.client ?? client).get<GetV1ClustersByClusterDatabaseUsersByDatabaseUserResponses, GetV1ClustersByClusterDatabaseUsersByDatabaseUserErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/clusters/{cluster}/database-users/{database_user}',
+    ...options
+});
+
+/**
+ * Give a user other rights.
+ */
+export const patchV1ClustersByClusterDatabaseUsersByDatabaseUser = <ThrowOnError extends boolean = true>(options: Options<PatchV1ClustersByClusterDatabaseUsersByDatabaseUserData, ThrowOnError>) => (options.client ?? client).patch<PatchV1ClustersByClusterDatabaseUsersByDatabaseUserResponses, PatchV1ClustersByClusterDatabaseUsersByDatabaseUserErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/clusters/{cluster}/database-users/{database_user}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Begin to rotate a password: the user gets a second login with a password of its own, and both
+ * are valid until the rotation is ended.
+ */
+export const postV1ClustersByClusterDatabaseUsersByDatabaseUserRotation = <ThrowOnError extends boolean = true>(options: Options<PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationData, ThrowOnError>) => (options.client ?? client).post<PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationResponses, PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/clusters/{cluster}/database-users/{database_user}/rotation',
+    ...options
+});
+
+/**
+ * End a rotation: nobody is let in with the former login any more. It is refused while the former
+ * login is used, or where that is not known, unless that is said to be meant: then its sessions
+ * end, and the answer says how many are known of.
+ */
+export const postV1ClustersByClusterDatabaseUsersByDatabaseUserRotationEnd = <ThrowOnError extends boolean = true>(options: Options<PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationEndData, ThrowOnError>) => (options.client ?? client).post<PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationEndResponses, PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationEndErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/clusters/{cluster}/database-users/{database_user}/rotation/end',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * The databases of a cluster; none where its engine knows keys instead.
+ */
+export const getV1ClustersByClusterDatabases = <ThrowOnError extends boolean = true>(options: Options<GetV1ClustersByClusterDatabasesData, ThrowOnError>) => (options.client ?? client).get<GetV1ClustersByClusterDatabasesResponses, GetV1ClustersByClusterDatabasesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/clusters/{cluster}/databases',
+    ...options
+});
+
+/**
+ * Make a database. Nobody but its users gets in. It is done in the background.
+ */
+export const postV1ClustersByClusterDatabases = <ThrowOnError extends boolean = true>(options: Options<PostV1ClustersByClusterDatabasesData, ThrowOnError>) => (options.client ?? client).post<PostV1ClustersByClusterDatabasesResponses, PostV1ClustersByClusterDatabasesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/clusters/{cluster}/databases',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Drop a database with all of its data. It is done in the background.
+ */
+export const deleteV1ClustersByClusterDatabasesByDatabase = <ThrowOnError extends boolean = true>(options: Options<DeleteV1ClustersByClusterDatabasesByDatabaseData, ThrowOnError>) => (options.client ?? client).delete<DeleteV1ClustersByClusterDatabasesByDatabaseResponses, DeleteV1ClustersByClusterDatabasesByDatabaseErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'bellwether_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/clusters/{cluster}/databases/{database}',
     ...options
 });
 

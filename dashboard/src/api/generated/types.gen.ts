@@ -594,6 +594,70 @@ export type CreatedUser = {
 };
 
 /**
+ * How far what was asked for is so.
+ */
+export type DatabaseState = 'in_force' | 'pending' | 'refused' | 'dropping';
+
+/**
+ * `PATCH /v1/clusters/{cluster}/database-users/{database_user}`.
+ */
+export type DatabaseUserChange = {
+    /**
+     * All of them: what is left out is taken away.
+     */
+    grants: Array<Grant>;
+};
+
+/**
+ * A user as it is shown.
+ */
+export type DatabaseUserView = {
+    created_at?: Timestamp | null;
+    grants: Array<Grant>;
+    /**
+     * It was made with the cluster, and stays.
+     */
+    is_first: boolean;
+    /**
+     * What clients log in as now: the name, or the name with `_b`.
+     */
+    login: string;
+    name: string;
+    /**
+     * There when it was asked for.
+     */
+    password?: string | null;
+    /**
+     * Why it is refused.
+     */
+    reason?: string | null;
+    rotation?: Rotation | null;
+    /**
+     * There when a rotation was just ended although the former login may be used: how many of its
+     * sessions are known of, which end.
+     */
+    sessions_ended?: number | null;
+    state: DatabaseState;
+};
+
+/**
+ * A database as it is shown.
+ */
+export type DatabaseView = {
+    created_at?: Timestamp | null;
+    /**
+     * It was made with the cluster, and stays.
+     */
+    is_first: boolean;
+    name: string;
+    /**
+     * Why it is refused.
+     */
+    reason?: string | null;
+    state: DatabaseState;
+};
+
+/**
  * What was decided, and why.
  */
 export type Decision = {
@@ -904,6 +968,17 @@ export type FieldProblem = {
 };
 
 /**
+ * What a user may do with a database.
+ */
+export type Grant = {
+    /**
+     * A database, or a pattern of keys where the engine has no databases by name.
+     */
+    on: string;
+    rights: Rights;
+};
+
+/**
  * What a health check is told.
  */
 export type Health = {
@@ -937,6 +1012,26 @@ export type LogFacts = {
  * What places in a log count.
  */
 export type LogUnit = 'bytes' | 'transactions';
+
+/**
+ * Sessions of one login that come from the same place.
+ */
+export type LoginSessions = {
+    /**
+     * What the client calls itself, where it does.
+     */
+    application?: string;
+    count: number;
+    /**
+     * Where they come from as the engine sees it; for what a node's endpoint leads, `endpoint of`
+     * that node.
+     */
+    from: string;
+    /**
+     * The node whose engine has them.
+     */
+    node: string;
+};
 
 /**
  * What became of writes that were acknowledged before.
@@ -984,6 +1079,27 @@ export type NewAllowlist = {
      * confirmed before.
      */
     revert_after_seconds?: number | null;
+};
+
+/**
+ * `POST /v1/clusters/{cluster}/databases`.
+ */
+export type NewDatabase = {
+    /**
+     * 1 to 40 lower-case letters, digits and underscores, beginning with a letter.
+     */
+    name: string;
+};
+
+/**
+ * `POST /v1/clusters/{cluster}/database-users`.
+ */
+export type NewDatabaseUser = {
+    grants?: Array<Grant>;
+    /**
+     * 1 to 30 lower-case letters, digits and underscores, beginning with a letter.
+     */
+    name: string;
 };
 
 /**
@@ -2296,10 +2412,41 @@ export type Retention = {
     weekly?: number;
 };
 
+export type Rights = 'read_only' | 'read_write' | 'owner';
+
 /**
  * What somebody may do. Each role may do what those before it may.
  */
 export type Role = 'viewer' | 'operator' | 'admin' | 'owner';
+
+/**
+ * A rotation that is under way: the former login counts until it is finished.
+ */
+export type Rotation = {
+    /**
+     * The login that is to be replaced.
+     */
+    former: string;
+    /**
+     * Who uses the former login now.
+     */
+    sessions: Array<LoginSessions>;
+    since: Timestamp;
+    /**
+     * Nodes that have not said lately who is connected.
+     */
+    unknown: Array<string>;
+};
+
+/**
+ * `POST /v1/clusters/{cluster}/database-users/{database_user}/rotation/end`.
+ */
+export type RotationEnd = {
+    /**
+     * Also where the former login is used, or where that is not known; its sessions end.
+     */
+    even_if_used?: boolean;
+};
 
 /**
  * What a token may at most; it never may more than its user.
@@ -3327,6 +3474,10 @@ export type GetV1ClustersByClusterConnectionData = {
          * Show the password; the audit log remembers who saw it.
          */
         reveal?: boolean;
+        /**
+         * Another user of the cluster's databases than the application's.
+         */
+        user?: string | null;
     };
     url: '/v1/clusters/{cluster}/connection';
 };
@@ -3360,6 +3511,516 @@ export type GetV1ClustersByClusterConnectionResponses = {
 };
 
 export type GetV1ClustersByClusterConnectionResponse = GetV1ClustersByClusterConnectionResponses[keyof GetV1ClustersByClusterConnectionResponses];
+
+export type GetV1ClustersByClusterDatabaseUsersData = {
+    body?: never;
+    path: {
+        /**
+         * id or name
+         */
+        cluster: string;
+    };
+    query?: never;
+    url: '/v1/clusters/{cluster}/database-users';
+};
+
+export type GetV1ClustersByClusterDatabaseUsersErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+};
+
+export type GetV1ClustersByClusterDatabaseUsersError = GetV1ClustersByClusterDatabaseUsersErrors[keyof GetV1ClustersByClusterDatabaseUsersErrors];
+
+export type GetV1ClustersByClusterDatabaseUsersResponses = {
+    /**
+     * done
+     */
+    200: Array<DatabaseUserView>;
+};
+
+export type GetV1ClustersByClusterDatabaseUsersResponse = GetV1ClustersByClusterDatabaseUsersResponses[keyof GetV1ClustersByClusterDatabaseUsersResponses];
+
+export type PostV1ClustersByClusterDatabaseUsersData = {
+    body: NewDatabaseUser;
+    path: {
+        /**
+         * id or name
+         */
+        cluster: string;
+    };
+    query?: never;
+    url: '/v1/clusters/{cluster}/database-users';
+};
+
+export type PostV1ClustersByClusterDatabaseUsersErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+    /**
+     * `name-taken`, `operation-refused`
+     */
+    409: Problem;
+    /**
+     * `payload-too-large`
+     */
+    413: Problem;
+    /**
+     * `invalid-field`
+     */
+    422: Problem;
+};
+
+export type PostV1ClustersByClusterDatabaseUsersError = PostV1ClustersByClusterDatabaseUsersErrors[keyof PostV1ClustersByClusterDatabaseUsersErrors];
+
+export type PostV1ClustersByClusterDatabaseUsersResponses = {
+    /**
+     * accepted: it is done in the background
+     */
+    202: DatabaseUserView;
+};
+
+export type PostV1ClustersByClusterDatabaseUsersResponse = PostV1ClustersByClusterDatabaseUsersResponses[keyof PostV1ClustersByClusterDatabaseUsersResponses];
+
+export type DeleteV1ClustersByClusterDatabaseUsersByDatabaseUserData = {
+    body?: never;
+    path: {
+        /**
+         * id or name
+         */
+        cluster: string;
+        /**
+         * name
+         */
+        database_user: string;
+    };
+    query?: never;
+    url: '/v1/clusters/{cluster}/database-users/{database_user}';
+};
+
+export type DeleteV1ClustersByClusterDatabaseUsersByDatabaseUserErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+    /**
+     * `operation-refused`
+     */
+    409: Problem;
+};
+
+export type DeleteV1ClustersByClusterDatabaseUsersByDatabaseUserError = DeleteV1ClustersByClusterDatabaseUsersByDatabaseUserErrors[keyof DeleteV1ClustersByClusterDatabaseUsersByDatabaseUserErrors];
+
+export type DeleteV1ClustersByClusterDatabaseUsersByDatabaseUserResponses = {
+    /**
+     * accepted: it is done in the background
+     */
+    202: DatabaseUserView;
+};
+
+export type DeleteV1ClustersByClusterDatabaseUsersByDatabaseUserResponse = DeleteV1ClustersByClusterDatabaseUsersByDatabaseUserResponses[keyof DeleteV1ClustersByClusterDatabaseUsersByDatabaseUserResponses];
+
+export type GetV1ClustersByClusterDatabaseUsersByDatabaseUserData = {
+    body?: never;
+    path: {
+        /**
+         * id or name
+         */
+        cluster: string;
+        /**
+         * name
+         */
+        database_user: string;
+    };
+    query?: {
+        /**
+         * Show the password; the audit log remembers who saw it.
+         */
+        reveal?: boolean;
+    };
+    url: '/v1/clusters/{cluster}/database-users/{database_user}';
+};
+
+export type GetV1ClustersByClusterDatabaseUsersByDatabaseUserErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`: to see the password
+     */
+    403: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+};
+
+export type GetV1ClustersByClusterDatabaseUsersByDatabaseUserError = GetV1ClustersByClusterDatabaseUsersByDatabaseUserErrors[keyof GetV1ClustersByClusterDatabaseUsersByDatabaseUserErrors];
+
+export type GetV1ClustersByClusterDatabaseUsersByDatabaseUserResponses = {
+    /**
+     * done
+     */
+    200: DatabaseUserView;
+};
+
+export type GetV1ClustersByClusterDatabaseUsersByDatabaseUserResponse = GetV1ClustersByClusterDatabaseUsersByDatabaseUserResponses[keyof GetV1ClustersByClusterDatabaseUsersByDatabaseUserResponses];
+
+export type PatchV1ClustersByClusterDatabaseUsersByDatabaseUserData = {
+    body: DatabaseUserChange;
+    path: {
+        /**
+         * id or name
+         */
+        cluster: string;
+        /**
+         * name
+         */
+        database_user: string;
+    };
+    query?: never;
+    url: '/v1/clusters/{cluster}/database-users/{database_user}';
+};
+
+export type PatchV1ClustersByClusterDatabaseUsersByDatabaseUserErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+    /**
+     * `operation-refused`
+     */
+    409: Problem;
+    /**
+     * `payload-too-large`
+     */
+    413: Problem;
+    /**
+     * `invalid-field`
+     */
+    422: Problem;
+};
+
+export type PatchV1ClustersByClusterDatabaseUsersByDatabaseUserError = PatchV1ClustersByClusterDatabaseUsersByDatabaseUserErrors[keyof PatchV1ClustersByClusterDatabaseUsersByDatabaseUserErrors];
+
+export type PatchV1ClustersByClusterDatabaseUsersByDatabaseUserResponses = {
+    /**
+     * accepted: it is done in the background
+     */
+    202: DatabaseUserView;
+};
+
+export type PatchV1ClustersByClusterDatabaseUsersByDatabaseUserResponse = PatchV1ClustersByClusterDatabaseUsersByDatabaseUserResponses[keyof PatchV1ClustersByClusterDatabaseUsersByDatabaseUserResponses];
+
+export type PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationData = {
+    body?: never;
+    path: {
+        /**
+         * id or name
+         */
+        cluster: string;
+        /**
+         * name
+         */
+        database_user: string;
+    };
+    query?: never;
+    url: '/v1/clusters/{cluster}/database-users/{database_user}/rotation';
+};
+
+export type PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+    /**
+     * `operation-refused`
+     */
+    409: Problem;
+};
+
+export type PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationError = PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationErrors[keyof PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationErrors];
+
+export type PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationResponses = {
+    /**
+     * accepted: it is done in the background
+     */
+    202: DatabaseUserView;
+};
+
+export type PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationResponse = PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationResponses[keyof PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationResponses];
+
+export type PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationEndData = {
+    body: RotationEnd;
+    path: {
+        /**
+         * id or name
+         */
+        cluster: string;
+        /**
+         * name
+         */
+        database_user: string;
+    };
+    query?: never;
+    url: '/v1/clusters/{cluster}/database-users/{database_user}/rotation/end';
+};
+
+export type PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationEndErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+    /**
+     * `operation-refused`
+     */
+    409: Problem;
+    /**
+     * `payload-too-large`
+     */
+    413: Problem;
+    /**
+     * `invalid-field`
+     */
+    422: Problem;
+};
+
+export type PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationEndError = PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationEndErrors[keyof PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationEndErrors];
+
+export type PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationEndResponses = {
+    /**
+     * accepted: it is done in the background
+     */
+    202: DatabaseUserView;
+};
+
+export type PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationEndResponse = PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationEndResponses[keyof PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationEndResponses];
+
+export type GetV1ClustersByClusterDatabasesData = {
+    body?: never;
+    path: {
+        /**
+         * id or name
+         */
+        cluster: string;
+    };
+    query?: never;
+    url: '/v1/clusters/{cluster}/databases';
+};
+
+export type GetV1ClustersByClusterDatabasesErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+};
+
+export type GetV1ClustersByClusterDatabasesError = GetV1ClustersByClusterDatabasesErrors[keyof GetV1ClustersByClusterDatabasesErrors];
+
+export type GetV1ClustersByClusterDatabasesResponses = {
+    /**
+     * done
+     */
+    200: Array<DatabaseView>;
+};
+
+export type GetV1ClustersByClusterDatabasesResponse = GetV1ClustersByClusterDatabasesResponses[keyof GetV1ClustersByClusterDatabasesResponses];
+
+export type PostV1ClustersByClusterDatabasesData = {
+    body: NewDatabase;
+    path: {
+        /**
+         * id or name
+         */
+        cluster: string;
+    };
+    query?: never;
+    url: '/v1/clusters/{cluster}/databases';
+};
+
+export type PostV1ClustersByClusterDatabasesErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+    /**
+     * `name-taken`, `operation-refused`
+     */
+    409: Problem;
+    /**
+     * `payload-too-large`
+     */
+    413: Problem;
+    /**
+     * `invalid-field`
+     */
+    422: Problem;
+};
+
+export type PostV1ClustersByClusterDatabasesError = PostV1ClustersByClusterDatabasesErrors[keyof PostV1ClustersByClusterDatabasesErrors];
+
+export type PostV1ClustersByClusterDatabasesResponses = {
+    /**
+     * accepted: it is done in the background
+     */
+    202: DatabaseView;
+};
+
+export type PostV1ClustersByClusterDatabasesResponse = PostV1ClustersByClusterDatabasesResponses[keyof PostV1ClustersByClusterDatabasesResponses];
+
+export type DeleteV1ClustersByClusterDatabasesByDatabaseData = {
+    body?: never;
+    path: {
+        /**
+         * id or name
+         */
+        cluster: string;
+        /**
+         * name
+         */
+        database: string;
+    };
+    query?: {
+        /**
+         * The database's name, typed again.
+         */
+        confirm?: string;
+    };
+    url: '/v1/clusters/{cluster}/databases/{database}';
+};
+
+export type DeleteV1ClustersByClusterDatabasesByDatabaseErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+    /**
+     * `operation-refused`
+     */
+    409: Problem;
+    /**
+     * `invalid-field`
+     */
+    422: Problem;
+};
+
+export type DeleteV1ClustersByClusterDatabasesByDatabaseError = DeleteV1ClustersByClusterDatabasesByDatabaseErrors[keyof DeleteV1ClustersByClusterDatabasesByDatabaseErrors];
+
+export type DeleteV1ClustersByClusterDatabasesByDatabaseResponses = {
+    /**
+     * accepted: it is done in the background
+     */
+    202: DatabaseView;
+};
+
+export type DeleteV1ClustersByClusterDatabasesByDatabaseResponse = DeleteV1ClustersByClusterDatabasesByDatabaseResponses[keyof DeleteV1ClustersByClusterDatabasesByDatabaseResponses];
 
 export type GetV1ClustersByClusterDrillsData = {
     body?: never;

@@ -17,6 +17,7 @@ import { useTitle } from '../../ui/useTitle';
 import { AllowlistTab } from '../allowlist/AllowlistTab';
 import { BackupNote } from '../backups/BackupNote';
 import { BackupsTab } from '../backups/BackupsTab';
+import { DatabasesTab } from '../databases/DatabasesTab';
 import { AddNodeButton } from '../nodes/AddNodeButton';
 import { messages as nodeMessages } from '../nodes/nodes.messages';
 import { NodesSkeleton, NodesTable } from '../nodes/NodesTable';
@@ -34,7 +35,15 @@ import { clusterLooks } from './status';
 
 const route = getRouteApi('/shell/clusters/$name');
 const words = messages.page;
-const tabs: ClusterTab[] = ['overview', 'nodes', 'access', 'backups', 'activity', 'settings'];
+const tabs: ClusterTab[] = [
+  'overview',
+  'nodes',
+  'databases',
+  'access',
+  'backups',
+  'activity',
+  'settings',
+];
 
 export function ClusterPage() {
   const { name } = route.useParams();
@@ -139,6 +148,9 @@ function ClusterTabs({ cluster }: { cluster: ClusterView }) {
       </Tabs.Panel>
       <Tabs.Panel value="nodes">
         <NodesTab cluster={cluster} />
+      </Tabs.Panel>
+      <Tabs.Panel value="databases">
+        <DatabasesTab cluster={cluster} />
       </Tabs.Panel>
       <Tabs.Panel value="access">
         <AllowlistTab cluster={cluster} />

@@ -32,6 +32,7 @@ export const messages = {
     tabs: {
       overview: 'Overview',
       nodes: 'Nodes',
+      databases: 'Databases',
       access: 'Access',
       backups: 'Backups',
       activity: 'Activity',

@@ -13,6 +13,7 @@ use mysql_async::prelude::Queryable as _;
 use serde_json::json;
 
 use super::scene::{WORK_MAX, register, restore, take};
+use crate::database_users::{Users, stay_behind};
 
 /// Whether the image is there. `make e2e` builds each whose packages can be had.
 pub(crate) fn can_run(engine: &str, version: &str) -> bool {
@@ -143,6 +144,8 @@ async fn mysql_family(engine: &str, version: &str) -> anyhow::Result<()> {
     create(&api, engine, version, "768MiB").await?;
     fill_rows(&api, 1_000).await?;
     let before = rows_of(&api, "orders").await?;
+    let users = Users { api: &api, cluster: "orders" };
+    users.make("web", "app", "read_write").await?;
     let writer = MysqlWriter::start(api.connection("orders").await?).await?;
     writer.progress(20).await?;
     let backup = take(&api, "orders", "vault").await?;
@@ -157,6 +160,7 @@ async fn mysql_family(engine: &str, version: &str) -> anyhow::Result<()> {
     let mut stolen = api.connection("copy").await?;
     stolen.password = api.connection("orders").await?.password;
     ensure!(mysql::read_write(&stolen).await.is_err(), "it has passwords of its own");
+    stay_behind::<mysql_async::Conn>(&api, &[users.connection("web").await?]).await?;
     let proof = proven.proof.context("a proof")?;
     assert!(proof.proven && proof.compared >= 1, "{proof:?}");
     // It goes on in a history of its own, and its replica follows.

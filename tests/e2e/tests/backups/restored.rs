@@ -11,6 +11,7 @@ use bellwether_testkit::{Server, sql};
 use serde_json::json;
 
 use super::scene::{WORK_MAX, ask_restore, digest, fill, list, register, restore, take};
+use crate::database_users::{Users, stay_behind};
 
 #[tokio::test]
 async fn everything_is_lost_and_comes_back_with_the_key_alone() -> anyhow::Result<()> {
@@ -20,6 +21,9 @@ async fn everything_is_lost_and_comes_back_with_the_key_alone() -> anyhow::Resul
     api.create("orders", 2, "strict").await?;
     fill(&api, "orders", 20_000).await?;
     let before = digest(&api, "orders").await?;
+    let users = Users { api: &api, cluster: "orders" };
+    users.make("web", "app", "read_write").await?;
+    let second = users.rotate("app").await?;
     let backup = take(&api, "orders", "vault").await?;
     fill(&api, "orders", 500).await?;
     let key: RepositoryKey = api.get("/v1/repositories/vault/key").await?;
@@ -34,6 +38,7 @@ async fn everything_is_lost_and_comes_back_with_the_key_alone() -> anyhow::Resul
     assert_ne!(stolen.password, old);
     stolen.password = old;
     assert!(sql::read_write(&stolen).await.is_err(), "it has passwords of its own");
+    stay_behind::<tokio_postgres::Client>(&api, &[users.connection("web").await?, second]).await?;
     server.check_log()?;
     drop((server, api));
 

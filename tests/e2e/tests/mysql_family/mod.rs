@@ -11,6 +11,8 @@ use bellwether_testkit::{Api, MysqlWriter, Server, mysql};
 use mysql_async::prelude::Queryable as _;
 use serde_json::json;
 
+use crate::database_users::the_family_of_mysql_has_users;
+
 /// How one of the engines is dealt with.
 pub(crate) struct Engine {
     pub(crate) name: &'static str,
@@ -117,6 +119,7 @@ pub(crate) async fn only_the_clusters_users_get_in_and_only_by_tls(
     let replica = nodes.iter().find(|node| node.id != primary).context("a replica")?;
     let read_only = engine.ask(&container_of(replica.id.as_str())?, "SELECT @@read_only")?;
     assert_eq!(read_only, "1");
+    the_family_of_mysql_has_users(&api).await?;
     server.check_log()
 }
 

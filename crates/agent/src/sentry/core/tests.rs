@@ -76,6 +76,7 @@ fn assignment(seq: u64, target: Target, voters: &[u32]) -> Assignment {
         read_lag_max: 0,
         admission: Default::default(),
         sharding: None,
+        databases: Default::default(),
         secrets: Secrets::default(),
     }
 }
@@ -114,6 +115,7 @@ fn serving(term: Term) -> WorkerReport {
         engine: EngineFigures::default(),
         host: HostFigures::default(),
         clients: None,
+        databases: None,
         certificate: None,
     }
 }

@@ -21,6 +21,9 @@ const UNBOUND: (&str, &str) = ("n,,", "biws");
 /// As the engine itself has it.
 const ITERATIONS: NonZeroU32 = NonZeroU32::new(4096).expect("not zero");
 
+/// Nobody waits for more.
+const ITERATIONS_MAX: u32 = 1_000_000;
+
 pub(super) type Key = [u8; 32];
 
 /// What the engine keeps of a password (`pg_authid.rolpassword`).
@@ -113,13 +116,27 @@ pub(in crate::postgres) fn stored(password: &str) -> String {
     )
 }
 
+/// Whether what the engine keeps is of that password.
+pub(in crate::postgres) fn fits(stored: &str, password: &str) -> bool {
+    let Some(verifier) = Verifier::parse(stored) else { return false };
+    let salt = BASE64.decode(&verifier.salt).ok();
+    let iterations = NonZeroU32::new(verifier.iterations.min(ITERATIONS_MAX));
+    let Some((salt, iterations)) = salt.zip(iterations) else { return false };
+    let salted = derive(password, &salt, iterations);
+    hash(&sign(&salted, "Client Key")) == verifier.stored_key
+}
+
 /// The salt follows from the password, which is long and random.
 fn salted(password: &str) -> (Key, [u8; 16]) {
     let salt = *hash(password.as_bytes()).first_chunk::<16>().expect("it is longer");
+    (derive(password, &salt, ITERATIONS), salt)
+}
+
+fn derive(password: &str, salt: &[u8], iterations: NonZeroU32) -> Key {
     let mut salted = Key::default();
     let algorithm = ring::pbkdf2::PBKDF2_HMAC_SHA256;
-    ring::pbkdf2::derive(algorithm, ITERATIONS, &salt, password.as_bytes(), &mut salted);
-    (salted, salt)
+    ring::pbkdf2::derive(algorithm, iterations, salt, password.as_bytes(), &mut salted);
+    salted
 }
 
 /// Why a client is not let in.
