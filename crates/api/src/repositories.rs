@@ -237,6 +237,7 @@ fn found(api: &Inner, repository: &Repository, archives: Vec<Archive>) -> Vec<Ba
                 .collect(),
             message: String::new(),
             proof: None,
+            recoverable_to: None,
             facts: Some(facts),
         })
         .collect()

@@ -5,14 +5,15 @@ use bellwether_model::engine::EngineProfile;
 use bellwether_model::node::NodePhase;
 use bellwether_model::{Cluster, Node};
 use bellwether_protocol::assignment::{
-    Assignment, BackupAssignment, EngineAssignment, Group, Member, RestoreAssignment, Secrets,
-    Sharding,
+    Assignment, BackupAssignment, EngineAssignment, Group, LogAssignment, Member,
+    RestoreAssignment, Secrets, Sharding,
 };
 
 /// What is sent with the ways into repositories, which only the store opens.
 #[derive(Default)]
 pub struct Backups {
     pub backup: Option<BackupAssignment>,
+    pub log: Option<LogAssignment>,
     pub restore: Option<RestoreAssignment>,
 }
 
@@ -70,6 +71,7 @@ pub fn assignment(
         copy: node.copy.clone(),
         drill: node.drill.clone(),
         backup: backups.backup,
+        log: backups.log,
         restore: backups.restore,
         check: node.check.clone(),
         prepare: matches!(status.handover, Handover::Prepare | Handover::Hold),

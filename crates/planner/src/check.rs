@@ -29,7 +29,9 @@ pub fn check_spec(
         ("drill.schedule", check_drill(spec)),
         ("backup.schedule", check_backup(spec, engine)),
         ("backup.keep", check_keep(spec)),
+        ("backup.point_in_time", check_log(spec, engine)),
         ("source.backup", check_source(spec)),
+        ("source.at", check_moment(spec, engine)),
         ("size.cpus", check_cpus(spec, limits)),
         (
             "size.memory",
@@ -162,6 +164,20 @@ fn check_backup(spec: &ClusterSpec, engine: &EngineProfile) -> Option<String> {
 fn check_source(spec: &ClusterSpec) -> Option<String> {
     let is_divided = spec.shards > 0 && spec.source.is_some();
     is_divided.then(|| "a backup cannot be restored into shards; leave `shards` out".to_owned())
+}
+
+fn check_log(spec: &ClusterSpec, engine: &EngineProfile) -> Option<String> {
+    let is_asked = spec.backup.as_ref().is_some_and(|wanted| wanted.point_in_time);
+    (is_asked && !engine.capabilities.point_in_time).then(|| no_moments(engine))
+}
+
+fn check_moment(spec: &ClusterSpec, engine: &EngineProfile) -> Option<String> {
+    let is_asked = spec.source.as_ref().is_some_and(|source| source.at.is_some());
+    (is_asked && !engine.capabilities.point_in_time).then(|| no_moments(engine))
+}
+
+fn no_moments(engine: &EngineProfile) -> String {
+    format!("{} cannot be restored to any moment yet, only to a backup", engine.title)
 }
 
 fn check_keep(spec: &ClusterSpec) -> Option<String> {

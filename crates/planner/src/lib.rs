@@ -13,6 +13,7 @@ pub mod check;
 pub mod connect;
 pub mod drills;
 pub mod election;
+pub mod logs;
 pub mod maintenance;
 pub mod plan;
 pub mod reconfigure;

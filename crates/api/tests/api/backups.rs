@@ -131,7 +131,7 @@ async fn a_backup_can_be_removed_while_a_cluster_is_there_that_it_could_not_beco
     let from = world.healthy_cluster("orders", 1).await;
     let backup = world.backup(&from, BackupStatus::Complete).await;
     let mut copy = world.healthy_cluster("copy", 1).await;
-    copy.spec.source = Some(Source { backup: backup.id.clone() });
+    copy.spec.source = Some(Source { backup: backup.id.clone(), at: None });
     copy.status.primary = None;
     let path = format!("/v1/backups/{}", backup.id);
     for (phase, status) in [(ClusterPhase::Creating, 409), (ClusterPhase::Failed, 202)] {

@@ -214,6 +214,7 @@ fn publish(store: &Store, ids: &[NodeId], index: usize) {
         diverged: Vec::new(),
         settings: None,
         backup: None,
+        log: None,
         check: None,
         disk_hangs: false,
         engine: EngineFigures { version: Some("17.5".to_owned()), ..EngineFigures::default() },

@@ -117,6 +117,7 @@ fn sketch_node(cluster: &Cluster, ordinal: u32, count: u32) -> (Node, Seen, Repo
         diverged: Vec::new(),
         settings: None,
         backup: None,
+        log: None,
         check: None,
         disk_hangs: false,
         engine: EngineFigures::default(),
