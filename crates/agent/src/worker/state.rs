@@ -96,6 +96,7 @@ pub struct Worker {
     settings: Settings,
     disk: DiskWatch,
     aside: backup::Aside,
+    log: Option<log::Keeping>,
 }
 
 /// How long the disk has taken no write, as far as it was watched: time in which this process stood
@@ -154,6 +155,7 @@ impl Worker {
             settings: Settings::default(),
             disk: DiskWatch { beats: 0, silence: Duration::ZERO, looked_at: Instant::now() },
             aside: backup::Aside::new(repositories),
+            log: None,
         })
     }
 
@@ -260,6 +262,7 @@ impl Worker {
             return true;
         }
         self.keep_backups(&driver, &orders.assignment).await;
+        self.keep_log(&driver, &orders.assignment).await;
         let words = match plan(&actual, &orders.assignment.target, &facts) {
             Plan::Done => "",
             Plan::Wait(words) => words,
@@ -749,6 +752,7 @@ impl Worker {
             diverged: probe.diverged.clone(),
             settings: self.settings.report(settings_version, probe),
             backup: self.backup_report(),
+            log: self.log_report(),
             check: self.check_report(),
             disk_hangs: self.disk.silence > HANG,
             engine: probe.figures.clone(),
@@ -772,4 +776,5 @@ fn wanted_upstream(orders: &Orders) -> Option<NodeId> {
 }
 mod backup;
 mod drill;
+mod log;
 mod shutdown;

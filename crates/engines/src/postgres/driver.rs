@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bellwether_contracts::driver::{Probe, Repair};
+use bellwether_contracts::driver::{LogSpan, Logged, Probe, Repair};
 use bellwether_contracts::repository::Progress;
 use bellwether_contracts::{Driver, Failure, Repository};
 use bellwether_model::Target;
@@ -12,7 +12,9 @@ use bellwether_model::replication::Position;
 use bellwether_model::restore::Checked;
 use bellwether_model::transaction::Transaction;
 use bellwether_protocol::Assignment;
-use bellwether_protocol::assignment::{BackupAssignment, Member, RestoreAssignment};
+use bellwether_protocol::assignment::{
+    BackupAssignment, LogAssignment, Member, RestoreAssignment,
+};
 
 use super::log_end::SEGMENT_MIB;
 use super::replication::{STATE, write_signal};
@@ -97,6 +99,10 @@ impl Driver for Postgres {
         } else if is_replica {
             // Of no use here, and they would keep its log for ever.
             self.keep_slots(assignment, false).await?;
+        }
+        if let Err(failure) = self.hold_log(assignment).await {
+            // Nothing else waits for it; it is tried with whatever comes next.
+            tracing::warn!("the log is not held: {failure}");
         }
         Ok(())
     }
@@ -216,6 +222,16 @@ impl Driver for Postgres {
         progress: Progress<'_>,
     ) -> Result<BackupResult, Failure> {
         self.take_backup(assignment, backup, repository, progress).await
+    }
+
+    async fn store_log(
+        &self,
+        assignment: &Assignment,
+        log: &LogAssignment,
+        span: LogSpan,
+        repository: &dyn Repository,
+    ) -> Result<Logged, Failure> {
+        self.keep_log(assignment, log, span, repository).await
     }
 
     async fn restore(

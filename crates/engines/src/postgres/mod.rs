@@ -11,7 +11,9 @@ mod diverged;
 mod driver;
 mod fingerprint;
 pub mod flavour;
+mod kept_log;
 mod log_end;
+mod moment;
 pub(crate) mod parameters;
 mod probe;
 mod process;
@@ -20,6 +22,7 @@ mod replication;
 mod restore;
 mod rewind;
 mod room;
+mod segments;
 pub mod sessions;
 mod settings;
 mod sql;
@@ -138,6 +141,9 @@ fn former_data() -> &'static Path {
 
 /// In data that was copied under an order: its token.
 const COPIED: &str = "bellwether_copied";
+
+/// In data that was restored to a moment: the timeline to follow until it is promoted.
+const TIMELINE: &str = "bellwether_timeline";
 
 /// There while the data is being rewound: what is there then is neither the old nor the new.
 fn rewinding() -> &'static Path {

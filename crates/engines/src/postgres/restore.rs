@@ -15,7 +15,8 @@ use super::fingerprint::Fingerprint;
 use super::replication::write_signal;
 use super::sessions::scram;
 use super::{
-    OS_USER, PROBE_USER, Postgres, REPLICATION_USER, REWIND_USER, data, new_data, rewinding, socket,
+    OS_USER, PROBE_USER, Postgres, REPLICATION_USER, REWIND_USER, TIMELINE, data, new_data,
+    rewinding, socket,
 };
 use crate::backup::{DATA_PART, RETURNED, fingerprint, give_all, part, sync_disk};
 use crate::files::{DATA, at, remove, remove_file, sync_directory};
@@ -50,6 +51,9 @@ impl Postgres {
         put_to(Path::new(RETURNED), new_data())?;
         remove(Path::new(RETURNED))?;
         self.check_version()?;
+        if let Some(log) = &restore.log {
+            self.bring_log(&restore.facts, log, (&archives, repository), progress).await?;
+        }
         give_all(OS_USER, new_data())?;
         OS_USER.own_directory(new_data())?;
         OS_USER.write_durably(&new_data().join(RESTORED), restore.facts.id.as_str())?;
@@ -95,6 +99,7 @@ impl Postgres {
             statements += &of(PROBE_USER, "NOINHERIT", &secrets.probe_password);
         }
         self.sql.execute(&statements, Duration::from_secs(10)).await?;
+        remove_file(&data().join(TIMELINE))?;
         remove_file(&marker)?;
         sync_directory(data())
     }
@@ -119,7 +124,7 @@ impl Postgres {
 }
 
 /// Moves what is below one directory below another.
-fn put_to(from: &Path, to: &Path) -> Result<(), Failure> {
+pub(super) fn put_to(from: &Path, to: &Path) -> Result<(), Failure> {
     for entry in std::fs::read_dir(from).map_err(|e| at(from, &e))? {
         let entry = entry.map_err(|e| at(from, &e))?;
         let target = to.join(entry.file_name());
