@@ -34,14 +34,25 @@ pub(crate) async fn follow(
             (standing.handled, standing.since, standing.schedule) = (now, now, schedule);
             Txn::new()
         }
-        Due::Run(slot) => {
-            cluster.object.status.backup.handled = Some(slot);
+        Due::Run(_) | Due::Base => {
+            let standing = &mut cluster.object.status.backup;
+            let (slot, reason) = match due {
+                Due::Run(slot) => {
+                    standing.handled = Some(slot);
+                    (slot, "a backup is due")
+                }
+                _ => (world.now(), "the log that is kept has no backup to go on from"),
+            };
+            // Whichever it is, the log can go on from it.
+            if let Some(log) = &mut standing.log {
+                log.base_asked_at = Some(world.now());
+            }
             let wanted = cluster.object.spec.backup.clone();
             let name = wanted.as_ref().map(|wanted| wanted.repository.clone()).unwrap_or_default();
             match repositories::find(&world.store, &name) {
                 Some(repository) => {
                     let operation = Operation {
-                        reason: "a backup is due".to_owned(),
+                        reason: reason.to_owned(),
                         rule: 603,
                         ..Operation::queued(
                             &cluster.object,

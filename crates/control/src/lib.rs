@@ -11,6 +11,7 @@ pub mod backups;
 mod drills;
 pub mod leases;
 pub mod lineage;
+pub mod logs;
 pub mod machines;
 mod nodes_of;
 pub mod operations;

@@ -19,7 +19,7 @@ use crate::operations::gaps;
 use crate::pass::Pass;
 use crate::runner::{self, Progress};
 use crate::world::World;
-use crate::{allowlist, backups, drills, shards};
+use crate::{allowlist, backups, drills, logs, shards};
 
 /// Between two passes when nothing woke the loop: silence has to be noticed too.
 const TICK: Duration = Duration::from_millis(100);
@@ -109,6 +109,9 @@ async fn pass(
     {
         gaps::late(world, &mut pass);
         world.store.commit(pass.into_txn(None)).await?;
+        return Ok(Progress::Moved);
+    }
+    if logs::keep(world, cluster, &view).await? {
         return Ok(Progress::Moved);
     }
     let decision = decide(&view);

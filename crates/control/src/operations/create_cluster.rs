@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use bellwether_contracts::{Class, Failure};
 use bellwether_model::node::NodePhase;
-use bellwether_model::{Actual, Backup, Bytes, Cluster, ClusterPhase, NodeId, Operation, Target};
+use bellwether_model::{
+    Actual, Backup, Bytes, Cluster, ClusterPhase, NodeId, Operation, Target, Timestamp,
+};
 use bellwether_planner::NodeFacts;
-use bellwether_store::Stored;
+use bellwether_store::{Stored, logs};
 use bellwether_store::secrets::{self, Secret};
 use serde::{Deserialize, Serialize};
 
@@ -200,9 +202,12 @@ pub(super) fn bootstrap_primary(world: &World, pass: &mut Pass) -> Outcome {
     let term = match &source {
         None => 1,
         Some(source) => match world.store.find::<Backup>(source.backup.as_str()) {
-            // Its history goes on from the backup's, on a timeline that nobody else writes.
-            Some(Stored { object: Backup { facts: Some(facts), .. }, .. }) => {
-                facts.position.timeline + 1
+            Some(Stored { object: backup @ Backup { facts: Some(_), .. }, .. }) => {
+                match last_timeline(world, &backup, source.at) {
+                    // Its history goes on from there, on a timeline that nobody else writes.
+                    Ok(timeline) => timeline + 1,
+                    Err(why) => return Outcome::Fail(why),
+                }
             }
             _ => return Outcome::fail("the backup is gone"),
         },
@@ -220,6 +225,14 @@ pub(super) fn bootstrap_primary(world: &World, pass: &mut Pass) -> Outcome {
     }
     pass.set_phase(&first, NodePhase::Seeding);
     Outcome::Next
+}
+
+/// The last timeline in what is restored.
+fn last_timeline(world: &World, backup: &Backup, at: Option<Timestamp>) -> Result<u64, String> {
+    let of_backup = backup.facts.as_ref().map_or(0, |facts| facts.position.timeline);
+    let Some(at) = at else { return Ok(of_backup) };
+    let way = logs::way(&world.store, backup, at)?;
+    Ok(way.last().map_or(of_backup, |last| last.to.timeline.max(of_backup)))
 }
 
 /// Why a restore will not succeed however often it is tried.
