@@ -43,8 +43,8 @@ pub(crate) async fn follow(
                 }
                 _ => (world.now(), "the log that is kept has no backup to go on from"),
             };
-            // Whichever it is, the log can go on from it.
-            if let Some(log) = &mut standing.log {
+            // Whichever it is, the log can go on from it, once some is stored.
+            if let Some(log) = standing.log.as_mut().filter(|log| log.to.is_some()) {
                 log.base_asked_at = Some(world.now());
             }
             let wanted = cluster.object.spec.backup.clone();

@@ -103,9 +103,15 @@ fn note(
 ) -> (LogStanding, Txn) {
     let mut next = standing.clone();
     let mut txn = Txn::new();
-    let known = stored::of_cluster(&world.store, cluster);
+    // Agents tell a piece until they hear that it is known. This is asked for often.
+    let is_new = |stored: &&StoredPiece| standing.to.is_none_or(|to| stored.piece.to > to);
+    let fresh: Vec<&StoredPiece> = report.pieces.iter().filter(is_new).collect();
+    let known = match fresh.is_empty() {
+        true => Vec::new(),
+        false => stored::of_cluster(&world.store, cluster),
+    };
     let mut replaced: BTreeSet<BackupId> = BTreeSet::new();
-    for stored in report.pieces.iter().filter(|stored| is_new(stored, &known)) {
+    for stored in fresh {
         if !joins(&stored.piece, &next) {
             let gap = format!("what was stored before {} is not known", stored.piece.from);
             return (begin(world, &standing.repository, Some(gap)), Txn::new());
@@ -132,10 +138,6 @@ fn note(
         Some(gap) => (begin(world, &standing.repository, Some(gap.clone())), txn),
         None => (next, txn),
     }
-}
-
-fn is_new(stored: &StoredPiece, known: &[Stored<KeptPiece>]) -> bool {
-    known.iter().all(|kept| kept.object.piece.id != stored.piece.id)
 }
 
 /// Whether there is no gap before a piece. A server whose store is an older copy may know less than

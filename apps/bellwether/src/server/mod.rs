@@ -62,7 +62,7 @@ pub(crate) struct ServerArgs {
         env = "BELLWETHER_LOG_EVERY",
         default_value = "60",
         value_name = "SECONDS",
-        value_parser = clap::value_parser!(u32).range(1..=3600)
+        value_parser = clap::value_parser!(u32).range(1..=300)
     )]
     log_every: u32,
     /// How log lines are written

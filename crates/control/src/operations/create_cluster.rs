@@ -58,14 +58,17 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
     }
 }
 
-/// Whether a step had its time; a restore has it again with every piece of data that has come.
+/// Whether a step had its time; a restore has it again with every piece of data that has come, and
+/// of log that has been replayed.
 fn is_over(world: &World, pass: &Pass, op: &Operation, name: &str) -> bool {
     if pass.cluster.object.spec.source.is_none() {
         return pass.step_age_ms > STEP_MS_MAX;
     }
     let worker = pass.view.nodes.first().and_then(NodeFacts::worker);
     let done = worker.and_then(|worker| worker.progress).map_or(0, |(done, _)| done);
-    world.stopwatch.age_ms(&op.id, &format!("{name}/{}", done >> 26)) > STEP_MS_MAX
+    let replayed = worker.and_then(|worker| worker.applied).map_or(0, |place| place.offset);
+    let news = format!("{name}/{}/{}", done >> 26, replayed >> 26);
+    world.stopwatch.age_ms(&op.id, &news) > STEP_MS_MAX
 }
 
 pub(super) fn fail(op: &mut Operation, why: String) -> Outcome {

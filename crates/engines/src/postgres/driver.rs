@@ -132,7 +132,8 @@ impl Driver for Postgres {
         self.write_upstream(assignment, upstream)?;
         write_signal(data())?;
         self.spawn().await?;
-        self.until_answers().await
+        self.until_answers().await?;
+        self.until_replayed().await
     }
 
     async fn follow(

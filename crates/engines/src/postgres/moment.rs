@@ -7,7 +7,9 @@
 
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
+use bellwether_contracts::driver::Probe;
 use bellwether_contracts::repository::{Archive, Progress};
 use bellwether_contracts::{Failure, Repository};
 use bellwether_model::Timestamp;
@@ -23,9 +25,12 @@ use super::kept_log::LOG_PART;
 use super::log_end::segment_bytes;
 use super::restore::put_to;
 use super::segments::{complete, end_at, names};
-use super::{OS_USER, Postgres, TIMELINE, new_data};
+use super::{OS_USER, Postgres, TIMELINE, data, new_data};
 use crate::backup::{RETURNED, part};
 use crate::files::remove;
+
+/// Between two looks whether the log is replayed.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// A stretch of one timeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +76,22 @@ impl Postgres {
         end_at(&directory, end, &history, bytes)?;
         OS_USER.write_durably(&new_data().join(TIMELINE), &end.timeline.to_string())?;
         info!("the log is restored to {}, that is to {end}", log.at);
+        Ok(())
+    }
+
+    /// Waits until the log that leads to a moment is replayed, where data was restored to one: that
+    /// may take as long as it takes, and is no part of a promotion, which has to be quick.
+    pub(super) async fn until_replayed(&self) -> Result<(), Failure> {
+        while data().join(TIMELINE).exists() {
+            let mut seen = Probe::default();
+            if self.ask(&mut seen).await && seen.is_end_known {
+                break;
+            }
+            if self.postmaster().is_none() {
+                return Err(self.ended_saying("the engine ended while it replayed its log"));
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
         Ok(())
     }
 
