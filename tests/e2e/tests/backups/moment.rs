@@ -1,0 +1,137 @@
+//! Any moment can be restored, to within one transaction: the log is kept, also past the loss of
+//! the primary that stored it.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use bellwether_model::backup::BackupStatus;
+use bellwether_model::{Backup, ClusterView, Timestamp};
+use bellwether_testkit::docker::{container_of, docker};
+use bellwether_testkit::s3::S3;
+use bellwether_testkit::wait::until;
+use bellwether_testkit::{Api, Server, sql};
+use serde_json::{Value, json};
+use tokio_postgres::Client;
+
+use super::scene::{WORK_MAX, list, register, spec_of};
+
+/// Makes transactions of these numbers, one after the other.
+async fn write(client: &Client, numbers: std::ops::Range<i32>) -> anyhow::Result<()> {
+    for number in numbers {
+        client.execute("INSERT INTO moments VALUES ($1)", &[&number]).await?;
+    }
+    Ok(())
+}
+
+/// A moment after everything that was acknowledged and before whatever comes, by the clock that
+/// commits are noted with.
+async fn moment(client: &Client) -> anyhow::Result<Timestamp> {
+    let question = "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', \
+                    'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')";
+    let text: String = client.query_one(question, &[]).await?.get(0);
+    Ok(serde_json::from_value(Value::String(text))?)
+}
+
+/// How many transactions are there, and the last one's number.
+async fn found(api: &Api, cluster: &str) -> anyhow::Result<(i64, i32)> {
+    let client = sql::read_write(&api.connection(cluster).await?).await?;
+    let row = client.query_one("SELECT count(*), max(number) FROM moments", &[]).await?;
+    Ok((row.get(0), row.get(1)))
+}
+
+async fn complete(api: &Api) -> anyhow::Result<Backup> {
+    let all = list(api, "orders").await?;
+    let taken = all.into_iter().find(|backup| backup.status == BackupStatus::Complete);
+    taken.context("there is no backup yet")
+}
+
+async fn until_stored(api: &Api, at: Timestamp) -> anyhow::Result<()> {
+    until("the log is stored", Duration::from_secs(60), || async {
+        let standing = api.cluster("orders").await?.backup;
+        ensure!(standing.problem.is_empty(), "{}", standing.problem);
+        ensure!(standing.recoverable_to.is_some_and(|until| until >= at), "{standing:?}");
+        Ok(())
+    })
+    .await
+}
+
+fn asked(backup: &Backup, name: &str, at: Timestamp) -> anyhow::Result<Value> {
+    let mut spec = spec_of(backup, name, 1)?;
+    spec["source"]["at"] = json!(at);
+    Ok(spec)
+}
+
+async fn restore(
+    api: &Api,
+    backup: &Backup,
+    name: &str,
+    at: Timestamp,
+) -> anyhow::Result<(i64, i32)> {
+    let cluster: ClusterView = api.post("/v1/clusters", &asked(backup, name, at)?).await?;
+    let operation = cluster.operation.context("creating is an operation")?;
+    api.finish(operation.as_str(), WORK_MAX).await?;
+    api.healthy(name, Duration::from_secs(60)).await?;
+    let rows = found(api, name).await?;
+    // It accepts writes, on a timeline of its own.
+    let client = sql::read_write(&api.connection(name).await?).await?;
+    write(&client, 1_000..1_001).await?;
+    Ok(rows)
+}
+
+#[tokio::test]
+async fn any_moment_is_restored_to_within_one_transaction() -> anyhow::Result<()> {
+    let store = S3::start().await?;
+    let (server, api) = Server::start_with(&["--log-every", "1"]).await?;
+    register(&api, &store.repository("vault", "vault")).await?;
+    let cluster = api.create("orders", 2, "prefer").await?;
+    let schedule = json!({ "schedule": "monthly", "repository": "vault", "point_in_time": true });
+    api.change("orders", cluster.generation, &json!({ "backup": schedule })).await?;
+    // The log has a backup to go on from, although none is due.
+    let backup = until("a backup is taken", WORK_MAX, || complete(&api)).await?;
+
+    let client = sql::read_write(&api.connection("orders").await?).await?;
+    client.batch_execute("CREATE TABLE moments (number int)").await?;
+    write(&client, 0..20).await?;
+    let before = moment(&client).await?;
+    write(&client, 20..30).await?;
+    until_stored(&api, moment(&client).await?).await?;
+
+    // The primary is lost with log that nobody has stored yet; the next one goes on.
+    api.promotable("orders", Duration::from_secs(30)).await?;
+    write(&client, 30..40).await?;
+    let lost = api.cluster("orders").await?.primary.context("a primary")?;
+    docker(&["kill", &container_of(lost.as_str())?])?;
+    until("another is primary", Duration::from_secs(60), || async {
+        let primary = api.cluster("orders").await?.primary;
+        ensure!(primary.is_some_and(|primary| primary != lost), "not yet");
+        Ok(())
+    })
+    .await?;
+    let client = sql::read_write(&api.connection("orders").await?).await?;
+    write(&client, 40..50).await?;
+    let after = moment(&client).await?;
+    write(&client, 50..60).await?;
+    let end = moment(&client).await?;
+    until_stored(&api, end).await?;
+
+    let shown: Backup = api.get(&format!("/v1/backups/{}", backup.id)).await?;
+    let reached = shown.recoverable_to.context("the window is shown")?;
+    ensure!(reached >= end, "{reached}");
+    let facts = backup.facts.as_ref().context("facts")?;
+    let early = Timestamp::from_millis(facts.taken_at.as_millis() - 1);
+    let late = Timestamp::from_millis(reached.as_millis() + 3_600_000);
+    for (at, why) in [(early, "take an earlier one"), (late, "is kept up to")] {
+        let (status, problem) =
+            api.send("POST", "/v1/clusters", Some(&asked(&backup, "copy", at)?)).await?;
+        ensure!(status == 422 && problem.to_string().contains(why), "{status}: {problem}");
+    }
+
+    let (first, second) = tokio::try_join!(
+        restore(&api, &backup, "first", before),
+        restore(&api, &backup, "second", after),
+    )?;
+    assert_eq!(first, (20, 19), "as of before the primary was lost");
+    assert_eq!(second, (50, 49), "as of afterwards");
+    assert_eq!(found(&api, "orders").await?, (60, 59), "it goes on");
+    server.check_log()
+}
