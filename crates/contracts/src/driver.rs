@@ -227,7 +227,8 @@ pub trait Driver: Send + Sync {
     /// Brings a backup's data into a new directory, which becomes the data only when it is
     /// complete: a replica's that follows nobody, so that its promotion begins a history of its
     /// own. Under `RestoreAssignment::log` the log that leads to a moment is brought, too, and cut
-    /// off before what was committed later. The users' passwords become the assignment's before anybody can enter.
+    /// off before what was committed later. The users' passwords become the assignment's before
+    /// anybody can enter.
     async fn restore(
         &self,
         _assignment: &Assignment,

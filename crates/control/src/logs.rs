@@ -154,13 +154,39 @@ fn replaces(piece: &LogPiece, other: &LogPiece) -> bool {
 /// Whether a complete backup is one that the log which is being stored goes on from.
 pub(crate) fn is_base(world: &World, backup: &Backup, standing: &LogStanding) -> bool {
     let Some(facts) = &backup.facts else { return false };
-    let holds = |piece: &LogPiece| {
-        piece.stretch == standing.stretch && piece.from.offset <= facts.position.offset
-    };
-    backup.repository == standing.repository
-        && stored::of_cluster(&world.store, &backup.cluster)
-            .iter()
-            .any(|kept| holds(&kept.object.piece))
+    let kept = stored::of_cluster(&world.store, &backup.cluster).into_iter();
+    let pieces: Vec<LogPiece> = kept.map(|kept| kept.object.piece).collect();
+    backup.repository == standing.repository && logs::leads(facts, &pieces, standing)
+}
+
+/// Looks whether there still are backups that logs go on from: the last one may have been deleted,
+/// or hold what was lost with a primary.
+async fn check_bases(world: &World) -> Result<(), bellwether_store::Error> {
+    for mut cluster in world.store.list_where(|cluster: &Cluster| {
+        let log = cluster.status.backup.log.as_ref();
+        log.is_some_and(|log| log.to.is_some())
+    }) {
+        let of_cluster = backups::newest(&world.store, Some(&cluster.object.id));
+        let Some(log) = &mut cluster.object.status.backup.log else { continue };
+        let mut complete =
+            of_cluster.iter().filter(|known| known.object.status == BackupStatus::Complete);
+        let has_base = complete.any(|known| is_base(world, &known.object, log));
+        if has_base == log.has_base {
+            continue;
+        }
+        log.has_base = has_base;
+        match has_base {
+            true => log.gap = None,
+            // Another one is taken at once.
+            false => log.base_asked_at = None,
+        }
+        match world.store.commit(Txn::new().update(&cluster)).await {
+            // Somebody changed it meanwhile: it is looked at again.
+            Ok(_) | Err(bellwether_store::Error::Conflict { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// Lets go of what nothing needs any more, for ever.
@@ -169,6 +195,9 @@ pub async fn run(world: Arc<World>) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
+        if let Err(error) = check_bases(&world).await {
+            warn!("backups that logs go on from cannot be looked at: {error}");
+        }
         if is_restoring(&world) {
             continue;
         }

@@ -54,6 +54,20 @@ pub fn reached(log: Option<&LogStanding>) -> Option<Timestamp> {
     log.filter(|log| log.has_base)?.until
 }
 
+/// Whether the log that is being stored goes on from a backup: it began before the backup ended,
+/// and its end goes back to the backup's. One that ends after what is stored is looked at again.
+#[must_use]
+pub fn leads(base: &BackupFacts, pieces: &[LogPiece], log: &LogStanding) -> bool {
+    let of_it = || {
+        let of_it = |piece: &&LogPiece| piece.stretch == log.stretch;
+        pieces.iter().filter(of_it).filter(|piece| piece.cluster == base.cluster)
+    };
+    let place = base.position;
+    let has_begun = of_it().any(|piece| piece.from.offset <= place.offset);
+    let last = of_it().max_by_key(|piece| piece.to);
+    has_begun && last.is_some_and(|last| place > last.to || last.goes_back_to(place))
+}
+
 /// The pieces that lead from a backup to that moment, the first one first.
 ///
 /// # Errors
@@ -225,6 +239,30 @@ mod tests {
         assert_eq!(reach(&base, &pieces), Some(at(12)), "it holds what was lost");
         base.position = place(1, 600);
         assert_eq!(reach(&base, &pieces), None);
+    }
+
+    #[test]
+    fn log_goes_on_from_a_backup_that_is_of_its_history() {
+        let (mut base, pieces) = kept();
+        let log = LogStanding {
+            stretch: "s".into(),
+            repository: "r".into(),
+            began_at: at(0),
+            to: Some(place(5, 460)),
+            until: Some(at(13)),
+            has_base: true,
+            base_asked_at: None,
+            failure: None,
+            gap: None,
+        };
+        let mut is_base = |position| {
+            base.position = position;
+            leads(&base, &pieces, &log)
+        };
+        assert!(is_base(place(1, 100)) && is_base(place(5, 455)));
+        assert!(is_base(place(5, 999)), "what it ends with is still to be stored");
+        assert!(!is_base(place(1, 480)), "it holds what was lost");
+        assert!(!is_base(place(1, 40)), "the log began later");
     }
 
     #[test]
