@@ -58,13 +58,12 @@ pub fn reached(log: Option<&LogStanding>) -> Option<Timestamp> {
 /// and its end goes back to the backup's. One that ends after what is stored is looked at again.
 #[must_use]
 pub fn leads(base: &BackupFacts, pieces: &[LogPiece], log: &LogStanding) -> bool {
-    let of_it = || {
-        let of_it = |piece: &&LogPiece| piece.stretch == log.stretch;
-        pieces.iter().filter(of_it).filter(|piece| piece.cluster == base.cluster)
-    };
+    let of_it =
+        |piece: &&LogPiece| piece.stretch == log.stretch && piece.cluster == base.cluster;
+    let of_it: Vec<&LogPiece> = pieces.iter().filter(of_it).collect();
     let place = base.position;
-    let has_begun = of_it().any(|piece| piece.from.offset <= place.offset);
-    let last = of_it().max_by_key(|piece| piece.to);
+    let has_begun = of_it.iter().any(|piece| piece.from.offset <= place.offset);
+    let last = of_it.iter().max_by_key(|piece| piece.to);
     has_begun && last.is_some_and(|last| place > last.to || last.goes_back_to(place))
 }
 
