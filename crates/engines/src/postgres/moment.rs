@@ -26,7 +26,7 @@ use super::log_end::segment_bytes;
 use super::restore::put_to;
 use super::segments::{complete, end_at, names};
 use super::{OS_USER, Postgres, TIMELINE, data, new_data};
-use crate::backup::{RETURNED, part};
+use crate::backup::{RETURNED, give_all, part};
 use crate::files::remove;
 
 /// Between two looks whether the log is replayed.
@@ -59,6 +59,8 @@ impl Postgres {
             put_to(returned, &directory)?;
             remove(returned)?;
         }
+        // It is looked through as the engine's user.
+        give_all(OS_USER, &directory)?;
         let bytes = segment_bytes(&directory);
         let wanted = names(base.position.offset, last.to, &last.history, bytes);
         if let Some(missing) = wanted.iter().find(|name| !directory.join(name).exists()) {

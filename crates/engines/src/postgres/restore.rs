@@ -51,11 +51,11 @@ impl Postgres {
         put_to(Path::new(RETURNED), new_data())?;
         remove(Path::new(RETURNED))?;
         self.check_version()?;
+        give_all(OS_USER, new_data())?;
+        OS_USER.own_directory(new_data())?;
         if let Some(log) = &restore.log {
             self.bring_log(&restore.facts, log, (&archives, repository), progress).await?;
         }
-        give_all(OS_USER, new_data())?;
-        OS_USER.own_directory(new_data())?;
         OS_USER.write_durably(&new_data().join(RESTORED), restore.facts.id.as_str())?;
         write_signal(new_data())?;
         self.write_config(assignment)?;
