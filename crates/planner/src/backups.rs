@@ -317,7 +317,7 @@ pub(crate) mod tests {
         let log = |sketch: &mut Sketch, change: fn(&mut LogStanding)| {
             sketch.cluster.status.backup.log.iter_mut().for_each(change);
         };
-        log(&mut sketch, |log| log.base_asked_at = Some(at(1)));
+        log(&mut sketch, |log| log.base_asked_at = Some(at(HOUR - 9)));
         assert_eq!(due_at(&sketch, HOUR - 1), None, "it was asked for");
         log(&mut sketch, |log| log.has_base = true);
         let summary = |sketch: &Sketch, millis: i64| {

@@ -12,7 +12,7 @@ use crate::view::View;
 const LATE_MS: u64 = 10 * 60_000;
 
 /// Before a backup to begin with is tried again.
-const BASE_AGAIN_MS: u64 = 60 * 60_000;
+const BASE_AGAIN_MS: u64 = 10 * 60_000;
 
 /// The schedule that asks for the log, where one does.
 #[must_use]

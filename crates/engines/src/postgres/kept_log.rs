@@ -37,9 +37,12 @@ pub(super) const LOG_PART: &str = "log";
 /// Where a piece is put together; a backup may be, too, at the same time.
 const STAGING: &str = "/data/log";
 
+/// Every piece tells of so many forks at most: what is told with it goes on a command line.
+const ANCESTORS_MAX: usize = 200;
+
 const QUESTION_MAX: Duration = Duration::from_secs(5);
 
-/// Where the log of this primary ends on its disk, and how the slot is.
+/// Where the log of this primary ends on its disk.
 const END: &str = "SELECT (pg_current_wal_flush_lsn() - '0/0')::bigint, \
      ('x' || substr(pg_walfile_name(pg_current_wal_flush_lsn()), 1, 8))::bit(32)::bigint";
 
@@ -103,7 +106,7 @@ impl Postgres {
             return Ok(Logged::Same(until));
         }
         let directory = log_directory();
-        let history = timelines::ancestors(&directory, end.timeline)?;
+        let history = latest(timelines::ancestors(&directory, end.timeline)?);
         let from = match span.from {
             None => end,
             Some(place) => match joined(place, end, &history) {
@@ -172,6 +175,13 @@ impl Postgres {
         let number = |column: usize| row.get::<_, i64>(column).max(0) as u64;
         Ok(Position { timeline: number(1), offset: number(0) })
     }
+}
+
+/// What is told of the timelines before: those of forks so long ago that no backup is as old are
+/// left out.
+fn latest(mut history: Vec<Position>) -> Vec<Position> {
+    history.drain(..history.len().saturating_sub(ANCESTORS_MAX));
+    history
 }
 
 /// Where the log goes on that is stored to that place: there, or where the present history left
