@@ -12,7 +12,8 @@ use bellwether_model::restore::Source;
 use bellwether_model::{Backup, Cluster, ClusterPhase, Operation, Timestamp};
 use bellwether_planner::View;
 use bellwether_store::repositories::{self, SealedRepository};
-use bellwether_store::{Stored, Txn, backups, clusters, logs};
+use bellwether_store::logs::{self, Windows};
+use bellwether_store::{Stored, Txn, backups, clusters};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -62,7 +63,8 @@ pub(crate) async fn list(
     }
     let paging = paging::Paging { limit: which.limit, after: which.after };
     let key = |backup: &Stored<Backup>| backup.object.id.to_string();
-    let show = |backup: Stored<Backup>| Some(logs::shown(&api.store, backup.object));
+    let windows = Windows::look(&api.store);
+    let show = |backup: Stored<Backup>| Some(windows.show(&api.store, backup.object));
     page(all, key, |key, after| key < after, &paging, show).map(Json)
 }
 
@@ -78,7 +80,8 @@ pub(crate) async fn show(
     _: Query<Nothing>,
     Path(id): Path<String>,
 ) -> Result<Json<Backup>> {
-    Ok(Json(logs::shown(&api.store, find(&api, &id)?.object)))
+    let backup = find(&api, &id)?.object;
+    Ok(Json(Windows::look(&api.store).show(&api.store, backup)))
 }
 
 /// Remove a backup from its repository. It is done in the background.

@@ -98,10 +98,32 @@ pub fn way<'a>(
 /// The last moment that can be restored from a backup with its log.
 #[must_use]
 pub fn reach(base: &BackupFacts, pieces: &[LogPiece]) -> Option<Timestamp> {
-    let end = pieces.iter().map(|piece| piece.until).max()?;
-    let last = |stretch| along(base, pieces, stretch, end).last().map(|piece| piece.until);
+    let last = |stretch: &str| {
+        let mut of_it: Vec<&LogPiece> =
+            pieces.iter().filter(|piece| is_after(base, stretch, piece)).collect();
+        of_it.sort_by_key(|piece| piece.to);
+        // Asked for every backup that is listed: nothing is looked at twice.
+        let further = |last: Option<&LogPiece>, piece: &LogPiece| match last {
+            None => piece.from.offset <= base.position.offset,
+            Some(last) => last.goes_back_to(piece.from),
+        };
+        let mut last = None;
+        for piece in of_it {
+            if further(last, piece) {
+                last = Some(piece);
+            }
+        }
+        last.map(|piece| piece.until)
+    };
     let reached = stretches(base, pieces).into_iter().filter_map(last).max();
     reached.filter(|until| *until > base.taken_at)
+}
+
+/// Whether a piece is of that stretch, and of the history of a backup.
+fn is_after(base: &BackupFacts, stretch: &str, piece: &LogPiece) -> bool {
+    piece.cluster == base.cluster
+        && piece.stretch == stretch
+        && piece.goes_back_to(base.position)
 }
 
 fn stretches<'a>(base: &BackupFacts, pieces: &'a [LogPiece]) -> Vec<&'a str> {
@@ -122,11 +144,7 @@ fn along<'a>(
     stretch: &str,
     at: Timestamp,
 ) -> Vec<&'a LogPiece> {
-    let of_it = |piece: &&LogPiece| {
-        piece.cluster == base.cluster
-            && piece.stretch == stretch
-            && piece.goes_back_to(base.position)
-    };
+    let of_it = |piece: &&LogPiece| is_after(base, stretch, piece);
     let mut way: Vec<&LogPiece> = Vec::new();
     loop {
         let follows = |piece: &&LogPiece| match way.last() {

@@ -28,6 +28,8 @@ pub(super) struct Keeping {
     report: LogReport,
     /// The piece that was stored last.
     last: Option<StoredPiece>,
+    /// It grows no more: not all of it is left to be stored again.
+    is_last_whole: bool,
     due: Instant,
     task: Option<AbortOnDropHandle<Result<Logged, Failure>>>,
 }
@@ -36,12 +38,12 @@ impl Keeping {
     fn new(stretch: &str) -> Self {
         info!("the log is kept from now on");
         let report = LogReport { stretch: stretch.to_owned(), ..LogReport::default() };
-        Self { report, last: None, due: Instant::now(), task: None }
+        Self { report, last: None, is_last_whole: false, due: Instant::now(), task: None }
     }
 
     /// What is to be stored next.
     fn span(&self, known: Option<Position>) -> LogSpan {
-        let from = self.last.as_ref().map(|last| match last.piece.size < LARGE {
+        let from = self.last.as_ref().map(|last| match self.grows(last) {
             true => last.piece.from,
             false => last.piece.to,
         });
@@ -49,7 +51,12 @@ impl Keeping {
         LogSpan { from: from.or(known), stored }
     }
 
+    fn grows(&self, last: &StoredPiece) -> bool {
+        last.piece.size < LARGE && !self.is_last_whole
+    }
+
     fn note(&mut self, logged: Result<Logged, Failure>) {
+        let grew = self.last.as_ref().is_some_and(|last| self.grows(last));
         let report = &mut self.report;
         report.failure = None;
         match logged {
@@ -58,9 +65,13 @@ impl Keeping {
                 report.pieces.retain(|known| known.piece.from != stored.piece.from);
                 report.until = Some(stored.piece.until);
                 report.pieces.push(stored.clone());
-                self.last = Some(stored);
+                (self.last, self.is_last_whole) = (Some(stored), false);
             }
             Ok(Logged::Same(until)) => report.until = Some(until),
+            // What is stored already is not needed once more.
+            Ok(Logged::Gap(_)) if grew => {
+                (self.is_last_whole, self.due) = (true, Instant::now());
+            }
             Ok(Logged::Gap(why)) => {
                 warn!("the log has a gap: {why}");
                 report.gap = Some(why);
@@ -175,7 +186,11 @@ mod tests {
         keeping.note(Ok(Logged::Same(Timestamp::from_millis(9))));
         assert_eq!(keeping.report.failure, None);
         assert!(keeping.is_due());
-        keeping.note(Ok(Logged::Gap("gone".to_owned())));
+        let gap = || Ok(Logged::Gap("gone".to_owned()));
+        keeping.note(gap());
+        assert_eq!(keeping.span(None), span(Some(place(40)), Some(place(40))));
+        assert!(keeping.is_due(), "it is only the piece that does not grow");
+        keeping.note(gap());
         assert!(!keeping.is_due(), "nothing comes after a gap");
     }
 }
