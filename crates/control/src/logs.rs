@@ -146,9 +146,12 @@ fn joins(piece: &LogPiece, standing: &LogStanding) -> bool {
     standing.to.is_none_or(|to| piece.from.offset <= to.offset)
 }
 
-/// Whether a piece is what another one was, and what was written since.
+/// Whether a piece is what another one was, and what was written since. One that ends in what was
+/// lost with a primary stays.
 fn replaces(piece: &LogPiece, other: &LogPiece) -> bool {
-    piece.stretch == other.stretch && piece.from == other.from && piece.to >= other.to
+    piece.stretch == other.stretch
+        && piece.from == other.from
+        && piece.goes_back_to(other.to)
 }
 
 /// Whether a complete backup is one that the log which is being stored goes on from.
@@ -312,6 +315,12 @@ mod tests {
     fn a_piece_that_grew_replaces_what_it_was_and_joins_what_was_before() {
         assert!(replaces(&piece(10, 30), &piece(10, 20)));
         assert!(!replaces(&piece(20, 30), &piece(10, 20)));
+        let next = LogPiece {
+            to: Position { timeline: 2, offset: 35 },
+            history: vec![Position { timeline: 1, offset: 10 }],
+            ..piece(10, 35)
+        };
+        assert!(!replaces(&next, &piece(10, 30)), "it alone holds what was lost");
         let standing = LogStanding {
             stretch: "s".into(),
             repository: "r".into(),
