@@ -78,16 +78,21 @@ async fn restore(
     Ok(rows)
 }
 
+/// The log of this cluster is kept, and there is a backup that it goes on from.
+async fn keep_log(api: &Api, cluster: &ClusterView) -> anyhow::Result<Backup> {
+    let schedule = json!({ "schedule": "monthly", "repository": "vault", "point_in_time": true });
+    api.change("orders", cluster.generation, &json!({ "backup": schedule })).await?;
+    // Although none is due.
+    until("a backup is taken", WORK_MAX, || complete(api)).await
+}
+
 #[tokio::test]
 async fn any_moment_is_restored_to_within_one_transaction() -> anyhow::Result<()> {
     let store = S3::start().await?;
     let (server, api) = Server::start_with(&["--log-every", "1"]).await?;
     register(&api, &store.repository("vault", "vault")).await?;
     let cluster = api.create("orders", 2, "prefer").await?;
-    let schedule = json!({ "schedule": "monthly", "repository": "vault", "point_in_time": true });
-    api.change("orders", cluster.generation, &json!({ "backup": schedule })).await?;
-    // The log has a backup to go on from, although none is due.
-    let backup = until("a backup is taken", WORK_MAX, || complete(&api)).await?;
+    let backup = keep_log(&api, &cluster).await?;
 
     let client = sql::read_write(&api.connection("orders").await?).await?;
     client.batch_execute("CREATE TABLE moments (number int)").await?;
@@ -133,5 +138,69 @@ async fn any_moment_is_restored_to_within_one_transaction() -> anyhow::Result<()
     assert_eq!(first, (20, 19), "as of before the primary was lost");
     assert_eq!(second, (50, 49), "as of afterwards");
     assert_eq!(found(&api, "orders").await?, (60, 59), "it goes on");
+    server.check_log()
+}
+
+/// Removes the log of the engine but for the segment that it writes now.
+fn lose_log(container: &str) -> anyhow::Result<()> {
+    let socket = "host=/run/bellwether/postgresql port=5431 user=postgres";
+    let ask = |statement: &str| docker(&["exec", container, "psql", socket, "-AtXc", statement]);
+    ask("SELECT pg_switch_wal()")?;
+    ask("CHECKPOINT")?;
+    let current = ask("SELECT pg_walfile_name(pg_current_wal_lsn())")?;
+    let all = docker(&["exec", container, "ls", "/data/pgdata/pg_wal"])?;
+    let is_old = |name: &&str| name.len() == 24 && *name < current.trim();
+    for name in all.lines().filter(is_old) {
+        docker(&["exec", container, "rm", &format!("/data/pgdata/pg_wal/{name}")])?;
+    }
+    Ok(())
+}
+
+/// Log that is gone before it could be stored is a gap. It is said, and there is a backup after it.
+#[tokio::test]
+async fn a_gap_is_said_and_the_log_goes_on_after_it() -> anyhow::Result<()> {
+    let store = S3::start().await?;
+    let (server, api) = Server::start_with(&["--log-every", "1"]).await?;
+    register(&api, &store.repository("vault", "vault")).await?;
+    let cluster = api.create("orders", 1, "async").await?;
+    let first = keep_log(&api, &cluster).await?;
+    let client = sql::read_write(&api.connection("orders").await?).await?;
+    client.batch_execute("CREATE TABLE moments (number int)").await?;
+    write(&client, 0..10).await?;
+    let before = moment(&client).await?;
+    until_stored(&api, before).await?;
+
+    store.freeze(true)?;
+    write(&client, 10..20).await?;
+    let between = moment(&client).await?;
+    lose_log(&container_of(cluster.primary.context("a primary")?.as_str())?)?;
+    store.freeze(false)?;
+    until("the gap is said", Duration::from_secs(60), || async {
+        let problem = api.cluster("orders").await?.backup.problem;
+        ensure!(problem.contains("the log has a gap"), "{problem:?}");
+        Ok(())
+    })
+    .await?;
+    let second = until("a backup is taken after it", WORK_MAX, || async {
+        let newest = complete(&api).await?;
+        ensure!(newest.id != first.id, "not yet");
+        Ok(newest)
+    })
+    .await?;
+    write(&client, 20..30).await?;
+    let after = moment(&client).await?;
+    write(&client, 30..40).await?;
+    until_stored(&api, moment(&client).await?).await?;
+
+    for (backup, at) in [(&first, between), (&first, after), (&second, between)] {
+        let (status, problem) =
+            api.send("POST", "/v1/clusters", Some(&asked(backup, "copy", at)?)).await?;
+        ensure!(status == 422, "there is no log of that moment: {status}: {problem}");
+    }
+    let (before, after) = tokio::try_join!(
+        restore(&api, &first, "before", before),
+        restore(&api, &second, "after", after),
+    )?;
+    assert_eq!((before, after), ((10, 9), (30, 29)));
     server.check_log()
 }
