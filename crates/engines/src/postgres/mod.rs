@@ -145,6 +145,9 @@ const COPIED: &str = "bellwether_copied";
 /// In data that was restored to a moment: the timeline to follow until it is promoted.
 const TIMELINE: &str = "bellwether_timeline";
 
+/// Beside it: what the log that is to be replayed demands of settings, each with its number.
+const FLOORS: &str = "bellwether_floors";
+
 /// There while the data is being rewound: what is there then is neither the old nor the new.
 fn rewinding() -> &'static Path {
     Path::new("/data/rewinding")

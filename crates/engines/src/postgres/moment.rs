@@ -5,6 +5,7 @@
 //! committed after the moment, and a promotion of its own would begin a timeline of a number that
 //! is nobody's term. Log that ends at the moment is replayed to its end, as that of a backup is.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use bellwether_model::backup::BackupFacts;
 use bellwether_model::log::LogPiece;
 use bellwether_model::replication::Position;
 use bellwether_protocol::assignment::RestoredLog;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tracing::info;
 
 use super::driver::parse_lsn;
@@ -25,7 +26,7 @@ use super::kept_log::LOG_PART;
 use super::log_end::segment_bytes;
 use super::restore::put_to;
 use super::segments::{complete, end_at, names};
-use super::{OS_USER, Postgres, TIMELINE, data, new_data};
+use super::{FLOORS, OS_USER, Postgres, TIMELINE, data, new_data};
 use crate::backup::{RETURNED, give_all, part};
 use crate::files::remove;
 
@@ -76,6 +77,10 @@ impl Postgres {
         };
         let history: Vec<Position> = last.history.iter().filter(before).copied().collect();
         end_at(&directory, end, &history, bytes)?;
+        let replayed = spans(base.position, last, end);
+        let most = self.settings_in(&directory, replayed).await?;
+        let lines: Vec<String> = most.iter().map(|(name, most)| format!("{name} {most}")).collect();
+        OS_USER.write_durably(&new_data().join(FLOORS), &lines.join("\n"))?;
         OS_USER.write_durably(&new_data().join(TIMELINE), &end.timeline.to_string())?;
         info!("the log is restored to {}, that is to {end}", log.at);
         Ok(())
@@ -105,7 +110,7 @@ impl Postgres {
         last: &LogPiece,
         at: Timestamp,
     ) -> Result<Option<Position>, Failure> {
-        for span in spans(from, last) {
+        for span in spans(from, last, last.to) {
             if let Some(offset) = self.first_later_in(directory, span, at).await? {
                 return Ok(Some(Position { timeline: span.timeline, offset }));
             }
@@ -113,13 +118,52 @@ impl Postgres {
         Ok(None)
     }
 
-    /// `pg_waldump` stops where recovery would stop, at the first record that is none.
     async fn first_later_in(
         &self,
         directory: &Path,
         span: Span,
         at: Timestamp,
     ) -> Result<Option<u64>, Failure> {
+        let mut found = None;
+        let is_later = |line: &str| {
+            found = ended(line).filter(|(_, ended_at)| *ended_at > at).map(|(offset, _)| offset);
+            found.is_some()
+        };
+        self.read_log(directory, span, "Transaction", is_later).await?;
+        Ok(found)
+    }
+
+    /// The most that the primary had of each setting in which whoever replays its log must not be
+    /// below it, as far as it was changed in that log.
+    async fn settings_in(
+        &self,
+        directory: &Path,
+        spans: Vec<Span>,
+    ) -> Result<BTreeMap<String, u64>, Failure> {
+        let mut most: BTreeMap<String, u64> = BTreeMap::new();
+        for span in spans {
+            let look = |line: &str| {
+                for (name, value) in changed(line) {
+                    let known = most.entry(name.to_owned()).or_default();
+                    *known = value.max(*known);
+                }
+                false
+            };
+            self.read_log(directory, span, "XLOG", look).await?;
+        }
+        Ok(most)
+    }
+
+    /// Shows every record of one kind, as `pg_waldump` tells it, until one was enough. It stops
+    /// where recovery would: log that ends before it should is damaged, and no moment is restored
+    /// from it.
+    async fn read_log(
+        &self,
+        directory: &Path,
+        span: Span,
+        kind: &str,
+        mut is_enough: impl FnMut(&str) -> bool + Send,
+    ) -> Result<(), Failure> {
         let place = |offset: u64| format!("{:X}/{:X}", offset >> 32, offset & 0xffff_ffff);
         let mut command = self.command("pg_waldump");
         command
@@ -129,38 +173,57 @@ impl Postgres {
             .arg(format!("--timeline={}", span.timeline))
             .arg(format!("--start={}", place(span.from)))
             .arg(format!("--end={}", place(span.to)))
-            .arg("--rmgr=Transaction")
+            .arg(format!("--rmgr={kind}"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .kill_on_drop(true);
         let failed = |error: std::io::Error| Failure::permanent(format!("pg_waldump: {error}"));
         let mut child = command.spawn().map_err(failed)?;
-        let Some(output) = child.stdout.take() else { return Ok(None) };
-        let mut lines = BufReader::new(output).lines();
-        while let Some(line) = lines.next_line().await.map_err(failed)? {
-            match ended(&line) {
-                Some((offset, ended_at)) if ended_at > at => return Ok(Some(offset)),
-                _ => {}
+        let (output, errors) = (child.stdout.take(), child.stderr.take());
+        if let Some(output) = output {
+            let mut lines = BufReader::new(output).lines();
+            while let Some(line) = lines.next_line().await.map_err(failed)? {
+                if is_enough(&line) {
+                    return Ok(());
+                }
             }
         }
-        child.wait().await.map_err(failed)?;
-        Ok(None)
+        let mut said = String::new();
+        if let Some(mut errors) = errors {
+            errors.read_to_string(&mut said).await.map_err(failed)?;
+        }
+        let status = child.wait().await.map_err(failed)?;
+        // There may be no more in it than the end of a record.
+        if status.success() || said.contains("could not find a valid record") {
+            return Ok(());
+        }
+        let said = said.trim();
+        Err(Failure::permanent(format!("the log that was kept cannot be read: {said}")))
     }
 }
 
-/// The timelines that lead from a place to the end of a piece.
-fn spans(from: Position, last: &LogPiece) -> Vec<Span> {
+/// The timelines that lead from a place to another one, in the history that a piece ends.
+fn spans(from: Position, last: &LogPiece, to: Position) -> Vec<Span> {
     let ends = last.history.iter().chain([&last.to]);
     let mut begin = from.offset;
     let mut all = Vec::new();
     for end in ends.filter(|end| end.timeline >= from.timeline) {
-        if end.offset > begin {
-            all.push(Span { timeline: end.timeline, from: begin, to: end.offset });
-            begin = end.offset;
+        let until = end.offset.min(to.offset);
+        if until > begin {
+            all.push(Span { timeline: end.timeline, from: begin, to: until });
+            begin = until;
         }
     }
     all
+}
+
+/// The settings that a line tells a change of, by the names in it:
+/// `… desc: PARAMETER_CHANGE max_connections=100 max_worker_processes=8 …`.
+fn changed(line: &str) -> Vec<(&str, u64)> {
+    let Some((_, told)) = line.split_once("desc: PARAMETER_CHANGE ") else { return Vec::new() };
+    let pairs = told.split(' ').filter_map(|pair| pair.split_once('='));
+    pairs.filter_map(|(name, value)| Some((name, value.parse().ok()?))).collect()
 }
 
 /// Where a transaction is ended, and when:
@@ -206,6 +269,16 @@ mod tests {
     }
 
     #[test]
+    fn a_change_of_settings_is_read() {
+        let line = "rmgr: XLOG        len (rec/tot):     54/    54, tx:          0, lsn: \
+                    0/03000028, prev 0/02000110, desc: PARAMETER_CHANGE max_connections=200 \
+                    max_worker_processes=8 max_wal_senders=16 wal_level=replica";
+        let told = [("max_connections", 200), ("max_worker_processes", 8), ("max_wal_senders", 16)];
+        assert_eq!(changed(line), told);
+        assert!(changed("desc: NEXTOID 24576").is_empty());
+    }
+
+    #[test]
     fn the_log_is_looked_through_timeline_after_timeline() {
         let last = LogPiece {
             id: "p".into(),
@@ -219,8 +292,9 @@ mod tests {
         };
         let span = |timeline, from, to| Span { timeline, from, to };
         let all = [span(1, 100, 450), span(5, 450, 460), span(7, 460, 900)];
-        assert_eq!(spans(place(1, 100), &last), all);
-        assert_eq!(spans(place(7, 500), &last), [span(7, 500, 900)]);
-        assert!(spans(place(7, 900), &last).is_empty());
+        assert_eq!(spans(place(1, 100), &last, last.to), all);
+        assert_eq!(spans(place(1, 100), &last, place(1, 300)), [span(1, 100, 300)]);
+        assert_eq!(spans(place(7, 500), &last, last.to), [span(7, 500, 900)]);
+        assert!(spans(place(7, 900), &last, last.to).is_empty());
     }
 }

@@ -15,7 +15,7 @@ use super::fingerprint::Fingerprint;
 use super::replication::write_signal;
 use super::sessions::scram;
 use super::{
-    OS_USER, PROBE_USER, Postgres, REPLICATION_USER, REWIND_USER, TIMELINE, data, new_data,
+    FLOORS, OS_USER, PROBE_USER, Postgres, REPLICATION_USER, REWIND_USER, TIMELINE, data, new_data,
     rewinding, socket,
 };
 use crate::backup::{DATA_PART, RETURNED, fingerprint, give_all, part, sync_disk};
@@ -99,6 +99,7 @@ impl Postgres {
             statements += &of(PROBE_USER, "NOINHERIT", &secrets.probe_password);
         }
         self.sql.execute(&statements, Duration::from_secs(10)).await?;
+        remove_file(&data().join(FLOORS))?;
         remove_file(&data().join(TIMELINE))?;
         remove_file(&marker)?;
         sync_directory(data())
