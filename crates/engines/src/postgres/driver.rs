@@ -100,7 +100,9 @@ impl Driver for Postgres {
             // Of no use here, and they would keep its log for ever.
             self.keep_slots(assignment, false).await?;
         }
-        if let Err(failure) = self.hold_log(assignment).await {
+        // Who stores it holds it beside the loop: a primary's worker is to wait for nothing.
+        let stores = assignment.log.as_ref().is_some_and(|log| log.store.is_some());
+        if !stores && let Err(failure) = self.hold_log(assignment).await {
             // Nothing else waits for it; it is tried with whatever comes next.
             tracing::warn!("the log is not held: {failure}");
         }

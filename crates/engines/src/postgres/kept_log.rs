@@ -40,7 +40,7 @@ const STAGING: &str = "/data/log";
 /// Every piece tells of so many forks at most: what is told with it goes on a command line.
 const ANCESTORS_MAX: usize = 200;
 
-const QUESTION_MAX: Duration = Duration::from_secs(5);
+const QUESTION_MAX: Duration = Duration::from_secs(2);
 
 /// Where the log of this primary ends on its disk.
 const END: &str = "SELECT (pg_current_wal_flush_lsn() - '0/0')::bigint, \
