@@ -16,6 +16,7 @@ use bellwether_protocol::assignment::{
     BackupAssignment, LogAssignment, Member, RestoreAssignment,
 };
 
+use super::kept_log::hold_log;
 use super::log_end::SEGMENT_MIB;
 use super::replication::{STATE, write_signal};
 use super::{OS_USER, Postgres, data, former_data, new_data, rewinding};
@@ -102,7 +103,7 @@ impl Driver for Postgres {
         }
         // Who stores it holds it beside the loop: a primary's worker is to wait for nothing.
         let stores = assignment.log.as_ref().is_some_and(|log| log.store.is_some());
-        if !stores && let Err(failure) = self.hold_log(assignment).await {
+        if !stores && let Err(failure) = hold_log(&self.sql, assignment).await {
             // Nothing else waits for it; it is tried with whatever comes next.
             tracing::warn!("the log is not held: {failure}");
         }

@@ -20,10 +20,11 @@ use bellwether_model::replication::Position;
 use bellwether_model::{BackupId, Target, Timestamp};
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::{LogAssignment, LogStore};
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::log_end::segment_bytes;
 use super::segments::{copy_until, is_history, names};
+use super::sql::Session;
 use super::{OS_USER, Postgres, log_directory, timelines};
 use crate::backup::Staging;
 use crate::files::{at, size_of};
@@ -42,52 +43,41 @@ const ANCESTORS_MAX: usize = 200;
 
 const QUESTION_MAX: Duration = Duration::from_secs(2);
 
-/// Where the log of this primary ends on its disk.
+/// Timeline and place come from one answer.
 const END: &str = "SELECT (pg_current_wal_flush_lsn() - '0/0')::bigint, \
      ('x' || substr(pg_walfile_name(pg_current_wal_flush_lsn()), 1, 8))::bit(32)::bigint";
 
-impl Postgres {
-    /// Keeps the log that is not stored yet, and no other.
-    pub(super) async fn hold_log(&self, assignment: &Assignment) -> Result<(), Failure> {
-        let rows = self
-            .sql
-            .query(&format!(
-                "SELECT coalesce(wal_status = 'lost', false) FROM pg_replication_slots \
-                 WHERE slot_name = '{SLOT}'"
-            ))
-            .await?;
-        let is_lost = rows.first().map(|row| row.get::<_, bool>(0));
-        let drop = format!("SELECT pg_drop_replication_slot('{SLOT}'); ");
-        let make = format!("SELECT pg_create_physical_replication_slot('{SLOT}', true); ");
-        let Some(log) = &assignment.log else {
-            return match is_lost {
-                Some(_) => self.sql.execute(&drop, QUESTION_MAX).await,
-                None => Ok(()),
-            };
-        };
-        match is_lost {
-            None => self.sql.execute(&make, QUESTION_MAX).await?,
-            Some(true) => self.sql.execute(&(drop + &make), QUESTION_MAX).await?,
-            Some(false) => {}
-        }
-        // Who stores it knows best what is still needed.
-        let stores = matches!(assignment.target, Target::Primary { .. });
-        match log.from.filter(|_| !stores) {
-            Some(place) => self.let_go_until(place.offset).await,
+/// Keeps the log that is not stored yet, and no other.
+pub(super) async fn hold_log(sql: &Session, assignment: &Assignment) -> Result<(), Failure> {
+    let rows = sql
+        .query(&format!(
+            "SELECT coalesce(wal_status = 'lost', false) FROM pg_replication_slots \
+             WHERE slot_name = '{SLOT}'"
+        ))
+        .await?;
+    let is_lost = rows.first().map(|row| row.get::<_, bool>(0));
+    let drop = format!("SELECT pg_drop_replication_slot('{SLOT}'); ");
+    let make = format!("SELECT pg_create_physical_replication_slot('{SLOT}', true); ");
+    let Some(log) = &assignment.log else {
+        return match is_lost {
+            Some(_) => sql.execute(&drop, QUESTION_MAX).await,
             None => Ok(()),
-        }
+        };
+    };
+    match is_lost {
+        None => sql.execute(&make, QUESTION_MAX).await?,
+        Some(true) => sql.execute(&(drop + &make), QUESTION_MAX).await?,
+        Some(false) => {}
     }
-
-    /// What is before that place is stored.
-    async fn let_go_until(&self, offset: u64) -> Result<(), Failure> {
-        let place = format!("{:X}/{:X}", offset >> 32, offset & 0xffff_ffff);
-        let statement = format!(
-            "SELECT pg_replication_slot_advance('{SLOT}', '{place}') FROM pg_replication_slots \
-             WHERE slot_name = '{SLOT}' AND restart_lsn < '{place}'"
-        );
-        self.sql.execute(&statement, QUESTION_MAX).await
+    // Who stores it knows best what is still needed.
+    let stores = matches!(assignment.target, Target::Primary { .. });
+    match log.from.filter(|_| !stores) {
+        Some(place) => let_go_until(sql, place.offset).await,
+        None => Ok(()),
     }
+}
 
+impl Postgres {
     pub(super) async fn keep_log(
         &self,
         assignment: &Assignment,
@@ -98,10 +88,12 @@ impl Postgres {
         let Some(store) = &log.store else {
             return Err(Failure::permanent("it is not said where the log is to be stored"));
         };
-        self.hold_log(assignment).await?;
+        // One of its own: whoever looks at the engine does not wait for this.
+        let sql = Session::new(self.port);
+        hold_log(&sql, assignment).await?;
         // The moment first: what was acknowledged before it is on the disk by now.
         let until = Timestamp::now();
-        let end = self.flushed().await?;
+        let end = flushed(&sql).await?;
         if span.stored == Some(end) {
             return Ok(Logged::Same(until));
         }
@@ -141,8 +133,10 @@ impl Postgres {
             return Ok(Logged::Gap(format!("the log after {from} went before it was stored")));
         }
         // What the server does not know of is kept for whoever begins anew from what it knows.
-        if let Some(known) = log.from {
-            self.let_go_until(known.offset.min(from.offset)).await?;
+        if let Some(known) = log.from
+            && let Err(failure) = let_go_until(&sql, known.offset.min(from.offset)).await
+        {
+            warn!("log that is stored is not let go of: {failure}");
         }
         Ok(Logged::Stored(StoredPiece { piece, archive }))
     }
@@ -168,13 +162,24 @@ impl Postgres {
         debug!("the log is stored from {} to {}: {} bytes", piece.from, piece.to, stored.added);
         Ok(stored.archive)
     }
+}
 
-    async fn flushed(&self) -> Result<Position, Failure> {
-        let rows = self.sql.query(END).await?;
-        let row = rows.first().ok_or_else(|| Failure::transient("the engine says nothing"))?;
-        let number = |column: usize| row.get::<_, i64>(column).max(0) as u64;
-        Ok(Position { timeline: number(1), offset: number(0) })
-    }
+/// What is before that place is stored.
+async fn let_go_until(sql: &Session, offset: u64) -> Result<(), Failure> {
+    let place = format!("{:X}/{:X}", offset >> 32, offset & 0xffff_ffff);
+    let statement = format!(
+        "SELECT pg_replication_slot_advance('{SLOT}', '{place}') FROM pg_replication_slots \
+         WHERE slot_name = '{SLOT}' AND restart_lsn < '{place}'"
+    );
+    sql.execute(&statement, QUESTION_MAX).await
+}
+
+/// Where the log of a primary ends on its disk.
+async fn flushed(sql: &Session) -> Result<Position, Failure> {
+    let rows = sql.query(END).await?;
+    let row = rows.first().ok_or_else(|| Failure::transient("the engine says nothing"))?;
+    let number = |column: usize| row.get::<_, i64>(column).max(0) as u64;
+    Ok(Position { timeline: number(1), offset: number(0) })
 }
 
 /// What is told of the timelines before: those of forks so long ago that no backup is as old are
