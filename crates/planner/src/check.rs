@@ -298,6 +298,18 @@ pub(crate) mod tests {
             ("size.disk", "size", serde_json::json!({"cpus": 1, "memory": "1GiB", "disk": "5TiB"})),
             ("", "drill", serde_json::json!({"schedule": "0 4 * * 0", "kind": "failover"})),
             ("drill.schedule", "drill", serde_json::json!({"schedule": "on Sundays"})),
+            ("", "backup", serde_json::json!({"schedule": "daily", "repository": "vault"})),
+            (
+                "backup.point_in_time",
+                "backup",
+                serde_json::json!({"schedule": "daily", "repository": "v", "point_in_time": true}),
+            ),
+            ("", "source", serde_json::json!({"backup": "b"})),
+            (
+                "source.at",
+                "source",
+                serde_json::json!({"backup": "b", "at": "2026-03-01T12:00:00Z"}),
+            ),
             ("", "allowlist", serde_json::json!([{"address": "server"}, {"address": "::1"}])),
             ("allowlist[0].address", "allowlist", serde_json::json!([{"address": "my house"}])),
         ];
