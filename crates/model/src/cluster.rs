@@ -40,6 +40,18 @@ impl NodeSize {
     pub fn cores(&self) -> String {
         format!("{} {}", self.cpus, if self.cpus == 1.0 { "core" } else { "cores" })
     }
+
+    /// Whether it is less or more than is asked for. A larger disk is left as it is.
+    #[must_use]
+    pub fn differs_from(&self, asked: &Self) -> bool {
+        (self.cpus, self.memory) != (asked.cpus, asked.memory) || self.disk < asked.disk
+    }
+}
+
+impl std::fmt::Display for NodeSize {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}, {} of memory, {} of disk", self.cores(), self.memory, self.disk)
+    }
 }
 
 /// Why the nodes do not get the size asked for, by the generation that asked.

@@ -23,6 +23,9 @@ pub struct Maintenance {
     /// What the machine shall have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<NodeSize>,
+    /// What it had, until the machine has that size.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub former: Option<NodeSize>,
     /// Only the disk grows, for which nothing has to be stopped.
     pub in_place: bool,
     /// Why it has not got that size. The machine is started again first.

@@ -11,12 +11,6 @@ use crate::maintenance;
 use crate::plan::plan;
 use crate::view::{NodeFacts, View};
 
-/// Whether a node of that size has less or more than is asked for. A larger disk is left as it is.
-#[must_use]
-pub fn differs(has: &NodeSize, asked: &NodeSize) -> bool {
-    (has.cpus, has.memory) != (asked.cpus, asked.memory) || has.disk < asked.disk
-}
-
 /// Whether the machine has to be stopped for it: some providers make a disk larger while it runs.
 #[must_use]
 pub fn restarts(cluster: &Cluster, has: &NodeSize, asked: &NodeSize) -> bool {
@@ -29,7 +23,7 @@ fn waiting<'a>(view: &'a View, asked: &NodeSize) -> Vec<&'a NodeFacts> {
     let is_member =
         |facts: &&NodeFacts| matches!(facts.node.phase, NodePhase::Active | NodePhase::Maintenance);
     let members = view.nodes.iter().filter(is_member);
-    let mut all: Vec<_> = members.filter(|facts| differs(&facts.node.size, asked)).collect();
+    let mut all: Vec<_> = members.filter(|facts| facts.node.size.differs_from(asked)).collect();
     all.sort_by_key(|facts| view.cluster.status.primary.as_ref() == Some(&facts.node.id));
     all
 }
@@ -85,9 +79,6 @@ pub fn plans(view: &View, spec: &ClusterSpec) -> Vec<Plan> {
         let request = NewOperation::of(OperationKind::Resize, Some(facts.node.name.clone()));
         let (name, has) = (&facts.node.name, &facts.node.size);
         let planned = plan(view, &request);
-        let has_words = format!("{}, {} of memory, {} of disk", has.cores(), has.memory, has.disk);
-        let asked_words =
-            format!("{}, {} of memory, {} of disk", asked.cores(), asked.memory, asked.disk);
         let is_stopped = restarts(&view.cluster, has, asked);
         let how = match (is_stopped, planned.write_pause_ms) {
             (false, _) => "its disk grows while it serves",
@@ -99,7 +90,7 @@ pub fn plans(view: &View, spec: &ClusterSpec) -> Vec<Plan> {
         };
         let copies = planned.redundancy_min + u32::from(!is_stopped);
         Plan {
-            summary: format!("Changes {name} from {has_words} to {asked_words}: {how}."),
+            summary: format!("Changes {name} from {has} to {asked}: {how}."),
             write_pause_ms: if is_stopped { planned.write_pause_ms } else { 0 },
             redundancy_min: copies,
             refusals: Vec::new(),

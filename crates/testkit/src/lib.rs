@@ -6,6 +6,7 @@ pub mod faults;
 pub mod history;
 pub mod load;
 pub mod mysql;
+pub mod ports;
 pub mod redis;
 pub mod s3;
 pub mod server;

@@ -1,6 +1,5 @@
 //! A real S3 server of a test's own, on the host, where nodes reach it.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -10,6 +9,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::docker::docker;
+use crate::ports::free_port;
 use crate::wait::until;
 
 /// Killed when dropped; what was stored in it goes with it.
@@ -28,7 +28,7 @@ impl S3 {
         // The host's address on Docker's own bridge is reached from every network of nodes.
         let format = "{{(index .IPAM.Config 0).Gateway}}";
         let host = docker(&["network", "inspect", "bridge", "--format", format])?;
-        let port = TcpListener::bind((host.as_str(), 0))?.local_addr()?.port();
+        let port = free_port(&host)?;
         let mut server = Self { process: None, host, port };
         server.run().await?;
         Ok(server)

@@ -1,6 +1,5 @@
 //! A real server of a test's own: own data directory, own ports, own mark on what it makes.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -9,6 +8,7 @@ use anyhow::{Context as _, bail};
 
 use crate::api::Api;
 use crate::docker::docker;
+use crate::ports::free_port;
 use crate::wait::until;
 
 /// Killed, and all that it made removed, when dropped.
@@ -26,10 +26,6 @@ fn program(variable: &str) -> anyhow::Result<PathBuf> {
     Ok(path.into())
 }
 
-fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind("[::]:0")?.local_addr()?.port())
-}
-
 impl Server {
     /// Starts a server with nothing in it.
     ///
@@ -45,7 +41,7 @@ impl Server {
     /// When a program is missing or the server does not come up.
     pub async fn start_with(options: &[&str]) -> anyhow::Result<(Self, Api)> {
         let directory = tempfile::Builder::new().prefix("bellwether-test-").tempdir()?;
-        let ports = (free_port()?, free_port()?);
+        let ports = (free_port("::")?, free_port("127.0.0.1")?);
         let options = options.iter().map(|option| (*option).to_owned()).collect();
         let mut server = Self { directory, ports, process: None, options };
         let api = server.restart().await?;

@@ -1,6 +1,5 @@
 //! A host of a test's own that is reached by SSH and serves Borg, on the machine of the test.
 
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -9,6 +8,7 @@ use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
 use crate::docker::docker;
+use crate::ports::free_port;
 use crate::s3::python;
 use crate::wait::until;
 
@@ -29,7 +29,7 @@ impl SshHost {
         // The host's address on Docker's own bridge is reached from every network of nodes.
         let format = "{{(index .IPAM.Config 0).Gateway}}";
         let address = docker(&["network", "inspect", "bridge", "--format", format])?;
-        let port = TcpListener::bind((address.as_str(), 0))?.local_addr()?.port();
+        let port = free_port(&address)?;
         let directory = tempfile::Builder::new().prefix("bellwether-test-").tempdir()?;
         let python = python()?;
         for name in ["host", "client"] {

@@ -10,7 +10,7 @@ use bellwether_model::drill::DrillSchedule;
 use bellwether_model::parameter::ParameterText;
 use bellwether_model::plan::Plan;
 use bellwether_model::schedule::BackupSchedule;
-use bellwether_model::{ClusterSpec, ClusterView, NodeSize, Parameters};
+use bellwether_model::{ClusterSpec, ClusterView, Parameters};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
@@ -223,7 +223,7 @@ fn refuse_impossible(spec: &ClusterSpec, known: &ClusterView) -> Result {
 fn changes(spec: &ClusterSpec, now: &ClusterSpec) -> Vec<Change> {
     let mut all: Vec<Change> = [
         ("nodes", now.nodes.to_string(), spec.nodes.to_string()),
-        ("size", size(&now.size), size(&spec.size)),
+        ("size", now.size.to_string(), spec.size.to_string()),
         ("replication", now.replication.to_string(), spec.replication.to_string()),
         ("timers", word(&now.timers), word(&spec.timers)),
         ("drill", drill(&now.drill), drill(&spec.drill)),
@@ -272,10 +272,6 @@ async fn canonical(
         (name.clone(), value.map_or_else(|| text.clone(), ParameterText))
     });
     Ok(written.collect())
-}
-
-fn size(of: &NodeSize) -> String {
-    format!("{}, {} of memory, {} of disk", of.cores(), of.memory, of.disk)
 }
 
 fn backup(of: &Option<BackupSchedule>) -> String {

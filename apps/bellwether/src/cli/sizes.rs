@@ -78,11 +78,7 @@ impl Context {
         loop {
             let view = self.client.cluster(&asked.name).await?;
             let nodes = self.client.nodes(&asked.name).await?;
-            let has = |node: &bellwether_model::NodeView| {
-                (node.size.cpus, node.size.memory) == (size.cpus, size.memory)
-                    && node.size.disk >= size.disk
-            };
-            if nodes.iter().all(has) && view.operation.is_none() {
+            if !nodes.iter().any(|node| node.size.differs_from(&size)) && view.operation.is_none() {
                 return Ok(view);
             }
             let operations = self.client.operations(Some(&asked.name)).await?;

@@ -20,6 +20,9 @@ use crate::world::World;
 /// Milliseconds in which the rest has to be able to do without a node.
 const WITHDRAW_MS_MAX: u64 = 60_000;
 
+/// Milliseconds in which an agent hears of its node's new size; one that does not, after its start.
+const TELL_MS_MAX: u64 = 10_000;
+
 /// Milliseconds a step may take at all.
 const STEP_MS_MAX: u64 = 15 * 60_000;
 
@@ -28,9 +31,7 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
         return Outcome::Cancel("the node is gone".to_owned());
     };
     let mut state: Maintenance = read_state(op);
-    let is_skipped = state.in_place
-        && !matches!(name, "check" | "resize_machine")
-        && op.kind == OperationKind::Resize;
+    let is_skipped = state.in_place && !matches!(name, "check" | "resize_machine");
     let outcome = match name {
         _ if is_skipped => Outcome::Next,
         "check" => check(pass, op, &id, &mut state),
@@ -71,7 +72,7 @@ fn check(pass: &Pass, op: &Operation, id: &NodeId, state: &mut Maintenance) -> O
     if op.kind == OperationKind::Resize {
         let cluster = &pass.cluster.object;
         let (has, asked) = (&facts.node.size, &cluster.spec.size);
-        if !resize::differs(has, asked) {
+        if !has.differs_from(asked) {
             return Outcome::Cancel("it has the size asked for".to_owned());
         }
         // A larger disk is left as it is.
@@ -145,7 +146,10 @@ fn withdraw(pass: &mut Pass, id: &NodeId) -> Outcome {
     }
 }
 
-fn stop(world: &Arc<World>, pass: &Pass, id: &NodeId, state: &mut Maintenance) -> Outcome {
+fn stop(world: &Arc<World>, pass: &mut Pass, id: &NodeId, state: &mut Maintenance) -> Outcome {
+    if let Some(words) = announce_size(pass, id, state) {
+        return Outcome::wait(words);
+    }
     let cluster = &pass.cluster.object;
     let provider = match world.provider(&cluster.spec.provider) {
         Ok(provider) => provider,
@@ -160,6 +164,29 @@ fn stop(world: &Arc<World>, pass: &Pass, id: &NodeId, state: &mut Maintenance) -
             Outcome::Next
         }
         Some(Err(failure)) => nodes::failed(&failure, "stopping the machine"),
+    }
+}
+
+/// Its agent hears of the new size before the machine stops: the engine starts with what that makes
+/// of its settings. What is waited for.
+fn announce_size(pass: &mut Pass, id: &NodeId, state: &mut Maintenance) -> Option<&'static str> {
+    let size = state.size?;
+    if state.former.is_none() {
+        state.former = pass.view.node(id).map(|facts| facts.node.size);
+        give_size(pass, id, size);
+        return Some("telling its agent");
+    }
+    let facts = pass.view.node(id)?;
+    let settings = facts.worker().and_then(|worker| worker.settings.as_ref());
+    let is_told = settings.is_none_or(|known| known.version == facts.node.settings.version);
+    (!is_told && pass.step_age_ms < TELL_MS_MAX).then_some("waiting until its agent knows its size")
+}
+
+fn give_size(pass: &mut Pass, id: &NodeId, size: NodeSize) {
+    if let Some(node) = pass.node_mut(id) {
+        node.size = size;
+        // What the settings are by default depends on it.
+        node.settings.version += 1;
     }
 }
 
@@ -183,13 +210,16 @@ fn resize(world: &Arc<World>, pass: &mut Pass, id: &NodeId, state: &mut Maintena
     match world.in_background(&cluster.id, &format!("resize/{id}"), work) {
         None => Outcome::wait("changing the machine"),
         Some(Ok(_)) => {
-            if let Some(node) = pass.node_mut(id) {
-                node.size = size;
+            if state.former.take().is_none() {
+                give_size(pass, id, size);
             }
             Outcome::Next
         }
         Some(Err(failure)) => match nodes::failed(&failure, "changing the machine") {
             Outcome::Fail(reason) => {
+                if let Some(former) = state.former.take() {
+                    give_size(pass, id, former);
+                }
                 let generation = pass.cluster.object.generation;
                 let refused = SizeRefused { generation, reason: reason.clone() };
                 pass.cluster.object.status.size_refused = Some(refused);
@@ -256,6 +286,9 @@ fn admit(pass: &mut Pass, id: &NodeId, state: &Maintenance) -> Outcome {
 
 /// A node that was withdrawn for nothing is a member again.
 fn give_back(pass: &mut Pass, op: &Operation, id: &NodeId, state: &Maintenance) {
+    if let Some(former) = state.former {
+        give_size(pass, id, former);
+    }
     let is_out = pass.view.node(id).is_some_and(|f| f.node.phase == NodePhase::Maintenance);
     if is_out && !state.was_drained && op.kind != OperationKind::Undrain {
         pass.set_phase(id, NodePhase::Active);

@@ -195,11 +195,7 @@ impl Change<'_> {
         for facts in nodes {
             let (id, name) = (facts.node.id.clone(), &facts.node.name);
             let version = facts.node.settings.version;
-            let settings = facts.worker().and_then(|worker| worker.settings.as_ref());
-            let settings = settings.filter(|settings| settings.version == version);
-            let Some(words) = settings.and_then(|settings| settings.refused.as_ref()) else {
-                continue;
-            };
+            let Some(words) = refused(facts) else { continue };
             let part = format!("refused/{id}/{version}");
             if self.world.stopwatch.age_ms(&self.op.id, &part) > REFUSED_MS {
                 return Some((id, format!("{name} does not run with it: {words}")));
@@ -387,18 +383,19 @@ pub fn put_back_where_refused(pass: &mut Pass) {
 
 /// Gives the former settings to every node that refuses others.
 fn put_back(pass: &mut Pass, before: &Parameters, restart: bool) {
-    let is_refused = |facts: &&NodeFacts| {
-        let settings = facts.worker().and_then(|worker| worker.settings.as_ref());
-        facts.node.settings.values != *before
-            && settings.is_some_and(|settings| {
-                settings.version == facts.node.settings.version && settings.refused.is_some()
-            })
-    };
-    let refused = pass.view.nodes.iter().filter(is_refused);
-    let refused: Vec<NodeId> = refused.map(|facts| facts.node.id.clone()).collect();
-    for id in refused {
+    let is_refused =
+        |facts: &&NodeFacts| facts.node.settings.values != *before && refused(facts).is_some();
+    let all = pass.view.nodes.iter().filter(is_refused);
+    let all: Vec<NodeId> = all.map(|facts| facts.node.id.clone()).collect();
+    for id in all {
         assign(pass, &id, before, restart);
     }
+}
+
+/// The engine's own words on the settings that it has now and does not run with.
+fn refused(facts: &NodeFacts) -> Option<&String> {
+    let settings = facts.worker()?.settings.as_ref()?;
+    settings.refused.as_ref().filter(|_| settings.version == facts.node.settings.version)
 }
 
 /// Gives a node these settings; whether that was new.
