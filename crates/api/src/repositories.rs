@@ -318,9 +318,9 @@ pub(crate) async fn delete(
         txn.delete::<Backup>(backup.object.id.as_str(), Some(backup.revision))
     });
     let pieces = api.store.list_where(|kept: &KeptPiece| kept.repository == repository.id);
-    let txn = pieces.iter().fold(txn, |txn, kept| {
-        txn.delete::<KeptPiece>(kept.object.piece.id.as_str(), None)
-    });
+    let txn = pieces
+        .iter()
+        .fold(txn, |txn, kept| txn.delete::<KeptPiece>(kept.object.piece.id.as_str(), None));
     api.store.commit(txn).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -3,18 +3,16 @@
 //! after it was interrupted at any point.
 
 use async_trait::async_trait;
-use bellwether_model::log::StoredPiece;
 use bellwether_model::backup::BackupResult;
 use bellwether_model::divergence::Divergence;
+use bellwether_model::log::StoredPiece;
 use bellwether_model::replication::Position;
 use bellwether_model::restore::Checked;
 use bellwether_model::settings::SettingsReport;
 use bellwether_model::transaction::Transaction;
 use bellwether_model::{NodeId, Timestamp};
 use bellwether_protocol::Assignment;
-use bellwether_protocol::assignment::{
-    BackupAssignment, LogAssignment, Member, RestoreAssignment,
-};
+use bellwether_protocol::assignment::{BackupAssignment, LogAssignment, Member, RestoreAssignment};
 use bellwether_protocol::local::{EngineFigures, Follower};
 
 use crate::repository::Progress;

@@ -149,9 +149,7 @@ fn joins(piece: &LogPiece, standing: &LogStanding) -> bool {
 /// Whether a piece is what another one was, and what was written since. One that ends in what was
 /// lost with a primary stays.
 fn replaces(piece: &LogPiece, other: &LogPiece) -> bool {
-    piece.stretch == other.stretch
-        && piece.from == other.from
-        && piece.goes_back_to(other.to)
+    piece.stretch == other.stretch && piece.from == other.from && piece.goes_back_to(other.to)
 }
 
 /// Whether a complete backup is one that the log which is being stored goes on from.

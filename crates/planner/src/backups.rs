@@ -249,8 +249,7 @@ pub(crate) mod tests {
     fn what_a_count_keeps_is_kept_and_the_last_proven_one_always() {
         let mut all: Vec<Backup> = (0..10 * 24).step_by(6).map(|h| backup(h, false)).collect();
         all[0] = backup(0, true);
-        let keep =
-            Retention { last: 2, hourly: 0, daily: 3, weekly: 0, monthly: 0, log_days: 0 };
+        let keep = Retention { last: 2, hourly: 0, daily: 3, weekly: 0, monthly: 0, log_days: 0 };
         let gone = expired(&all, &keep);
         let kept: Vec<_> = all.iter().filter(|b| !gone.contains(&b.id)).collect();
         let kept: Vec<_> = kept.iter().map(|b| b.created_at.as_millis() / HOUR).collect();
@@ -260,8 +259,7 @@ pub(crate) mod tests {
     #[test]
     fn whatever_is_asked_the_newest_is_kept() {
         let all = vec![backup(1, false), backup(2, false)];
-        let keep =
-            Retention { last: 0, hourly: 0, daily: 0, weekly: 0, monthly: 0, log_days: 7 };
+        let keep = Retention { last: 0, hourly: 0, daily: 0, weekly: 0, monthly: 0, log_days: 7 };
         assert_eq!(expired(&all, &keep), vec![BackupId::from("b00001")]);
     }
 

@@ -58,8 +58,7 @@ pub fn reached(log: Option<&LogStanding>) -> Option<Timestamp> {
 /// and its end goes back to the backup's. One that ends after what is stored is looked at again.
 #[must_use]
 pub fn leads(base: &BackupFacts, pieces: &[LogPiece], log: &LogStanding) -> bool {
-    let of_it =
-        |piece: &&LogPiece| piece.stretch == log.stretch && piece.cluster == base.cluster;
+    let of_it = |piece: &&LogPiece| piece.stretch == log.stretch && piece.cluster == base.cluster;
     let of_it: Vec<&LogPiece> = pieces.iter().filter(of_it).collect();
     let place = base.position;
     let has_begun = of_it.iter().any(|piece| piece.from.offset <= place.offset);
@@ -121,9 +120,7 @@ pub fn reach(base: &BackupFacts, pieces: &[LogPiece]) -> Option<Timestamp> {
 
 /// Whether a piece is of that stretch, and of the history of a backup.
 fn is_after(base: &BackupFacts, stretch: &str, piece: &LogPiece) -> bool {
-    piece.cluster == base.cluster
-        && piece.stretch == stretch
-        && piece.goes_back_to(base.position)
+    piece.cluster == base.cluster && piece.stretch == stretch && piece.goes_back_to(base.position)
 }
 
 fn stretches<'a>(base: &BackupFacts, pieces: &'a [LogPiece]) -> Vec<&'a str> {

@@ -4,9 +4,9 @@
 use std::net::Ipv4Addr;
 
 use bellwether_model::backup::BackupReport;
-use bellwether_model::log::LogReport;
 use bellwether_model::divergence::Divergence;
 use bellwether_model::failure::Class;
+use bellwether_model::log::LogReport;
 use bellwether_model::replication::{Actual, Position};
 use bellwether_model::report::WriteGap;
 use bellwether_model::restore::CheckReport;

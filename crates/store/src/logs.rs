@@ -33,9 +33,9 @@ fn beside(store: &Store, backup: &Backup, of_cluster: &[Stored<KeptPiece>]) -> V
     let there = kept.filter(|kept| kept.repository == backup.repository);
     there
         .map(|kept| {
-            let known = standing.as_ref().filter(|log| {
-                log.stretch == kept.piece.stretch && log.to == Some(kept.piece.to)
-            });
+            let known = standing
+                .as_ref()
+                .filter(|log| log.stretch == kept.piece.stretch && log.to == Some(kept.piece.to));
             let until = known.and_then(|log| log.until).unwrap_or(kept.piece.until);
             LogPiece { until: until.max(kept.piece.until), ..kept.piece.clone() }
         })

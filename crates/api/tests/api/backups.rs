@@ -195,10 +195,7 @@ async fn a_moment_is_restored_where_the_log_leads_to_it() {
     };
     let told = serde_json::to_string(&facts).expect("JSON");
     let log = serde_json::to_string(&piece).expect("JSON");
-    world.vault.hold(vec![
-        archive(backup.id.as_str(), "end", told),
-        archive("piece", "log", log),
-    ]);
+    world.vault.hold(vec![archive(backup.id.as_str(), "end", told), archive("piece", "log", log)]);
     let mut known = repository("again");
     known["key"] = json!("the-key-of-the-repository");
     let made = world.post("/v1/repositories", known).expect(201).await;

@@ -11,8 +11,8 @@ use bellwether_model::{
     Actual, Backup, Bytes, Cluster, ClusterPhase, NodeId, Operation, Target, Timestamp,
 };
 use bellwether_planner::NodeFacts;
-use bellwether_store::{Stored, logs};
 use bellwether_store::secrets::{self, Secret};
+use bellwether_store::{Stored, logs};
 use serde::{Deserialize, Serialize};
 
 use super::nodes::{self, random_hex};

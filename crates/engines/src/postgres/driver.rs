@@ -12,9 +12,7 @@ use bellwether_model::replication::Position;
 use bellwether_model::restore::Checked;
 use bellwether_model::transaction::Transaction;
 use bellwether_protocol::Assignment;
-use bellwether_protocol::assignment::{
-    BackupAssignment, LogAssignment, Member, RestoreAssignment,
-};
+use bellwether_protocol::assignment::{BackupAssignment, LogAssignment, Member, RestoreAssignment};
 
 use super::kept_log::hold_log;
 use super::log_end::SEGMENT_MIB;

@@ -72,9 +72,8 @@ impl Postgres {
         let later = self.first_later(&directory, base.position, last, log.at).await?;
         let end = later.unwrap_or(last.to);
         // It ends on one of the timelines that the last piece goes back to, or on its own.
-        let before = |known: &&Position| {
-            known.offset <= end.offset && known.timeline != end.timeline
-        };
+        let before =
+            |known: &&Position| known.offset <= end.offset && known.timeline != end.timeline;
         let history: Vec<Position> = last.history.iter().filter(before).copied().collect();
         end_at(&directory, end, &history, bytes)?;
         let replayed = spans(base.position, last, end);
@@ -129,7 +128,7 @@ impl Postgres {
             found = ended(line).filter(|(_, ended_at)| *ended_at > at).map(|(offset, _)| offset);
             found.is_some()
         };
-        self.read_log(directory, span, "Transaction", is_later).await?;
+        self.dump_log(directory, span, "Transaction", is_later).await?;
         Ok(found)
     }
 
@@ -149,7 +148,7 @@ impl Postgres {
                 }
                 false
             };
-            self.read_log(directory, span, "XLOG", look).await?;
+            self.dump_log(directory, span, "XLOG", look).await?;
         }
         Ok(most)
     }
@@ -157,7 +156,7 @@ impl Postgres {
     /// Shows every record of one kind, as `pg_waldump` tells it, until one was enough. It stops
     /// where recovery would: log that ends before it should is damaged, and no moment is restored
     /// from it.
-    async fn read_log(
+    async fn dump_log(
         &self,
         directory: &Path,
         span: Span,
