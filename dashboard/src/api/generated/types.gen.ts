@@ -1394,6 +1394,7 @@ export type PageBackup = {
          */
         project?: string;
         proof?: Proof | null;
+        recoverable_to?: Timestamp | null;
         repository: RepositoryId;
         repository_name: string;
         /**
