@@ -1,9 +1,9 @@
 import { expect, test } from '@playwright/test';
 
-import { at, signIn } from './app';
+import { at, goTo, signIn } from './app';
 
 test('a wrong password is refused in words, and pages ask to sign in', async ({ page }) => {
-  await page.goto(at('/clusters/anything'));
+  await goTo(page, '/clusters/anything');
   await expect(page).toHaveURL(/\/sign-in\?next=/);
   await page.getByLabel('User').fill('admin');
   await page.getByLabel('Password', { exact: true }).fill('wrong');
@@ -16,7 +16,7 @@ test('signing out ends the session, also for the back button', async ({ page }) 
   await page.getByRole('button', { name: /^Account/ }).click();
   await page.getByRole('menuitem', { name: 'Sign out' }).click();
   await expect(page.getByRole('heading', { name: 'Sign in' })).toBeVisible();
-  await page.goto(at('/clusters'));
+  await goTo(page, '/clusters');
   await expect(page.getByRole('heading', { name: 'Sign in' })).toBeVisible();
 });
 
@@ -29,7 +29,7 @@ test('works by keyboard, in the dark, and on a phone', async ({ page }) => {
   await page.setViewportSize({ width: 360, height: 740 });
   const paths = ['/clusters', '/backups', '/activity', '/new-cluster', '/people', '/audit'];
   for (const path of [...paths, '/account/password', '/account/sessions', '/nothing']) {
-    await page.goto(at(path));
+    await goTo(page, path);
     await expect(page.getByRole('heading').first()).toBeVisible();
     const overflow = await page.evaluate(
       () => document.documentElement.scrollWidth - window.innerWidth,
@@ -48,7 +48,7 @@ test('the audit log is shown and verified, and a token is made with a role and e
   await page.getByRole('button', { name: 'Verify' }).click();
   await expect(page.getByText(/each follows from the one before/)).toBeVisible();
 
-  await page.goto(at('/account/sessions'));
+  await goTo(page, '/account/sessions');
   await expect(page.getByText('(this one)')).toBeVisible();
   await page.getByLabel('What it is for').fill('the test');
   await page.getByLabel('What it may at most').selectOption('viewer');

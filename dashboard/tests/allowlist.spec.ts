@@ -1,6 +1,6 @@
 import { expect, type Page, test } from '@playwright/test';
 
-import { at, CREATION_MS, openTab, OPERATION_MS, signIn } from './app';
+import { CREATION_MS, goTo, openTab, OPERATION_MS, signIn } from './app';
 
 const name = `listed-${Date.now().toString(36)}`;
 
@@ -25,7 +25,7 @@ test('an allowlist is changed with a plan, and a list that locks out goes back',
     allowlist: [{ address: 'server', note: 'this test' }],
   };
   expect(await ask(page, 'POST', '/v1/clusters', spec)).toBe(201);
-  await page.goto(at(`/clusters/${name}`));
+  await goTo(page, `/clusters/${name}`);
   await expect(page.getByText('Healthy', { exact: true }).first()).toBeVisible({
     timeout: CREATION_MS,
   });

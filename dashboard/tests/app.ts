@@ -14,8 +14,19 @@ function setting(name: string): string {
 
 export const at = (path: string): string => `${setting('BELLWETHER_URL')}${path}`;
 
+/**
+ * Opens a page of the dashboard. A browser gives up what it loads when a network comes or goes on its
+ * machine, and here those of the databases do: as a person would, it is loaded again.
+ */
+export async function goTo(page: Page, path: string): Promise<void> {
+  await expect(async () => {
+    await page.goto(at(path));
+    await expect(page.locator('#root > *').first()).toBeVisible({ timeout: 5_000 });
+  }).toPass({ timeout: 30_000 });
+}
+
 export async function signIn(page: Page): Promise<void> {
-  await page.goto(at('/'));
+  await goTo(page, '/');
   await page.getByLabel('User').fill(setting('BELLWETHER_USER'));
   await page.getByLabel('Password', { exact: true }).fill(setting('BELLWETHER_PASSWORD'));
   await page.getByRole('button', { name: 'Sign in' }).click();

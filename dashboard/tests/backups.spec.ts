@@ -1,6 +1,6 @@
 import { expect, type Page, test } from '@playwright/test';
 
-import { at, CREATION_MS, next, OPERATION_MS, signIn } from './app';
+import { at, CREATION_MS, goTo, next, OPERATION_MS, signIn } from './app';
 import { startStore, type Store } from './store';
 
 const name = `kept-${Date.now().toString(36)}`;
@@ -64,7 +64,7 @@ test('a backup is taken, proven, restored into a new cluster, and deleted with c
   const history = page.getByRole('list', { name: 'Backups, newest first' });
   const dialog = page.getByRole('dialog');
   await test.step('backups begin by themselves, said in plain words', async () => {
-    await page.goto(at(`/clusters/${name}?tab=backups`));
+    await goTo(page, `/clusters/${name}?tab=backups`);
     await expect(page.getByText('Healthy', { exact: true }).first()).toBeVisible({
       timeout: CREATION_MS,
     });
@@ -111,7 +111,7 @@ test('a backup is taken, proven, restored into a new cluster, and deleted with c
     await expect(page.getByText('Healthy', { exact: true }).first()).toBeVisible({
       timeout: CREATION_MS,
     });
-    await page.goto(at(`/clusters/${name}?tab=backups`));
+    await goTo(page, `/clusters/${name}?tab=backups`);
     await expect(history.getByText('Proven', { exact: true })).toBeVisible({
       timeout: CREATION_MS,
     });
@@ -126,15 +126,15 @@ test('a backup is taken, proven, restored into a new cluster, and deleted with c
       await dialog.getByLabel(/to confirm/).fill(vault);
       await dialog.getByRole('button', { name: 'Forget it' }).click();
     };
-    await page.goto(at('/backups'));
+    await goTo(page, '/backups');
     await forget();
     await expect(dialog.getByRole('alert')).toContainText(/the schedule of .* uses it/i);
-    await page.goto(at(`/clusters/${name}?tab=backups`));
+    await goTo(page, `/clusters/${name}?tab=backups`);
     await page.getByRole('button', { name: 'Change…' }).click();
     await dialog.getByRole('radio', { name: 'Never' }).check();
     await dialog.getByRole('button', { name: 'Save' }).click();
     await expect(page.getByText(/No backup begins by itself/)).toBeVisible();
-    await page.goto(at('/backups'));
+    await goTo(page, '/backups');
     await expect(history).toContainText(name);
     await forget();
     await expect(page.getByRole('button', { name: `Actions for ${vault}` })).toBeHidden();
@@ -148,7 +148,7 @@ test('a backup is taken, proven, restored into a new cluster, and deleted with c
 
   await test.step('it is deleted only after its cluster’s name was typed', async () => {
     await page.setViewportSize({ width: 360, height: 740 });
-    await page.goto(at(`/clusters/${name}?tab=backups`));
+    await goTo(page, `/clusters/${name}?tab=backups`);
     await history.getByRole('button').first().click();
     await expect(history.getByText('found in the repository')).toBeVisible();
     const overflow = await page.evaluate(

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 
 import { expect, test } from '@playwright/test';
 
-import { at, CREATION_MS, next, nodeWithRole, openTab, OPERATION_MS, row, signIn } from './app';
+import { CREATION_MS, goTo, next, nodeWithRole, openTab, OPERATION_MS, row, signIn } from './app';
 
 const name = `browser-${Date.now().toString(36)}`;
 const picture = fileURLToPath(new URL('../../docs/images/dashboard.png', import.meta.url));
@@ -147,7 +147,7 @@ test('a cluster is created by the wizard, a replica promoted, and the cluster de
     });
     await page.getByRole('link', { name: 'Go to the clusters' }).click();
     await expect(page.getByRole('link', { name })).toHaveCount(0);
-    await page.goto(at('/activity'));
+    await goTo(page, '/activity');
     await expect(page.getByRole('button', { name: /Delete cluster/ }).first()).toContainText(name);
   });
   expect(errors).toEqual([]);

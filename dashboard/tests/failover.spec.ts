@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 
 import { expect, type Page, test } from '@playwright/test';
 
-import { at, CREATION_MS, openTab, OPERATION_MS, signIn } from './app';
+import { at, CREATION_MS, goTo, openTab, OPERATION_MS, signIn } from './app';
 
 const name = `live-${Date.now().toString(36)}`;
 const GIB = 2 ** 30;
@@ -47,7 +47,7 @@ test('a failover is shown as it happens, with its report, and a drill is run', a
   await signIn(page);
   const made = await page.request.post(at('/v1/clusters'), { headers, data: spec });
   expect(made.status()).toBe(201);
-  await page.goto(at(`/clusters/${name}`));
+  await goTo(page, `/clusters/${name}`);
   await expect(page.getByText('Healthy', { exact: true }).first()).toBeVisible({
     timeout: CREATION_MS,
   });

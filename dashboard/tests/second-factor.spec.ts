@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 
 import { expect, test } from '@playwright/test';
 
-import { at, signIn } from './app';
+import { at, goTo, signIn } from './app';
 
 const user = `careful-${Date.now().toString(36)}`;
 
@@ -34,14 +34,14 @@ test('a second factor is set up, asked for, and taken away by an owner', async (
 
   const other = await (await browser.newContext()).newPage();
   const enter = async () => {
-    await other.goto(at('/sign-in'));
+    await goTo(other, '/sign-in');
     await other.getByLabel('User').fill(user);
     await other.getByLabel('Password', { exact: true }).fill(password);
     await other.getByRole('button', { name: 'Sign in' }).click();
   };
   await enter();
   await expect(other.getByRole('heading', { level: 1, name: 'Clusters' })).toBeVisible();
-  await other.goto(at('/account/sessions'));
+  await goTo(other, '/account/sessions');
   await other.getByRole('button', { name: /Use an application/ }).click();
   await other.getByLabel('Your password, again').fill(password);
   await other.getByRole('button', { name: 'Next' }).click();
@@ -63,7 +63,7 @@ test('a second factor is set up, asked for, and taken away by an owner', async (
   await other.getByRole('button', { name: 'Sign in' }).click();
   await expect(other.getByRole('heading', { level: 1, name: 'Clusters' })).toBeVisible();
 
-  await page.goto(at('/people'));
+  await goTo(page, '/people');
   await page.getByRole('button', { name: `Actions for ${user}` }).click();
   await page.getByRole('menuitem', { name: /second factor/ }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Take it away' }).click();

@@ -1,6 +1,6 @@
 import { expect, test } from '@playwright/test';
 
-import { at, CREATION_MS, openTab, OPERATION_MS, signIn } from './app';
+import { at, CREATION_MS, goTo, openTab, OPERATION_MS, signIn } from './app';
 
 const name = `seen-${Date.now().toString(36)}`;
 const viewer = `viewer-${Date.now().toString(36)}`;
@@ -20,7 +20,7 @@ test('a viewer sees everything but secrets and can change nothing', async ({ pag
   const spec = { name, engine: 'postgresql', nodes: 1, size };
   expect((await ask('POST', '/v1/clusters', JSON.stringify(spec)))[0]).toBe(201);
 
-  await page.goto(at('/people'));
+  await goTo(page, '/people');
   await page.getByRole('button', { name: 'Add user…' }).click();
   const dialog = page.getByRole('dialog');
   await dialog.getByLabel('Name').fill(viewer);
@@ -33,7 +33,7 @@ test('a viewer sees everything but secrets and can change nothing', async ({ pag
   expect(answer.status()).toBe(200);
 
   const other = await (await browser.newContext()).newPage();
-  await other.goto(at('/'));
+  await goTo(other, '/');
   await other.getByLabel('User').fill(viewer);
   await other.getByLabel('Password', { exact: true }).fill(password.trim());
   await other.getByRole('button', { name: 'Sign in' }).click();
@@ -68,6 +68,6 @@ test('a viewer sees everything but secrets and can change nothing', async ({ pag
 
   expect((await ask('DELETE', `/v1/users/${viewer}`, ''))[0]).toBe(204);
   expect((await ask('DELETE', `/v1/clusters/${name}?confirm=${name}`, ''))[0]).toBe(202);
-  await page.goto(at('/clusters'));
+  await goTo(page, '/clusters');
   await expect(page.getByRole('link', { name })).toHaveCount(0, { timeout: OPERATION_MS });
 });

@@ -1,20 +1,24 @@
-import {
-  createRootRoute,
-  createRoute,
-  createRouter,
-  lazyRouteComponent,
-  Outlet,
-  redirect,
-} from '@tanstack/react-router';
+import { createRootRoute, createRoute, createRouter, Outlet, redirect } from '@tanstack/react-router';
 
 import { asProblem } from '../api/problem';
 import { meQuery } from '../api/queries';
+import { AuditPage } from '../resources/audit/AuditPage';
+import { BackupsPage } from '../resources/backups/BackupsPage';
+import { ClusterPage } from '../resources/clusters/ClusterPage';
 import { ClustersPage } from '../resources/clusters/ClustersPage';
+import { CreatePage } from '../resources/clusters/create/CreatePage';
+import { ActivityPage } from '../resources/operations/ActivityPage';
+import { PeoplePage } from '../resources/people/PeoplePage';
+import { PasswordPage } from '../resources/session/PasswordPage';
+import { SessionsPage } from '../resources/session/SessionsPage';
 import { SignInPage } from '../resources/session/SignInPage';
 import { client } from './client';
 import { NotFound, PageError, PagePending } from './Fallbacks';
 import { Shell } from './Shell';
 
+// Every page comes with the first: one asked for later could be gone after an upgrade of the server,
+// and a browser remembers for good that a module could not be loaded, as when a network appears on
+// its machine at that moment (https://github.com/whatwg/html/issues/6768).
 const root = createRootRoute({ component: Outlet, errorComponent: PageError });
 
 const signIn = createRoute({
@@ -67,10 +71,7 @@ const newCluster = createRoute({
     ...(typeof search.step === 'string' && { step: search.step }),
     ...(typeof search.backup === 'string' && { backup: search.backup }),
   }),
-  component: lazyRouteComponent(
-    () => import('../resources/clusters/create/CreatePage'),
-    'CreatePage',
-  ),
+  component: CreatePage,
 });
 
 const tabs = ['overview', 'nodes', 'access', 'backups', 'activity', 'settings'] as const;
@@ -83,46 +84,43 @@ const cluster = createRoute({
     ...(tabs.includes(search.tab as ClusterTab) && { tab: search.tab as ClusterTab }),
     ...(typeof search.operation === 'string' && { operation: search.operation }),
   }),
-  component: lazyRouteComponent(() => import('../resources/clusters/ClusterPage'), 'ClusterPage'),
+  component: ClusterPage,
 });
 
 const activity = createRoute({
   getParentRoute: () => shell,
   path: '/activity',
-  component: lazyRouteComponent(
-    () => import('../resources/operations/ActivityPage'),
-    'ActivityPage',
-  ),
+  component: ActivityPage,
 });
 
 const backups = createRoute({
   getParentRoute: () => shell,
   path: '/backups',
-  component: lazyRouteComponent(() => import('../resources/backups/BackupsPage'), 'BackupsPage'),
+  component: BackupsPage,
 });
 
 const password = createRoute({
   getParentRoute: () => shell,
   path: '/account/password',
-  component: lazyRouteComponent(() => import('../resources/session/PasswordPage'), 'PasswordPage'),
+  component: PasswordPage,
 });
 
 const sessions = createRoute({
   getParentRoute: () => shell,
   path: '/account/sessions',
-  component: lazyRouteComponent(() => import('../resources/session/SessionsPage'), 'SessionsPage'),
+  component: SessionsPage,
 });
 
 const people = createRoute({
   getParentRoute: () => shell,
   path: '/people',
-  component: lazyRouteComponent(() => import('../resources/people/PeoplePage'), 'PeoplePage'),
+  component: PeoplePage,
 });
 
 const audit = createRoute({
   getParentRoute: () => shell,
   path: '/audit',
-  component: lazyRouteComponent(() => import('../resources/audit/AuditPage'), 'AuditPage'),
+  component: AuditPage,
 });
 
 const anything = createRoute({
@@ -148,7 +146,6 @@ export const router = createRouter({
       anything,
     ]),
   ]),
-  defaultPreload: 'intent',
   defaultPendingComponent: PagePending,
   defaultErrorComponent: PageError,
   scrollRestoration: true,

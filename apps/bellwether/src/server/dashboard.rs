@@ -3,7 +3,9 @@
 
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, any};
 use rust_embed::{EmbeddedFile, RustEmbed};
+use tower_http::compression::CompressionLayer;
 
 #[derive(RustEmbed)]
 #[folder = "../../dashboard/dist"]
@@ -14,7 +16,12 @@ struct Files;
 const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                       frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
 
-pub(super) async fn serve(uri: Uri, headers: HeaderMap) -> Response {
+/// The page and its files, sent compressed to browsers that ask for it.
+pub(super) fn service() -> MethodRouter {
+    any(serve).layer(CompressionLayer::new())
+}
+
+async fn serve(uri: Uri, headers: HeaderMap) -> Response {
     let path = uri.path().trim_start_matches('/');
     if path.starts_with("v1/") {
         // The API answers its own unknown paths; this one came past it.

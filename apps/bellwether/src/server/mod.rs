@@ -137,7 +137,7 @@ async fn serve(args: ServerArgs) -> anyhow::Result<()> {
         authority_certificate: world.authority.certificate.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     });
-    let people = api.fallback(dashboard::serve);
+    let people = api.fallback_service(dashboard::service());
     let everybody = people.clone().merge(sessions::router(world.clone()));
     for task in [
         tokio::spawn(reconcile::run(world.clone())),
