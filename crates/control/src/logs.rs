@@ -234,7 +234,8 @@ async fn expire(world: &World) -> Result<(), bellwether_store::Error> {
         let of_cluster: Vec<Backup> = of_cluster.into_iter().map(|known| known.object).collect();
         let cluster = world.store.find::<Cluster>(id.as_str()).map(|known| known.object);
         let has_base = of_cluster.iter().any(|known| known.status == BackupStatus::Complete);
-        if cluster.is_some() && !has_base {
+        let is_kept = |cluster: &Cluster| cluster.status.backup.log.is_some();
+        if cluster.as_ref().is_some_and(is_kept) && !has_base {
             // The backup that it waits for is still to come.
             continue;
         }
