@@ -137,6 +137,7 @@ function Form({ cluster, onClose }: Omit<Props, 'isOpen'>) {
           )}
           {keepsLog && (
             <NumberInput
+              maw={300}
               label={messages.logDays}
               value={keep.log_days}
               min={0}

@@ -100,7 +100,7 @@ export function BackupStep({ draft, catalogue, errors, onChange }: StepProps) {
         <TextInput
           type="datetime-local"
           step={1}
-          maw={280}
+          styles={{ wrapper: { maxWidth: 280 } }}
           label={words.at}
           description={words.window(
             formatMoment(chosen.facts?.taken_at ?? ''),
