@@ -1,5 +1,5 @@
 //! Any moment can be restored, to within one transaction: the log is kept, also past the loss of
-//! the primary that stored it.
+//! the primary that stored it, and a gap in it is said.
 
 use std::time::Duration;
 
@@ -86,68 +86,17 @@ async fn keep_log(api: &Api, cluster: &ClusterView) -> anyhow::Result<Backup> {
     until("a backup is taken", WORK_MAX, || complete(api)).await
 }
 
-#[tokio::test]
-async fn any_moment_is_restored_to_within_one_transaction() -> anyhow::Result<()> {
-    let store = S3::start().await?;
-    let (server, api) = Server::start_with(&["--log-every", "1"]).await?;
-    register(&api, &store.repository("vault", "vault")).await?;
-    let cluster = api.create("orders", 2, "prefer").await?;
-    let backup = keep_log(&api, &cluster).await?;
-
-    let client = sql::read_write(&api.connection("orders").await?).await?;
-    client.batch_execute("CREATE TABLE moments (number int)").await?;
-    write(&client, 0..20).await?;
-    let before = moment(&client).await?;
-    write(&client, 20..30).await?;
-    until_stored(&api, moment(&client).await?).await?;
-
-    // The primary is lost with log that nobody has stored yet; the next one goes on.
-    api.promotable("orders", Duration::from_secs(30)).await?;
-    write(&client, 30..40).await?;
-    let lost = api.cluster("orders").await?.primary.context("a primary")?;
-    docker(&["kill", &container_of(lost.as_str())?])?;
-    until("another is primary", Duration::from_secs(60), || async {
-        let primary = api.cluster("orders").await?.primary;
-        ensure!(primary.is_some_and(|primary| primary != lost), "not yet");
-        Ok(())
-    })
-    .await?;
-    let client = sql::read_write(&api.connection("orders").await?).await?;
-    write(&client, 40..50).await?;
-    let after = moment(&client).await?;
-    write(&client, 50..60).await?;
-    let end = moment(&client).await?;
-    until_stored(&api, end).await?;
-
-    let shown: Backup = api.get(&format!("/v1/backups/{}", backup.id)).await?;
-    let reached = shown.recoverable_to.context("the window is shown")?;
-    ensure!(reached >= end, "{reached}");
-    let facts = backup.facts.as_ref().context("facts")?;
-    let early = Timestamp::from_millis(facts.taken_at.as_millis() - 1);
-    let late = Timestamp::from_millis(reached.as_millis() + 3_600_000);
-    for (at, why) in [(early, "take an earlier one"), (late, "is kept up to")] {
-        let (status, problem) =
-            api.send("POST", "/v1/clusters", Some(&asked(&backup, "copy", at)?)).await?;
-        ensure!(status == 422 && problem.to_string().contains(why), "{status}: {problem}");
-    }
-
-    let (first, second) = tokio::try_join!(
-        restore(&api, &backup, "first", before),
-        restore(&api, &backup, "second", after),
-    )?;
-    assert_eq!(first, (20, 19), "as of before the primary was lost");
-    assert_eq!(second, (50, 49), "as of afterwards");
-    assert_eq!(found(&api, "orders").await?, (60, 59), "it goes on");
-    server.check_log()
+/// Asks a question of a node's own engine.
+fn ask(container: &str, statement: &str) -> anyhow::Result<String> {
+    let socket = "host=/run/bellwether/postgresql port=5431 user=postgres";
+    docker(&["exec", container, "psql", socket, "-AtXc", statement])
 }
 
 /// Removes the log of the engine but for the segment that it writes now.
 fn lose_log(container: &str) -> anyhow::Result<()> {
-    let socket = "host=/run/bellwether/postgresql port=5431 user=postgres";
-    let ask = |statement: &str| docker(&["exec", container, "psql", socket, "-AtXc", statement]);
-    ask("SELECT pg_switch_wal()")?;
-    ask("CHECKPOINT")?;
-    let current = ask("SELECT pg_walfile_name(pg_current_wal_lsn())")?;
+    ask(container, "SELECT pg_switch_wal()")?;
+    ask(container, "CHECKPOINT")?;
+    let current = ask(container, "SELECT pg_walfile_name(pg_current_wal_lsn())")?;
     let all = docker(&["exec", container, "ls", "/data/pgdata/pg_wal"])?;
     let is_old = |name: &&str| name.len() == 24 && *name < current.trim();
     for name in all.lines().filter(is_old) {
@@ -156,24 +105,10 @@ fn lose_log(container: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Log that is gone before it could be stored is a gap. It is said, and there is a backup after it.
-#[tokio::test]
-async fn a_gap_is_said_and_the_log_goes_on_after_it() -> anyhow::Result<()> {
-    let store = S3::start().await?;
-    let (server, api) = Server::start_with(&["--log-every", "1"]).await?;
-    register(&api, &store.repository("vault", "vault")).await?;
-    let cluster = api.create("orders", 1, "async").await?;
-    let first = keep_log(&api, &cluster).await?;
-    let client = sql::read_write(&api.connection("orders").await?).await?;
-    client.batch_execute("CREATE TABLE moments (number int)").await?;
-    write(&client, 0..10).await?;
-    let before = moment(&client).await?;
-    until_stored(&api, before).await?;
-
-    store.freeze(true)?;
-    write(&client, 10..20).await?;
-    let between = moment(&client).await?;
-    lose_log(&container_of(cluster.primary.context("a primary")?.as_str())?)?;
+/// Log that is gone before it could be stored is a gap: it is said, and a backup is taken after it.
+async fn make_gap(api: &Api, store: &S3, first: &Backup) -> anyhow::Result<Backup> {
+    let primary = api.cluster("orders").await?.primary.context("a primary")?;
+    lose_log(&container_of(primary.as_str())?)?;
     store.freeze(false)?;
     until("the gap is said", Duration::from_secs(60), || async {
         let problem = api.cluster("orders").await?.backup.problem;
@@ -181,26 +116,84 @@ async fn a_gap_is_said_and_the_log_goes_on_after_it() -> anyhow::Result<()> {
         Ok(())
     })
     .await?;
-    let second = until("a backup is taken after it", WORK_MAX, || async {
-        let newest = complete(&api).await?;
+    until("a backup is taken after it", WORK_MAX, || async {
+        let newest = complete(api).await?;
         ensure!(newest.id != first.id, "not yet");
         Ok(newest)
     })
-    .await?;
-    write(&client, 20..30).await?;
-    let after = moment(&client).await?;
-    write(&client, 30..40).await?;
+    .await
+}
+
+/// The primary is lost with log that nobody has stored yet.
+async fn lose_primary(api: &Api, client: &Client) -> anyhow::Result<()> {
+    let replica = api.promotable("orders", Duration::from_secs(30)).await?;
+    let held = "SELECT count(restart_lsn) FROM pg_replication_slots \
+                WHERE slot_name = 'bellwether_log'";
+    let held = ask(&container_of(replica.id.as_str())?, held)?;
+    ensure!(held.trim() == "1", "every node holds the log");
+    write(client, 30..40).await?;
+    let lost = api.cluster("orders").await?.primary.context("a primary")?;
+    docker(&["kill", &container_of(lost.as_str())?])?;
+    until("another is primary", Duration::from_secs(60), || async {
+        let primary = api.cluster("orders").await?.primary;
+        ensure!(primary.is_some_and(|primary| primary != lost), "not yet");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn any_moment_is_restored_to_within_one_transaction() -> anyhow::Result<()> {
+    let store = S3::start().await?;
+    let (server, api) = Server::start_with(&["--log-every", "1"]).await?;
+    register(&api, &store.repository("vault", "vault")).await?;
+    let cluster = api.create("orders", 2, "prefer").await?;
+    let first = keep_log(&api, &cluster).await?;
+
+    let client = sql::read_write(&api.connection("orders").await?).await?;
+    client.batch_execute("CREATE TABLE moments (number int)").await?;
+    write(&client, 0..15).await?;
+    let before = moment(&client).await?;
+    write(&client, 15..20).await?;
     until_stored(&api, moment(&client).await?).await?;
 
-    for (backup, at) in [(&first, between), (&first, after), (&second, between)] {
+    store.freeze(true)?;
+    write(&client, 20..25).await?;
+    let between = moment(&client).await?;
+    let second = make_gap(&api, &store, &first).await?;
+    write(&client, 25..30).await?;
+
+    // The next primary goes on where the last one was.
+    lose_primary(&api, &client).await?;
+    let client = sql::read_write(&api.connection("orders").await?).await?;
+    write(&client, 40..50).await?;
+    let after = moment(&client).await?;
+    write(&client, 50..60).await?;
+    let end = moment(&client).await?;
+    until_stored(&api, end).await?;
+
+    let shown: Backup = api.get(&format!("/v1/backups/{}", second.id)).await?;
+    let reached = shown.recoverable_to.context("the window is shown")?;
+    ensure!(reached >= end, "{reached}");
+    let late = Timestamp::from_millis(reached.as_millis() + 3_600_000);
+    let none = [
+        (&first, between, "is kept up to"),
+        (&first, after, "is kept up to"),
+        (&second, between, "take an earlier one"),
+        (&second, late, "is kept up to"),
+    ];
+    for (backup, at, why) in none {
         let (status, problem) =
             api.send("POST", "/v1/clusters", Some(&asked(backup, "copy", at)?)).await?;
-        ensure!(status == 422, "there is no log of that moment: {status}: {problem}");
+        ensure!(status == 422 && problem.to_string().contains(why), "{status}: {problem}");
     }
+
     let (before, after) = tokio::try_join!(
         restore(&api, &first, "before", before),
         restore(&api, &second, "after", after),
     )?;
-    assert_eq!((before, after), ((10, 9), (30, 29)));
+    assert_eq!(before, (15, 14), "as of before the gap");
+    assert_eq!(after, (50, 49), "as of after the loss of the primary");
+    assert_eq!(found(&api, "orders").await?, (60, 59), "it goes on");
     server.check_log()
 }
