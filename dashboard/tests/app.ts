@@ -21,7 +21,7 @@ export const at = (path: string): string => `${setting('BELLWETHER_URL')}${path}
 export async function goTo(page: Page, path: string): Promise<void> {
   await expect(async () => {
     await page.goto(at(path));
-    await expect(page.locator('#root > *').first()).toBeVisible({ timeout: 5_000 });
+    await expect(page.getByRole('heading').first()).toBeVisible({ timeout: 5_000 });
   }).toPass({ timeout: 30_000 });
 }
 

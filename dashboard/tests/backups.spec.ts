@@ -46,7 +46,7 @@ async function register(page: Page): Promise<string> {
 
 test('a backup is taken, proven, restored into a new cluster, and deleted with care', async ({
   page,
-}) => {
+}, info) => {
   await signIn(page);
   const send = (method: string, path: string, data?: unknown) =>
     page.request.fetch(at(path), { method, data, headers: { 'x-bellwether': '1' } });
@@ -165,8 +165,28 @@ test('a backup is taken, proven, restored into a new cluster, and deleted with c
     await expect(page.getByText('There is no backup yet.')).toBeVisible({ timeout: OPERATION_MS });
   });
 
-  for (const one of [copy, name]) {
-    expect((await send('DELETE', `/v1/clusters/${one}?confirm=${one}`)).status()).toBe(202);
-  }
+  await test.step('its cluster goes when it is not protected, after a last backup', async () => {
+    await page.setViewportSize({ width: 1280, height: 900 });
+    await goTo(page, `/clusters/${name}?tab=settings`);
+    const go = page.getByRole('button', { name: 'Delete cluster…' });
+    await page.getByRole('button', { name: 'Protect from deletion' }).click();
+    await expect(page.getByText(/it is protected from deletion/)).toBeVisible();
+    await expect(go).toBeDisabled();
+    await page.getByRole('button', { name: 'Take the protection off' }).click();
+    await go.click();
+    await expect(dialog).toContainText('There is no backup of it');
+    await dialog.getByRole('checkbox', { name: 'Take a last backup first' }).check();
+    await expect(dialog.getByText('There is no backup of it')).toHaveCount(0);
+    await page.screenshot({ path: info.outputPath('last-backup.png') });
+    await dialog.getByLabel(/to confirm/).fill(name);
+    await dialog.getByRole('button', { name: 'Delete for ever' }).click();
+    await expect(page.getByRole('heading', { name: `${name} is deleted` })).toBeVisible({
+      timeout: OPERATION_MS,
+    });
+    await goTo(page, '/backups');
+    await expect(page.getByText(`${name} ·`)).toBeVisible();
+  });
+
+  expect((await send('DELETE', `/v1/clusters/${copy}?confirm=${copy}`)).status()).toBe(202);
   expect((await send('DELETE', `/v1/repositories/${vault}`)).status()).toBe(204);
 });

@@ -50,6 +50,9 @@ pub(crate) struct Confirmation {
     /// The cluster's name, typed again.
     #[serde(default)]
     confirm: String,
+    /// The repository (id or name) that a last backup is stored in first; none when left out.
+    #[serde(default)]
+    final_backup: Option<String>,
     /// Only say what would be done.
     #[serde(default)]
     plan: bool,
@@ -373,6 +376,7 @@ fn asked_for(api: &Inner, before: &ClusterSpec, change: &ClusterChange) -> Resul
     let mut spec = before.clone();
     spec.replication = change.replication.unwrap_or(before.replication);
     spec.timers = change.timers.unwrap_or(before.timers);
+    spec.protected = change.protected.unwrap_or(before.protected);
     spec.nodes = change.nodes.unwrap_or(before.nodes);
     spec.size = change.size.unwrap_or(before.size);
     if let Some(parameters) = &change.parameters {
@@ -551,6 +555,7 @@ pub(crate) async fn delete(
     let view = find_view(&api, &name)?;
     let request = NewOperation {
         confirm: Some(query.confirm),
+        repository: query.final_backup,
         ..NewOperation::of(OperationKind::DeleteCluster, None)
     };
     if query.plan {

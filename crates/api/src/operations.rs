@@ -223,7 +223,8 @@ fn with_backup(
     request: &NewOperation,
     operation: Operation,
 ) -> Result<(Operation, Option<Backup>)> {
-    if request.kind != OperationKind::Backup {
+    let is_last = request.kind == OperationKind::DeleteCluster && request.repository.is_some();
+    if request.kind != OperationKind::Backup && !is_last {
         return Ok((operation, None));
     }
     let repository = backups::repository(api, view, request.repository.as_deref())?;
@@ -300,11 +301,13 @@ fn check_node(view: &View, request: &NewOperation) -> Result<()> {
         let words = format!("{} knows no `{field}`; leave it out", request.kind);
         return Err(ApiError::field(field, words));
     }
-    let given =
-        [("repository", request.repository.is_some()), ("rate_kib", request.rate_kib.is_some())];
-    if request.kind != OperationKind::Backup
-        && let Some((field, _)) = given.iter().find(|(_, is_given)| *is_given)
-    {
+    let is_backup = request.kind == OperationKind::Backup;
+    let may_back_up = is_backup || request.kind == OperationKind::DeleteCluster;
+    let given = [
+        ("repository", request.repository.is_some() && !may_back_up),
+        ("rate_kib", request.rate_kib.is_some() && !is_backup),
+    ];
+    if let Some((field, _)) = given.iter().find(|(_, is_given)| *is_given) {
         let words = format!("{} knows no `{field}`; leave it out", request.kind);
         return Err(ApiError::field(field, words));
     }

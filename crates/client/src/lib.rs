@@ -418,9 +418,16 @@ impl Client {
         request.header("if-match", format!("\"{generation}\"")).json(change)
     }
 
-    pub async fn delete_cluster(&self, name: &str) -> Result<Operation> {
+    /// `final_backup`: the repository that a last backup is stored in first.
+    pub async fn delete_cluster(
+        &self,
+        name: &str,
+        final_backup: Option<&str>,
+    ) -> Result<Operation> {
         let request = self.request(Method::DELETE, &format!("clusters/{}", segment(name)));
-        self.read(request.query(&[("confirm", name)])).await
+        let request = request.query(&[("confirm", name)]);
+        let last = final_backup.map(|repository| [("final_backup", repository)]);
+        self.read(last.iter().fold(request, |request, last| request.query(last))).await
     }
 
     pub async fn connection(&self, name: &str, reveal: bool) -> Result<Connection> {

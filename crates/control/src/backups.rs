@@ -8,6 +8,7 @@ use bellwether_contracts::Failure;
 use bellwether_model::backup::BackupStatus;
 use bellwether_model::{Backup, Cluster, Operation, OperationKind, RepositoryId};
 use bellwether_planner::backups::Due;
+use bellwether_store::logs::Windows;
 use bellwether_store::{Stored, Txn, backups, repositories};
 use tracing::{info, warn};
 
@@ -89,6 +90,7 @@ pub async fn run(world: Arc<World>) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
+        recount(&world).await;
         let gone = |backup: &Backup| backup.status == BackupStatus::Deleting;
         let mut all: BTreeMap<RepositoryId, Vec<Stored<Backup>>> = BTreeMap::new();
         for backup in world.store.list_where(gone) {
@@ -100,6 +102,33 @@ pub async fn run(world: Arc<World>) {
                 note(&world, of_it, &failure).await;
                 tokio::time::sleep(RETRY_AFTER).await;
             }
+        }
+    }
+}
+
+/// Nothing is called recoverable or proven whose backup is gone, whoever let it go.
+async fn recount(world: &World) {
+    let reaches = |cluster: &Cluster| cluster.status.backup.recoverable_to.is_some();
+    for mut cluster in world.store.list_where(reaches) {
+        let all = backups::newest(&world.store, Some(&cluster.object.id));
+        let kept = all.iter().map(|backup| &backup.object);
+        let kept = kept.filter(|backup| backup.status == BackupStatus::Complete);
+        let taken_at = |backup: &Backup| backup.facts.as_ref().map(|facts| facts.taken_at);
+        let is_proven = |backup: &&Backup| backup.proof.as_ref().is_some_and(|proof| proof.proven);
+        let mut reached = kept.clone().filter_map(taken_at).max();
+        if cluster.object.status.backup.recoverable_to > reached {
+            // By the log that was kept, perhaps.
+            let windows = Windows::look(&world.store);
+            let with_log = |one: &Backup| windows.show(&world.store, one.clone()).recoverable_to;
+            reached = reached.max(kept.clone().filter_map(with_log).max());
+        }
+        let proven = kept.filter(is_proven).filter_map(taken_at).max();
+        let standing = &mut cluster.object.status.backup;
+        if standing.recoverable_to > reached || standing.proven_to > proven {
+            standing.recoverable_to = standing.recoverable_to.min(reached);
+            standing.proven_to = standing.proven_to.min(proven);
+            // Changed by somebody else meanwhile: the next look does it.
+            let _ = world.store.commit(Txn::new().update(&cluster)).await;
         }
     }
 }

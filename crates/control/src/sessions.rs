@@ -3,161 +3,52 @@
 //! A session is who its client certificate says. It is sent the node's whole assignment whenever
 //! that changes, and its reports are published for everybody who looks.
 
+mod join;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Extension, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{get, post};
 use bellwether_model::{Backup, Cluster, Node, NodeId, RepositoryId, Target};
 use bellwether_planner::assign::{self, Backups};
 use bellwether_protocol::assignment::{
     BackupAssignment, LogAssignment, LogStore, RestoreAssignment, RestoredLog, Secrets,
 };
-use bellwether_protocol::join::{self, JoinAnswer, JoinRequest};
+use bellwether_protocol::join as protocol;
 use bellwether_protocol::repository::Access;
 use bellwether_protocol::session::{self, MESSAGE_BYTES_MAX};
 use bellwether_protocol::{Assignment, FromAgent, FromServer, Hello, Report};
-use bellwether_store::join_tokens::JoinToken;
 use bellwether_store::live::Seen;
 use bellwether_store::logs;
 use bellwether_store::repositories;
 use bellwether_store::secrets::{self, Secret};
-use bellwether_store::{Object, Stored, Txn};
+use bellwether_store::{Object, Stored};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use crate::lineage;
-use crate::operations::nodes::{self, join_secret};
 use crate::shards;
 use crate::world::World;
 
 /// A session that sends nothing for so long is given up.
 const SILENCE_MAX: Duration = Duration::from_secs(15);
 
-/// Times a join is tried when the node is changed meanwhile.
-const JOIN_TRIES: usize = 20;
-
-/// The fingerprint of the certificate that the client of a TLS connection showed, put into each
-/// request of that connection by whoever accepts it.
+/// The fingerprint of the key that the client of a TLS connection showed a certificate of, put into
+/// each request of that connection by whoever accepts it.
 #[derive(Clone, Debug)]
 pub struct PeerFingerprint(pub String);
 
 /// The agents' routes.
 pub fn router(world: Arc<World>) -> axum::Router {
     axum::Router::new()
-        .route(join::PATH, post(accept_join))
+        .route(protocol::PATH, post(join::accept))
+        .route(protocol::RENEW_PATH, post(join::accept_renewal))
         .route(session::PATH, get(accept_session))
         .layer(axum::extract::DefaultBodyLimit::max(16 * 1024))
         .with_state(world)
-}
-
-fn refuse(status: StatusCode, code: &str, detail: &str) -> Response {
-    let body = serde_json::json!({
-        "type": format!("/docs/errors/{code}"),
-        "status": status.as_u16(),
-        "code": code,
-        "title": "the agent is refused",
-        "detail": detail,
-        "request_id": "",
-    });
-    let kind = [("content-type", "application/problem+json")];
-    (status, kind, body.to_string()).into_response()
-}
-
-async fn accept_join(
-    State(world): State<Arc<World>>,
-    request: Result<Json<JoinRequest>, axum::extract::rejection::JsonRejection>,
-) -> Response {
-    let request = match request {
-        Ok(Json(request)) => request,
-        Err(error) => return refuse(error.status(), "bad-request", &error.body_text()),
-    };
-    match admit(&world, &request).await {
-        Ok(answer) => Json(answer).into_response(),
-        Err((status, code, detail)) => {
-            warn!("an agent could not join: {detail}");
-            refuse(status, code, &detail)
-        }
-    }
-}
-
-type Refusal = (StatusCode, &'static str, String);
-
-/// The loop writes to the same node at the same time: then it is tried again.
-async fn admit(world: &World, request: &JoinRequest) -> Result<JoinAnswer, Refusal> {
-    let mut tries = 0;
-    loop {
-        match admit_once(world, request).await {
-            Err((StatusCode::CONFLICT, ..)) if tries < JOIN_TRIES => tries += 1,
-            other => return other,
-        }
-    }
-}
-
-async fn admit_once(world: &World, request: &JoinRequest) -> Result<JoinAnswer, Refusal> {
-    let invalid =
-        |detail: &str| (StatusCode::UNAUTHORIZED, "join-token-invalid", detail.to_owned());
-    let internal = |error: &dyn std::fmt::Display| {
-        (StatusCode::INTERNAL_SERVER_ERROR, "internal", error.to_string())
-    };
-    let hash = bellwether_store::tokens::hash(&request.token);
-    let mut token = world
-        .store
-        .find::<JoinToken>(&hash)
-        .ok_or_else(|| invalid("the join token is not known here"))?;
-    if token.object.used_at.is_some() {
-        return Err(invalid("the join token was used already; each is good for one agent"));
-    }
-    if token.object.expires_at < world.now() {
-        return Err(invalid("the join token has expired"));
-    }
-    let mut node = world
-        .store
-        .find::<Node>(token.object.node.as_str())
-        .ok_or_else(|| invalid("the node of this join token is gone"))?;
-    let bad_key = |error: crate::authority::Error| match error {
-        crate::authority::Error::PublicKey(field) => {
-            let detail = format!("`{field}` is not the base64 of an ECDSA P-256 public key");
-            (StatusCode::UNPROCESSABLE_ENTITY, "invalid-field", detail)
-        }
-        other => internal(&other),
-    };
-    let object = &node.object;
-    let (agent_certificate, fingerprint) =
-        world.authority.sign_agent(&request.agent_key, object.id.as_str()).map_err(bad_key)?;
-    let cluster = world.store.find::<Cluster>(object.cluster.as_str());
-    let network = cluster.and_then(|cluster| cluster.object.network);
-    let addresses = network.as_ref().map(nodes::addresses).unwrap_or_default();
-    let names = [object.name.clone(), "localhost".to_owned()]
-        .into_iter()
-        .chain(addresses.into_iter().flat_map(|(v4, v6)| [v4, v6]))
-        .collect();
-    let engine_certificate =
-        world.authority.sign_engine(&request.engine_key, names).map_err(bad_key)?;
-    token.object.used_at = Some(world.now());
-    node.object.fingerprint = Some(fingerprint);
-    node.object.joined_at = Some(world.now());
-    let sealed = Secret::key_of(&node.object.cluster, &join_secret(&node.object.id));
-    let txn = Txn::new().update(&token).update(&node).delete::<Secret>(&sealed, None);
-    world.store.commit(txn).await.map_err(|error| match error {
-        bellwether_store::Error::Conflict { .. } => {
-            (StatusCode::CONFLICT, "internal", error.to_string())
-        }
-        other => internal(&other),
-    })?;
-    info!(node = %node.object.name, "its agent has joined");
-    Ok(JoinAnswer {
-        cluster: node.object.cluster.clone(),
-        node: node.object.id.clone(),
-        node_name: node.object.name.clone(),
-        ca_certificate: world.authority.certificate.clone(),
-        agent_certificate,
-        engine_certificate,
-    })
 }
 
 async fn accept_session(
@@ -165,21 +56,15 @@ async fn accept_session(
     peer: Option<Extension<PeerFingerprint>>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    let Some(Extension(PeerFingerprint(fingerprint))) = peer else {
-        let detail = "a session needs the agent's client certificate";
-        return refuse(StatusCode::UNAUTHORIZED, "unauthenticated", detail);
-    };
-    let nodes = world.store.list::<Node>();
-    let node = nodes.into_iter().find(|n| n.object.fingerprint.as_ref() == Some(&fingerprint));
-    let Some(node) = node else {
-        let detail = "no node has this certificate; it was removed, or it is another server's";
-        return refuse(StatusCode::FORBIDDEN, "forbidden", detail);
+    let node = match join::node_of(&world, peer) {
+        Ok(node) => node,
+        Err((status, code, detail)) => return join::refuse(status, code, &detail),
     };
     upgrade
         .max_message_size(MESSAGE_BYTES_MAX)
         .read_buffer_size(8 * 1024)
         .write_buffer_size(8 * 1024)
-        .on_upgrade(move |socket| serve(world, node.object, socket))
+        .on_upgrade(move |socket| serve(world, node, socket))
 }
 
 /// The way to one agent.

@@ -75,17 +75,33 @@ impl User {
         sync_directory(path.parent().unwrap_or(path))
     }
 
-    /// Copies the node's certificate, its key and the authority's to that directory; whether one
-    /// changed.
+    /// Copies the node's certificate, its key and the authority's to that directory; whether an
+    /// engine that runs has yet to be told (`note_identity`).
     pub(crate) fn take_identity(self, directory: &Path) -> Result<bool, Failure> {
-        let mut changed = false;
         for name in ["engine.pem", "engine.key", "ca.pem"] {
             let from = Path::new(IDENTITY).join(name);
             let content = std::fs::read(&from).map_err(|e| at(&from, &e))?;
-            changed |= self.write(&directory.join(name), &content)?;
+            self.write(&directory.join(name), &content)?;
         }
-        Ok(changed)
+        let told = std::fs::read(directory.join(TOLD)).ok();
+        let mark = mark_of(directory).map_err(|e| at(directory, &e))?;
+        Ok(told.is_none_or(|told| told != mark))
     }
+
+    /// The engine has the certificate in that directory.
+    pub(crate) fn note_identity(self, directory: &Path) -> Result<(), Failure> {
+        let mark = mark_of(directory).map_err(|e| at(directory, &e))?;
+        self.write(&directory.join(TOLD), &mark).map(drop)
+    }
+}
+
+/// Which certificate the running engine was told of last, lest one be forgotten when the telling
+/// fails.
+const TOLD: &str = "engine.told";
+
+fn mark_of(directory: &Path) -> std::io::Result<Vec<u8>> {
+    let certificate = std::fs::read(directory.join("engine.pem"))?;
+    Ok(ring::digest::digest(&ring::digest::SHA256, &certificate).as_ref().to_vec())
 }
 
 /// What was renamed, made or removed in it is not undone by a power cut.

@@ -2,13 +2,15 @@
 //! the primary.
 
 use std::io;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
+use tracing::debug;
 
 /// Who this node is to clients, and whom it believes.
 pub(crate) struct Ends {
@@ -16,6 +18,40 @@ pub(crate) struct Ends {
     pub(crate) connector: TlsConnector,
     /// The SHA-256 of the certificate, which clients may bind to: with it the authority signs.
     pub(crate) certificate: Vec<u8>,
+}
+
+/// The same as it is now: read anew when the certificate was renewed.
+pub(crate) struct Current {
+    directory: PathBuf,
+    alpn: &'static [&'static [u8]],
+    known: Mutex<Option<(SystemTime, Arc<Ends>)>>,
+}
+
+impl Current {
+    /// Of that directory.
+    pub(crate) fn of(directory: impl Into<PathBuf>, alpn: &'static [&'static [u8]]) -> Self {
+        Self { directory: directory.into(), alpn, known: Mutex::default() }
+    }
+
+    /// None before the node has a certificate. One that cannot be read leaves the former in force.
+    pub(crate) fn ends(&self) -> Option<Arc<Ends>> {
+        let mut known = self.known.lock().expect("nothing panics while it is held");
+        let written = std::fs::metadata(self.directory.join("engine.pem"));
+        let written = written.and_then(|file| file.modified());
+        let is_same = |(at, _): &(SystemTime, _)| written.as_ref().is_ok_and(|new| new == at);
+        if !known.as_ref().is_some_and(is_same) {
+            let read = written.and_then(|at| Ok((at, Arc::new(self.read()?))));
+            match read {
+                Ok(read) => *known = Some(read),
+                Err(error) => debug!("the node's certificate: {error}"),
+            }
+        }
+        known.as_ref().map(|(_, ends)| ends.clone())
+    }
+
+    fn read(&self) -> io::Result<Ends> {
+        Ends::read(&self.directory, self.alpn)
+    }
 }
 
 impl Ends {

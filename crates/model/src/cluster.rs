@@ -112,6 +112,9 @@ pub struct ClusterSpec {
     /// clusters that were made before there were allowlists: everybody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowlist: Option<Vec<AllowEntry>>,
+    /// It cannot be deleted before this is taken off.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub protected: bool,
 }
 
 pub(crate) fn default_project() -> String {
@@ -373,6 +376,9 @@ pub struct ClusterChange {
     /// Everybody who may reach the ports of clients; empty lets in nobody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowlist: Option<Vec<AllowEntry>>,
+    /// Whether it is protected from deletion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protected: Option<bool>,
 }
 
 /// Tells a field that is `null` from one that is left out.

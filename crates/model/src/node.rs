@@ -32,7 +32,7 @@ pub struct Node {
     /// The provider's id of the machine, once it exists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub machine: Option<String>,
-    /// SHA-256 of the agent's certificate: who may speak for this node. Set when the agent joins.
+    /// SHA-256 of the agent's public key: who may speak for this node. Set when the agent joins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -159,6 +159,9 @@ pub struct NodeView {
     pub agent_version: Option<String>,
     /// Seconds since the engine was started.
     pub uptime_seconds: Option<u64>,
+    /// When the certificate that its engine shows ends; it is renewed long before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_ends_at: Option<Timestamp>,
     /// Milliseconds since the agent was last heard from.
     pub report_age_ms: Option<u64>,
     /// What only this node held when it came back as a former primary, and is kept on its disk; the

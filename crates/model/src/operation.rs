@@ -278,6 +278,7 @@ pub struct NewOperation {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_loss: bool,
     /// For `backup`: the repository (id or name); the schedule's, or the only one, when left out.
+    /// For `delete_cluster`: where a last backup is stored first; none when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository: Option<String>,
     /// For `backup`: kilobytes a second that are sent at most.

@@ -65,9 +65,9 @@ pub fn check_operation(view: &View, request: &NewOperation) -> Result<(), String
     let refusal = match request.kind {
         OperationKind::Switchover => refuse_switchover(view, named()?),
         OperationKind::RemoveNode => refuse_removal(view, named()?),
-        OperationKind::AddNode | OperationKind::DeleteCluster => {
-            refuse_on_cluster(view, request.kind)
-        }
+        OperationKind::AddNode => refuse_on_cluster(view, request.kind),
+        OperationKind::DeleteCluster => refuse_on_cluster(view, request.kind)
+            .or_else(|| request.repository.as_ref().and_then(|_| refuse_last_backup(view))),
         OperationKind::Resync => resync::refuse(view, &resync::resolve(view, request)?),
         OperationKind::Drain | OperationKind::Undrain | OperationKind::Reboot => {
             maintenance::refuse(view, named()?, request.kind, request.allow_waiting)
@@ -115,13 +115,21 @@ pub(crate) fn steps_aside(kind: OperationKind) -> bool {
     matches!(kind, OperationKind::Rejoin | OperationKind::Backup)
 }
 
+fn refuse_last_backup(view: &View) -> Option<String> {
+    let why = shards::refuse(view, OperationKind::Backup).or_else(|| backups::refuse(view))?;
+    Some(format!("the last backup cannot be taken: {why}"))
+}
+
 fn refuse_on_cluster(view: &View, kind: OperationKind) -> Option<String> {
     if let Some(refusal) = shards::refuse(view, kind) {
         return Some(refusal);
     }
     if kind == OperationKind::DeleteCluster {
-        let words = || "the cluster is being deleted already".to_owned();
-        return view.is_being_deleted().then(words);
+        if view.is_being_deleted() {
+            return Some("the cluster is being deleted already".to_owned());
+        }
+        let words = || "it is protected from deletion; take the protection off first".to_owned();
+        return view.cluster.spec.protected.then(words);
     }
     refuse_busy(view).or_else(|| match election::judge(view) {
         Verdict::Healthy => None,

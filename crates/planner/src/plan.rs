@@ -160,7 +160,7 @@ fn summary(view: &View, kind: OperationKind, node: Option<&NodeFacts>) -> String
         OperationKind::Prove => format!("Restores a backup of {name} in a scratch node."),
         OperationKind::Drill => format!("Tries the change of primary of {name}."),
         OperationKind::DeleteCluster => {
-            format!("Deletes {name}: every node with all of its data.")
+            format!("Deletes {name}: every node with all of its data. Its backups stay.")
         }
     }
 }

@@ -8,7 +8,7 @@ use bellwether_model::{
     Actual, ClusterPhase, ClusterView, NodeId, NodeView, OperationKind, Target, Timestamp,
 };
 
-use bellwether_protocol::local::WorkerReport;
+use bellwether_protocol::local::{CertificateReport, WorkerReport};
 
 use crate::allowed::{allowed_on_cluster, allowed_on_node, lag};
 use crate::backups;
@@ -161,6 +161,12 @@ fn serving_phase(view: &View) -> (ClusterPhase, String) {
         }
         return (ClusterPhase::Degraded, sentence);
     }
+    let late = |facts: &NodeFacts| {
+        late_certificate(facts).map(|words| format!("{}: {words}", facts.node.name))
+    };
+    if let Some(words) = view.nodes.iter().find_map(late) {
+        return (ClusterPhase::Degraded, format!("{name} accepts writes, but {words}"));
+    }
     let sentence = match wanted {
         0 => format!("{name} accepts writes; there is no replica"),
         1 => format!("{name} accepts writes, 1 replica follows"),
@@ -215,6 +221,7 @@ pub fn node_view(view: &View, id: &NodeId) -> Option<NodeView> {
         engine_version: facts.worker().and_then(|worker| worker.engine.version.clone()),
         agent_version: facts.seen.as_ref().map(|seen| seen.agent_version.clone()),
         uptime_seconds: worker.and_then(|worker| worker.engine.uptime_seconds),
+        certificate_ends_at: certificate(facts).map(|certificate| certificate.ends_at),
         report_age_ms: facts.seen.as_ref().filter(|s| s.report.is_some()).map(|seen| seen.age_ms),
         parameter_drift: worker
             .and_then(|worker| worker.settings.as_ref())
@@ -305,6 +312,9 @@ fn state(view: &View, facts: &NodeFacts) -> String {
     if waits.is_some_and(|settings| settings.differs.iter().any(|drift| drift.needs_restart)) {
         activity += "; settings wait for a restart";
     }
+    if let Some(words) = late_certificate(facts) {
+        activity = format!("{activity}; {words}");
+    }
     if let Some(fault) = fault(facts) {
         let is_primary = view.cluster.status.primary.as_ref() == Some(&facts.node.id);
         let way_out = if is_primary { way_out(view) } else { "resynchronise it" };
@@ -314,6 +324,19 @@ fn state(view: &View, facts: &NodeFacts) -> String {
         Some(words) if !activity.contains("disk is full") => format!("{activity}; {words}"),
         _ => activity,
     }
+}
+
+fn certificate(facts: &NodeFacts) -> Option<CertificateReport> {
+    facts.worker()?.certificate
+}
+
+/// Its certificate, where it should have been renewed long ago.
+fn late_certificate(facts: &NodeFacts) -> Option<String> {
+    let late = certificate(facts).filter(|certificate| certificate.is_late)?;
+    Some(format!(
+        "its certificate ends at {} and is not renewed: see its agent's log",
+        late.ends_at
+    ))
 }
 
 /// What is wrong with its data.
@@ -407,6 +430,28 @@ mod tests {
         let shown = node_view(&view, &sketch.id(2)).expect("there");
         assert_eq!((shown.role, shown.health), (NodeRole::None, NodeHealth::Silent));
         assert_eq!((shown.lag_bytes, shown.state.as_str()), (None, "not heard from for 42 s"));
+    }
+
+    #[test]
+    fn a_certificate_that_is_not_renewed_is_told_by_node_and_cluster() {
+        let mut sketch = sketch(2);
+        let report = |is_late| {
+            Some(CertificateReport { ends_at: Timestamp::from_millis(1_900_000_000_000), is_late })
+        };
+        sketch.worker(2).certificate = report(false);
+        let id = sketch.id(2);
+        assert_eq!(phase(&sketch.view()).0, ClusterPhase::Healthy);
+        let shown = node_view(&sketch.view(), &id).expect("there");
+        assert_eq!(shown.certificate_ends_at.map(Timestamp::as_millis), Some(1_900_000_000_000));
+        assert_eq!(shown.health, NodeHealth::Healthy);
+
+        sketch.worker(2).certificate = report(true);
+        let (phase, sentence) = phase(&sketch.view());
+        assert_eq!(phase, ClusterPhase::Degraded);
+        let words = "its certificate ends at 2030-03-17T17:46:40Z and is not renewed";
+        assert!(sentence.contains(words), "{sentence}");
+        let shown = node_view(&sketch.view(), &id).expect("there");
+        assert!(shown.state.contains(words), "{}", shown.state);
     }
 
     #[test]

@@ -137,6 +137,7 @@ const PROVE: Steps = &[
 ];
 
 const DELETE_CLUSTER: Steps = &[
+    ("back_up", "Take a last backup, should one be asked for"),
     ("withdraw", "Close the endpoints"),
     ("release_machines", "Delete the machines and their disks"),
     ("release_network", "Delete the network"),

@@ -1,11 +1,14 @@
 //! How a new agent becomes a node: `POST /v1/agents/join`, over TLS pinned to the server's
-//! authority.
+//! authority; and how a node's certificates are renewed.
 
 use bellwether_model::{ClusterId, NodeId};
 use serde::{Deserialize, Serialize};
 
 /// The path of the request.
 pub const PATH: &str = "/v1/agents/join";
+
+/// The path of a renewal. It is asked for with the agent's certificate, which may have ended.
+pub const RENEW_PATH: &str = "/v1/agents/renew";
 
 /// What a joining agent sends. Private keys never leave the node.
 #[derive(Clone, Serialize, Deserialize)]
@@ -26,12 +29,29 @@ pub struct JoinAnswer {
     pub cluster: ClusterId,
     pub node: NodeId,
     pub node_name: String,
-    /// The authority's certificate, PEM.
+    pub certificates: Certificates,
+}
+
+/// What an agent sends whose certificates are to be renewed, for the keys that it has.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RenewRequest {
+    /// As in [`JoinRequest`].
+    pub agent_key: String,
+    pub engine_key: String,
+}
+
+/// What the authority signed for a node.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Certificates {
+    /// The authority's own certificate, PEM.
     pub ca_certificate: String,
     /// For dialling the server (client authentication), PEM.
     pub agent_certificate: String,
     /// For the engine (server authentication, with the node's addresses and names), PEM.
     pub engine_certificate: String,
+    /// Both certificates of the node end so long from now.
+    pub good_for_seconds: u64,
 }
 
 /// The agent's configuration file, `/etc/bellwether/agent.json`, written when the machine is made.

@@ -150,6 +150,17 @@ pub struct WorkerReport {
     /// Who is connected and who was not let in; none: not looked at.
     #[serde(default)]
     pub clients: Option<ClientsReport>,
+    /// The certificate that the engine shows; none: not known.
+    #[serde(default)]
+    pub certificate: Option<CertificateReport>,
+}
+
+/// A node's certificate as it is in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateReport {
+    pub ends_at: Timestamp,
+    /// It should have been renewed long ago.
+    pub is_late: bool,
 }
 
 /// The clients of a node as its kernel sees them; members of the cluster are none.

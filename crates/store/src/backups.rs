@@ -91,6 +91,7 @@ pub fn begin_proof(
         source: Some(Source { backup: backup.id.clone(), at: None }),
         // It serves nobody.
         allowlist: Some(Vec::new()),
+        protected: false,
         ..facts.spec.clone()
     };
     let cluster = Cluster {

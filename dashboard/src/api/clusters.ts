@@ -62,9 +62,13 @@ export const planChange = ({ id, generation }: ClusterView, change: ClusterChang
 export const listParameters = (cluster: string, signal?: AbortSignal) =>
   body(getV1ClustersByClusterParameters({ path: { cluster }, signal }));
 
-export const deleteCluster = (cluster: string, confirm: string) =>
+/** `last`: the repository that a last backup is stored in first. */
+export const deleteCluster = (cluster: string, confirm: string, last?: string) =>
   body(
-    deleteV1ClustersByCluster({ path: { cluster }, query: { confirm } }),
+    deleteV1ClustersByCluster({
+      path: { cluster },
+      query: { confirm, ...(last && { final_backup: last }) },
+    }),
   ) as Promise<Operation>;
 
 export const listNodes = (cluster: string, signal?: AbortSignal) =>

@@ -69,10 +69,16 @@ export type {
   UserView,
 } from './generated/types.gen';
 
-export type ClusterSpec = Required<
-  Omit<wire.ClusterSpec, 'drill' | 'allowlist' | 'shards' | 'project' | 'backup' | 'source'>
-> &
-  Pick<wire.ClusterSpec, 'drill' | 'allowlist' | 'shards' | 'project' | 'backup' | 'source'>;
+type Left =
+  | 'drill'
+  | 'allowlist'
+  | 'shards'
+  | 'project'
+  | 'backup'
+  | 'source'
+  | 'protected';
+/** What the server always says of a cluster's spec, and what it may leave out. */
+export type ClusterSpec = Required<Omit<wire.ClusterSpec, Left>> & Pick<wire.ClusterSpec, Left>;
 export type ClusterView = Omit<wire.ClusterView, 'spec'> & { spec: ClusterSpec };
 
 type WithSpec<E> = E extends { cluster: wire.ClusterView }

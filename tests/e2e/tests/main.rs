@@ -4,6 +4,7 @@
 mod allowlist;
 mod backups;
 mod bad_input;
+mod certificates;
 mod chaos;
 mod diverged;
 mod drills;

@@ -11,7 +11,9 @@ use bellwether_agent_core::sentry::hands::{
 use bellwether_agent_core::worker::{Link, Place, Role};
 use bellwether_model::NodeId;
 use bellwether_protocol::assignment::Admission;
-use bellwether_protocol::local::{ClientsReport, FromSentry, HostFigures, ToSentry};
+use bellwether_protocol::local::{
+    CertificateReport, ClientsReport, FromSentry, HostFigures, ToSentry,
+};
 use bellwether_protocol::peer::PeerBody;
 use bellwether_protocol::{Assignment, FromAgent};
 use rand::Rng as _;
@@ -192,6 +194,10 @@ impl Place for SimPlace {
         state.check_role(self.node, role);
         state.machines[self.node].role = role.clone();
         Ok(())
+    }
+
+    fn certificate(&mut self) -> Option<CertificateReport> {
+        None
     }
 
     fn figures(&mut self) -> HostFigures {

@@ -4,6 +4,9 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
+#[cfg(feature = "mutations")]
+use bellwether_model::mutation::Mutation;
+use clap::Parser;
 use sim::run::{self, Outcome};
 use sim::trace::Trace;
 
@@ -15,48 +18,57 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[cfg(feature = "mutations")]
 const SEEDS_OF_MUTATION: u64 = 6_000;
 
-struct Arguments(Vec<String>);
-
-impl Arguments {
-    fn number(&self, name: &str) -> Option<u64> {
-        let at = self.0.iter().position(|argument| argument == name)?;
-        self.0.get(at + 1)?.parse().ok()
-    }
-
+/// Runs the real decisions over a simulated world.
+#[derive(Parser)]
+struct Arguments {
+    /// Replay this seed, telling everything
+    #[arg(long)]
+    seed: Option<u64>,
+    /// The first seed
+    #[arg(long, default_value_t = 1)]
+    from: u64,
+    /// How many seeds, 500 when left out; with `--mutations`, how many for each
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    seeds: Option<u64>,
+    /// Make each deliberate mistake, and look whether a seed notices
     #[cfg(feature = "mutations")]
-    fn text(&self, name: &str) -> Option<&str> {
-        let at = self.0.iter().position(|argument| argument == name)?;
-        self.0.get(at + 1).map(String::as_str)
-    }
+    #[arg(long)]
+    mutations: bool,
+    /// Make this mistake
+    #[cfg(feature = "mutations")]
+    #[arg(long, value_parser = mutation)]
+    mutation: Option<Mutation>,
+}
+
+#[cfg(feature = "mutations")]
+fn mutation(word: &str) -> Result<Mutation, String> {
+    let found = Mutation::ALL.iter().copied().find(|mutation| mutation.word() == word);
+    found.ok_or_else(|| {
+        let all: Vec<_> = Mutation::ALL.iter().map(|mutation| mutation.word()).collect();
+        format!("there are {}", all.join(", "))
+    })
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments(std::env::args().skip(1).collect());
+    let arguments = Arguments::parse();
     #[cfg(feature = "mutations")]
-    if arguments.0.iter().any(|argument| argument == "--mutations") {
-        return mutations(arguments.number("--seeds").unwrap_or(SEEDS_OF_MUTATION));
+    if arguments.mutations {
+        return mutations(arguments.seeds.unwrap_or(SEEDS_OF_MUTATION));
     }
     let begin = || begin(&arguments);
-    match arguments.number("--seed") {
+    match arguments.seed {
         Some(seed) => {
             begin();
             replay(seed)
         }
-        None => seeds(
-            arguments.number("--from").unwrap_or(1),
-            arguments.number("--seeds").unwrap_or(500),
-            begin,
-        ),
+        None => seeds(arguments.from, arguments.seeds.unwrap_or(500), begin),
     }
 }
 
 /// Makes the mistake that is asked for, on this thread.
 #[cfg(feature = "mutations")]
 fn begin(arguments: &Arguments) {
-    let wanted = arguments.text("--mutation");
-    let found = bellwether_model::mutation::Mutation::ALL.iter();
-    let found = found.copied().find(|mutation| Some(mutation.word()) == wanted);
-    bellwether_model::mutation::mutate(found);
+    bellwether_model::mutation::mutate(arguments.mutation);
 }
 
 #[cfg(not(feature = "mutations"))]

@@ -121,6 +121,7 @@ fn draw_spec(state: &mut State) -> ClusterSpec {
         source: None,
         project: "default".to_owned(),
         allowlist: None,
+        protected: false,
     }
 }
 

@@ -228,6 +228,7 @@ fn changes(spec: &ClusterSpec, now: &ClusterSpec) -> Vec<Change> {
         ("timers", word(&now.timers), word(&spec.timers)),
         ("drill", drill(&now.drill), drill(&spec.drill)),
         // A file that does not speak of these leaves them as they are.
+        ("protected", now.protected.to_string(), (now.protected || spec.protected).to_string()),
         (
             "backup",
             backup(&now.backup),
@@ -326,6 +327,7 @@ fn change_to(spec: &ClusterSpec, now: &ClusterSpec) -> ClusterChange {
         allow_waiting: false,
         parameters: Some(spec.parameters.clone()),
         drill: Some(spec.drill.clone()),
+        protected: spec.protected.then_some(true),
         backup: spec.backup.clone().map(Some),
         allowlist: spec.allowlist.clone(),
     }

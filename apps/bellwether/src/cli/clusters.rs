@@ -1,5 +1,6 @@
 //! `bellwether cluster …`
 
+use bellwether_model::cluster::ClusterChange;
 use bellwether_model::group::TimerProfile;
 use bellwether_model::operation::NewOperation;
 use bellwether_model::shard::ShardView;
@@ -29,8 +30,18 @@ pub(crate) enum Command {
     /// Delete a cluster with all of its data
     Delete {
         cluster: String,
+        /// Store a last backup in this repository first; nothing is deleted when that fails
+        #[arg(long, value_name = "REPOSITORY")]
+        final_backup: Option<String>,
         #[command(flatten)]
         acting: Acting,
+    },
+    /// Protect a cluster from being deleted
+    Protect {
+        cluster: String,
+        /// Take the protection off
+        #[arg(long)]
+        off: bool,
     },
 }
 
@@ -78,6 +89,9 @@ pub(crate) struct Create {
     /// given more than once
     #[arg(long, value_name = "ADDRESS", default_value = "me")]
     allow: Vec<String>,
+    /// It cannot be deleted before the protection is taken off
+    #[arg(long)]
+    protect: bool,
     #[command(flatten)]
     acting: Acting,
 }
@@ -111,7 +125,10 @@ pub(super) async fn run(context: &Context, command: Command) -> Result {
         Command::Connection(connection) => connection::show(context, &connection).await,
         Command::Resync(resync) => run_resync(context, resync).await,
         Command::Resize(resize) => sizes::run(context, resize).await,
-        Command::Delete { cluster, acting } => delete(context, &cluster, &acting).await,
+        Command::Delete { cluster, final_backup, acting } => {
+            delete(context, &cluster, final_backup, &acting).await
+        }
+        Command::Protect { cluster, off } => protect(context, &cluster, !off).await,
     }
 }
 
@@ -132,6 +149,7 @@ async fn run_create(context: &Context, create: Create) -> Result {
         source: None,
         project: create.project,
         allowlist: Some(allowlist::asked_for(context, &create.allow).await?),
+        protected: create.protect,
     };
     if create.acting.plan {
         return context.show_plan(&context.client.plan_creation(&spec).await?);
@@ -247,9 +265,31 @@ async fn run_resync(context: &Context, resync: Resync) -> Result {
     context.follow(operation, &resync.acting).await
 }
 
-async fn delete(context: &Context, name: &str, acting: &Acting) -> Result {
+async fn protect(context: &Context, name: &str, protected: bool) -> Result {
     let cluster = context.client.cluster(name).await?;
-    let request = NewOperation::of(OperationKind::DeleteCluster, None);
+    let change = ClusterChange { protected: Some(protected), ..ClusterChange::default() };
+    let cluster = context.client.change_cluster(&cluster.name, cluster.generation, &change).await?;
+    if context.format != Format::Table {
+        return print(context.format, &cluster);
+    }
+    match protected {
+        true => say!("{} is protected from deletion.", cluster.name),
+        false => say!("{} can be deleted.", cluster.name),
+    }
+    Ok(())
+}
+
+async fn delete(
+    context: &Context,
+    name: &str,
+    final_backup: Option<String>,
+    acting: &Acting,
+) -> Result {
+    let cluster = context.client.cluster(name).await?;
+    let request = NewOperation {
+        repository: final_backup.clone(),
+        ..NewOperation::of(OperationKind::DeleteCluster, None)
+    };
     let plan = context.client.plan(&cluster.name, &request).await?;
     if acting.plan {
         return context.show_plan(&plan);
@@ -262,7 +302,7 @@ async fn delete(context: &Context, name: &str, acting: &Acting) -> Result {
             return Err(Failure::usage("nothing was deleted"));
         }
     }
-    let operation = context.client.delete_cluster(&cluster.name).await?;
+    let operation = context.client.delete_cluster(&cluster.name, final_backup.as_deref()).await?;
     context.follow(operation, acting).await
 }
 

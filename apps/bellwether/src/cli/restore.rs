@@ -52,9 +52,10 @@ pub(super) async fn run(context: &Context, restore: Restore) -> Result {
     let mut spec = ClusterSpec {
         name: restore.name,
         source: Some(Source { backup: backup.id.clone(), at: restore.at }),
-        // Whoever wants drills and backups of the new cluster says so.
+        // Whoever wants drills, backups and protection of the new cluster says so.
         drill: None,
         backup: None,
+        protected: false,
         ..facts.spec.clone()
     };
     spec.nodes = restore.nodes.unwrap_or(spec.nodes);

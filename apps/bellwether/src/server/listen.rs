@@ -34,7 +34,7 @@ pub(super) fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     Ok(socket.listen(1024)?)
 }
 
-/// Serves TLS; requests carry the fingerprint of the client's certificate where one was shown.
+/// Serves TLS; requests carry the fingerprint of the client's key where a certificate was shown.
 pub(super) async fn serve_tls(
     listener: TcpListener,
     router: Router,
@@ -54,7 +54,7 @@ pub(super) async fn serve_tls(
                 Ok(Ok(stream)) => {
                     let certificates = stream.get_ref().1.peer_certificates();
                     let shown = certificates.and_then(|chain| chain.first());
-                    let shown = shown.map(|der| PeerFingerprint(fingerprint(der)));
+                    let shown = shown.and_then(fingerprint).map(PeerFingerprint);
                     serve_connection(stream, router, peer, Some(shown)).await;
                 }
                 Ok(Err(error)) => debug!("{peer}: no TLS handshake: {error}"),
@@ -89,7 +89,7 @@ async fn accept(listener: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
     }
 }
 
-/// `tls` is none over plain HTTP, and has the certificate that the client showed over TLS.
+/// `tls` is none over plain HTTP, and has the key that the client showed over TLS.
 async fn serve_connection<S>(
     stream: S,
     router: Router,

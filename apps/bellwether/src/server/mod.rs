@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use bellwether_control::{
-    Authority, BackupTimers, World, backups, lineage, logs, machines, orphans, reconcile, sessions,
+    Authority, BackupTimers, World, authority, backups, lineage, logs, machines, orphans,
+    reconcile, sessions,
 };
 use bellwether_providers::DockerOptions;
 use bellwether_store::{Options, Store};
@@ -65,6 +66,15 @@ pub(crate) struct ServerArgs {
         value_parser = clap::value_parser!(u32).range(1..=300)
     )]
     log_every: u32,
+    /// Seconds that the certificates of nodes are good for; they are renewed when a third is left
+    #[arg(
+        long,
+        env = "BELLWETHER_CERTIFICATE_LIFE",
+        default_value_t = authority::LIFE.as_secs(),
+        value_name = "SECONDS",
+        value_parser = clap::value_parser!(u64).range(10..=315_360_000)
+    )]
+    certificate_life: u64,
     /// How log lines are written
     #[arg(long, default_value = "text", value_parser = ["text", "json"])]
     log_format: String,
@@ -100,6 +110,7 @@ async fn serve(args: ServerArgs) -> anyhow::Result<()> {
     let store = Store::open(Options { directory: data.clone() })
         .with_context(|| format!("open the store in {}", data.display()))?;
     let authority = Authority::open(&store).await.context("open the authority")?;
+    let authority = authority.with_life(Duration::from_secs(args.certificate_life));
     let epoch = lineage::begin(&store).await.context("begin")?;
     // For scripts that clean up after this server: the mark that everything it makes carries.
     std::fs::write(data.join("instance"), &authority.instance).context("write the instance")?;

@@ -1,5 +1,7 @@
 //! How a new agent becomes a node: it makes its keys, shows its token, and is given certificates.
 
+pub(crate) mod renew;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +10,7 @@ use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bellwether_model::{ClusterId, NodeId};
-use bellwether_protocol::join::{AgentConfig, JoinAnswer, JoinRequest, PATH};
+use bellwether_protocol::join::{AgentConfig, Certificates, JoinAnswer, JoinRequest, PATH};
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData as _};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -108,7 +110,8 @@ async fn join(paths: &Paths) -> anyhow::Result<()> {
     };
     let mut last = anyhow::anyhow!("no server is configured");
     for server in &config.servers {
-        match post(server, &config.ca_certificate, &request).await {
+        let answer = post(server, &config.ca_certificate, None, (PATH, &request)).await;
+        match answer {
             Ok(answer) => return keep(&answer, &agent, &paths.identity),
             Err(error) => last = error.context(format!("at {server}")),
         }
@@ -131,32 +134,48 @@ fn key(path: &Path) -> anyhow::Result<KeyPair> {
 }
 
 fn keep(answer: &JoinAnswer, agent: &KeyPair, directory: &Path) -> anyhow::Result<()> {
-    for (name, text) in [
-        ("ca.pem", &answer.ca_certificate),
-        ("agent.pem", &answer.agent_certificate),
-        ("engine.pem", &answer.engine_certificate),
-    ] {
-        files::replace(&directory.join(name), text.as_bytes(), 0o644)
-            .with_context(|| format!("write {name}"))?;
-    }
+    let certificates = &answer.certificates;
     let identity = Identity {
         cluster: answer.cluster.clone(),
         node: answer.node.clone(),
         node_name: answer.node_name.clone(),
-        ca_certificate: answer.ca_certificate.clone(),
-        agent_certificate: answer.agent_certificate.clone(),
+        ca_certificate: certificates.ca_certificate.clone(),
+        agent_certificate: certificates.agent_certificate.clone(),
         agent_key: agent.serialize_pem(),
     };
-    files::write_json(&directory.join(IDENTITY), &identity).context("write the identity")?;
+    keep_certificates(certificates, &identity, directory)?;
     info!("joined as {}", answer.node_name);
     Ok(())
 }
 
-async fn post(server: &str, ca: &str, request: &JoinRequest) -> anyhow::Result<JoinAnswer> {
-    let mut stream = dial(server, ca, None).await?;
+/// Writes what the authority signed, the files of the engine first.
+fn keep_certificates(
+    certificates: &Certificates,
+    identity: &Identity,
+    directory: &Path,
+) -> anyhow::Result<()> {
+    for (name, text) in [
+        ("ca.pem", &certificates.ca_certificate),
+        ("agent.pem", &certificates.agent_certificate),
+        ("engine.pem", &certificates.engine_certificate),
+    ] {
+        files::replace(&directory.join(name), text.as_bytes(), 0o644)
+            .with_context(|| format!("write {name}"))?;
+    }
+    renew::note(certificates, directory).context("write when they end")?;
+    files::write_json(&directory.join(IDENTITY), identity).context("write the identity")
+}
+
+async fn post<Q: Serialize, A: serde::de::DeserializeOwned>(
+    server: &str,
+    ca: &str,
+    identity: Option<&Identity>,
+    (path, request): (&str, &Q),
+) -> anyhow::Result<A> {
+    let mut stream = dial(server, ca, identity).await?;
     let body = serde_json::to_vec(request)?;
     let head = format!(
-        "POST {PATH} HTTP/1.1\r\nhost: bellwether\r\ncontent-type: application/json\r\n\
+        "POST {path} HTTP/1.1\r\nhost: bellwether\r\ncontent-type: application/json\r\n\
          content-length: {}\r\nconnection: close\r\n\r\n",
         body.len()
     );

@@ -57,9 +57,12 @@ async fn an_answer_that_is_lost_is_asked_for_again_with_the_same_keys() {
             cluster: "c".into(),
             node: "n".into(),
             node_name: "demo-1".into(),
-            ca_certificate: server.ca_certificate.clone(),
-            agent_certificate: "agent".into(),
-            engine_certificate: "engine".into(),
+            certificates: Certificates {
+                ca_certificate: server.ca_certificate.clone(),
+                agent_certificate: "agent".into(),
+                engine_certificate: "engine".into(),
+                good_for_seconds: 900,
+            },
         };
         answer(&mut stream, "200 OK", &serde_json::to_string(&given).expect("plain data")).await;
     };

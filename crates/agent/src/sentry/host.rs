@@ -8,7 +8,7 @@ use bellwether_model::NodeId;
 use bellwether_protocol::join::AgentConfig;
 use bellwether_protocol::peer::PeerBody;
 use bellwether_protocol::{Assignment, FromAgent};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::core::Durable;
 use super::hands::{Event, FromLocal, FromSession, Hands, Wanted};
@@ -17,7 +17,7 @@ use super::{local, session};
 use crate::clock::now_ms;
 use crate::files;
 use crate::firewall::Firewall;
-use crate::join::Identity;
+use crate::join::{Identity, renew};
 use crate::paths::Paths;
 
 pub(super) struct Host {
@@ -41,7 +41,10 @@ impl Host {
         tokio::spawn(local::accept(listener, local_sender));
         let (outgoing, to_session) = mpsc::channel(16);
         let (from_session, incoming) = mpsc::channel(64);
-        tokio::spawn(session::keep(config.servers, identity.clone(), to_session, from_session));
+        let (renewed, who) = watch::channel(identity.clone());
+        let (directory, servers) = (paths.identity.clone(), config.servers.clone());
+        tokio::spawn(async move { renew::keep(&directory, &servers, renewed).await });
+        tokio::spawn(session::keep(config.servers, who, to_session, from_session));
         Ok(Self {
             peers: Peers::new(identity.cluster.clone(), identity.node.clone()),
             outgoing,

@@ -1,17 +1,20 @@
 //! What the worker must not forget: the term its data was last primary of, and the one it gave up.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use bellwether_model::Term;
 use bellwether_model::backup::BackupReport;
 use bellwether_protocol::Assignment;
-use bellwether_protocol::local::{ClientsReport, HostFigures};
+use bellwether_protocol::local::{CertificateReport, ClientsReport, HostFigures};
 use bellwether_protocol::session::Surrender;
 use serde::{Deserialize, Serialize};
 
 use super::clients::Clients;
 use super::pulse::Pulse;
 use crate::figures::Figures;
+use crate::join::renew;
+use crate::paths::Paths;
 use crate::{DATA, files};
 
 /// Kept on the node's disk, beside the data it speaks of.
@@ -51,6 +54,9 @@ pub trait Place: Send {
     /// How many writes the disk under the data has taken of those that are made all the time to
     /// see whether it takes any.
     fn disk_beats(&mut self) -> u64;
+
+    /// The node's certificate as it lies there for the engine to take.
+    fn certificate(&mut self) -> Option<CertificateReport>;
 }
 
 /// A real machine.
@@ -59,7 +65,11 @@ pub(super) struct Host {
     figures: Figures,
     pulse: Option<Pulse>,
     clients: Option<Clients>,
+    certificate: Option<(Instant, Option<CertificateReport>)>,
 }
+
+/// For so long nobody looks for another certificate.
+const CERTIFICATE_FOR: Duration = Duration::from_secs(1);
 
 fn path() -> PathBuf {
     Path::new(DATA).join("bellwether").join("role.json")
@@ -85,5 +95,16 @@ impl Place for Host {
     fn disk_beats(&mut self) -> u64 {
         let path = Path::new(DATA).join("bellwether").join("pulse");
         self.pulse.get_or_insert_with(|| Pulse::of(path)).beats()
+    }
+
+    fn certificate(&mut self) -> Option<CertificateReport> {
+        match self.certificate {
+            Some((at, found)) if at.elapsed() < CERTIFICATE_FOR => found,
+            _ => {
+                let found = renew::report(&Paths::default().identity);
+                self.certificate = Some((Instant::now(), found));
+                found
+            }
+        }
     }
 }

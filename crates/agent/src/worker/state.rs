@@ -11,7 +11,7 @@ use bellwether_model::replication::Position;
 use bellwether_model::transaction::Transaction;
 use bellwether_model::{Actual, NodeId, Target, Term};
 use bellwether_protocol::Assignment;
-use bellwether_protocol::local::{Orders, WorkerReport};
+use bellwether_protocol::local::{CertificateReport, Orders, WorkerReport};
 use bellwether_protocol::session::Surrender;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -93,6 +93,8 @@ pub struct Worker {
     dropping: Option<AbortOnDropHandle<()>>,
     config_version: u64,
     configured: Option<Assignment>,
+    /// The certificate that the engine was configured with.
+    certificate: Option<CertificateReport>,
     settings: Settings,
     disk: DiskWatch,
     aside: backup::Aside,
@@ -152,6 +154,7 @@ impl Worker {
             dropping: None,
             config_version: 0,
             configured: None,
+            certificate: None,
             settings: Settings::default(),
             disk: DiskWatch { beats: 0, silence: Duration::ZERO, looked_at: Instant::now() },
             aside: backup::Aside::new(repositories),
@@ -510,12 +513,15 @@ impl Worker {
         if self.probe.process != ProcessState::Up {
             return;
         }
-        if self.configured.as_ref() != Some(assignment) {
+        let certificate = self.place.certificate();
+        let is_renewed = certificate.map(|c| c.ends_at) != self.certificate.map(|c| c.ends_at);
+        if is_renewed || self.configured.as_ref() != Some(assignment) {
             match driver.configure(assignment).await {
                 Ok(()) => self.configured = Some(assignment.clone()),
                 Err(failure) => return warn!("the settings cannot be applied: {failure}"),
             }
         }
+        self.certificate = certificate;
         let is_primary = self.probe.in_recovery == Some(false);
         let is_active = || async {
             let active = driver.is_configuration_active(assignment).await;
@@ -758,6 +764,7 @@ impl Worker {
             engine: probe.figures.clone(),
             host,
             clients,
+            certificate: self.certificate,
         })
     }
 }

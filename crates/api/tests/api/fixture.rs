@@ -220,6 +220,7 @@ fn publish(store: &Store, ids: &[NodeId], index: usize) {
         engine: EngineFigures { version: Some("17.5".to_owned()), ..EngineFigures::default() },
         host: HostFigures { cpu_percent: Some(1.5), ..HostFigures::default() },
         clients: None,
+        certificate: None,
     };
     let report = Report {
         number: 1,

@@ -1,22 +1,24 @@
-//! Delete a cluster: machines, disks, network, secrets, and at last the cluster itself.
+//! Delete a cluster: a last backup where one was asked for, then machines, disks, network, secrets,
+//! and at last the cluster itself.
 
 use std::sync::Arc;
 
 use bellwether_contracts::Failure;
 use bellwether_contracts::provider::Owned;
-use bellwether_model::backup::BackupStatus;
+use bellwether_model::backup::{BackupRun, BackupStatus};
 use bellwether_model::node::NodePhase;
 use bellwether_model::{ClusterId, NodeId, Operation};
 use bellwether_store::backups as stored;
 use bellwether_store::clusters::NameClaim;
 use bellwether_store::secrets::Secret;
 
-use super::{nodes, shards, unknown_step};
+use super::{backup, nodes, read_state, shards, unknown_step};
 use crate::pass::{Outcome, Pass};
 use crate::world::World;
 
-pub fn step(world: &Arc<World>, pass: &mut Pass, _: &mut Operation, name: &str) -> Outcome {
+pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str) -> Outcome {
     match name {
+        "back_up" => back_up(world, pass, op),
         "withdraw" => withdraw(pass),
         "release_machines" => match shards::delete(world, pass) {
             Outcome::Next => release_machines(world, pass),
@@ -26,6 +28,22 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, _: &mut Operation, name: &str) 
         "verify_empty" => verify_empty(world, pass),
         "forget" => forget(world, pass),
         _ => unknown_step(name),
+    }
+}
+
+/// Nothing goes before the last backup is stored.
+fn back_up(world: &Arc<World>, pass: &mut Pass, op: &mut Operation) -> Outcome {
+    let run: BackupRun = read_state(op);
+    if run.backup.is_none() {
+        return Outcome::Next;
+    }
+    let part = if run.node.is_none() { "choose_source" } else { "take" };
+    match backup::step(world, pass, op, part) {
+        Outcome::Next if part == "choose_source" => Outcome::wait("the node for it is chosen"),
+        Outcome::Fail(why) => {
+            Outcome::Fail(format!("nothing is deleted, for the last backup failed: {why}"))
+        }
+        other => other,
     }
 }
 

@@ -24,6 +24,7 @@ pub(super) static WORDS: Words = Words {
     start_receiving: "START SLAVE IO_THREAD",
     stop: "STOP SLAVE",
     reset: "RESET SLAVE ALL",
+    read_certificate: "FLUSH LOCAL SSL",
     requires_setting: "rpl_semi_sync_master_enabled",
     confirms_setting: "rpl_semi_sync_slave_enabled",
     confirms: "SELECT @@global.rpl_semi_sync_slave_enabled AS enabled, \

@@ -37,6 +37,7 @@ pub(super) static WORDS: Words = Words {
     start_receiving: "START REPLICA IO_THREAD",
     stop: "STOP REPLICA",
     reset: "RESET REPLICA ALL",
+    read_certificate: "ALTER INSTANCE RELOAD TLS",
     requires_setting: "rpl_semi_sync_source_enabled",
     confirms_setting: "rpl_semi_sync_replica_enabled",
     confirms: "SELECT @@global.rpl_semi_sync_replica_enabled AS enabled, \

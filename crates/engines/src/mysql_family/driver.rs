@@ -126,6 +126,10 @@ impl<H: Hands> Driver for FamilyDriver<H> {
         let hands = &self.0;
         hands.note_members(assignment);
         hands.write_config(assignment)?;
+        if OS_USER.take_identity(conf())? {
+            hands.unlogged(hands.words.read_certificate).await?;
+            OS_USER.note_identity(conf())?;
+        }
         hands.offer_copies(assignment);
         if Mark::Replica.is_set() {
             hands.keep_users(assignment).await?;

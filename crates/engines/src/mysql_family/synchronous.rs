@@ -211,19 +211,24 @@ impl Node {
         let user = replication_user(member);
         let word = if lock { "LOCK" } else { "UNLOCK" };
         let alter = format!("ALTER USER '{user}'@'%' ACCOUNT {word}");
-        let off = "SET SESSION sql_log_bin = OFF";
-        let result = self.act.execute(&[off, &alter]).await;
-        let again = self.act.execute(&["SET SESSION sql_log_bin = ON"]).await;
-        if again.is_err() {
-            self.act.forget().await;
-        }
-        result?;
+        self.unlogged(&alter).await?;
         if lock {
             self.end_streams(&user).await?;
         }
         let mut locks = self.locks.lock().expect("nothing panics while it is held");
         locks.insert(member.node.clone(), lock);
         Ok(())
+    }
+
+    /// Runs a statement that concerns this node alone.
+    pub(super) async fn unlogged(&self, statement: &str) -> Result<(), Failure> {
+        let off = "SET SESSION sql_log_bin = OFF";
+        let result = self.act.execute(&[off, statement]).await;
+        let again = self.act.execute(&["SET SESSION sql_log_bin = ON"]).await;
+        if again.is_err() {
+            self.act.forget().await;
+        }
+        result
     }
 
     /// Ends what that user receives.

@@ -31,6 +31,8 @@ pub(crate) struct Words {
     pub(crate) start_receiving: &'static str,
     pub(crate) stop: &'static str,
     pub(crate) reset: &'static str,
+    /// Reads the certificate anew, which ends no connection.
+    pub(crate) read_certificate: &'static str,
     /// Settings of the semi-synchronous replication.
     pub(crate) requires_setting: &'static str,
     pub(crate) confirms_setting: &'static str,

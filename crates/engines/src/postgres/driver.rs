@@ -17,7 +17,7 @@ use bellwether_protocol::assignment::{BackupAssignment, LogAssignment, Member, R
 use super::kept_log::hold_log;
 use super::log_end::SEGMENT_MIB;
 use super::replication::{STATE, write_signal};
-use super::{OS_USER, Postgres, data, former_data, new_data, rewinding};
+use super::{OS_USER, Postgres, conf, data, former_data, new_data, rewinding};
 use crate::files::{DATA, at, remove, remove_file};
 
 /// The engine starts to answer; recovery after a crash may take its time.
@@ -80,6 +80,7 @@ impl Driver for Postgres {
         self.note_members(assignment);
         if self.write_config(assignment)? {
             self.reload().await?;
+            OS_USER.note_identity(conf())?;
             self.forget_settings();
         }
         let rows = self.sql.query("SELECT pg_is_in_recovery()").await?;

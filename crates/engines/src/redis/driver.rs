@@ -68,6 +68,7 @@ impl Driver for Redis {
             let (certificate, key) = (file("engine.pem"), file("engine.key"));
             let set = ["CONFIG", "SET", "tls-cert-file", &certificate, "tls-key-file", &key];
             self.link.run(&set).await?;
+            self.kind.user().note_identity(conf())?;
         }
         let Some(term) = primary_term(&assignment.target) else { return Ok(()) };
         let is_over = match self.handed() {

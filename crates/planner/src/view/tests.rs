@@ -123,6 +123,7 @@ fn sketch_node(cluster: &Cluster, ordinal: u32, count: u32) -> (Node, Seen, Repo
         engine: EngineFigures::default(),
         host: HostFigures::default(),
         clients: None,
+        certificate: None,
     };
     let report = Report {
         number: 1,

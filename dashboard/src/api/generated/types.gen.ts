@@ -390,6 +390,10 @@ export type ClusterChange = {
     parameters?: {
         [key: string]: string;
     } | null;
+    /**
+     * Whether it is protected from deletion.
+     */
+    protected?: boolean | null;
     replication?: string | null;
     size?: NodeSize | null;
     timers?: TimerProfile | null;
@@ -441,6 +445,10 @@ export type ClusterSpec = {
      * The project it belongs to; it stays there.
      */
     project?: string;
+    /**
+     * It cannot be deleted before this is taken off.
+     */
+    protected?: boolean;
     /**
      * A provider's name, as listed by `/v1/providers`.
      */
@@ -1029,6 +1037,7 @@ export type NewOperation = {
     rate_kib?: number | null;
     /**
      * For `backup`: the repository (id or name); the schedule's, or the only one, when left out.
+     * For `delete_cluster`: where a last backup is stored first; none when left out.
      */
     repository?: string | null;
 };
@@ -1183,6 +1192,7 @@ export type NodeView = {
     address: string;
     address6: string;
     agent_version?: string | null;
+    certificate_ends_at?: Timestamp | null;
     cluster: ClusterId;
     connections?: number | null;
     /**
@@ -1513,6 +1523,7 @@ export type PageNodeView = {
         address: string;
         address6: string;
         agent_version?: string | null;
+        certificate_ends_at?: Timestamp | null;
         cluster: ClusterId;
         connections?: number | null;
         /**
@@ -2984,6 +2995,10 @@ export type DeleteV1ClustersByClusterData = {
          * The cluster's name, typed again.
          */
         confirm?: string;
+        /**
+         * The repository (id or name) that a last backup is stored in first; none when left out.
+         */
+        final_backup?: string | null;
         /**
          * Only say what would be done.
          */

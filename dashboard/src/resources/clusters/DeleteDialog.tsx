@@ -1,5 +1,6 @@
-import { Alert, Modal } from '@mantine/core';
+import { Alert, Checkbox, Modal } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
 
 import { deleteCluster, planOperation } from '../../api/clusters';
 import { applyEvents } from '../../api/feed';
@@ -9,6 +10,7 @@ import type { ClusterView } from '../../api/types';
 import { ErrorNote } from '../../ui/ErrorNote';
 import { formatMoment } from '../../ui/format';
 import { TypeToConfirm } from '../../ui/TypeToConfirm';
+import { RepositorySelect, useRepositoryChoice } from '../backups/RepositorySelect';
 import { PlanSkeleton } from '../plans/PlanSkeleton';
 import { PlanView } from '../plans/PlanView';
 import classes from './clusters.module.css';
@@ -37,15 +39,24 @@ export function DeleteDialog({ cluster, isOpen, onClose }: Props) {
 
 function Body({ cluster, onClose }: Omit<Props, 'isOpen'>) {
   const client = useQueryClient();
+  const engine = useEngine(cluster);
+  const canStore = Boolean(engine?.capabilities.backups) && cluster.phase !== 'failed';
+  const [isLast, setIsLast] = useState(Boolean(cluster.spec.backup));
+  const [repository, setRepository] = useRepositoryChoice(cluster.spec.backup?.repository);
+  const last = canStore && isLast && repository ? repository : undefined;
   const plan = useQuery({
-    queryKey: ['plan', cluster.id, 'delete_cluster'],
+    queryKey: ['plan', cluster.id, 'delete_cluster', last],
     queryFn: () =>
-      planOperation(cluster.id, { kind: 'delete_cluster', confirm: cluster.name }),
+      planOperation(cluster.id, {
+        kind: 'delete_cluster',
+        confirm: cluster.name,
+        ...(last && { repository: last }),
+      }),
     gcTime: 0,
     staleTime: 0,
   });
   const remove = useMutation({
-    mutationFn: () => deleteCluster(cluster.id, cluster.name),
+    mutationFn: () => deleteCluster(cluster.id, cluster.name, last),
     onSuccess: (operation) => {
       applyEvents(client, [{ kind: 'operation', operation }]);
       client.setQueryData(keys.watched(cluster.id), operation.id);
@@ -69,22 +80,35 @@ function Body({ cluster, onClose }: Omit<Props, 'isOpen'>) {
       <p className={classes.dim}>
         <strong>{words.staysTitle}:</strong> {words.stays}
       </p>
-      <NewestBackup cluster={cluster} />
+      {canStore && (
+        <Checkbox
+          label={words.last}
+          description={words.lastText}
+          checked={isLast}
+          onChange={(event) => setIsLast(event.currentTarget.checked)}
+        />
+      )}
+      {canStore && isLast && <RepositorySelect value={repository} onChange={setRepository} />}
+      {!last && <NewestBackup cluster={cluster} />}
     </TypeToConfirm>
   );
 }
 
+function useEngine(cluster: ClusterView) {
+  const engines = useQuery(enginesQuery).data;
+  return engines?.find((one) => one.name === cluster.spec.engine);
+}
+
 /** Up to when the data could be brought back afterwards. */
 function NewestBackup({ cluster }: { cluster: ClusterView }) {
-  const engines = useQuery(enginesQuery).data;
-  const engine = engines?.find((one) => one.name === cluster.spec.engine);
+  const engine = useEngine(cluster);
   // Of what never was nothing is missed.
   if (!engine || cluster.phase === 'failed') return null;
   const until = cluster.backup?.recoverable_to;
   if (until) return <p className={classes.dim}>{words.backedUp(formatMoment(until))}</p>;
   return (
     <Alert color="red">
-      {words.notBackedUp} {engine.capabilities.backups && words.backUpFirst}
+      {words.notBackedUp}
     </Alert>
   );
 }

@@ -1,11 +1,14 @@
 import { Button } from '@mantine/core';
-import { useQuery } from '@tanstack/react-query';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 
+import { changeCluster } from '../../api/clusters';
+import { applyEvents } from '../../api/feed';
 import { enginesQuery, providersQuery } from '../../api/queries';
 import type { ClusterView } from '../../api/types';
 import { Card } from '../../ui/Card';
 import { CopyAction } from '../../ui/CopyText';
+import { ErrorNote } from '../../ui/ErrorNote';
 import { Facts } from '../../ui/Facts';
 import { formatMoment } from '../../ui/format';
 import { DEFAULT_PROJECT, useMay } from '../people/may';
@@ -75,8 +78,29 @@ function Danger({ cluster }: { cluster: ClusterView }) {
     <Card title={messages.danger.title}>
       <div className={classes.danger}>
         <p>{(found?.allowed ?? true) ? messages.danger.text : found?.reason}</p>
-        <DeleteButton cluster={cluster} />
+        <div className={classes.buttons}>
+          <ProtectButton cluster={cluster} />
+          <DeleteButton cluster={cluster} />
+        </div>
       </div>
     </Card>
+  );
+}
+
+function ProtectButton({ cluster }: { cluster: ClusterView }) {
+  const client = useQueryClient();
+  const isProtected = Boolean(cluster.spec.protected);
+  const change = useMutation({
+    mutationFn: () => changeCluster(cluster, { protected: !isProtected }),
+    onSuccess: (changed) => applyEvents(client, [{ kind: 'cluster', cluster: changed }]),
+  });
+  if (cluster.phase === 'failed' && !isProtected) return null;
+  return (
+    <>
+      <Button variant="default" loading={change.isPending} onClick={() => change.mutate()}>
+        {isProtected ? messages.danger.unprotect : messages.danger.protect}
+      </Button>
+      {change.error && <ErrorNote error={change.error} />}
+    </>
   );
 }

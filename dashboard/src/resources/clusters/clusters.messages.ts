@@ -104,8 +104,11 @@ export const messages = {
     backedUp: (moment: string) =>
       `Its newest backup holds what it was ${moment}: later changes cannot be brought back.`,
     notBackedUp: 'There is no backup of it: nothing can be brought back afterwards.',
-    backUpFirst: 'On its Backups tab one can be taken first.',
     staysTitle: 'What stays',
+    last: 'Take a last backup first',
+    lastText: 'Nothing is deleted when that fails.',
+    protect: 'Protect from deletion',
+    unprotect: 'Take the protection off',
     stays: 'The record of its operations, under Activity, and its backups, under Backups.',
   },
 };

@@ -2,7 +2,7 @@
 //! the repository and its key.
 
 mod borg;
-mod engines;
+pub(crate) mod engines;
 mod moment;
 mod restored;
 mod scene;

@@ -49,8 +49,20 @@ async fn a_backup_is_taken_from_a_replica_while_writes_go_on() -> anyhow::Result
     let log = server.log();
     assert!(!log.contains(&key.key), "a key is in the log");
 
-    api.delete("orders").await?;
-    assert_eq!(list(&api, "orders").await?.len(), 2, "backups outlive their cluster");
+    // It goes only when that is meant, and what was written until then is stored first.
+    let generation = api.cluster("orders").await?.generation;
+    api.change("orders", generation, &json!({ "protected": true })).await?;
+    let go = "/v1/clusters/orders?confirm=orders&final_backup=vault";
+    let (status, problem) = api.send("DELETE", go, None).await?;
+    assert_eq!(status, 409, "{problem}");
+    assert!(problem["detail"].to_string().contains("protected"), "{problem}");
+    api.change("orders", generation + 1, &json!({ "protected": false })).await?;
+    let (status, operation) = api.send("DELETE", go, None).await?;
+    assert_eq!(status, 202, "{operation}");
+    api.finish(operation["id"].as_str().context("an operation")?, WORK_MAX).await?;
+    let kept = list(&api, "orders").await?;
+    assert_eq!(kept.len(), 3, "backups outlive their cluster");
+    assert!(kept.iter().all(|backup| backup.status == BackupStatus::Complete), "{kept:?}");
     server.check_log()
 }
 

@@ -115,6 +115,7 @@ fn serving(term: Term) -> WorkerReport {
         engine: EngineFigures::default(),
         host: HostFigures::default(),
         clients: None,
+        certificate: None,
     }
 }
 

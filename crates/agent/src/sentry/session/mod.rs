@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use bellwether_protocol::session::{MESSAGE_BYTES_MAX, PATH};
 use bellwether_protocol::{FromAgent, FromServer};
 use futures_util::{SinkExt as _, StreamExt as _};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tracing::{debug, info, warn};
@@ -27,14 +27,15 @@ const SEND_MAX: Duration = Duration::from_secs(5);
 /// report holds everything.
 pub(super) async fn keep(
     servers: Vec<String>,
-    identity: Identity,
+    identity: watch::Receiver<Identity>,
     mut outgoing: mpsc::Receiver<FromAgent>,
     incoming: mpsc::Sender<FromSession>,
 ) {
     let mut back_off = BACK_OFF.0;
     let mut is_news = true;
     for server in servers.iter().cycle() {
-        let attempt = tokio::time::timeout(DIAL_MAX, open(server, &identity)).await;
+        let who = identity.borrow().clone();
+        let attempt = tokio::time::timeout(DIAL_MAX, open(server, &who)).await;
         let result = match attempt {
             Ok(Ok(socket)) => {
                 while outgoing.try_recv().is_ok() {}

@@ -29,7 +29,8 @@ fn start(server: &TestServer) -> Kept {
     let (outgoing, to_session) = mpsc::channel(4);
     let (from_session, incoming) = mpsc::channel(4);
     let servers = vec!["https://127.0.0.1:1".into(), server.url.clone()];
-    tokio::spawn(keep(servers, server.identity.clone(), to_session, from_session));
+    let (_, identity) = watch::channel(server.identity.clone());
+    tokio::spawn(keep(servers, identity, to_session, from_session));
     Kept { outgoing, incoming }
 }
 

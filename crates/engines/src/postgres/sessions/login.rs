@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use super::PostgresSessions;
 use super::messages::{self, Message, authentication, message};
 use super::scram::{self, Refusal, Shown};
-use super::wire::Client;
+use super::wire::{Client, Tls};
 use crate::postgres::{PROBE_USER, REPLICATION_USER, REWIND_USER, SUPERUSER};
 
 /// The whole of it, as with the engine's `authentication_timeout`.
@@ -69,13 +69,13 @@ impl PostgresSessions {
                 return Err(Ended);
             }
             if first[0] == TLS_HANDSHAKE {
-                return self.come_encrypted(tls.accept(stream).await?).await;
+                return self.come_encrypted(&tls, tls.accept(stream).await?).await;
             }
             let (number, body) = read_first(&mut stream).await?;
             match number {
                 ASK_TLS => {
                     stream.write_all(b"S").await?;
-                    return self.come_encrypted(tls.accept(stream).await?).await;
+                    return self.come_encrypted(&tls, tls.accept(stream).await?).await;
                 }
                 ASK_GSS => stream.write_all(b"N").await?,
                 CANCEL => return Ok(Came::Cancel(body)),
@@ -90,7 +90,7 @@ impl PostgresSessions {
         Err(Ended)
     }
 
-    async fn come_encrypted(&self, mut client: Client) -> Result<Came, Ended> {
+    async fn come_encrypted(&self, tls: &Tls, mut client: Client) -> Result<Came, Ended> {
         let (number, body) = read_first(&mut client).await?;
         if number == CANCEL {
             return Ok(Came::Cancel(body));
@@ -111,7 +111,7 @@ impl PostgresSessions {
         if number != VERSION || !unknown.is_empty() {
             client.write_all(&negotiate(&unknown)).await?;
         }
-        let shown = self.check(&mut client, &startup.user).await;
+        let shown = self.check(tls, &mut client, &startup.user).await;
         match shown {
             Ok(shown) => Ok(Came::User { client, startup, shown }),
             Err(Some(Refusal::Wrong)) => {
@@ -129,9 +129,13 @@ impl PostgresSessions {
     }
 
     /// Lets the client show that it knows the user's password. `None`: it has gone.
-    async fn check(&self, client: &mut Client, user: &[u8]) -> Result<Shown, Option<Refusal>> {
+    async fn check(
+        &self,
+        tls: &Tls,
+        client: &mut Client,
+        user: &[u8],
+    ) -> Result<Shown, Option<Refusal>> {
         let malformed = |why| Some(Refusal::Malformed(why));
-        let certificate = self.tls().map(|tls| tls.certificate().to_vec()).unwrap_or_default();
         let offers = format!("{}\0{}\0\0", scram::BOUND, scram::PLAIN);
         say(client, &authentication(10, offers.as_bytes())).await?;
         let body = hear(client).await?;
@@ -143,7 +147,7 @@ impl PostgresSessions {
         });
         let (mechanism, first) = begun.ok_or(malformed("the answer to SASL is malformed"))?;
         let verifier = self.verifier(user).await.ok_or(Refusal::Unanswered)?;
-        let server = scram::Server::begin(mechanism, first, verifier, &certificate)?;
+        let server = scram::Server::begin(mechanism, first, verifier, tls.certificate())?;
         say(client, &authentication(11, server.first().as_bytes())).await?;
         let body = hear(client).await?;
         let last = std::str::from_utf8(&body).map_err(|_| malformed("SCRAM is text"))?;

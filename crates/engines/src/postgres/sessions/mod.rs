@@ -22,8 +22,7 @@ mod wire;
 mod words;
 
 use std::collections::HashMap;
-use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -41,6 +40,7 @@ use self::session::Session;
 use self::wire::Tls;
 use super::sql;
 use crate::files::IDENTITY;
+use crate::tls::Current;
 
 /// For so long it is not asked again whether the node's own engine answers.
 const READY_FOR: Duration = Duration::from_secs(1);
@@ -61,7 +61,7 @@ type Running = (enter::Place, Vec<u8>);
 pub struct PostgresSessions {
     /// To this node's own engine, which knows the users' verifiers.
     sql: sql::Session,
-    tls: OnceLock<Tls>,
+    tls: Current,
     ready: tokio::sync::Mutex<Option<(Instant, bool)>>,
     /// By the key that a client was given.
     running: Mutex<HashMap<Vec<u8>, Running>>,
@@ -77,7 +77,7 @@ impl PostgresSessions {
         let secret = hmac::Key::generate(hmac::HMAC_SHA256, &random);
         Self {
             sql: sql::Session::new(private_port),
-            tls: OnceLock::new(),
+            tls: Current::of(IDENTITY, &[wire::ALPN]),
             ready: tokio::sync::Mutex::default(),
             running: Mutex::default(),
             secret: secret.expect("the system has random numbers"),
@@ -85,14 +85,8 @@ impl PostgresSessions {
     }
 
     /// Certificates, once the node has them.
-    fn tls(&self) -> Option<&Tls> {
-        if self.tls.get().is_none() {
-            match Tls::read(Path::new(IDENTITY)) {
-                Ok(tls) => drop(self.tls.set(tls)),
-                Err(error) => debug!("no certificate: {error}"),
-            }
-        }
-        self.tls.get()
+    fn tls(&self) -> Option<Tls> {
+        self.tls.ends().map(Tls)
     }
 
     /// What the engine keeps of a user's password; none when it does not answer.

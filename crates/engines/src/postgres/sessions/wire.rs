@@ -2,8 +2,8 @@
 //! node.
 
 use std::io;
-use std::path::Path;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use rustls::pki_types::ServerName;
@@ -15,7 +15,7 @@ use crate::tls::Ends;
 
 /// What clients that begin with TLS at once have to name (PostgreSQL's manual, "SSL Session
 /// Encryption").
-const ALPN: &[u8] = b"postgresql";
+pub(super) const ALPN: &[u8] = b"postgresql";
 
 /// Asks for TLS: the length of the message, and the number that is no version.
 const ASK_TLS: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
@@ -30,14 +30,9 @@ pub(super) enum Server {
 }
 
 /// Who this node is to clients, and whom it believes.
-pub(super) struct Tls(Ends);
+pub(super) struct Tls(pub(super) Arc<Ends>);
 
 impl Tls {
-    /// Reads certificate, key and authority of that directory.
-    pub(super) fn read(directory: &Path) -> io::Result<Self> {
-        Ends::read(directory, &[ALPN]).map(Self)
-    }
-
     /// The hash of the certificate, which clients may bind to (RFC 5929).
     pub(super) fn certificate(&self) -> &[u8] {
         &self.0.certificate

@@ -12,8 +12,7 @@ mod scan;
 mod session;
 mod talk;
 
-use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bellwether_contracts::sessions::{Sessions, Way};
@@ -24,25 +23,16 @@ use tracing::debug;
 pub use self::prober::RedisProber;
 use self::session::Session;
 use crate::files::IDENTITY;
-use crate::tls::Ends;
+use crate::tls::Current;
 
 /// The sessions that one endpoint leads.
-#[derive(Default)]
 pub struct RedisSessions {
-    tls: OnceLock<Ends>,
+    tls: Current,
 }
 
-/// The node's own certificate, once it is there.
-fn ends(known: &OnceLock<Ends>) -> Option<&Ends> {
-    if let Some(tls) = known.get() {
-        return Some(tls);
-    }
-    match Ends::read(Path::new(IDENTITY), &[]) {
-        Ok(tls) => Some(known.get_or_init(|| tls)),
-        Err(error) => {
-            debug!("the node's certificate: {error}");
-            None
-        }
+impl Default for RedisSessions {
+    fn default() -> Self {
+        Self { tls: Current::of(IDENTITY, &[]) }
     }
 }
 
@@ -53,11 +43,11 @@ impl Sessions for RedisSessions {
     }
 
     async fn is_ready(&self) -> bool {
-        ends(&self.tls).is_some()
+        self.tls.ends().is_some()
     }
 
     async fn lead(&self, client: TcpStream, way: Arc<dyn Way>) {
-        let Some(tls) = ends(&self.tls) else { return };
+        let Some(tls) = self.tls.ends() else { return };
         let client = match tls.acceptor.accept(client).await {
             Ok(client) => client,
             Err(error) => return debug!("a client did not get in: {error}"),

@@ -4,7 +4,6 @@
 //! refuses it where it would refuse new data, but no key comes to be, and nothing is replicated.
 
 use std::io;
-use std::sync::OnceLock;
 
 use async_trait::async_trait;
 use bellwether_contracts::sessions::{Counted, Way};
@@ -17,14 +16,14 @@ use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use tokio_rustls::client::TlsStream;
 
-use super::ends;
+use crate::files::IDENTITY;
 use crate::redis::resp::{Value, command, read};
 use crate::redis::{PROBE_KEY, PROBE_USER};
-use crate::tls::Ends;
+use crate::tls::Current;
 
 /// Measures one endpoint.
 pub struct RedisProber {
-    tls: OnceLock<Ends>,
+    tls: Current,
     password: String,
     kept: Mutex<Option<Entered>>,
 }
@@ -41,7 +40,7 @@ impl RedisProber {
     #[must_use]
     pub fn new(routes: &Routes) -> Self {
         Self {
-            tls: OnceLock::new(),
+            tls: Current::of(IDENTITY, &[]),
             password: routes.probe_password.0.clone(),
             kept: Mutex::default(),
         }
@@ -54,7 +53,7 @@ impl RedisProber {
         if let Some(kept) = kept.filter(|kept| kept.term >= led) {
             return Ok(kept);
         }
-        let tls = ends(&self.tls).ok_or_else(|| io::Error::other("there is no certificate yet"))?;
+        let tls = self.tls.ends().ok_or_else(|| io::Error::other("there is no certificate yet"))?;
         let reached = way.reach().await;
         let name = ServerName::try_from(reached.name).map_err(io::Error::other)?;
         let stream = tls.connector.connect(name, reached.stream).await?;
