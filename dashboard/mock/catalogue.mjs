@@ -53,7 +53,7 @@ export const engines = [
     ports: { gate: 5432, read_write: 5000, read_only: 5001, private: 5431, read_gate: 5433, peer: 5440 },
     capabilities: {
       synchronous: true,
-      point_in_time: false,
+      point_in_time: true,
       multi_primary: false,
       sharded: false,
       backups: true,

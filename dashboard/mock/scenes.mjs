@@ -192,16 +192,17 @@ const scenes = {
       message: 'restored and looked through; 12 tables hold what they held',
     };
     world.repositories.push(repository('vault'));
-    cluster.spec.backup = { schedule: 'daily', repository: 'vault', verify: true };
+    cluster.spec.backup = { schedule: 'daily', repository: 'vault', verify: true, point_in_time: true };
+    const recoverable_to = new Date(Date.now() - 40_000).toISOString();
     const failed = { status: 'failed', facts: undefined, stored: undefined };
     world.backups.set(cluster.id, [
-      backup(cluster, 1),
-      backup(cluster, 2, { proof: proven }),
+      backup(cluster, 1, { recoverable_to }),
+      backup(cluster, 2, { proof: proven, recoverable_to }),
       backup(cluster, 3, { ...failed, message: 'the store refuses the credentials' }),
       backup(cluster, 4, { status: 'deleting', message: 'no longer kept' }),
     ]);
     cluster.backup = {
-      recoverable_to: new Date(Date.now() - 86_400_000 + 40_000).toISOString(),
+      recoverable_to,
       proven_to: new Date(Date.now() - 2 * 86_400_000 + 40_000).toISOString(),
       next_at: '2030-01-06T02:00:00Z',
       restore_ms: 31_000,

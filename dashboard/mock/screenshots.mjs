@@ -46,6 +46,11 @@ const shots = {
     await page.getByRole('list', { name: /newest/ }).getByRole('button').nth(1).click();
     await page.getByText('Fingerprints').waitFor();
   },
+  'backup-schedule': async (page) => {
+    await page.goto('/clusters/demo?tab=backups');
+    await page.getByRole('button', { name: 'Change' }).click();
+    await page.getByText('How many days back').scrollIntoViewIfNeeded();
+  },
   repositories: async (page) => {
     await page.goto('/backups');
     await page.getByRole('button', { name: 'Register a repository' }).click();

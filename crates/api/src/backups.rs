@@ -8,8 +8,10 @@ use bellwether_model::access::Role;
 use bellwether_model::backup::{BackupFacts, BackupStatus};
 use bellwether_model::event::Page;
 use bellwether_model::problem::{Code, Problem};
-use bellwether_model::{Backup, BackupId, Cluster, ClusterPhase, Operation, Timestamp};
+use bellwether_model::restore::Source;
+use bellwether_model::{Backup, Cluster, ClusterPhase, Operation, Timestamp};
 use bellwether_planner::View;
+use bellwether_store::logs::{self, Windows};
 use bellwether_store::repositories::{self, SealedRepository};
 use bellwether_store::{Stored, Txn, backups, clusters};
 use serde::Deserialize;
@@ -61,7 +63,8 @@ pub(crate) async fn list(
     }
     let paging = paging::Paging { limit: which.limit, after: which.after };
     let key = |backup: &Stored<Backup>| backup.object.id.to_string();
-    let show = |backup: Stored<Backup>| Some(backup.object);
+    let windows = Windows::look(&api.store);
+    let show = |backup: Stored<Backup>| Some(windows.show(&api.store, backup.object));
     page(all, key, |key, after| key < after, &paging, show).map(Json)
 }
 
@@ -77,7 +80,8 @@ pub(crate) async fn show(
     _: Query<Nothing>,
     Path(id): Path<String>,
 ) -> Result<Json<Backup>> {
-    Ok(Json(find(&api, &id)?.object))
+    let backup = find(&api, &id)?.object;
+    Ok(Json(Windows::look(&api.store).show(&api.store, backup)))
 }
 
 /// Remove a backup from its repository. It is done in the background.
@@ -149,13 +153,18 @@ pub(crate) fn complete(backup: &Backup) -> Result<&BackupFacts> {
 }
 
 /// The backup that a new cluster begins with. Whoever restores it sees all of its data.
-pub(crate) async fn source(api: &Inner, caller: &Caller, id: &BackupId) -> Result<BackupFacts> {
+pub(crate) async fn source(api: &Inner, caller: &Caller, source: &Source) -> Result<BackupFacts> {
+    let id = &source.backup;
     let backup = api.store.find::<Backup>(id.as_str()).map(|found| found.object);
     let backup = backup.filter(|backup| caller.sees(&backup.project));
     let backup = backup
         .ok_or_else(|| ApiError::field("source.backup", format!("there is no backup `{id}`")))?;
     caller.require(&backup.project, Role::Operator, id.as_str()).await?;
-    complete(&backup).cloned()
+    let facts = complete(&backup)?;
+    if let Some(at) = source.at {
+        logs::way(&api.store, &backup, at).map_err(|why| ApiError::field("source.at", why))?;
+    }
+    Ok(facts.clone())
 }
 
 /// The repository that a backup goes to: the one that is named, the schedule's, or the only one.

@@ -235,7 +235,7 @@ fn complete(api: &Inner, spec: &mut ClusterSpec) -> Result<()> {
 /// Data is restored into what wrote it.
 async fn check_source(api: &Inner, caller: &Caller, spec: &ClusterSpec) -> Result<()> {
     let Some(source) = &spec.source else { return Ok(()) };
-    let from = crate::backups::source(api, caller, &source.backup).await?.spec;
+    let from = crate::backups::source(api, caller, source).await?.spec;
     if (&from.engine, &from.version) != (&spec.engine, &spec.version) {
         let words = format!("the backup is of {} {}", from.engine, from.version);
         return Err(ApiError::field("source.backup", words));
@@ -457,6 +457,17 @@ fn differences(before: &ClusterSpec, after: &ClusterSpec) -> String {
     words.collect::<Vec<_>>().join(", ")
 }
 
+/// Fields that are wrong or right whatever they were before.
+const CHANGED_ALONE: [&str; 7] = [
+    "nodes",
+    "shards",
+    "replication",
+    "drill.schedule",
+    "backup.schedule",
+    "backup.keep",
+    "backup.point_in_time",
+];
+
 /// Whether the changed fields can be carried out. What was fit before is not held against it,
 /// although limits may have changed since.
 async fn check_change(api: &Inner, before: &ClusterSpec, after: &ClusterSpec) -> Result<()> {
@@ -465,8 +476,7 @@ async fn check_change(api: &Inner, before: &ClusterSpec, after: &ClusterSpec) ->
     }
     let mut problems = problems(api, after)?;
     problems.retain(|problem| {
-        ["nodes", "shards", "replication", "drill.schedule", "backup.schedule", "backup.keep"]
-            .contains(&problem.field.as_str())
+        CHANGED_ALONE.contains(&problem.field.as_str())
             || (after.size != before.size && problem.field.starts_with("size."))
             // What may be chosen depends on the size.
             || ((&after.parameters, &after.size) != (&before.parameters, &before.size)

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use bellwether_contracts::repository::Archive;
 use bellwether_model::backup::{BackupFacts, BackupStatus};
 use bellwether_model::event::Page;
+use bellwether_model::log::{KeptPiece, LogPiece};
 use bellwether_model::name::check_cluster_name;
 use bellwether_model::problem::{Code, Problem};
 use bellwether_model::repository::{
@@ -129,10 +130,13 @@ pub(crate) async fn create(
         (repository.checked_at, repository.checked_by) =
             (Some(Timestamp::now()), "server".to_owned());
     }
-    let known = found(&api, &repository, archives.unwrap_or_default());
+    let archives = archives.unwrap_or_default();
+    let pieces = found_log(&api, &repository, &archives);
+    let known = found(&api, &repository, archives);
     let sealed = SealedRepository::seal(&api.store, repository, &request.secret, &key);
     let txn = Txn::new().insert(&sealed).audit(caller.entry("repository.create", &request.name));
     let txn = known.iter().fold(txn, |txn, backup| txn.insert(backup));
+    let txn = pieces.iter().fold(txn, |txn, piece| txn.insert(piece));
     match api.store.commit(txn).await {
         Ok(_) => {}
         Err(StoreError::Conflict { .. }) => return Err(taken(&request.name)),
@@ -207,6 +211,20 @@ async fn reach(api: &Inner, access: &Access, is_known: bool) -> Result<Option<Ve
     }
 }
 
+/// Pieces of log in the repository that this server does not know.
+fn found_log(api: &Inner, repository: &Repository, archives: &[Archive]) -> Vec<KeptPiece> {
+    let pieces = archives.iter().filter_map(|archive| {
+        let piece: LogPiece = serde_json::from_str(&archive.facts).ok()?;
+        (piece.id == archive.backup).then(|| KeptPiece {
+            piece,
+            repository: repository.id.clone(),
+            archive: archive.id.clone(),
+            needless_since: None,
+        })
+    });
+    pieces.filter(|kept| api.store.find::<KeptPiece>(kept.piece.id.as_str()).is_none()).collect()
+}
+
 /// Complete backups in the repository that this server does not know.
 fn found(api: &Inner, repository: &Repository, archives: Vec<Archive>) -> Vec<Backup> {
     let ends = archives.iter().filter_map(|archive| {
@@ -237,6 +255,7 @@ fn found(api: &Inner, repository: &Repository, archives: Vec<Archive>) -> Vec<Ba
                 .collect(),
             message: String::new(),
             proof: None,
+            recoverable_to: None,
             facts: Some(facts),
         })
         .collect()
@@ -298,6 +317,10 @@ pub(crate) async fn delete(
     let txn = of_it.iter().fold(txn, |txn, backup| {
         txn.delete::<Backup>(backup.object.id.as_str(), Some(backup.revision))
     });
+    let pieces = api.store.list_where(|kept: &KeptPiece| kept.repository == repository.id);
+    let txn = pieces
+        .iter()
+        .fold(txn, |txn, kept| txn.delete::<KeptPiece>(kept.object.piece.id.as_str(), None));
     api.store.commit(txn).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -3,16 +3,17 @@
 //! after it was interrupted at any point.
 
 use async_trait::async_trait;
-use bellwether_model::NodeId;
 use bellwether_model::backup::BackupResult;
 use bellwether_model::divergence::Divergence;
+use bellwether_model::log::StoredPiece;
 use bellwether_model::replication::Position;
 use bellwether_model::restore::Checked;
 use bellwether_model::settings::SettingsReport;
 use bellwether_model::shard::MoveReport;
 use bellwether_model::transaction::Transaction;
+use bellwether_model::{NodeId, Timestamp};
 use bellwether_protocol::Assignment;
-use bellwether_protocol::assignment::{BackupAssignment, Member, RestoreAssignment};
+use bellwether_protocol::assignment::{BackupAssignment, LogAssignment, Member, RestoreAssignment};
 use bellwether_protocol::databases::{LoginUse, Refused};
 use bellwether_protocol::local::{EngineFigures, Follower};
 
@@ -95,6 +96,26 @@ pub struct Kept {
     /// than the assignment's, which then changes nothing: the server's store is an older copy.
     pub version: u64,
     pub refused: Vec<Refused>,
+}
+
+/// What came of storing the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Logged {
+    /// It is stored to its end of then.
+    Stored(StoredPiece),
+    /// It ends where it ended: what was acknowledged before that moment is stored.
+    Same(Timestamp),
+    /// What was to be stored next is gone, in words.
+    Gap(String),
+}
+
+/// What of the log is to be stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogSpan {
+    /// From there on; none: from its end on.
+    pub from: Option<Position>,
+    /// Where it ended when this was done last.
+    pub stored: Option<Position>,
 }
 
 /// An engine's hands on one node.
@@ -227,9 +248,23 @@ pub trait Driver: Send + Sync {
         Err(Failure::permanent("this engine cannot be backed up yet"))
     }
 
+    /// Stores a piece of the log of a running primary, to its end, beside whatever it does.
+    /// `configure` holds what is not stored yet, on every node (`Assignment::log`).
+    async fn store_log(
+        &self,
+        _assignment: &Assignment,
+        _log: &LogAssignment,
+        _span: LogSpan,
+        _repository: &dyn Repository,
+    ) -> Result<Logged, Failure> {
+        Err(Failure::permanent("this engine's log cannot be kept yet"))
+    }
+
     /// Brings a backup's data into a new directory, which becomes the data only when it is
     /// complete: a replica's that follows nobody, so that its promotion begins a history of its
-    /// own. The users' passwords become the assignment's before anybody can enter.
+    /// own. Under `RestoreAssignment::log` the log that leads to a moment is brought, too, and cut
+    /// off before what was committed later. The users' passwords become the assignment's before
+    /// anybody can enter.
     async fn restore(
         &self,
         _assignment: &Assignment,

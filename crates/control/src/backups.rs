@@ -8,6 +8,7 @@ use bellwether_contracts::Failure;
 use bellwether_model::backup::BackupStatus;
 use bellwether_model::{Backup, Cluster, Operation, OperationKind, RepositoryId};
 use bellwether_planner::backups::Due;
+use bellwether_store::logs::Windows;
 use bellwether_store::{Stored, Txn, backups, repositories};
 use tracing::{info, warn};
 
@@ -34,14 +35,25 @@ pub(crate) async fn follow(
             (standing.handled, standing.since, standing.schedule) = (now, now, schedule);
             Txn::new()
         }
-        Due::Run(slot) => {
-            cluster.object.status.backup.handled = Some(slot);
+        Due::Run(_) | Due::Base => {
+            let standing = &mut cluster.object.status.backup;
+            let (slot, reason) = match due {
+                Due::Run(slot) => {
+                    standing.handled = Some(slot);
+                    (slot, "a backup is due")
+                }
+                _ => (world.now(), "the log that is kept has no backup to go on from"),
+            };
+            // Whichever it is, the log can go on from it, once some is stored.
+            if let Some(log) = standing.log.as_mut().filter(|log| log.to.is_some()) {
+                log.base_asked_at = Some(world.now());
+            }
             let wanted = cluster.object.spec.backup.clone();
             let name = wanted.as_ref().map(|wanted| wanted.repository.clone()).unwrap_or_default();
             match repositories::find(&world.store, &name) {
                 Some(repository) => {
                     let operation = Operation {
-                        reason: "a backup is due".to_owned(),
+                        reason: reason.to_owned(),
                         rule: 603,
                         ..Operation::queued(
                             &cluster.object,
@@ -103,7 +115,13 @@ async fn recount(world: &World) {
         let kept = kept.filter(|backup| backup.status == BackupStatus::Complete);
         let taken_at = |backup: &Backup| backup.facts.as_ref().map(|facts| facts.taken_at);
         let is_proven = |backup: &&Backup| backup.proof.as_ref().is_some_and(|proof| proof.proven);
-        let reached = kept.clone().filter_map(taken_at).max();
+        let mut reached = kept.clone().filter_map(taken_at).max();
+        if cluster.object.status.backup.recoverable_to > reached {
+            // By the log that was kept, perhaps.
+            let windows = Windows::look(&world.store);
+            let with_log = |one: &Backup| windows.show(&world.store, one.clone()).recoverable_to;
+            reached = reached.max(kept.clone().filter_map(with_log).max());
+        }
         let proven = kept.filter(is_proven).filter_map(taken_at).max();
         let standing = &mut cluster.object.status.backup;
         if standing.recoverable_to > reached || standing.proven_to > proven {

@@ -12,6 +12,7 @@ mod databases;
 mod drills;
 pub mod leases;
 pub mod lineage;
+pub mod logs;
 pub mod machines;
 mod nodes_of;
 pub mod operations;

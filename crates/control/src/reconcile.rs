@@ -20,7 +20,7 @@ use crate::operations::gaps;
 use crate::pass::Pass;
 use crate::runner::{self, Progress};
 use crate::world::World;
-use crate::{allowlist, backups, databases, drills, shards};
+use crate::{allowlist, backups, databases, drills, logs, shards};
 
 /// Between two passes when nothing woke the loop: silence has to be noticed too.
 const TICK: Duration = Duration::from_millis(100);
@@ -126,6 +126,9 @@ async fn pass(
     }
     if let Some(gone) = bellwether_planner::databases::gone(&view) {
         databases::forget(world, cluster, gone).await?;
+        return Ok(Progress::Moved);
+    }
+    if logs::keep(world, cluster, &view).await? {
         return Ok(Progress::Moved);
     }
     let decision = decide(&view);

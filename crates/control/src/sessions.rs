@@ -15,12 +15,15 @@ use axum::routing::{get, post};
 use bellwether_model::{Backup, Cluster, Node, NodeId, RepositoryId, Target};
 use bellwether_planner::assign::{self, Backups};
 use bellwether_planner::databases;
-use bellwether_protocol::assignment::{BackupAssignment, RestoreAssignment, Secrets};
+use bellwether_protocol::assignment::{
+    BackupAssignment, LogAssignment, LogStore, RestoreAssignment, RestoredLog, Secrets,
+};
 use bellwether_protocol::join as protocol;
 use bellwether_protocol::repository::Access;
 use bellwether_protocol::session::{self, MESSAGE_BYTES_MAX};
 use bellwether_protocol::{Assignment, FromAgent, FromServer, Hello, Report};
 use bellwether_store::live::Seen;
+use bellwether_store::logs;
 use bellwether_store::repositories;
 use bellwether_store::secrets::{self, Secret};
 use bellwether_store::{Object, Stored};
@@ -346,9 +349,30 @@ fn ways(world: &World, cluster: &Cluster, node: &Node) -> Backups {
     let restore = node.restore.as_ref().and_then(|source| {
         let backup = world.store.find::<Backup>(source.backup.as_str())?.object;
         let access = access(&backup.repository)?;
-        Some(RestoreAssignment { facts: backup.facts?, access })
+        let log = match source.at {
+            None => None,
+            Some(at) => {
+                let pieces = logs::way(&world.store, &backup, at).inspect_err(|why| {
+                    tracing::warn!("{} cannot be restored to {at}: {why}", backup.id);
+                });
+                Some(RestoredLog { at, pieces: pieces.ok()? })
+            }
+        };
+        Some(RestoreAssignment { facts: backup.facts?, access, log })
     });
-    Backups { backup, restore }
+    let log = cluster.status.backup.log.as_ref().map(|log| LogAssignment {
+        stretch: log.stretch.clone(),
+        from: log.to,
+        store: (cluster.status.primary.as_ref() == Some(&node.id))
+            .then(|| access(&log.repository))
+            .flatten()
+            .map(|access| LogStore {
+                access,
+                every_seconds: world.backup_timers.log_every_seconds,
+                rate_kib: cluster.spec.backup.as_ref().map_or(0, |wanted| wanted.rate_kib),
+            }),
+    });
+    Backups { backup, log, restore }
 }
 
 /// Follows from a secret that every cluster has, also one that is older than the prober.

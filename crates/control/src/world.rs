@@ -44,13 +44,19 @@ pub struct World {
 pub struct BackupTimers {
     /// Seconds that a repository may take to answer.
     pub answer_seconds: u32,
+    /// Seconds between two looks for log to store.
+    pub log_every_seconds: u32,
     /// Before the second attempt; before each later one four times as long as before the last.
     pub retry: Duration,
 }
 
 impl Default for BackupTimers {
     fn default() -> Self {
-        Self { answer_seconds: answer_seconds(), retry: Duration::from_secs(30) }
+        Self {
+            answer_seconds: answer_seconds(),
+            log_every_seconds: 60,
+            retry: Duration::from_secs(30),
+        }
     }
 }
 

@@ -42,7 +42,11 @@ impl Drop for Staging {
 
 impl Staging {
     pub(crate) fn make(user: User) -> Result<Self, Failure> {
-        let staging = Self(PathBuf::from(STAGING));
+        Self::make_at(Path::new(STAGING), user)
+    }
+
+    pub(crate) fn make_at(path: &Path, user: User) -> Result<Self, Failure> {
+        let staging = Self(path.to_owned());
         remove(&staging.0)?;
         user.own_directory(&staging.0)?;
         Ok(staging)

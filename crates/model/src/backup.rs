@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use crate::cluster::{ClusterSpec, default_project};
 use crate::id::{BackupId, ClusterId, NodeId, OperationId, RepositoryId};
+use crate::log::LogStanding;
 use crate::replication::Position;
 use crate::time::Timestamp;
 
@@ -85,6 +86,10 @@ pub struct Backup {
     /// What came of the last restore that was made to see whether it works.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<Proof>,
+    /// With the log that is kept, any moment from the one that it holds to this one can be
+    /// restored; none where there is no log that goes on from it. Found out when it is shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recoverable_to: Option<Timestamp>,
 }
 
 /// What came of restoring a backup in a scratch node.
@@ -176,6 +181,10 @@ pub struct BackupStanding {
     /// The moment that the newest complete backup holds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recoverable_to: Option<Timestamp>,
+    /// Its log, where that is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
+    pub log: Option<LogStanding>,
     /// The moment that the newest proven backup holds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proven_to: Option<Timestamp>,
@@ -196,6 +205,7 @@ pub struct BackupStanding {
 /// A cluster's backups, in short, for people.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct BackupSummary {
+    /// The last moment that can be restored: it moves on where the log is kept.
     pub recoverable_to: Option<Timestamp>,
     pub proven_to: Option<Timestamp>,
     /// When the next one is due.

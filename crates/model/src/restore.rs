@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::id::BackupId;
+use crate::time::Timestamp;
 
 /// Where a new cluster's data comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -11,6 +12,10 @@ use crate::id::BackupId;
 pub struct Source {
     /// The backup's id.
     pub backup: BackupId,
+    /// The moment to restore: what was committed until then is there, and nothing later. It lies
+    /// after the backup, and the log is kept from there on. What the backup holds, when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
 }
 
 /// The order to look through restored data, for the agent of a scratch node.

@@ -21,6 +21,9 @@ pub struct BackupSchedule {
     /// Every backup is restored in a scratch node and looked through.
     #[serde(default)]
     pub verify: bool,
+    /// The log is kept, too, so that any moment can be restored.
+    #[serde(default)]
+    pub point_in_time: bool,
 }
 
 /// Which backups are kept. What one of these counts is kept, and the newest proven one always.
@@ -34,11 +37,14 @@ pub struct Retention {
     pub daily: u32,
     pub weekly: u32,
     pub monthly: u32,
+    /// How many days back any moment can be restored, where the log is kept and the backups to
+    /// begin with are. Of backups alone it keeps none.
+    pub log_days: u32,
 }
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { last: 3, hourly: 0, daily: 7, weekly: 4, monthly: 6 }
+        Self { last: 3, hourly: 0, daily: 7, weekly: 4, monthly: 6, log_days: 7 }
     }
 }
 
@@ -46,6 +52,7 @@ impl Retention {
     /// Whether nothing would be kept by it.
     #[must_use]
     pub fn keeps_nothing(&self) -> bool {
-        *self == Self { last: 0, hourly: 0, daily: 0, weekly: 0, monthly: 0 }
+        let counts = [self.last, self.hourly, self.daily, self.weekly, self.monthly];
+        counts.iter().all(|count| *count == 0)
     }
 }

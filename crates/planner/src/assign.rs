@@ -5,8 +5,8 @@ use bellwether_model::engine::EngineProfile;
 use bellwether_model::node::NodePhase;
 use bellwether_model::{Cluster, Node};
 use bellwether_protocol::assignment::{
-    Assignment, BackupAssignment, EngineAssignment, Group, Member, RestoreAssignment, Secrets,
-    Sharding,
+    Assignment, BackupAssignment, EngineAssignment, Group, LogAssignment, Member,
+    RestoreAssignment, Secrets, Sharding,
 };
 use bellwether_protocol::databases::WantedDatabases;
 
@@ -14,6 +14,7 @@ use bellwether_protocol::databases::WantedDatabases;
 #[derive(Default)]
 pub struct Backups {
     pub backup: Option<BackupAssignment>,
+    pub log: Option<LogAssignment>,
     pub restore: Option<RestoreAssignment>,
 }
 
@@ -71,6 +72,7 @@ pub fn assignment(
         copy: node.copy.clone(),
         drill: node.drill.clone(),
         backup: backups.backup,
+        log: backups.log,
         restore: backups.restore,
         check: node.check.clone(),
         prepare: matches!(status.handover, Handover::Prepare | Handover::Hold),

@@ -8,6 +8,7 @@ use bellwether_model::schedule::Retention;
 use bellwether_model::{Backup, BackupId, Timestamp};
 
 use crate::allowed::{lag, refuse_busy};
+use crate::logs;
 use crate::schedule::{last_until, next_after};
 use crate::view::{NodeFacts, View};
 
@@ -73,6 +74,8 @@ pub enum Due {
     Follow(Option<String>),
     /// Take the backup that was due then.
     Run(Timestamp),
+    /// Take one that the log which is kept goes on from.
+    Base,
 }
 
 /// What the schedule asks for now. One that was missed is made up for, once.
@@ -85,9 +88,14 @@ pub fn due(view: &View) -> Option<Due> {
     if standing.schedule.as_ref() != Some(&wanted.schedule) {
         return Some(Due::Follow(Some(wanted.schedule.clone())));
     }
-    let slot = last_until(&wanted.schedule, view.now)?;
-    let is_new = standing.handled.is_none_or(|handled| slot > handled);
-    (is_new && refuse(view).is_none()).then_some(Due::Run(slot))
+    let slot = last_until(&wanted.schedule, view.now);
+    let is_new = |slot: &Timestamp| standing.handled.is_none_or(|handled| *slot > handled);
+    let due = match slot.filter(is_new) {
+        Some(slot) => Due::Run(slot),
+        None if logs::needs_base(view) => Due::Base,
+        None => return None,
+    };
+    refuse(view).is_none().then_some(due)
 }
 
 /// A cluster's backups, in short.
@@ -99,7 +107,7 @@ pub fn summary(view: &View) -> BackupSummary {
     let speed = standing.restore_bytes_per_second.filter(|speed| *speed > 0);
     let restore_ms = bytes.zip(speed).map(|(bytes, speed)| bytes.saturating_mul(1_000) / speed);
     BackupSummary {
-        recoverable_to: standing.recoverable_to,
+        recoverable_to: standing.recoverable_to.max(logs::reached(standing.log.as_ref())),
         proven_to: standing.proven_to,
         next_at: wanted.and_then(|wanted| next_after(&wanted.schedule, view.now)),
         restore_ms,
@@ -114,6 +122,9 @@ fn problem(view: &View) -> Option<String> {
     }
     if let Some(why) = &standing.unproven {
         return Some(format!("the last backup could not be proven: {why}"));
+    }
+    if let Some(why) = logs::problem(view) {
+        return Some(why);
     }
     // The last slot whose backup should be there by now.
     let grace = i64::try_from(OVERDUE_MS).unwrap_or(i64::MAX);
@@ -172,8 +183,9 @@ fn week(at: Timestamp) -> i64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use bellwether_model::backup::{BackupFacts, Proof};
+    use bellwether_model::log::LogStanding;
     use bellwether_model::replication::Position;
     use bellwether_model::schedule::BackupSchedule;
 
@@ -186,7 +198,7 @@ mod tests {
         Timestamp::from_millis(millis)
     }
 
-    fn backup(hours: i64, proven: bool) -> Backup {
+    pub(crate) fn backup(hours: i64, proven: bool) -> Backup {
         let cluster = sketch(1).cluster;
         let id = BackupId::from(format!("b{hours:05}"));
         let facts = BackupFacts {
@@ -229,6 +241,7 @@ mod tests {
             archives: Vec::new(),
             message: String::new(),
             proof,
+            recoverable_to: None,
         }
     }
 
@@ -236,7 +249,7 @@ mod tests {
     fn what_a_count_keeps_is_kept_and_the_last_proven_one_always() {
         let mut all: Vec<Backup> = (0..10 * 24).step_by(6).map(|h| backup(h, false)).collect();
         all[0] = backup(0, true);
-        let keep = Retention { last: 2, hourly: 0, daily: 3, weekly: 0, monthly: 0 };
+        let keep = Retention { last: 2, hourly: 0, daily: 3, weekly: 0, monthly: 0, log_days: 0 };
         let gone = expired(&all, &keep);
         let kept: Vec<_> = all.iter().filter(|b| !gone.contains(&b.id)).collect();
         let kept: Vec<_> = kept.iter().map(|b| b.created_at.as_millis() / HOUR).collect();
@@ -246,7 +259,7 @@ mod tests {
     #[test]
     fn whatever_is_asked_the_newest_is_kept() {
         let all = vec![backup(1, false), backup(2, false)];
-        let keep = Retention { last: 0, hourly: 0, daily: 0, weekly: 0, monthly: 0 };
+        let keep = Retention { last: 0, hourly: 0, daily: 0, weekly: 0, monthly: 0, log_days: 7 };
         assert_eq!(expired(&all, &keep), vec![BackupId::from("b00001")]);
     }
 
@@ -258,6 +271,7 @@ mod tests {
             keep: Retention::default(),
             rate_kib: 0,
             verify: false,
+            point_in_time: false,
         });
         sketch.cluster.status.backup.schedule = Some("hourly".into());
         sketch.cluster.status.backup.handled = Some(at(0));
@@ -278,6 +292,42 @@ mod tests {
         assert_eq!(due_at(&sketch, 5 * HOUR + 9), Some(Due::Run(at(5 * HOUR))));
         sketch.cluster.status.backup.handled = Some(at(5 * HOUR));
         assert_eq!(due_at(&sketch, 5 * HOUR + 10), None);
+    }
+
+    #[test]
+    fn log_that_is_kept_has_a_backup_to_begin_with() {
+        let mut sketch = scheduled();
+        let wanted = sketch.cluster.spec.backup.as_mut().expect("a schedule");
+        wanted.point_in_time = true;
+        assert_eq!(due_at(&sketch, HOUR - 1), None, "nothing is stored yet");
+        sketch.cluster.status.backup.log = Some(LogStanding {
+            stretch: "s".into(),
+            repository: "r".into(),
+            began_at: at(0),
+            to: Some(Position { timeline: 1, offset: 1 }),
+            until: Some(at(1)),
+            has_base: false,
+            base_asked_at: None,
+            failure: None,
+            gap: None,
+        });
+        assert_eq!(due_at(&sketch, HOUR - 1), Some(Due::Base));
+        let log = |sketch: &mut Sketch, change: fn(&mut LogStanding)| {
+            sketch.cluster.status.backup.log.iter_mut().for_each(change);
+        };
+        log(&mut sketch, |log| log.base_asked_at = Some(at(HOUR - 9)));
+        assert_eq!(due_at(&sketch, HOUR - 1), None, "it was asked for");
+        log(&mut sketch, |log| log.has_base = true);
+        let summary = |sketch: &Sketch, millis: i64| {
+            let mut view = sketch.view();
+            view.now = at(millis);
+            summary(&view)
+        };
+        let told = summary(&sketch, 2);
+        assert_eq!((told.recoverable_to, told.problem.as_str()), (Some(at(1)), ""));
+        assert!(summary(&sketch, HOUR / 4).problem.contains("no log has been stored"));
+        log(&mut sketch, |log| log.gap = Some("no room".into()));
+        assert!(summary(&sketch, 2).problem.contains("gap: no room"));
     }
 
     #[test]

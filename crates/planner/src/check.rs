@@ -29,7 +29,9 @@ pub fn check_spec(
         ("drill.schedule", check_drill(spec)),
         ("backup.schedule", check_backup(spec, engine)),
         ("backup.keep", check_keep(spec)),
+        ("backup.point_in_time", check_log(spec, engine)),
         ("source.backup", check_source(spec)),
+        ("source.at", check_moment(spec, engine)),
         ("size.cpus", check_cpus(spec, limits)),
         (
             "size.memory",
@@ -164,6 +166,20 @@ fn check_source(spec: &ClusterSpec) -> Option<String> {
     is_divided.then(|| "a backup cannot be restored into shards; leave `shards` out".to_owned())
 }
 
+fn check_log(spec: &ClusterSpec, engine: &EngineProfile) -> Option<String> {
+    let is_asked = spec.backup.as_ref().is_some_and(|wanted| wanted.point_in_time);
+    (is_asked && !engine.capabilities.point_in_time).then(|| no_moments(engine))
+}
+
+fn check_moment(spec: &ClusterSpec, engine: &EngineProfile) -> Option<String> {
+    let is_asked = spec.source.as_ref().is_some_and(|source| source.at.is_some());
+    (is_asked && !engine.capabilities.point_in_time).then(|| no_moments(engine))
+}
+
+fn no_moments(engine: &EngineProfile) -> String {
+    format!("{} cannot be restored to any moment yet, only to a backup", engine.title)
+}
+
 fn check_keep(spec: &ClusterSpec) -> Option<String> {
     let keeps_nothing = spec.backup.as_ref()?.keep.keeps_nothing();
     keeps_nothing.then(|| "nothing would be kept; keep the last few at least".to_owned())
@@ -282,6 +298,18 @@ pub(crate) mod tests {
             ("size.disk", "size", serde_json::json!({"cpus": 1, "memory": "1GiB", "disk": "5TiB"})),
             ("", "drill", serde_json::json!({"schedule": "0 4 * * 0", "kind": "failover"})),
             ("drill.schedule", "drill", serde_json::json!({"schedule": "on Sundays"})),
+            ("", "backup", serde_json::json!({"schedule": "daily", "repository": "vault"})),
+            (
+                "backup.point_in_time",
+                "backup",
+                serde_json::json!({"schedule": "daily", "repository": "v", "point_in_time": true}),
+            ),
+            ("", "source", serde_json::json!({"backup": "b"})),
+            (
+                "source.at",
+                "source",
+                serde_json::json!({"backup": "b", "at": "2026-03-01T12:00:00Z"}),
+            ),
             ("", "allowlist", serde_json::json!([{"address": "server"}, {"address": "::1"}])),
             ("allowlist[0].address", "allowlist", serde_json::json!([{"address": "my house"}])),
         ];

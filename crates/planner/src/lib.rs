@@ -14,6 +14,7 @@ pub mod connect;
 pub mod databases;
 pub mod drills;
 pub mod election;
+pub mod logs;
 pub mod maintenance;
 pub mod moves;
 pub mod plan;

@@ -6,7 +6,9 @@ use bellwether_model::cluster::NodeSize;
 use bellwether_model::drill::DrillOrder;
 use bellwether_model::engine::EnginePorts;
 use bellwether_model::group::{JointConfig, Timers};
+use bellwether_model::log::LogPiece;
 use bellwether_model::node::CopyOrder;
+use bellwether_model::replication::Position;
 use bellwether_model::restore::CheckOrder;
 use bellwether_model::shard::{SlotMove, SlotRange};
 use bellwether_model::{
@@ -49,6 +51,9 @@ pub struct Assignment {
     /// A backup shall be taken here, once for each token.
     #[serde(default)]
     pub backup: Option<BackupAssignment>,
+    /// The log is kept: the primary stores it, and everybody holds what is not stored yet.
+    #[serde(default)]
+    pub log: Option<LogAssignment>,
     /// A primary without data gets a backup's instead of a new database.
     #[serde(default)]
     pub restore: Option<RestoreAssignment>,
@@ -105,11 +110,43 @@ pub struct BackupAssignment {
     pub spec: ClusterSpec,
 }
 
+/// The log to keep.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LogAssignment {
+    /// Names the stretch: a gap begins another.
+    pub stretch: String,
+    /// It is stored to there, as far as the server knows; none: it is held from now on.
+    pub from: Option<Position>,
+    /// This node is who stores it, while it is primary.
+    pub store: Option<LogStore>,
+}
+
+/// Where the log is stored, and how often.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LogStore {
+    pub access: Access,
+    pub every_seconds: u32,
+    /// Kilobytes a second at most; 0 for no limit.
+    pub rate_kib: u64,
+}
+
 /// A backup to restore, and where it is kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RestoreAssignment {
     pub facts: BackupFacts,
     pub access: Access,
+    /// To a moment after it.
+    #[serde(default)]
+    pub log: Option<RestoredLog>,
+}
+
+/// The log that leads from a backup to a moment, in the backup's repository.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RestoredLog {
+    /// Nothing is restored that was committed later.
+    pub at: Timestamp,
+    /// The first one first; there is one at least.
+    pub pieces: Vec<LogPiece>,
 }
 
 /// Who may reach the ports of clients. The node keeps to it by its own clock, so that what ends

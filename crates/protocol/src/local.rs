@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use bellwether_model::backup::BackupReport;
 use bellwether_model::divergence::Divergence;
 use bellwether_model::failure::Class;
+use bellwether_model::log::LogReport;
 use bellwether_model::replication::{Actual, Position};
 use bellwether_model::report::WriteGap;
 use bellwether_model::restore::CheckReport;
@@ -137,6 +138,9 @@ pub struct WorkerReport {
     /// How far the backup that was ordered here has come.
     #[serde(default)]
     pub backup: Option<BackupReport>,
+    /// The log that is stored here; none: none is.
+    #[serde(default)]
+    pub log: Option<LogReport>,
     /// What was found in the data, where that was ordered.
     #[serde(default)]
     pub check: Option<CheckReport>,

@@ -58,6 +58,7 @@ pub fn begin(
         archives: Vec::new(),
         message: String::new(),
         proof: None,
+        recoverable_to: None,
     };
     let run = BackupRun {
         backup: Some(backup.id.clone()),
@@ -87,7 +88,7 @@ pub fn begin_proof(
         replication: ReplicationMode::Async,
         drill: None,
         backup: None,
-        source: Some(Source { backup: backup.id.clone() }),
+        source: Some(Source { backup: backup.id.clone(), at: None }),
         // It serves nobody.
         allowlist: Some(Vec::new()),
         protected: false,

@@ -14,6 +14,7 @@ pub mod idempotency;
 pub mod join_tokens;
 pub mod lineage;
 pub mod live;
+pub mod logs;
 pub mod memory;
 pub mod nodes;
 pub mod operations;

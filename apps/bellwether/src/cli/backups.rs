@@ -127,6 +127,9 @@ fn show(context: &Context, backup: &Backup) -> Result {
             facts.taken_at,
             facts.node_name
         );
+        if let Some(until) = backup.recoverable_to {
+            say!("any moment from {} to {until} can be restored", facts.taken_at);
+        }
         let stored = or_dash(backup.stored.map(Bytes));
         say!("{} of data, {stored} stored in {}", Bytes(facts.size), backup.repository_name);
     }

@@ -14,6 +14,9 @@ pub(crate) struct Restore {
     backup: String,
     /// The name of the new cluster
     name: String,
+    /// A moment after the backup, like 2026-03-01T12:00:00Z: what was committed until then
+    #[arg(long, value_name = "MOMENT", value_parser = moment)]
+    at: Option<Timestamp>,
     /// As many as the cluster that was backed up had, when left out
     #[arg(long)]
     nodes: Option<u32>,
@@ -37,13 +40,18 @@ pub(crate) struct Restore {
     acting: Acting,
 }
 
+fn moment(text: &str) -> std::result::Result<Timestamp, String> {
+    serde_json::from_value(serde_json::Value::String(text.to_owned()))
+        .map_err(|_| "write it like 2026-03-01T12:00:00Z".to_owned())
+}
+
 pub(super) async fn run(context: &Context, restore: Restore) -> Result {
     let backup = context.client.backup(&restore.backup).await?;
     let facts = backup.facts.as_ref();
     let facts = facts.ok_or_else(|| Failure::refused("the backup is not complete".to_owned()))?;
     let mut spec = ClusterSpec {
         name: restore.name,
-        source: Some(Source { backup: backup.id.clone() }),
+        source: Some(Source { backup: backup.id.clone(), at: restore.at }),
         // Whoever wants drills, backups and protection of the new cluster says so.
         drill: None,
         backup: None,

@@ -41,6 +41,12 @@ pub(crate) struct Set {
     /// Keep the last of each of so many months
     #[arg(long, default_value = "6")]
     keep_monthly: u32,
+    /// Keep the log, too, so that any moment can be restored
+    #[arg(long)]
+    point_in_time: bool,
+    /// How many days back any moment can be restored
+    #[arg(long, value_name = "DAYS", default_value = "7")]
+    keep_log_days: u32,
     /// Kilobytes a second that are sent at most
     #[arg(long, value_name = "KIB", default_value = "0")]
     rate: u64,
@@ -61,9 +67,11 @@ pub(super) async fn run(context: &Context, command: Command) -> Result {
                     daily: set.keep_daily,
                     weekly: set.keep_weekly,
                     monthly: set.keep_monthly,
+                    log_days: set.keep_log_days,
                 },
                 rate_kib: set.rate,
                 verify: set.verify,
+                point_in_time: set.point_in_time,
             };
             change(context, &set.cluster, Some(schedule)).await
         }
@@ -86,6 +94,10 @@ fn show(context: &Context, cluster: &ClusterView) -> Result {
     match (&cluster.spec.backup, standing.next_at) {
         (Some(wanted), Some(next)) => {
             say!("{name}: {} to {}, next at {next}", wanted.schedule, wanted.repository);
+            if wanted.point_in_time {
+                let days = wanted.keep.log_days;
+                say!("the log is kept: any moment of the last {days} days can be restored");
+            }
         }
         _ => say!("{name}: no backup begins by itself"),
     }

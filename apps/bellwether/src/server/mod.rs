@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use bellwether_control::{
-    Authority, BackupTimers, World, authority, backups, lineage, machines, orphans, reconcile,
-    sessions,
+    Authority, BackupTimers, World, authority, backups, lineage, logs, machines, orphans,
+    reconcile, sessions,
 };
 use bellwether_providers::DockerOptions;
 use bellwether_store::{Options, Store};
@@ -57,6 +57,15 @@ pub(crate) struct ServerArgs {
         value_parser = clap::value_parser!(u32).range(1..=3600)
     )]
     backup_retry: u32,
+    /// Seconds between two looks for log to store, where any moment can be restored
+    #[arg(
+        long,
+        env = "BELLWETHER_LOG_EVERY",
+        default_value = "60",
+        value_name = "SECONDS",
+        value_parser = clap::value_parser!(u32).range(1..=300)
+    )]
+    log_every: u32,
     /// Seconds that the certificates of nodes are good for; they are renewed when a third is left
     #[arg(
         long,
@@ -127,6 +136,7 @@ async fn serve(args: ServerArgs) -> anyhow::Result<()> {
         (epoch, agent_port),
         BackupTimers {
             answer_seconds: args.repository_answer,
+            log_every_seconds: args.log_every,
             retry: Duration::from_secs(args.backup_retry.into()),
         },
     );
@@ -145,6 +155,7 @@ async fn serve(args: ServerArgs) -> anyhow::Result<()> {
         tokio::spawn(machines::run(world.clone())),
         tokio::spawn(orphans::run(world.clone())),
         tokio::spawn(backups::run(world.clone())),
+        tokio::spawn(logs::run(world.clone())),
     ] {
         tokio::spawn(watch_task(task));
     }

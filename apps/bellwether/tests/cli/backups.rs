@@ -106,6 +106,10 @@ fn a_restore_asks_for_what_was_there_and_lets_in_whom_that_still_names() {
     assert_eq!((&same["name"], &same["nodes"]), (&json!("copy"), &json!(3)));
     assert_eq!(same["source"], json!({"backup": BACKUP}));
     assert_eq!(same["allowlist"], json!([{"address": "198.51.100.0/24"}]));
+    let earlier = restore("--at 2026-03-01T12:30:00.5Z");
+    assert_eq!(earlier["source"], json!({"backup": BACKUP, "at": "2026-03-01T12:30:00.5Z"}));
+    let line = format!("restore {BACKUP} copy --at yesterday");
+    Run::on(&self::server(), &line).run().code(2);
     let other = restore("--nodes 1 --replication async --project shop --allow none");
     assert_eq!(other["allowlist"], json!([]));
     let told = (&other["nodes"], &other["replication"], &other["project"]);
@@ -115,11 +119,14 @@ fn a_restore_asks_for_what_was_there_and_lets_in_whom_that_still_names() {
 #[test]
 fn a_schedule_is_set_and_removed() {
     let server = server();
-    let line = "schedule set demo daily --repository vault --keep-last 5 --verify";
+    let line = "schedule set demo daily --repository vault --keep-last 5 --verify \
+                --point-in-time --keep-log-days 3";
     Run::on(&server, line).run().clean();
     let change = asked(&server, "PATCH /v1/clusters/demo");
     assert_eq!(change["backup"]["keep"]["last"], json!(5));
     assert_eq!(change["backup"]["verify"], json!(true));
+    assert_eq!(change["backup"]["point_in_time"], json!(true));
+    assert_eq!(change["backup"]["keep"]["log_days"], json!(3));
     let server = crate::backups::server();
     Run::on(&server, "schedule remove demo").run().clean();
     let change = asked(&server, "PATCH /v1/clusters/demo");

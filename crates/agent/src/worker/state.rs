@@ -99,6 +99,7 @@ pub struct Worker {
     databases: databases::Databases,
     disk: DiskWatch,
     aside: backup::Aside,
+    log: Option<log::Keeping>,
 }
 
 /// How long the disk has taken no write, as far as it was watched: time in which this process stood
@@ -159,6 +160,7 @@ impl Worker {
             databases: databases::Databases::default(),
             disk: DiskWatch { beats: 0, silence: Duration::ZERO, looked_at: Instant::now() },
             aside: backup::Aside::new(repositories),
+            log: None,
         })
     }
 
@@ -268,6 +270,7 @@ impl Worker {
             return true;
         }
         self.keep_backups(&driver, &orders.assignment).await;
+        self.keep_log(&driver, &orders.assignment).await;
         let words = match plan(&actual, &orders.assignment.target, &facts) {
             Plan::Done => "",
             Plan::Wait(words) => words,
@@ -764,6 +767,7 @@ impl Worker {
             diverged: probe.diverged.clone(),
             settings: self.settings.report(settings_version, probe),
             backup: self.backup_report(),
+            log: self.log_report(),
             check: self.check_report(),
             moving: probe.moving.clone(),
             disk_hangs: self.disk.silence > HANG,
@@ -791,4 +795,5 @@ fn wanted_upstream(orders: &Orders) -> Option<NodeId> {
 mod backup;
 mod databases;
 mod drill;
+mod log;
 mod shutdown;

@@ -3,6 +3,8 @@
 use bellwether_contracts::repository::Archive;
 use bellwether_model::access::{Access, Role, Scope};
 use bellwether_model::backup::BackupStatus;
+use bellwether_model::log::{KeptPiece, LogPiece};
+use bellwether_model::replication::Position;
 use bellwether_model::restore::Source;
 use bellwether_model::{Cluster, ClusterPhase, Timestamp};
 use bellwether_store::Txn;
@@ -131,7 +133,7 @@ async fn a_backup_can_be_removed_while_a_cluster_is_there_that_it_could_not_beco
     let from = world.healthy_cluster("orders", 1).await;
     let backup = world.backup(&from, BackupStatus::Complete).await;
     let mut copy = world.healthy_cluster("copy", 1).await;
-    copy.spec.source = Some(Source { backup: backup.id.clone() });
+    copy.spec.source = Some(Source { backup: backup.id.clone(), at: None });
     copy.status.primary = None;
     let path = format!("/v1/backups/{}", backup.id);
     for (phase, status) in [(ClusterPhase::Creating, 409), (ClusterPhase::Failed, 202)] {
@@ -141,4 +143,62 @@ async fn a_backup_can_be_removed_while_a_cluster_is_there_that_it_could_not_beco
         world.store.commit(Txn::new().update(&known)).await.expect("saved");
         world.call("DELETE", &path).expect(status).await;
     }
+}
+
+#[tokio::test]
+async fn a_moment_is_restored_where_the_log_leads_to_it() {
+    let world = World::new().await;
+    let cluster = world.healthy_cluster("orders", 1).await;
+    let backup = world.backup(&cluster, BackupStatus::Complete).await;
+    let facts = backup.facts.clone().expect("it is complete");
+    let after = |ms| Timestamp::from_millis(facts.taken_at.as_millis() + ms);
+    let ask = async |at: Timestamp| {
+        let spec = json!({"name": "copy", "engine": "postgresql", "version": "17", "nodes": 1,
+                          "source": {"backup": backup.id, "at": at}});
+        world.post("/v1/clusters?plan=true", spec)
+    };
+    ask(after(500)).await.names_field(422, "source.at").await;
+
+    let piece = LogPiece {
+        id: "piece".into(),
+        cluster: cluster.id.clone(),
+        stretch: "stretch".to_owned(),
+        from: facts.position,
+        to: Position { offset: facts.position.offset + 100, ..facts.position },
+        until: after(1_000),
+        history: Vec::new(),
+        size: 1,
+    };
+    let kept = KeptPiece {
+        piece: piece.clone(),
+        repository: backup.repository.clone(),
+        archive: "archive-log".to_owned(),
+        needless_since: None,
+    };
+    world.store.commit(Txn::new().insert(&kept)).await.expect("saved");
+    let path = format!("/v1/backups/{}", backup.id);
+    let window = async || world.get(&path).expect(200).await.body["recoverable_to"].clone();
+    assert_eq!(window().await, json!(after(1_000)));
+    ask(after(1_000)).await.expect(200).await;
+    ask(after(1_001)).await.names_field(422, "source.at").await;
+    ask(after(-1)).await.names_field(422, "source.at").await;
+
+    // A server that has nothing but the repository and its key finds the log, too.
+    world.call("DELETE", "/v1/repositories/vault").expect(204).await;
+    let archive = |of: &str, part: &str, facts: String| Archive {
+        id: format!("archive-{part}"),
+        backup: of.into(),
+        part: part.to_owned(),
+        facts,
+        directory: "/data".into(),
+        made_at: Timestamp::now(),
+    };
+    let told = serde_json::to_string(&facts).expect("JSON");
+    let log = serde_json::to_string(&piece).expect("JSON");
+    world.vault.hold(vec![archive(backup.id.as_str(), "end", told), archive("piece", "log", log)]);
+    let mut known = repository("again");
+    known["key"] = json!("the-key-of-the-repository");
+    let made = world.post("/v1/repositories", known).expect(201).await;
+    assert_eq!(made.body["backups"], json!(1), "log is no backup");
+    assert_eq!(window().await, json!(after(1_000)));
 }

@@ -231,6 +231,7 @@ fn publish(store: &Store, ids: &[NodeId], index: usize) {
         diverged: Vec::new(),
         settings: None,
         backup: None,
+        log: None,
         check: None,
         moving: None,
         disk_hangs: false,

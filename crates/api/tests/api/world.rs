@@ -136,7 +136,7 @@ fn engine() -> EngineProfile {
         "memory_min": 256 << 20, "disk_min": 1 << 30,
         "ports": {"gate": 5432, "read_write": 5000, "read_only": 5001, "private": 5431,
                   "read_gate": 5433, "peer": 5440},
-        "capabilities": {"synchronous": true, "point_in_time": false, "multi_primary": false,
+        "capabilities": {"synchronous": true, "point_in_time": true, "multi_primary": false,
                          "sharded": false},
         "parameters": [
             {"name": "connections", "title": "Connections", "summary": "How many.",

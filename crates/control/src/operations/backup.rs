@@ -12,6 +12,7 @@ use bellwether_planner::{NodeFacts, backups};
 use bellwether_store::{Stored, backups as stored};
 
 use super::{read_state, unknown_step, write_state};
+use crate::logs;
 use crate::pass::{Outcome, Pass};
 use crate::world::World;
 
@@ -194,6 +195,9 @@ fn complete(
     standing.recoverable_to = standing.recoverable_to.max(Some(facts.taken_at));
     standing.succeeded_at = Some(pass.now);
     standing.failure = None;
+    if let Some(log) = standing.log.as_mut().filter(|log| logs::is_base(world, object, log)) {
+        (log.has_base, log.gap) = (true, None);
+    }
     let verify = pass.cluster.object.spec.backup.as_ref().is_some_and(|wanted| wanted.verify);
     if verify && object.due_at.is_some() {
         let (cluster, claim, operation) =

@@ -7,10 +7,12 @@ use std::sync::Arc;
 
 use bellwether_contracts::{Class, Failure};
 use bellwether_model::node::NodePhase;
-use bellwether_model::{Actual, Backup, Bytes, Cluster, ClusterPhase, NodeId, Operation, Target};
+use bellwether_model::{
+    Actual, Backup, Bytes, Cluster, ClusterPhase, NodeId, Operation, Target, Timestamp,
+};
 use bellwether_planner::NodeFacts;
-use bellwether_store::Stored;
 use bellwether_store::secrets::{self, Secret};
+use bellwether_store::{Stored, logs};
 use serde::{Deserialize, Serialize};
 
 use super::nodes::{self, random_hex};
@@ -56,14 +58,17 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
     }
 }
 
-/// Whether a step had its time; a restore has it again with every piece of data that has come.
+/// Whether a step had its time; a restore has it again with every piece of data that has come, and
+/// of log that has been replayed.
 fn is_over(world: &World, pass: &Pass, op: &Operation, name: &str) -> bool {
     if pass.cluster.object.spec.source.is_none() {
         return pass.step_age_ms > STEP_MS_MAX;
     }
     let worker = pass.view.nodes.first().and_then(NodeFacts::worker);
     let done = worker.and_then(|worker| worker.progress).map_or(0, |(done, _)| done);
-    world.stopwatch.age_ms(&op.id, &format!("{name}/{}", done >> 26)) > STEP_MS_MAX
+    let replayed = worker.and_then(|worker| worker.applied).map_or(0, |place| place.offset);
+    let news = format!("{name}/{}/{}", done >> 26, replayed >> 26);
+    world.stopwatch.age_ms(&op.id, &news) > STEP_MS_MAX
 }
 
 pub(super) fn fail(op: &mut Operation, why: String) -> Outcome {
@@ -200,9 +205,12 @@ pub(super) fn bootstrap_primary(world: &World, pass: &mut Pass) -> Outcome {
     let term = match &source {
         None => 1,
         Some(source) => match world.store.find::<Backup>(source.backup.as_str()) {
-            // Its history goes on from the backup's, on a timeline that nobody else writes.
-            Some(Stored { object: Backup { facts: Some(facts), .. }, .. }) => {
-                facts.position.timeline + 1
+            Some(Stored { object: backup @ Backup { facts: Some(_), .. }, .. }) => {
+                match last_timeline(world, &backup, source.at) {
+                    // Its history goes on from there, on a timeline that nobody else writes.
+                    Ok(timeline) => timeline + 1,
+                    Err(why) => return Outcome::Fail(why),
+                }
             }
             _ => return Outcome::fail("the backup is gone"),
         },
@@ -220,6 +228,14 @@ pub(super) fn bootstrap_primary(world: &World, pass: &mut Pass) -> Outcome {
     }
     pass.set_phase(&first, NodePhase::Seeding);
     Outcome::Next
+}
+
+/// The last timeline in what is restored.
+fn last_timeline(world: &World, backup: &Backup, at: Option<Timestamp>) -> Result<u64, String> {
+    let of_backup = backup.facts.as_ref().map_or(0, |facts| facts.position.timeline);
+    let Some(at) = at else { return Ok(of_backup) };
+    let way = logs::way(&world.store, backup, at)?;
+    Ok(way.last().map_or(of_backup, |last| last.to.timeline.max(of_backup)))
 }
 
 /// Why a restore will not succeed however often it is tried.

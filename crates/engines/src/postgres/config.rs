@@ -8,7 +8,8 @@ use bellwether_protocol::assignment::Member;
 use bellwether_protocol::local::ENDPOINT_SOURCE;
 
 use super::{
-    OS_USER, PROBE_USER, Postgres, REPLICATION_USER, REWIND_USER, conf, room, slot, socket,
+    OS_USER, PROBE_USER, Postgres, REPLICATION_USER, REWIND_USER, TIMELINE, conf, data, room, slot,
+    socket,
 };
 
 /// A name no replica has: who waits for it waits until the configuration changes.
@@ -104,12 +105,13 @@ tcp_keepalives_count = 3
 tcp_user_timeout = 5s
 wal_keep_size = '256MB'
 max_slot_wal_keep_size = '{slot_keep}MB'
-recovery_target_timeline = latest
+recovery_target_timeline = {timeline}
 synchronous_standby_names = '{sync}'
 ",
             port = self.port,
             socket = socket().display(),
             slot_keep = (wal_disk >> 20).max(256),
+            timeline = target_timeline(),
             sync = synchronous_names(assignment),
         );
         text += &self.settings_by_version();
@@ -132,6 +134,15 @@ synchronous_standby_names = '{sync}'
         }
         text
     }
+}
+
+/// The timeline that recovery follows: the newest that there is, but for data that was restored to
+/// a moment. Its timelines have numbers between which others are missing, and the engine would not
+/// look beyond those.
+fn target_timeline() -> String {
+    let named = std::fs::read_to_string(data().join(TIMELINE)).ok();
+    let number = named.and_then(|text| text.trim().parse::<u64>().ok());
+    number.map_or_else(|| "latest".to_owned(), |number| number.to_string())
 }
 
 /// Who has to confirm a commit. While the configuration changes it is the next one's: what is

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bellwether_contracts::driver::{Kept, Probe, Repair};
+use bellwether_contracts::driver::{Kept, LogSpan, Logged, Probe, Repair};
 use bellwether_contracts::repository::Progress;
 use bellwether_contracts::{Driver, Failure, Repository};
 use bellwether_model::Target;
@@ -12,9 +12,10 @@ use bellwether_model::replication::Position;
 use bellwether_model::restore::Checked;
 use bellwether_model::transaction::Transaction;
 use bellwether_protocol::Assignment;
-use bellwether_protocol::assignment::{BackupAssignment, Member, RestoreAssignment};
+use bellwether_protocol::assignment::{BackupAssignment, LogAssignment, Member, RestoreAssignment};
 use bellwether_protocol::databases::LoginUse;
 
+use super::kept_log::hold_log;
 use super::log_end::SEGMENT_MIB;
 use super::replication::{STATE, write_signal};
 use super::{OS_USER, Postgres, conf, data, former_data, new_data, rewinding};
@@ -100,6 +101,12 @@ impl Driver for Postgres {
             // Of no use here, and they would keep its log for ever.
             self.keep_slots(assignment, false).await?;
         }
+        // Who stores it holds it beside the loop: a primary's worker is to wait for nothing.
+        let stores = assignment.log.as_ref().is_some_and(|log| log.store.is_some());
+        if !stores && let Err(failure) = hold_log(&self.sql, assignment).await {
+            // Nothing else waits for it; it is tried with whatever comes next.
+            tracing::warn!("the log is not held: {failure}");
+        }
         Ok(())
     }
 
@@ -128,7 +135,8 @@ impl Driver for Postgres {
         self.write_upstream(assignment, upstream)?;
         write_signal(data())?;
         self.spawn().await?;
-        self.until_answers().await
+        self.until_answers().await?;
+        self.until_replayed().await
     }
 
     async fn follow(
@@ -230,6 +238,16 @@ impl Driver for Postgres {
         progress: Progress<'_>,
     ) -> Result<BackupResult, Failure> {
         self.take_backup(assignment, backup, repository, progress).await
+    }
+
+    async fn store_log(
+        &self,
+        assignment: &Assignment,
+        log: &LogAssignment,
+        span: LogSpan,
+        repository: &dyn Repository,
+    ) -> Result<Logged, Failure> {
+        self.keep_log(assignment, log, span, repository).await
     }
 
     async fn restore(

@@ -12,7 +12,9 @@ mod diverged;
 mod driver;
 mod fingerprint;
 pub mod flavour;
+mod kept_log;
 mod log_end;
+mod moment;
 pub(crate) mod parameters;
 mod probe;
 mod process;
@@ -21,6 +23,7 @@ mod replication;
 mod restore;
 mod rewind;
 mod room;
+mod segments;
 pub mod sessions;
 mod settings;
 mod sql;
@@ -139,6 +142,12 @@ fn former_data() -> &'static Path {
 
 /// In data that was copied under an order: its token.
 const COPIED: &str = "bellwether_copied";
+
+/// In data that was restored to a moment: the timeline to follow until it is promoted.
+const TIMELINE: &str = "bellwether_timeline";
+
+/// Beside it: what the log that is to be replayed demands of settings, each with its number.
+const FLOORS: &str = "bellwether_floors";
 
 /// There while the data is being rewound: what is there then is neither the old nor the new.
 fn rewinding() -> &'static Path {

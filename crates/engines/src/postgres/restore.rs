@@ -15,8 +15,8 @@ use super::fingerprint::Fingerprint;
 use super::replication::write_signal;
 use super::sessions::scram;
 use super::{
-    OS_USER, PROBE_USER, Postgres, REPLICATION_USER, REWIND_USER, data, databases, new_data,
-    rewinding, socket,
+    FLOORS, OS_USER, PROBE_USER, Postgres, REPLICATION_USER, REWIND_USER, TIMELINE, data,
+    databases, new_data, rewinding, socket,
 };
 use crate::backup::{DATA_PART, RETURNED, fingerprint, give_all, part, sync_disk};
 use crate::files::{DATA, at, remove, remove_file, sync_directory};
@@ -53,6 +53,9 @@ impl Postgres {
         self.check_version()?;
         give_all(OS_USER, new_data())?;
         OS_USER.own_directory(new_data())?;
+        if let Some(log) = &restore.log {
+            self.bring_log(&restore.facts, log, (&archives, repository), progress).await?;
+        }
         OS_USER.write_durably(&new_data().join(RESTORED), restore.facts.id.as_str())?;
         write_signal(new_data())?;
         self.write_config(assignment)?;
@@ -97,6 +100,8 @@ impl Postgres {
         }
         statements += &databases::turn_all_off();
         self.sql.execute(&statements, Duration::from_secs(10)).await?;
+        remove_file(&data().join(FLOORS))?;
+        remove_file(&data().join(TIMELINE))?;
         remove_file(&marker)?;
         sync_directory(data())
     }
@@ -121,7 +126,7 @@ impl Postgres {
 }
 
 /// Moves what is below one directory below another.
-fn put_to(from: &Path, to: &Path) -> Result<(), Failure> {
+pub(super) fn put_to(from: &Path, to: &Path) -> Result<(), Failure> {
     for entry in std::fs::read_dir(from).map_err(|e| at(from, &e))? {
         let entry = entry.map_err(|e| at(from, &e))?;
         let target = to.join(entry.file_name());

@@ -8,7 +8,7 @@ use bellwether_model::parameter::{ParameterKind, ParameterOrder};
 use bellwether_model::settings::{ParameterDrift, SettingsReport};
 use bellwether_protocol::Assignment;
 
-use super::{Postgres, process};
+use super::{FLOORS, Postgres, data, process};
 use crate::settings::{Due, Wanted, wanted};
 
 /// What `pg_controldata` calls the settings in which a replica must not be below its primary.
@@ -109,8 +109,22 @@ impl Postgres {
         let ordered = known.iter().filter(|p| p.order == ParameterOrder::ReplicaNotBelowPrimary);
         let lines = ordered.filter_map(|p| CONTROL.iter().find(|(name, _)| *name == p.name));
         let control = self.control().await?;
-        Ok(lines.map(|(name, line)| ((*name).to_owned(), control.line(line).to_owned())).collect())
+        let restored = std::fs::read_to_string(data().join(FLOORS)).unwrap_or_default();
+        let floor = |(name, line): &(&str, &str)| {
+            let now = control.line(line);
+            let known: u64 = now.parse().unwrap_or(0);
+            let later = demanded(&restored, line).filter(|most| *most > known);
+            ((*name).to_owned(), later.map_or_else(|| now.to_owned(), |most| most.to_string()))
+        };
+        Ok(lines.map(floor).collect())
     }
+}
+
+/// What log that was restored demands of the setting in that line of the control file.
+fn demanded(restored: &str, line: &str) -> Option<u64> {
+    let name = line.strip_suffix(" setting")?;
+    let mut lines = restored.lines();
+    lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
 }
 
 /// A canonical value as the engine reads it.
@@ -147,6 +161,15 @@ fn read(parameter: &Parameter, setting: &str, unit: Option<&str>) -> String {
 mod tests {
     use super::*;
     use crate::postgres::parameters::parameters;
+
+    #[test]
+    fn restored_log_demands_what_it_says() {
+        let restored = "max_connections 200\nmax_prepared_xacts 7";
+        assert_eq!(demanded(restored, "max_connections setting"), Some(200));
+        assert_eq!(demanded(restored, "max_prepared_xacts setting"), Some(7));
+        assert_eq!(demanded(restored, "max_worker_processes setting"), None);
+        assert_eq!(demanded("", "max_connections setting"), None);
+    }
 
     #[test]
     fn what_is_written_is_read_back_as_the_same() {

@@ -46,6 +46,21 @@ pub(super) fn beginning(log: &Path, number: &str) -> Option<Position> {
     Some(Position { timeline: u64::from_str_radix(number, 16).ok()?, offset })
 }
 
+/// Where each timeline ended that this one goes back to, the first one first.
+pub(super) fn ancestors(log: &Path, timeline: u64) -> Result<Vec<Position>, Failure> {
+    let path = history(log, timeline);
+    if timeline == 1 {
+        return Ok(Vec::new());
+    }
+    let text = std::fs::read_to_string(&path).map_err(|e| at(&path, &e))?;
+    let end = |line: &str| {
+        let mut words = line.split('\t');
+        let timeline = words.next()?.trim().parse().ok()?;
+        Some(Position { timeline, offset: parse_lsn(words.next()?)? })
+    };
+    Ok(text.lines().filter_map(end).collect())
+}
+
 /// Whether that history is only a reservation.
 pub(super) fn is_reserved(path: &Path) -> bool {
     std::fs::read_to_string(path).is_ok_and(|text| text.contains(WORDS))
@@ -85,5 +100,10 @@ mod tests {
         let begins = beginning(log.path(), "0000001A");
         assert_eq!(begins, Some(Position { timeline: 26, offset: (1 << 32) + 16 }));
         assert_eq!(beginning(log.path(), "0000001B"), None);
+        let all = ancestors(log.path(), 26).expect("read");
+        let ends = all.iter().map(|end| (end.timeline, end.offset)).collect::<Vec<_>>();
+        assert_eq!(ends, [(1, 0x5000), (2, (1 << 32) + 16)]);
+        assert!(ancestors(log.path(), 1).is_ok_and(|all| all.is_empty()));
+        assert!(ancestors(log.path(), 27).is_err(), "there is no history");
     }
 }

@@ -11,7 +11,7 @@ use bellwether_protocol::Assignment;
 use bellwether_protocol::databases::LoginUse;
 
 use super::resp::Value;
-use super::{AGENT_USER, Kind, PROBE_KEY, PROBE_USER, REPLICATION_USER, Redis, conf};
+use super::{AGENT_USER, Kind, MOVE_USER, PROBE_KEY, PROBE_USER, REPLICATION_USER, Redis, conf};
 
 /// A user and its rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,8 +139,6 @@ impl Redis {
 
     /// Tells the running engine who its users are; sessions of those who stay go on.
     pub(super) async fn tell_users(&self, assignment: &Assignment) -> Result<(), Failure> {
-        // Whom slots are let in from is not among them: it goes, and is made again.
-        *self.lets_in.lock().expect("nothing panics while it is held") = None;
         let wanted = users(self.kind, assignment);
         for user in &wanted {
             let mut words = vec!["ACL", "SETUSER", &user.name, "reset"];
@@ -152,7 +150,8 @@ impl Redis {
         };
         for name in known {
             let Value::Text(name) = name else { continue };
-            if wanted.iter().all(|user| user.name != name) {
+            // Who brings slots here comes and goes with them.
+            if name != MOVE_USER && wanted.iter().all(|user| user.name != name) {
                 self.link.run(&["ACL", "DELUSER", &name]).await?;
             }
         }

@@ -118,6 +118,7 @@ fn sketch_node(cluster: &Cluster, ordinal: u32, count: u32) -> (Node, Seen, Repo
         diverged: Vec::new(),
         settings: None,
         backup: None,
+        log: None,
         check: None,
         moving: None,
         disk_hangs: false,

@@ -220,6 +220,7 @@ export type Backup = {
      */
     project?: string;
     proof?: Proof | null;
+    recoverable_to?: Timestamp | null;
     repository: RepositoryId;
     repository_name: string;
     /**
@@ -284,6 +285,10 @@ export type BackupId = string;
  */
 export type BackupSchedule = {
     keep?: Retention;
+    /**
+     * The log is kept, too, so that any moment can be restored.
+     */
+    point_in_time?: boolean;
     /**
      * Kilobytes a second that are sent at most; 0 for no limit.
      */
@@ -1520,6 +1525,7 @@ export type PageBackup = {
          */
         project?: string;
         proof?: Proof | null;
+        recoverable_to?: Timestamp | null;
         repository: RepositoryId;
         repository_name: string;
         /**
@@ -2408,6 +2414,11 @@ export type Retention = {
      * The last so many.
      */
     last?: number;
+    /**
+     * How many days back any moment can be restored, where the log is kept and the backups to
+     * begin with are. Of backups alone it keeps none.
+     */
+    log_days?: number;
     monthly?: number;
     weekly?: number;
 };
@@ -2559,6 +2570,7 @@ export type SlotRange = {
  * Where a new cluster's data comes from.
  */
 export type Source = {
+    at?: Timestamp | null;
     /**
      * The backup's id.
      */

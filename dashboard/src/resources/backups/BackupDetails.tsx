@@ -20,10 +20,11 @@ type Row = readonly [string, ReactNode];
 /** What is known of one backup. */
 export function BackupDetails({ backup }: { backup: Backup }) {
   const engines = useQuery(enginesQuery).data;
-  const { facts, took_ms, due_at, archives = [], message } = backup;
+  const { facts, took_ms, due_at, recoverable_to, archives = [], message } = backup;
   const rows: Row[] = [];
   if (message) rows.push([messages.result, startSentence(message)]);
   if (facts) rows.push(...heldRows(facts, backup.stored, engineTitle(facts.spec.engine, engines)));
+  if (recoverable_to) rows.push([messages.window, formatMoment(recoverable_to)]);
   rows.push([messages.started, formatMoment(facts?.started_at ?? backup.created_at)]);
   if (took_ms != null) rows.push([messages.took, formatDuration(took_ms)]);
   if (due_at) rows.push([messages.due, formatMoment(due_at)]);

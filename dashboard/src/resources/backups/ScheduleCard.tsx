@@ -9,7 +9,7 @@ import { useNow } from '../../ui/useNow';
 import { useMay } from '../people/may';
 import { messages } from './backups.messages';
 import classes from './backups.module.css';
-import { retentionWords, scheduleWords } from './schedule';
+import { retentionWords, scheduleWords, usualRetention } from './schedule';
 import { ScheduleDialog } from './ScheduleDialog';
 
 /** When backups begin by themselves, where they go and how long they stay. */
@@ -59,6 +59,10 @@ function Wanted({ wanted, nextAt }: WantedProps) {
   rows.push([messages.to, wanted.repository]);
   const kept = [retentionWords(wanted.keep), messages.keepAlso].filter((part) => part !== '');
   rows.push([messages.keep, startSentence(kept.join(', '))]);
+  if (wanted.point_in_time) {
+    const days = wanted.keep?.log_days ?? usualRetention.log_days;
+    rows.push([messages.log, startSentence(messages.logKept(days))]);
+  }
   rows.push([messages.verify, wanted.verify ? messages.verifyYes : messages.verifyNo]);
   if (wanted.rate_kib) rows.push([messages.rate, messages.rateOf(wanted.rate_kib)]);
   return <Facts rows={rows} />;

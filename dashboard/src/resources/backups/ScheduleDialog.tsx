@@ -1,10 +1,11 @@
-import { Button, Checkbox, Modal, Radio, Stack, TextInput } from '@mantine/core';
-import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { Button, Checkbox, Modal, NumberInput, Radio, Stack, TextInput } from '@mantine/core';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
 
 import { changeCluster } from '../../api/clusters';
 import { applyEvents } from '../../api/feed';
 import { asProblem } from '../../api/problem';
+import { enginesQuery } from '../../api/queries';
 import type { ClusterView } from '../../api/types';
 import { ErrorNote } from '../../ui/ErrorNote';
 import { startSentence } from '../../ui/format';
@@ -46,12 +47,20 @@ function Form({ cluster, onClose }: Omit<Props, 'isOpen'>) {
   const [repository, setRepository] = useRepositoryChoice(known?.repository);
   const [keep, setKeep] = useState({ ...usualRetention, ...known?.keep });
   const [verify, setVerify] = useState(known?.verify ?? true);
+  const [keepsLog, setKeepsLog] = useState(known?.point_in_time ?? false);
   const [rate, setRate] = useState(fromRateKib(known?.rate_kib));
   const [isChecked, setIsChecked] = useState(false);
   const save = useMutation({
     mutationFn: () => {
       const schedule = scheduleOf(choice, own);
-      const wanted = { schedule: schedule ?? '', repository, keep, verify, rate_kib: toRateKib(rate) };
+      const wanted = {
+        schedule: schedule ?? '',
+        repository,
+        keep,
+        verify,
+        rate_kib: toRateKib(rate),
+        point_in_time: keepsLog,
+      };
       return changeCluster(cluster, { backup: schedule === null ? null : wanted });
     },
     onSuccess: (changed) => {
@@ -59,12 +68,16 @@ function Form({ cluster, onClose }: Omit<Props, 'isOpen'>) {
       onClose();
     },
   });
+  const engines = useQuery(enginesQuery).data;
+  const engine = engines?.find((one) => one.name === cluster.spec.engine);
+  const canKeepLog = engine?.capabilities.point_in_time ?? false;
   const isOn = choice !== 'off';
   const plain = plainWords(own);
   const errors = Object.fromEntries(
     save.error ? asProblem(save.error).fields.map((one) => [one.field, startSentence(one.message)]) : [],
   );
-  const isPlaced = ['backup.schedule', 'backup.keep', 'backup.repository'].some((f) => f in errors);
+  const placed = ['backup.schedule', 'backup.keep', 'backup.repository', 'backup.point_in_time'];
+  const isPlaced = placed.some((field) => field in errors);
   const submit = (event: FormEvent) => {
     event.preventDefault();
     setIsChecked(true);
@@ -113,6 +126,26 @@ function Form({ cluster, onClose }: Omit<Props, 'isOpen'>) {
             label={messages.verifyEach}
             description={messages.verifyEachHint}
           />
+          {(canKeepLog || keepsLog) && (
+            <Checkbox
+              checked={keepsLog}
+              error={errors['backup.point_in_time']}
+              onChange={(event) => setKeepsLog(event.currentTarget.checked)}
+              label={messages.keepLog}
+              description={messages.keepLogHint}
+            />
+          )}
+          {keepsLog && (
+            <NumberInput
+              maw={300}
+              label={messages.logDays}
+              value={keep.log_days}
+              min={0}
+              max={9_999}
+              allowDecimal={false}
+              onChange={(value) => setKeep({ ...keep, log_days: Number(value) || 0 })}
+            />
+          )}
           <RateInput value={rate} onChange={setRate} />
         </>
       )}

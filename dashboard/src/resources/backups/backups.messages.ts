@@ -88,6 +88,13 @@ export const messages = {
   verifyEach: 'Prove each one',
   verifyEachHint:
     'It is restored in a scratch node that serves nobody, looked through, compared, and the node goes.',
+  keepLog: 'Keep the log, too',
+  keepLogHint:
+    'Any moment can be restored, not only those of backups. The primary stores what was written once a minute.',
+  logDays: 'How many days back any moment can be restored',
+  log: 'Any moment',
+  logKept: (days: number) => `of ${days === 1 ? 'the last day' : `the last ${days} days`}`,
+  window: 'Any moment to',
   rateLabel: 'MiB a second that are sent at most',
   rateHelp: 'Empty for no limit.',
   repository: 'Repository',

@@ -69,6 +69,7 @@ export const usualRetention: Required<Retention> = {
   daily: 7,
   weekly: 4,
   monthly: 6,
+  log_days: 7,
 };
 
 export const spans = ['last', 'hourly', 'daily', 'weekly', 'monthly'] as const;

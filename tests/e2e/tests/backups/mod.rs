@@ -3,6 +3,7 @@
 
 mod borg;
 pub(crate) mod engines;
+mod moment;
 mod restored;
 mod scene;
 mod taken;

@@ -67,6 +67,14 @@ pub(crate) async fn ask_restore(
     name: &str,
     nodes: u32,
 ) -> anyhow::Result<String> {
+    let spec = spec_of(backup, name, nodes)?;
+    let cluster: ClusterView = api.post("/v1/clusters", &spec).await?;
+    let operation = cluster.operation.context("creating is an operation")?;
+    Ok(operation.to_string())
+}
+
+/// What is asked for to restore a backup.
+pub(crate) fn spec_of(backup: &Backup, name: &str, nodes: u32) -> anyhow::Result<Value> {
     let facts = backup.facts.as_ref().context("a complete backup")?;
     let mut spec = serde_json::to_value(&facts.spec)?;
     spec["name"] = json!(name);
@@ -76,9 +84,7 @@ pub(crate) async fn ask_restore(
     }
     spec["backup"] = Value::Null;
     spec["source"] = json!({ "backup": backup.id });
-    let cluster: ClusterView = api.post("/v1/clusters", &spec).await?;
-    let operation = cluster.operation.context("creating is an operation")?;
-    Ok(operation.to_string())
+    Ok(spec)
 }
 
 /// A new cluster from a backup.

@@ -4,7 +4,6 @@
 //! The log is not copied but linked: the slot keeps the engine from using its files for something
 //! else. Only the last segment is copied, and what it holds beyond the end is left out.
 
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
@@ -12,6 +11,7 @@ use super::{Ended, Fingerprint, OS_USER, Postgres, data, log_directory};
 use crate::backup;
 use crate::files::at;
 use crate::postgres::log_end::segment_bytes;
+use crate::postgres::segments::{copy_until, segment};
 use crate::postgres::timelines;
 use bellwether_contracts::Failure;
 
@@ -108,31 +108,6 @@ fn beginning(label: &str) -> Option<(String, u64)> {
     let line = label.lines().find_map(|line| line.strip_prefix("START WAL LOCATION: "))?;
     let (place, rest) = line.split_once(" (file ")?;
     Some((rest.trim_end_matches(')').to_owned(), super::parse_lsn(place)?))
-}
-
-/// Timeline and number of a segment, from its name.
-fn segment(name: &str, bytes: u64) -> Option<(u64, u64)> {
-    let is_name = name.len() == 24 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let part = |range: std::ops::Range<usize>| u64::from_str_radix(name.get(range)?, 16).ok();
-    let (timeline, high, low) = (part(0..8)?, part(8..16)?, part(16..24)?);
-    is_name.then(|| (timeline, high * ((1 << 32) / bytes) + low))
-}
-
-/// Copies a segment to that place in it; the rest is empty, where the engine stops to read.
-fn copy_until(from: &Path, to: &Path, until: u64) -> Result<(), Failure> {
-    let copied = || -> std::io::Result<()> {
-        let mut source = std::fs::File::open(from)?;
-        let bytes = source.metadata()?.len();
-        let mut head = vec![0; usize::try_from(until).unwrap_or(usize::MAX)];
-        source.seek(SeekFrom::Start(0))?;
-        source.read_exact(&mut head)?;
-        let mut target = std::fs::File::create(to)?;
-        target.write_all(&head)?;
-        target.set_len(bytes)?;
-        target.set_permissions(std::fs::Permissions::from_mode(0o600))
-    };
-    copied().map_err(|e| at(to, &e))?;
-    OS_USER.give(to)
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ import { engineTitle } from '../describe';
 import { Choices } from './Choices';
 import classes from './create.module.css';
 import { messages } from './create.messages';
-import { draftOf, whyNot } from './restore';
+import { draftOf, toInput, whyNot } from './restore';
 import type { StepProps } from './steps';
 
 const words = messages.backup;
@@ -47,6 +47,7 @@ export function BackupStep({ draft, catalogue, errors, onChange }: StepProps) {
       </p>
     );
   }
+  const chosen = all.find((backup) => backup.id === draft.source?.id);
   const choose = (id: string) => {
     const facts = all.find((backup) => backup.id === id)?.facts;
     if (!facts) return;
@@ -95,6 +96,26 @@ export function BackupStep({ draft, catalogue, errors, onChange }: StepProps) {
           </Button>
         )}
       </div>
+      {chosen?.recoverable_to && draft.source && (
+        <TextInput
+          type="datetime-local"
+          step={1}
+          styles={{ wrapper: { maxWidth: 280 } }}
+          label={words.at}
+          description={words.window(
+            formatMoment(chosen.facts?.taken_at ?? ''),
+            formatMoment(chosen.recoverable_to),
+          )}
+          error={errors['source.at']}
+          min={toInput(chosen.facts?.taken_at ?? '', Math.ceil)}
+          max={toInput(chosen.recoverable_to, Math.floor)}
+          value={draft.source.at ?? ''}
+          onChange={(event) => {
+            const at = event.currentTarget.value;
+            if (draft.source) onChange({ source: { ...draft.source, at } });
+          }}
+        />
+      )}
       <p className={classes.note}>{words.leaves}</p>
     </>
   );

@@ -1,5 +1,6 @@
 import type { Plan } from '../../../api/types';
 import { ErrorNote } from '../../../ui/ErrorNote';
+import { formatMoment } from '../../../ui/format';
 import { PlanSkeleton } from '../../plans/PlanSkeleton';
 import { PlanView } from '../../plans/PlanView';
 import { messages as clusterMessages } from '../clusters.messages';
@@ -68,7 +69,11 @@ export function settingsOf(draft: Draft, catalogue: Catalogue, upTo: StepName = 
     ...(spec.shards ? [[words.shards, String(spec.shards), 'topology'] as const] : []),
     [words.nodes, String(spec.nodes), 'topology'],
   ];
-  if (draft.source) all.splice(1, 0, [messages.backup.source, draft.source.title, 'engine']);
+  if (draft.source) {
+    const { title, at } = draft.source;
+    const told = at ? messages.backup.upTo(title, formatMoment(at)) : title;
+    all.splice(1, 0, [messages.backup.source, told, 'engine']);
+  }
   if (spec.nodes > 1) {
     all.push([words.replication, replicationTitle(spec.replication, engine), 'topology']);
     all.push([words.timers, timerWords[spec.timers], 'topology']);

@@ -39,6 +39,10 @@ export const messages = {
     leaves:
       'It becomes a new cluster, with a history and passwords of its own. Nothing is written over: the cluster that it was taken of goes on as it is.',
     source: 'Backup',
+    at: 'Moment to restore',
+    window: (from: string, to: string) =>
+      `Any from ${from} to ${to}. Empty for what the backup holds.`,
+    upTo: (title: string, when: string) => `${title}, then on to ${when}`,
   },
   engine: {
     title: 'Which database?',

@@ -53,6 +53,8 @@ export interface Source {
   /** The backup in words. */
   title: string;
   bytes: number;
+  /** A moment after it, as this browser's clock shows it; none: what the backup holds. */
+  at?: string;
   /** Whom the cluster let in that it was taken of; they keep their notes and ends. */
   allowlist: AllowEntry[];
 }
@@ -194,9 +196,14 @@ export function toSpec(draft: Draft): ClusterSpec {
     allowlist: allowed(draft).map(
       (address) => draft.source?.allowlist.find((one) => one.address === address) ?? { address },
     ),
-    ...(draft.source && { source: { backup: draft.source.id } }),
+    ...(draft.source && { source: toSource(draft.source) }),
   };
 }
+
+const toSource = ({ id, at }: Source): ClusterSpec['source'] => ({
+  backup: id,
+  ...(at && { at: new Date(at).toISOString() }),
+});
 
 export const toSize = ({ cpus, memoryGib, diskGib }: SizeEntries): NodeSize => ({
   cpus: Number(cpus),

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { backup, cluster, engine, provider } from '../../../test/samples';
 import { GIB, MIB } from '../../../ui/format';
-import { draftOf, checkRestore, whyNot } from './restore';
+import { draftOf, checkRestore, toInput, whyNot } from './restore';
 import { checkStep, firstDraft, stepOfField, toSpec } from './draft';
 
 const catalogue = { engines: [engine], providers: [provider] };
@@ -58,6 +58,14 @@ describe('a restore', () => {
       name: '',
       source: { backup: 'b1' },
     });
+  });
+
+  it('goes to a moment after the backup where one is chosen', () => {
+    const shown = toInput('2026-03-01T12:00:00.200Z', Math.ceil);
+    const moment = { ...restore(), source: { ...restore().source!, at: shown } };
+    expect(toSpec(moment).source).toEqual({ backup: 'b1', at: '2026-03-01T12:00:01.000Z' });
+    expect(toInput('2026-03-01T12:00:01Z', Math.floor)).toBe(shown);
+    expect(stepOfField('source.at')).toBe('engine');
   });
 
   it('takes a provider that there is', () => {

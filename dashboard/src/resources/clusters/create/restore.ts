@@ -54,6 +54,12 @@ export function draftOf(
   };
 }
 
+/** A moment as an input of this browser takes it, with whole seconds. */
+export function toInput(time: string, round: (seconds: number) => number): string {
+  const at = new Date(round(Date.parse(time) / 1_000) * 1_000);
+  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
+}
+
 /** The size of a node, as far as it is known. */
 function sizeOf(size: BackupFacts['spec']['size']): Partial<Draft> {
   if (!size) return {};
