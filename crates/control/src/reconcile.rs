@@ -113,22 +113,7 @@ async fn pass(
     let Some(view) = bellwether_store::views::view(&world.store, &cluster.object.id) else {
         return Ok(Progress::Waits);
     };
-    if allowlist::is_over(&cluster.object, world.now()) {
-        allowlist::revert(world, cluster).await?;
-        return Ok(Progress::Moved);
-    }
-    if gaps::are_late(&view)
-        && let Some(mut pass) = Pass::read(&world.store, cluster)
-    {
-        gaps::late(world, &mut pass);
-        world.store.commit(pass.into_txn(None)).await?;
-        return Ok(Progress::Moved);
-    }
-    if let Some(gone) = bellwether_planner::databases::gone(&view) {
-        databases::forget(world, cluster, gone).await?;
-        return Ok(Progress::Moved);
-    }
-    if logs::keep(world, cluster, &view).await? {
+    if note(world, cluster, &view).await? {
         return Ok(Progress::Moved);
     }
     let decision = decide(&view);
@@ -175,6 +160,30 @@ async fn pass(
             Ok(Progress::Waits)
         }
     }
+}
+
+/// Writes down what came about by itself, before anything is decided; whether something had.
+async fn note(
+    world: &Arc<World>,
+    cluster: &Stored<Cluster>,
+    view: &bellwether_planner::View,
+) -> Result<bool, bellwether_store::Error> {
+    if allowlist::is_over(&cluster.object, world.now()) {
+        allowlist::revert(world, cluster).await?;
+        return Ok(true);
+    }
+    if gaps::are_late(view)
+        && let Some(mut pass) = Pass::read(&world.store, cluster)
+    {
+        gaps::late(world, &mut pass);
+        world.store.commit(pass.into_txn(None)).await?;
+        return Ok(true);
+    }
+    if let Some(gone) = bellwether_planner::databases::gone(view) {
+        databases::forget(world, cluster, gone).await?;
+        return Ok(true);
+    }
+    logs::keep(world, cluster, view).await
 }
 
 /// One line for each change of mind.

@@ -70,7 +70,7 @@ impl Users<'_> {
         self.api.send("POST", &path, Some(&body)).await
     }
 
-    /// It is seen on every node who uses the former login, and that keeps the rotation from its end.
+    /// It is seen on every node who uses the former login, which keeps the rotation from its end.
     pub(crate) async fn is_used(&self, name: &str) -> anyhow::Result<Rotation> {
         let rotation = until("it is known who uses the former login", SOON, || async {
             let rotation = self.show(name).await?.rotation.context("a rotation")?;

@@ -1,6 +1,5 @@
 //! What the worker knows, and the steps it takes.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use bellwether_model::replication::Position;
 use bellwether_model::transaction::Transaction;
 use bellwether_model::{Actual, NodeId, Target, Term};
 use bellwether_protocol::Assignment;
-use bellwether_protocol::local::{CertificateReport, Orders, WorkerReport};
+use bellwether_protocol::local::{CertificateReport, Orders};
 use bellwether_protocol::session::Surrender;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -695,89 +694,6 @@ impl Worker {
         self.failure = Some((failure.clone(), Instant::now() + pause));
         self.back_off = (self.back_off * 2).min(BACK_OFF.1);
     }
-
-    /// The term served, once everything that must be so before clients are let in is so.
-    fn serving(&mut self) -> Option<Term> {
-        let is_up = self.probe.in_recovery == Some(false)
-            && self.probe.process == ProcessState::Up
-            && self.failure.is_none();
-        let assignment = &self.orders.as_ref()?.assignment;
-        if !is_up || self.role.primary_term == 0 {
-            return None;
-        }
-        // An engine that was started or promoted shows writes that nobody was told of: under
-        // synchronous replication clients see them only once enough voters hold them too.
-        let start = match self.started_at {
-            // Adopted after the worker itself was started again.
-            None => {
-                self.started_at = Some(self.probe.position);
-                return None;
-            }
-            Some(None) => *self.started_at.insert(self.probe.position),
-            Some(start) => start,
-        };
-        let start = start?;
-        let followers = self.probe.followers.iter();
-        let holding = followers.filter(|follower| follower.flushed.offset >= start.offset);
-        let mut holders: BTreeSet<NodeId> = holding.map(|follower| follower.node.clone()).collect();
-        holders.insert(assignment.node.clone());
-        let is_safe = start == Position::default()
-            || assignment.group.config.retains(&holders)
-            || mutated(Mutation::GateBeforeSync);
-        if is_safe {
-            // What was held once stays held, whoever is lost afterwards.
-            self.started_at = Some(Some(Position::default()));
-        }
-        is_safe.then_some(self.role.primary_term)
-    }
-
-    /// What is, for the sentry; none before the first orders.
-    pub(super) fn report(&mut self) -> Option<WorkerReport> {
-        let settings_version = self.orders.as_ref()?.assignment.engine.parameters_version;
-        let is_down = self.probe.process == ProcessState::Down;
-        let wanted = &self.orders.as_ref()?.assignment.databases;
-        let databases = self.databases.report(wanted, is_down);
-        let serving = self.serving();
-        self.served = serving;
-        let progress = *self.progress.lock().expect("nothing panics while it is held");
-        let host = self.place.figures();
-        let clients = self.place.clients(&self.orders.as_ref()?.assignment);
-        let probe = &self.probe;
-        let position_age = self.dead_after.unwrap_or_else(|| self.positioned_at.elapsed());
-        Some(WorkerReport {
-            actual: self.actual(),
-            failed: self.failure.as_ref().map(|(failure, _)| failure.class),
-            doing: self.doing.clone(),
-            progress: progress.filter(|_| self.step.is_some()),
-            serving,
-            position: probe.position,
-            position_age_ms: u64::try_from(position_age.as_millis()).unwrap_or(u64::MAX),
-            log_end: self.log_end,
-            applied: probe.applied,
-            cut_for: self.cut_for,
-            upstream_age_ms: probe.upstream_age_ms,
-            followers: probe.followers.clone(),
-            config_version: self.config_version,
-            prepared: self.prepared,
-            transactions: self.transactions.clone(),
-            drained: self.is_drained(),
-            surrendered: self.role.surrendered,
-            copied: probe.copied.clone(),
-            keeps_former: probe.keeps_former,
-            diverged: probe.diverged.clone(),
-            settings: self.settings.report(settings_version, probe),
-            backup: self.backup_report(),
-            log: self.log_report(),
-            check: self.check_report(),
-            moving: probe.moving.clone(),
-            disk_hangs: self.disk.silence > HANG,
-            engine: probe.figures.clone(),
-            host,
-            clients,
-            databases,
-            certificate: self.certificate,
-        })
-    }
 }
 
 /// What binds the engine: the promise as it is asked for, or as it was given.
@@ -796,4 +712,5 @@ mod backup;
 mod databases;
 mod drill;
 mod log;
+mod report;
 mod shutdown;
