@@ -233,14 +233,19 @@ async fn remember_use(state: &Inner, mut token: Stored<Token>, now: Timestamp) {
     let _ = state.store.commit(Txn::new().update(&token)).await;
 }
 
+/// What an allowlist calls whoever comes from there: the address, or the machine that the server
+/// runs on.
+pub(crate) fn listed_as(source: &str) -> String {
+    let address: Option<IpAddr> = source.parse().ok();
+    // Only an address of this machine can be bound to.
+    let is_here = address.is_some_and(|address| std::net::UdpSocket::bind((address, 0)).is_ok());
+    if is_here { allowlist::SERVER.to_owned() } else { source.to_owned() }
+}
+
 impl Caller {
     /// What an allowlist calls the caller: its address, or the machine that the server runs on.
     pub(crate) fn listed_as(&self) -> String {
-        let address: Option<IpAddr> = self.source.parse().ok();
-        // Only an address of this machine can be bound to.
-        let is_here =
-            address.is_some_and(|address| std::net::UdpSocket::bind((address, 0)).is_ok());
-        if is_here { allowlist::SERVER.to_owned() } else { self.source.clone() }
+        listed_as(&self.source)
     }
 
     /// What the audit log keeps of what the caller does; saved with what is done.

@@ -12,7 +12,7 @@ use bellwether_store::tokens::{self, Token, TokenKind};
 use bellwether_store::users::{self, User};
 use bellwether_store::{Error as StoreError, Stored, Txn};
 
-use crate::auth::{Caller, Limit, SESSION_MS, Source, cookie, entry, expired};
+use crate::auth::{Caller, Limit, SESSION_MS, Source, cookie, entry, expired, listed_as};
 use crate::error::{ApiError, Result};
 use crate::extract::{Body, Nothing, Path, Query};
 use crate::{Inner, State, passwords, second_factor};
@@ -23,14 +23,14 @@ const NAME_LENGTH_MAX: usize = 100;
 /// Longer ones would only cost time.
 pub(crate) const PASSWORD_LENGTH_MAX: usize = 1_000;
 
-fn view(user: &User) -> UserView {
+fn view(user: &User, address: String) -> UserView {
     UserView {
         id: user.id.clone(),
         name: user.name.clone(),
         must_change_password: user.must_change_password,
         second_factor: user.has_second_factor(),
         access: user.access.clone(),
-        address: String::new(),
+        address,
     }
 }
 
@@ -102,7 +102,8 @@ pub(crate) async fn create(
         Err(error) => return Err(error.into()),
     }
     let cookie = cookie(Some(&secret), source.over_tls);
-    let session = Session { token: secret, user: view(&user.object), expires_at };
+    let session =
+        Session { token: secret, user: view(&user.object, listed_as(&source.address)), expires_at };
     let mut response = (StatusCode::CREATED, Json(session)).into_response();
     set_cookie(&mut response, &cookie);
     Ok(response)
@@ -228,8 +229,8 @@ pub(crate) async fn end(
     (status = 200, body = UserView), (status = 400, body = Problem), (status = 401, body = Problem),
 ))]
 pub(crate) async fn me(caller: Caller, _: Query<Nothing>) -> Json<UserView> {
-    let (access, address) = (caller.access.clone(), caller.listed_as());
-    Json(UserView { access, address, ..view(&caller.user) })
+    let access = caller.access.clone();
+    Json(UserView { access, ..view(&caller.user, caller.listed_as()) })
 }
 
 /// Change one's own password; other sessions end.

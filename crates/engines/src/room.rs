@@ -44,6 +44,11 @@ pub(crate) fn release_reserve() {
     }
 }
 
+/// Whether some is held in reserve: what was given to an engine is not for new data.
+pub(crate) fn has_reserve() -> bool {
+    Path::new(RESERVE).exists()
+}
+
 /// While the engine runs and there is plenty: holds some in reserve.
 pub(crate) fn keep_reserve(free: u64, size: u64) {
     let has_plenty = free > disk_kept_free(size) * 2 + RESERVE_BYTES;

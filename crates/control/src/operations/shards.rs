@@ -109,10 +109,15 @@ fn await_shards(world: &World, pass: &mut Pass, name: &str) -> Outcome {
             words = format!("{shown}: {}", step.message);
         }
     }
-    if past == total {
-        if name == "open_endpoints" {
-            pass.cluster.object.status.phase = ClusterPhase::Healthy;
+    if past == total && name == "open_endpoints" {
+        // Engines refuse clients until they have heard of each other.
+        let (phase, sentence) = bellwether_planner::shards::whole_phase(&pass.view);
+        if !matches!(phase, ClusterPhase::Healthy | ClusterPhase::Degraded) {
+            return Outcome::wait(sentence);
         }
+        pass.cluster.object.status.phase = ClusterPhase::Healthy;
+    }
+    if past == total {
         return Outcome::Next;
     }
     Outcome::wait(format!("{past} of {total} shards are so far; {words}"))

@@ -8,7 +8,7 @@ use bellwether_contracts::Failure;
 use tracing::{info, warn};
 
 use super::{OS_USER, Postgres, socket};
-use crate::room::{keep_reserve, must_refuse, release_reserve, room};
+use crate::room::{has_reserve, keep_reserve, must_refuse, release_reserve, room};
 
 /// Whether new data is refused: not on the node's disk, where it could not be written any more.
 pub(super) fn setting() -> PathBuf {
@@ -31,8 +31,10 @@ impl Postgres {
     /// Before the engine starts: whether it shall take new data.
     pub(super) fn make_room(&self) -> Result<(), Failure> {
         release_reserve();
+        // It may have ended before anybody noticed that there was no room.
+        let was_full = is_refusing() || !has_reserve();
         let Some((free, size)) = room() else { return Ok(()) };
-        let refuse = must_refuse(is_refusing(), free, size);
+        let refuse = must_refuse(was_full, free, size);
         write_setting(refuse)?;
         self.refusing.store(refuse, Ordering::Relaxed);
         Ok(())
