@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use axum::Json;
 use axum::extract::State as Extract;
-use axum::http::StatusCode;
 use bellwether_model::access::Role;
 use bellwether_model::database::{
     self, DatabaseState, DatabaseUser, DatabaseUserChange, DatabaseUserView, Grant, Logins,
@@ -16,7 +15,7 @@ use bellwether_store::secrets::{self, Secret};
 
 use crate::auth::Caller;
 use crate::connection::Reveal;
-use crate::databases::{Asked, change, engine_of, find_whole, taken};
+use crate::databases::{Accepted, Asked, accepted, change, engine_of, find_whole, taken};
 use crate::error::{ApiError, Result};
 use crate::extract::{Body, Nothing, Path, Query};
 use crate::passwords::random;
@@ -93,7 +92,7 @@ pub(crate) async fn create(
     _: Query<Nothing>,
     Path(cluster): Path<String>,
     Body(new): Body<NewDatabaseUser>,
-) -> Result<(StatusCode, Json<DatabaseUserView>)> {
+) -> Accepted<DatabaseUserView> {
     let view = change(&api, &caller, &cluster, ("database_user.create", &new.name), |asked| {
         let name = new.name.as_str();
         database::check_user_name(name).map_err(|words| ApiError::field("name", words))?;
@@ -116,7 +115,7 @@ pub(crate) async fn create(
         });
         Ok(vec![secret])
     });
-    Ok((StatusCode::ACCEPTED, Json(find(&api, &view.await?, &new.name)?)))
+    accepted(find(&api, &view.await?, &new.name)?)
 }
 
 /// Give a user other rights.
@@ -136,7 +135,7 @@ pub(crate) async fn alter(
     _: Query<Nothing>,
     Path((cluster, name)): Path<(String, String)>,
     Body(new): Body<DatabaseUserChange>,
-) -> Result<(StatusCode, Json<DatabaseUserView>)> {
+) -> Accepted<DatabaseUserView> {
     let words = |grant: &Grant| format!("{} on {}", grant.rights.word(), grant.on);
     let rights = new.grants.iter().map(words).collect::<Vec<_>>().join(", ");
     let what = format!("{name}: {rights}");
@@ -145,7 +144,7 @@ pub(crate) async fn alter(
         own(asked, &name)?.grants.clone_from(&new.grants);
         Ok(Vec::new())
     });
-    Ok((StatusCode::ACCEPTED, Json(find(&api, &view.await?, &name)?)))
+    accepted(find(&api, &view.await?, &name)?)
 }
 
 /// Drop a user: its sessions end, and what it made becomes its database's owner's. It is done in
@@ -163,14 +162,14 @@ pub(crate) async fn drop(
     caller: Caller,
     _: Query<Nothing>,
     Path((cluster, name)): Path<(String, String)>,
-) -> Result<(StatusCode, Json<DatabaseUserView>)> {
+) -> Accepted<DatabaseUserView> {
     let view = change(&api, &caller, &cluster, ("database_user.drop", &name), |asked| {
         let user = own(asked, &name)?;
         user.dropped = true;
         user.grants.clear();
         Ok(Vec::new())
     });
-    Ok((StatusCode::ACCEPTED, Json(find(&api, &view.await?, &name)?)))
+    accepted(find(&api, &view.await?, &name)?)
 }
 
 /// Begin to rotate a password: the user gets a second login with a password of its own, and both
@@ -188,7 +187,7 @@ pub(crate) async fn rotate(
     caller: Caller,
     _: Query<Nothing>,
     Path((cluster, name)): Path<(String, String)>,
-) -> Result<(StatusCode, Json<DatabaseUserView>)> {
+) -> Accepted<DatabaseUserView> {
     let view = change(&api, &caller, &cluster, ("database_user.rotate", &name), |asked| {
         let now = api.store.now();
         let login = {
@@ -204,7 +203,7 @@ pub(crate) async fn rotate(
         };
         Ok(vec![new_password(&api, asked, &login)])
     });
-    Ok((StatusCode::ACCEPTED, Json(find(&api, &view.await?, &name)?)))
+    accepted(find(&api, &view.await?, &name)?)
 }
 
 /// End a rotation: nobody is let in with the former login any more. It is refused while the former
@@ -226,7 +225,7 @@ pub(crate) async fn end_rotation(
     _: Query<Nothing>,
     Path((cluster, name)): Path<(String, String)>,
     Body(end): Body<RotationEnd>,
-) -> Result<(StatusCode, Json<DatabaseUserView>)> {
+) -> Accepted<DatabaseUserView> {
     let ended = AtomicU32::new(0);
     let what = if end.even_if_used { format!("{name}, even if used") } else { name.clone() };
     let what = ("database_user.end_rotation", what.as_str());
@@ -253,7 +252,7 @@ pub(crate) async fn end_rotation(
     });
     let mut user = find(&api, &view.await?, &name)?;
     user.sessions_ended = end.even_if_used.then(|| ended.into_inner());
-    Ok((StatusCode::ACCEPTED, Json(user)))
+    accepted(user)
 }
 
 /// Nobody is locked out who still comes with the former password.

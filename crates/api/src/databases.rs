@@ -63,7 +63,7 @@ pub(crate) async fn create(
     _: Query<Nothing>,
     Path(cluster): Path<String>,
     Body(new): Body<NewDatabase>,
-) -> Result<(StatusCode, Json<DatabaseView>)> {
+) -> Accepted<DatabaseView> {
     let view = change(&api, &caller, &cluster, ("database.create", &new.name), |asked| {
         let (name, engine) = (new.name.as_str(), asked.engine);
         refuse_keys(engine)?;
@@ -89,7 +89,7 @@ pub(crate) async fn create(
         });
         Ok(Vec::new())
     });
-    shown(&api, &view.await?, &new.name)
+    accepted(find_shown(&api, &view.await?, &new.name)?)
 }
 
 /// Drop a database with all of its data. It is done in the background.
@@ -106,7 +106,7 @@ pub(crate) async fn drop(
     caller: Caller,
     Path((cluster, name)): Path<(String, String)>,
     Query(query): Query<Confirm>,
-) -> Result<(StatusCode, Json<DatabaseView>)> {
+) -> Accepted<DatabaseView> {
     let view = change(&api, &caller, &cluster, ("database.drop", &name), |asked| {
         if name == asked.engine.database && !name.is_empty() {
             let words = format!("{name} is made with the cluster, and stays");
@@ -125,14 +125,20 @@ pub(crate) async fn drop(
         }
         Ok(Vec::new())
     });
-    shown(&api, &view.await?, &name)
+    accepted(find_shown(&api, &view.await?, &name)?)
 }
 
-fn shown(api: &Inner, view: &View, name: &str) -> Result<(StatusCode, Json<DatabaseView>)> {
+fn find_shown(api: &Inner, view: &View, name: &str) -> Result<DatabaseView> {
     let all = planned::databases_shown(view, engine_of(api, &view.cluster)?);
     let found = all.into_iter().find(|database| database.name == name);
-    let found = found.ok_or_else(|| ApiError::not_found("database", name))?;
-    Ok((StatusCode::ACCEPTED, Json(found)))
+    found.ok_or_else(|| ApiError::not_found("database", name))
+}
+
+/// The answer to what is done in the background: the thing as it is asked for.
+pub(crate) type Accepted<T> = Result<(StatusCode, Json<T>)>;
+
+pub(crate) fn accepted<T>(shown: T) -> Accepted<T> {
+    Ok((StatusCode::ACCEPTED, Json(shown)))
 }
 
 fn refuse_keys(engine: &EngineProfile) -> Result<()> {

@@ -14,7 +14,7 @@ use bellwether_model::transaction::Transaction;
 use bellwether_model::{NodeId, Timestamp};
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::{BackupAssignment, LogAssignment, Member, RestoreAssignment};
-use bellwether_protocol::databases::{LoginUse, Refused};
+use bellwether_protocol::databases::{Kind, LoginUse, Refused, WantedDatabases};
 use bellwether_protocol::local::{EngineFigures, Follower};
 
 use crate::repository::Progress;
@@ -96,6 +96,23 @@ pub struct Kept {
     /// than the assignment's, which then changes nothing: the server's store is an older copy.
     pub version: u64,
     pub refused: Vec<Refused>,
+}
+
+impl Kept {
+    /// The data has later ones than the server knows of, whose store is an older copy.
+    #[must_use]
+    pub fn later(version: u64, wanted: &WantedDatabases) -> Self {
+        let why = "the server's store is an older copy: the data has later users and databases \
+                   than it knows of; ask for the change once more";
+        Self { version, refused: wanted.all_refused(why) }
+    }
+
+    /// Notes what cannot be had; the rest goes on.
+    pub fn note(&mut self, kind: Kind, name: &str, done: Result<(), Failure>) {
+        if let Err(failure) = done {
+            self.refused.push(Refused { kind, name: name.to_owned(), why: failure.text });
+        }
+    }
 }
 
 /// What came of storing the log.

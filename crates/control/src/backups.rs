@@ -109,10 +109,15 @@ pub async fn run(world: Arc<World>) {
 /// Nothing is called recoverable or proven whose backup is gone, whoever let it go.
 async fn recount(world: &World) {
     let reaches = |cluster: &Cluster| cluster.status.backup.recoverable_to.is_some();
-    for mut cluster in world.store.list_where(reaches) {
-        let all = backups::newest(&world.store, Some(&cluster.object.id));
-        let kept = all.iter().map(|backup| &backup.object);
-        let kept = kept.filter(|backup| backup.status == BackupStatus::Complete);
+    let clusters = world.store.list_where(reaches);
+    if clusters.is_empty() {
+        return;
+    }
+    let is_complete = |backup: &Backup| backup.status == BackupStatus::Complete;
+    let all = world.store.list_where(is_complete);
+    for mut cluster in clusters {
+        let id = cluster.object.id.clone();
+        let kept = all.iter().map(|backup| &backup.object).filter(|backup| backup.cluster == id);
         let taken_at = |backup: &Backup| backup.facts.as_ref().map(|facts| facts.taken_at);
         let is_proven = |backup: &&Backup| backup.proof.as_ref().is_some_and(|proof| proof.proven);
         let mut reached = kept.clone().filter_map(taken_at).max();

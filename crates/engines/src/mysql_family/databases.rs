@@ -10,7 +10,7 @@ use bellwether_contracts::driver::Kept;
 use bellwether_model::database::{Grant, Rights};
 use bellwether_protocol::Assignment;
 use bellwether_protocol::databases::{
-    Kind, LoginUse, Refused, WantedDatabase, WantedDatabases, WantedLogin, WantedUser,
+    Kind, LoginUse, WantedDatabase, WantedDatabases, WantedLogin, WantedUser,
 };
 use mysql_async::Row;
 use tracing::{info, warn};
@@ -65,32 +65,25 @@ pub(super) async fn give(words: &'static Words, assignment: &Assignment) -> Resu
     hands.look().await?;
     let seen = hands.mark(VERSION, "").and_then(|mark| mark.parse().ok()).unwrap_or(0);
     if seen > wanted.version {
-        let why = "the server's store is an older copy: the data has later users and databases \
-                   than it knows of; ask for the change once more";
-        return Ok(Kept { version: seen, refused: wanted.all_refused(why) });
+        return Ok(Kept::later(seen, wanted));
     }
-    let mut refused = Vec::new();
-    let mut note = |kind: Kind, name: &str, done: Result<(), Failure>| {
-        if let Err(failure) = done {
-            refused.push(Refused { kind, name: name.to_owned(), why: failure.text });
-        }
-    };
+    let mut kept = Kept { version: wanted.version, ..Kept::default() };
     hands.turn_others_off(wanted).await?;
     for user in wanted.users.iter().filter(|user| user.dropped) {
-        note(Kind::User, &user.name, hands.drop_user(user).await);
+        kept.note(Kind::User, &user.name, hands.drop_user(user).await);
     }
     for database in wanted.databases.iter().filter(|database| database.dropped) {
-        note(Kind::Database, &database.name, hands.drop_database(database).await);
+        kept.note(Kind::Database, &database.name, hands.drop_database(database).await);
     }
     for database in wanted.databases.iter().filter(|database| !database.dropped) {
-        note(Kind::Database, &database.name, hands.make_database(database).await);
+        kept.note(Kind::Database, &database.name, hands.make_database(database).await);
     }
     let first = &assignment.secrets.database;
     for user in wanted.users.iter().filter(|user| !user.dropped) {
-        note(Kind::User, &user.name, hands.give_user(user, first).await);
+        kept.note(Kind::User, &user.name, hands.give_user(user, first).await);
     }
     hands.set_mark(VERSION, "", &wanted.version.to_string()).await?;
-    Ok(Kept { version: wanted.version, refused })
+    Ok(kept)
 }
 
 /// Who uses these logins now.

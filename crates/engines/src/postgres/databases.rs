@@ -9,9 +9,7 @@ use std::time::Duration;
 use bellwether_contracts::Failure;
 use bellwether_contracts::driver::Kept;
 use bellwether_protocol::Assignment;
-use bellwether_protocol::databases::{
-    Kind, LoginUse, Refused, WantedDatabase, WantedDatabases, WantedUser,
-};
+use bellwether_protocol::databases::{Kind, LoginUse, WantedDatabase, WantedDatabases, WantedUser};
 use tokio_postgres::{Client, NoTls, Row};
 use tracing::{info, warn};
 
@@ -43,24 +41,17 @@ impl Postgres {
         let hands = Hands::open(&self.sql).await?;
         let seen = hands.version().await?;
         if seen > wanted.version {
-            let why = "the server's store is an older copy: the data has later users and \
-                       databases than it knows of; ask for the change once more";
-            return Ok(Kept { version: seen, refused: wanted.all_refused(why) });
+            return Ok(Kept::later(seen, wanted));
         }
         let secrets = &assignment.secrets;
         let first = (secrets.database.as_str(), secrets.user.as_str());
-        let mut refused = Vec::new();
-        let mut note = |kind: Kind, name: &str, done: Result<(), Failure>| {
-            if let Err(failure) = done {
-                refused.push(Refused { kind, name: name.to_owned(), why: failure.text });
-            }
-        };
+        let mut kept = Kept { version: wanted.version, ..Kept::default() };
         hands.turn_others_off(wanted).await?;
         for user in wanted.users.iter().filter(|user| user.dropped) {
-            note(Kind::User, &user.name, hands.drop_user(user).await);
+            kept.note(Kind::User, &user.name, hands.drop_user(user).await);
         }
         for database in wanted.databases.iter().filter(|database| database.dropped) {
-            note(Kind::Database, &database.name, hands.drop_database(database).await);
+            kept.note(Kind::Database, &database.name, hands.drop_database(database).await);
         }
         let roles = Roles::of(first.0, Some(first.1));
         let mut done = Ok(());
@@ -70,18 +61,18 @@ impl Postgres {
         if done.is_ok() {
             done = hands.permit(first.0, &roles, None).await;
         }
-        note(Kind::Database, first.0, done);
+        kept.note(Kind::Database, first.0, done);
         for database in wanted.databases.iter().filter(|database| !database.dropped) {
-            note(Kind::Database, &database.name, hands.make_database(database).await);
+            kept.note(Kind::Database, &database.name, hands.make_database(database).await);
         }
         for user in wanted.users.iter().filter(|user| !user.dropped) {
-            note(Kind::User, &user.name, hands.give_user(wanted, user, first).await);
+            kept.note(Kind::User, &user.name, hands.give_user(wanted, user, first).await);
         }
         // Said once voters hold all of it, where they have to: it waits for them as clients do.
         let mark = text(&words::version_mark(wanted.version));
         let comment = format!("COMMENT ON ROLE {REPLICATION_USER} IS {mark}");
         hands.run(&format!("SET LOCAL synchronous_commit = on; {comment}")).await?;
-        Ok(Kept { version: wanted.version, refused })
+        Ok(kept)
     }
 
     /// Who uses these logins now.

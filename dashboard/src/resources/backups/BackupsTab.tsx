@@ -1,9 +1,7 @@
-import { useQuery } from '@tanstack/react-query';
-
-import { enginesQuery } from '../../api/queries';
 import type { ClusterView } from '../../api/types';
 import { Card } from '../../ui/Card';
 import { Empty } from '../../ui/Empty';
+import { useEngine } from '../clusters/useEngine';
 import { BackupHistory } from './BackupHistory';
 import { messages } from './backups.messages';
 import classes from './backups.module.css';
@@ -12,8 +10,7 @@ import { StandingCard } from './StandingCard';
 
 /** What can be recovered, when backups begin, and every backup. */
 export function BackupsTab({ cluster }: { cluster: ClusterView }) {
-  const engines = useQuery(enginesQuery).data;
-  const engine = engines?.find((one) => one.name === cluster.spec.engine);
+  const engine = useEngine(cluster);
   if (engine && !engine.capabilities.backups) {
     return (
       <Card>

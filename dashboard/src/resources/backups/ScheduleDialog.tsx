@@ -1,14 +1,14 @@
 import { Button, Checkbox, Modal, NumberInput, Radio, Stack, TextInput } from '@mantine/core';
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
 
 import { changeCluster } from '../../api/clusters';
 import { applyEvents } from '../../api/feed';
 import { asProblem } from '../../api/problem';
-import { enginesQuery } from '../../api/queries';
 import type { ClusterView } from '../../api/types';
 import { ErrorNote } from '../../ui/ErrorNote';
 import { startSentence } from '../../ui/format';
+import { useEngine } from '../clusters/useEngine';
 import { messages } from './backups.messages';
 import classes from './backups.module.css';
 import { fromRateKib, RateInput, toRateKib } from './RateInput';
@@ -68,8 +68,7 @@ function Form({ cluster, onClose }: Omit<Props, 'isOpen'>) {
       onClose();
     },
   });
-  const engines = useQuery(enginesQuery).data;
-  const engine = engines?.find((one) => one.name === cluster.spec.engine);
+  const engine = useEngine(cluster);
   const canKeepLog = engine?.capabilities.point_in_time ?? false;
   const isOn = choice !== 'off';
   const plain = plainWords(own);

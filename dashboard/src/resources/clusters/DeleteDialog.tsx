@@ -5,7 +5,6 @@ import { useState } from 'react';
 import { deleteCluster, planOperation } from '../../api/clusters';
 import { applyEvents } from '../../api/feed';
 import { keys } from '../../api/keys';
-import { enginesQuery } from '../../api/queries';
 import type { ClusterView } from '../../api/types';
 import { ErrorNote } from '../../ui/ErrorNote';
 import { formatMoment } from '../../ui/format';
@@ -15,6 +14,7 @@ import { PlanSkeleton } from '../plans/PlanSkeleton';
 import { PlanView } from '../plans/PlanView';
 import classes from './clusters.module.css';
 import { messages } from './clusters.messages';
+import { useEngine } from './useEngine';
 
 const words = messages.danger;
 
@@ -92,11 +92,6 @@ function Body({ cluster, onClose }: Omit<Props, 'isOpen'>) {
       {!last && <NewestBackup cluster={cluster} />}
     </TypeToConfirm>
   );
-}
-
-function useEngine(cluster: ClusterView) {
-  const engines = useQuery(enginesQuery).data;
-  return engines?.find((one) => one.name === cluster.spec.engine);
 }
 
 /** Up to when the data could be brought back afterwards. */

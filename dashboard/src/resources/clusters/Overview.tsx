@@ -2,12 +2,7 @@ import { Skeleton } from '@mantine/core';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 
-import {
-  enginesQuery,
-  nodesQuery,
-  operationQuery,
-  operationsQuery,
-} from '../../api/queries';
+import { nodesQuery, operationQuery, operationsQuery } from '../../api/queries';
 import type { ClusterView, Operation } from '../../api/types';
 import { Card } from '../../ui/Card';
 import { ErrorNote } from '../../ui/ErrorNote';
@@ -26,6 +21,7 @@ import { messages } from './clusters.messages';
 import { DeleteButton } from './DeleteButton';
 import { clusterLooks } from './status';
 import { TopologyPicture } from './topology/TopologyPicture';
+import { useEngine } from './useEngine';
 
 const words = messages.page;
 const LATEST = 5;
@@ -71,8 +67,7 @@ function Failed({ cluster }: { cluster: ClusterView }) {
 
 function Topology({ cluster }: { cluster: ClusterView }) {
   const nodes = useQuery(nodesQuery(cluster.id));
-  const engines = useQuery(enginesQuery).data;
-  const ports = engines?.find((engine) => engine.name === cluster.spec.engine)?.ports;
+  const ports = useEngine(cluster)?.ports;
   return (
     <Card title={words.topology}>
       {nodes.error && !nodes.data && (

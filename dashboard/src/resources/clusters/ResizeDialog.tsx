@@ -1,11 +1,8 @@
 import { Button, Modal } from '@mantine/core';
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useQuery } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
 
-import { changeCluster, planChange } from '../../api/clusters';
-import { applyEvents } from '../../api/feed';
-import { asProblem } from '../../api/problem';
-import { enginesQuery, providersQuery } from '../../api/queries';
+import { providersQuery } from '../../api/queries';
 import type { ClusterView } from '../../api/types';
 import { ErrorNote } from '../../ui/ErrorNote';
 import { GIB } from '../../ui/format';
@@ -19,11 +16,12 @@ import {
   type FieldErrors,
   sizeBounds,
   type SizeEntries,
-  toFieldErrors,
   toSize,
 } from './create/draft';
 import { SizeInputs } from './create/SizeInputs';
 import { ResizePlans } from './ResizePlans';
+import { useEngine } from './useEngine';
+import { useReviewedChange } from './useReviewedChange';
 
 const words = messages.resize;
 
@@ -46,15 +44,15 @@ export function ResizeDialog({ cluster, isOpen, onClose }: Props) {
   );
 }
 
-function useBounds({ spec }: ClusterView) {
-  const engine = useQuery(enginesQuery).data?.find((one) => one.name === spec.engine);
+function useBounds(cluster: ClusterView) {
+  const { spec } = cluster;
+  const engine = useEngine(cluster);
   const provider = useQuery(providersQuery).data?.find((one) => one.name === spec.provider);
   // A disk can only grow.
   return sizeBounds(engine, provider, spec.size.disk);
 }
 
 function Form({ cluster, onClose }: Omit<Props, 'isOpen'>) {
-  const client = useQueryClient();
   const has = cluster.spec.size;
   const bounds = useBounds(cluster);
   const [size, setSize] = useState<SizeEntries>({
@@ -63,36 +61,18 @@ function Form({ cluster, onClose }: Omit<Props, 'isOpen'>) {
     diskGib: has.disk / GIB,
   });
   const [errors, setErrors] = useState<FieldErrors>({});
-  const [isReviewed, setIsReviewed] = useState(false);
   const [allowsWaiting, setAllowsWaiting] = useState(false);
   const form = useFirstWrong<HTMLFormElement>(errors);
   const change = { size: toSize(size), allow_waiting: allowsWaiting };
-  const plans = useQuery({
-    queryKey: ['plan', cluster.id, 'size', JSON.stringify(change), cluster.generation],
-    queryFn: () => planChange(cluster, change),
-    enabled: isReviewed,
-    retry: false,
-    gcTime: 0,
-    staleTime: 0,
-  });
-  const apply = useMutation({
-    mutationFn: () => changeCluster(cluster, change),
-    onSuccess: (changed) => {
-      applyEvents(client, [{ kind: 'cluster', cluster: changed }]);
-      onClose();
-    },
-  });
-  const resized = plans.data?.filter((plan) => plan.kind === 'resize') ?? [];
-  const isRefused = resized.some((plan) => plan.refusals.length > 0);
-  const isReady = isReviewed && plans.data !== undefined && resized.length > 0 && !isRefused;
-  const named = toFieldErrors(plans.error ? asProblem(plans.error).fields : []);
+  const reviewed = useReviewedChange(cluster, change, 'resize', onClose);
+  const { isReviewed, query, apply, plans, isReady, named } = reviewed;
   const submit = (event: FormEvent) => {
     event.preventDefault();
     const found = checkSize(size, bounds);
     setErrors(found);
     if (Object.keys(found).length > 0) return;
     if (isReady) apply.mutate();
-    else setIsReviewed(true);
+    else reviewed.review();
   };
   return (
     <form ref={form} className={classes.form} onSubmit={submit} noValidate>
@@ -104,16 +84,15 @@ function Form({ cluster, onClose }: Omit<Props, 'isOpen'>) {
         onChange={(changed) => {
           setSize({ ...size, ...changed });
           setErrors({});
-          setIsReviewed(false);
-          apply.reset();
+          reviewed.restart();
         }}
       />
-      {isReviewed && plans.isPending && <PlanSkeleton />}
-      {isReviewed && plans.error && Object.keys(named).length === 0 && (
-        <ErrorNote error={plans.error} retry={() => void plans.refetch()} />
+      {isReviewed && query.isPending && <PlanSkeleton />}
+      {isReviewed && query.error && Object.keys(named).length === 0 && (
+        <ErrorNote error={query.error} retry={() => void query.refetch()} />
       )}
-      {isReviewed && plans.data && <ResizePlans plans={resized} />}
-      {isReviewed && (isRefused || allowsWaiting) && (
+      {isReviewed && query.data && <ResizePlans plans={plans} />}
+      {isReviewed && (reviewed.isRefused || allowsWaiting) && (
         <AllowWaiting isAllowed={allowsWaiting} onChange={setAllowsWaiting} />
       )}
       {apply.error && <ErrorNote error={apply.error} />}
@@ -123,8 +102,8 @@ function Form({ cluster, onClose }: Omit<Props, 'isOpen'>) {
         </Button>
         <Button
           type="submit"
-          loading={apply.isPending || (isReviewed && plans.isFetching)}
-          disabled={isReviewed && plans.data !== undefined && !isReady}
+          loading={apply.isPending || (isReviewed && query.isFetching)}
+          disabled={isReviewed && query.data !== undefined && !isReady}
         >
           {isReviewed ? words.action : words.review}
         </Button>
