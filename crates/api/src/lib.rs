@@ -17,6 +17,7 @@ mod error;
 mod events;
 mod extract;
 mod idempotency;
+mod identity;
 mod nodes;
 mod operations;
 mod paging;
@@ -39,7 +40,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::response::{IntoResponse, Response};
-use bellwether_contracts::{OpenRepository, Provider};
+use bellwether_contracts::{IdentityProvider, OpenRepository, Provider};
 use bellwether_model::engine::EngineProfile;
 use bellwether_model::problem::Code;
 use bellwether_store::Store;
@@ -50,6 +51,7 @@ use utoipa_axum::routes;
 pub use access::decisions;
 pub use auth::OverTls;
 pub use error::ApiError;
+pub use identity::apply_rules;
 pub use passwords::{ensure_first_administrator, is_first_password_in_use};
 
 /// The largest body of a request, in bytes.
@@ -62,6 +64,8 @@ pub struct Api {
     pub providers: Vec<Arc<dyn Provider>>,
     /// Opens repositories of backups.
     pub repositories: OpenRepository,
+    /// Where people may sign in beside passwords.
+    pub identity: Option<Arc<dyn IdentityProvider>>,
     /// PEM.
     pub authority_certificate: String,
     pub version: String,
@@ -80,6 +84,7 @@ impl Api {
 pub(crate) struct Inner {
     api: Api,
     throttle: auth::Throttle,
+    pending: identity::Pending,
     hashing: tokio::sync::Semaphore,
 }
 
@@ -115,6 +120,9 @@ fn routes() -> OpenApiRouter<Arc<Inner>> {
         .routes(routes!(sessions::end))
         .routes(routes!(sessions::me))
         .routes(routes!(sessions::change_password))
+        .routes(routes!(identity::show))
+        .routes(routes!(identity::begin))
+        .routes(routes!(identity::end))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::delete))
         .routes(routes!(users::list, users::create))
@@ -176,6 +184,7 @@ pub fn router(api: Api) -> Router {
     let inner = Arc::new(Inner {
         api,
         throttle: auth::Throttle::default(),
+        pending: identity::Pending::default(),
         // Each hashing takes 19 MiB: a crowd of sign-ins must not take everything.
         hashing: tokio::sync::Semaphore::new(2),
     });

@@ -346,5 +346,6 @@ fn check(cache: &Cache) -> Result<(), Error> {
     kind::<repositories::SealedRepository>(cache)?;
     kind::<bellwether_model::Backup>(cache)?;
     kind::<users::NameClaim>(cache)?;
+    kind::<users::IdentityClaim>(cache)?;
     kind::<users::User>(cache)
 }

@@ -18,6 +18,9 @@ const ELSEWHERE: &[(&str, &str, u16, &str)] = &[
     ("GET", "/v1/events", 200, ""),
     // people::the_audit_log_is_a_chain_that_can_be_exported
     ("GET", "/v1/audit/export", 200, ""),
+    // identity::without_a_provider_there_is_the_password
+    ("POST", "/v1/identity-provider/sign-ins", 404, "not-found"),
+    ("POST", "/v1/identity-provider/sessions", 404, "not-found"),
 ];
 
 #[tokio::test]
@@ -33,6 +36,7 @@ async fn every_documented_answer_is_given_and_no_other() {
     crate::databases::walk(&world).await;
     people(&world).await;
     second_factor(&world).await;
+    crate::identity::walk(&world).await;
     operations(&world).await;
     deletion(&world).await;
     backups(&world).await;

@@ -126,6 +126,7 @@ pub(crate) async fn somebody(world: &World, name: &str, access: Access, scope: S
         created_at: Timestamp::now(),
         access,
         second_factor: None,
+        identity: None,
     };
     world.store.commit(Txn::new().insert(&user)).await.expect("saved");
     Who { name: name.to_owned(), user, scope }
