@@ -93,6 +93,8 @@ fuzz-api: build ## thousands of odd questions to the API, made from its document
 browser: build ## the dashboard in a real browser against the real server
 	@scripts/ensure-images && scripts/ensure-images valkey 8
 	@scripts/ensure-node
+	@cd tests/identity-provider && { [[ node_modules -nt package-lock.json ]] || \
+	  npm ci --no-audit --no-fund --loglevel=error && touch node_modules; }
 	@export BELLWETHER_CHROMIUM=$$(scripts/ensure-browser | tail -n 1); \
 	  cd dashboard && npx --no-install playwright test
 

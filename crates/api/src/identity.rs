@@ -89,10 +89,7 @@ impl Pending {
     operation_id = "show_identity_provider", responses(
     (status = 200, body = IdentityProviderView), (status = 400, body = Problem),
 ), security(()))]
-pub(crate) async fn show(
-    Extract(api): State,
-    _: Query<Nothing>,
-) -> Json<IdentityProviderView> {
+pub(crate) async fn show(Extract(api): State, _: Query<Nothing>) -> Json<IdentityProviderView> {
     let title = api.identity.as_ref().map(|provider| provider.facts().title.clone());
     Json(IdentityProviderView { title })
 }

@@ -13,7 +13,7 @@ use bellwether_store::{Error as StoreError, Txn};
 use crate::auth::Caller;
 use crate::error::{ApiError, Result};
 use crate::extract::{Body, Nothing, Path, Query};
-use crate::{Inner, State, users};
+use crate::{Inner, State, identity, users};
 
 /// Whether there is such a project.
 pub(crate) fn exists(api: &Inner, name: &str) -> bool {

@@ -17,15 +17,16 @@ use bellwether_model::identity::Person;
 use openidconnect::core::{
     CoreAuthDisplay, CoreAuthPrompt, CoreErrorResponseType, CoreGenderClaim, CoreJsonWebKey,
     CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm, CoreProviderMetadata,
-    CoreResponseType, CoreRevocableToken, CoreRevocationErrorResponse, CoreTokenIntrospectionResponse,
-    CoreTokenType,
+    CoreResponseType, CoreRevocableToken, CoreRevocationErrorResponse,
+    CoreTokenIntrospectionResponse, CoreTokenType,
 };
 use openidconnect::{
-    AdditionalClaims, AuthenticationFlow, AuthorizationCode, Client, ClientId, ClientSecret,
-    ClaimsVerificationError, CsrfToken, DiscoveryError, EmptyExtraTokenFields, EndpointMaybeSet,
-    EndpointNotSet, EndpointSet, IdTokenFields, IssuerUrl, Nonce, OAuth2TokenResponse as _,
-    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope, StandardClaims,
-    StandardErrorResponse, StandardTokenResponse, TokenResponse as _, UserInfoClaims, UserInfoError,
+    AdditionalClaims, AuthenticationFlow, AuthorizationCode, ClaimsVerificationError, Client,
+    ClientId, ClientSecret, CsrfToken, DiscoveryError, EmptyExtraTokenFields, EndUserEmail,
+    EndpointMaybeSet, EndpointNotSet, EndpointSet, IdTokenFields, IssuerUrl, Nonce,
+    OAuth2TokenResponse as _, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError,
+    Scope, StandardErrorResponse, StandardTokenResponse, TokenResponse as _, UserInfoClaims,
+    UserInfoError,
 };
 use serde::{Deserialize, Serialize};
 
@@ -113,7 +114,8 @@ impl Provider {
         let id = ClientId::new(self.settings.client_id.clone());
         let secret = self.settings.client_secret.clone().map(ClientSecret::new);
         let landing = RedirectUrl::new(format!("{address}{LANDING}")).map_err(misconfigured)?;
-        let client = Oidc::from_provider_metadata(CoreProviderMetadata::clone(&metadata), id, secret);
+        let client =
+            Oidc::from_provider_metadata(CoreProviderMetadata::clone(&metadata), id, secret);
         Ok(client.set_redirect_uri(landing))
     }
 
@@ -197,12 +199,9 @@ fn refused_token(error: &ClaimsVerificationError) -> Failure {
     Failure { class: Class::Permanent, text: words }
 }
 
-/// What is read from a set of claims.
-fn person(claims: &StandardClaims<CoreGenderClaim>) -> Person {
-    let name = claims.preferred_username().map(|name| name.as_str().to_owned());
-    let is_verified = claims.email_verified() == Some(true);
-    let email = claims.email().filter(|_| is_verified).map(|email| email.as_str().to_owned());
-    Person { subject: claims.subject().as_str().to_owned(), name, email, groups: Vec::new() }
+/// The address, if it is theirs.
+fn verified(email: Option<&EndUserEmail>, is_verified: Option<bool>) -> Option<String> {
+    email.filter(|_| is_verified == Some(true)).map(|email| email.to_string())
 }
 
 #[async_trait]
@@ -239,18 +238,17 @@ impl IdentityProvider for Provider {
         let nonce = Nonce::new(begun.nonce.clone());
         let claims = signed.claims(&client.id_token_verifier(), &nonce);
         let claims = claims.map_err(|error| refused_token(&error))?;
-        let mut known = person(claims.standard_claims());
+        let subject = claims.subject().to_string();
+        let mut name = claims.preferred_username().map(|name| name.to_string());
+        let mut email = verified(claims.email(), claims.email_verified());
         let mut groups = self.groups(claims.additional_claims());
-        if known.name.is_none() || known.email.is_none() || groups.is_none() {
-            let more = self.ask_more(&client, &tokens, claims.subject()).await?;
-            if let Some(more) = more {
-                let said = person(more.standard_claims());
-                known.name = known.name.or(said.name);
-                known.email = known.email.or(said.email);
-                groups = groups.or_else(|| self.groups(more.additional_claims()));
-            }
+        if (name.is_none() || email.is_none() || groups.is_none())
+            && let Some(more) = self.ask_more(&client, &tokens, claims.subject()).await?
+        {
+            name = name.or_else(|| more.preferred_username().map(|name| name.to_string()));
+            email = email.or_else(|| verified(more.email(), more.email_verified()));
+            groups = groups.or_else(|| self.groups(more.additional_claims()));
         }
-        known.groups = groups.unwrap_or_default();
-        Ok(known)
+        Ok(Person { subject, name, email, groups: groups.unwrap_or_default() })
     }
 }

@@ -65,7 +65,8 @@ impl Settings {
         let text = read_text(path)?;
         let file: File = toml::from_str(&text).map_err(|error| unreadable(path, &text, &error))?;
         let base = path.parent().unwrap_or(Path::new("."));
-        let wrong = |field: &str, words: &str| Wrong(format!("{}: {field}: {words}", path.display()));
+        let wrong =
+            |field: &str, words: &str| Wrong(format!("{}: {field}: {words}", path.display()));
         file.check().map_err(|(field, words)| wrong(field, &words))?;
         if file.client_secret.is_some() || file.client_secret_file.is_some() {
             let holder = file.client_secret_file.as_ref().map(|name| base.join(name));
@@ -203,7 +204,8 @@ mod tests {
         assert_eq!(settings.facts.addresses[0], "https://bellwether.example.com:7443");
         assert_eq!(settings.facts.days, 30);
         assert_eq!(settings.client_secret.as_deref(), Some("the-secret"));
-        let named = GOOD.replace("client_secret = \"the-secret\"", "client_secret_file = \"secret\"");
+        let named =
+            GOOD.replace("client_secret = \"the-secret\"", "client_secret_file = \"secret\"");
         let settings = read(&named, 0o600).expect("good");
         assert_eq!(settings.client_secret.as_deref(), Some("from-the-file"));
         assert!(read(&GOOD.replace("client_secret = \"the-secret\"\n", ""), 0o644).is_ok());

@@ -11,11 +11,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use bellwether_contracts::IdentityProvider;
 use bellwether_control::{
     Authority, BackupTimers, World, authority, backups, lineage, logs, machines, orphans,
     reconcile, sessions,
 };
-use bellwether_contracts::IdentityProvider;
 use bellwether_identity::{Provider, Settings};
 use bellwether_providers::DockerOptions;
 use bellwether_store::{Options, Store};

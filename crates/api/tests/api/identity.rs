@@ -110,7 +110,10 @@ async fn sign_in(world: &World, person: Person) -> Answer {
 #[tokio::test]
 async fn somebody_becomes_a_user_with_what_the_rules_say_and_stays_the_same() {
     let world = World::new().await;
-    assert_eq!(world.get("/v1/identity-provider").anonymous().expect(200).await.at("/title"), "Example");
+    assert_eq!(
+        world.get("/v1/identity-provider").anonymous().expect(200).await.at("/title"),
+        "Example"
+    );
     let first = sign_in(&world, person("7", "ann", Some("ann@example.com"), &["shop"])).await;
     assert!(first.header("set-cookie").starts_with("bellwether_session="));
     let token = first.at("/token").to_owned();
