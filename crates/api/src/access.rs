@@ -79,6 +79,11 @@ const TABLE: &[(&str, &str, Needs)] = &[
     ("POST", "/v1/clusters/{cluster}/database-users/{database_user}/rotation", Project(Operator)),
     (
         "POST",
+        "/v1/clusters/{cluster}/database-users/{database_user}/rotation/cancel",
+        Project(Operator),
+    ),
+    (
+        "POST",
         "/v1/clusters/{cluster}/database-users/{database_user}/rotation/end",
         Project(Operator),
     ),

@@ -145,6 +145,7 @@ fn routes() -> OpenApiRouter<Arc<Inner>> {
         .routes(routes!(database_users::list, database_users::create))
         .routes(routes!(database_users::show, database_users::alter, database_users::drop))
         .routes(routes!(database_users::rotate))
+        .routes(routes!(database_users::cancel_rotation))
         .routes(routes!(database_users::end_rotation))
         .routes(routes!(allowlist::show, allowlist::change))
         .routes(routes!(allowlist::decide))

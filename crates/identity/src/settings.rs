@@ -176,7 +176,7 @@ fn unreadable(path: &Path, text: &str, error: &toml::de::Error) -> Wrong {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::fs::PermissionsExt;
 
     const GOOD: &str = "issuer = \"https://id.example.com/realm\"\n\
         client_id = \"bellwether\"\n\

@@ -90,6 +90,7 @@ async fn anybody(world: &World) {
         ("PATCH", "/v1/clusters/x/database-users/y"),
         ("DELETE", "/v1/clusters/x/database-users/y"),
         ("POST", "/v1/clusters/x/database-users/y/rotation"),
+        ("POST", "/v1/clusters/x/database-users/y/rotation/cancel"),
         ("POST", "/v1/clusters/x/database-users/y/rotation/end"),
         ("GET", "/v1/clusters/x/drills"),
         ("GET", "/v1/clusters/x/nodes"),

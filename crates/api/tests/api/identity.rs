@@ -8,7 +8,7 @@ use bellwether_contracts::{Class, Failure};
 use bellwether_model::Timestamp;
 use bellwether_model::identity::Person;
 use bellwether_store::Txn;
-use bellwether_store::users::{User, find_by_name};
+use bellwether_store::users::{Identity, User, find_by_name};
 use serde_json::{Value, json};
 
 use crate::calls::{Answer, Call};
@@ -190,7 +190,7 @@ async fn what_the_provider_said_counts_for_so_many_days_and_for_that_provider() 
     let token = session.at("/token").to_owned();
     let made = world.post("/v1/tokens", json!({"name": "ci"})).bearer(&token).expect(201).await;
     let made = made.at("/secret").to_owned();
-    let change = |change: fn(&mut bellwether_store::users::Identity)| async {
+    let change = async |change: fn(&mut Identity)| {
         let mut user = find_by_name(&world.store, "ann").expect("a user");
         change(user.object.identity.as_mut().expect("an identity"));
         world.store.commit(Txn::new().update::<User>(&user)).await.expect("saved");

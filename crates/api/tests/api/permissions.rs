@@ -76,6 +76,7 @@ const TABLE: &str = "
     PATCH  /v1/clusters/{cluster}/database-users/{database_user} project operator
     DELETE /v1/clusters/{cluster}/database-users/{database_user} project operator
     POST   /v1/clusters/{cluster}/database-users/{database_user}/rotation project operator
+    POST   /v1/clusters/{cluster}/database-users/{database_user}/rotation/cancel project operator
     POST   /v1/clusters/{cluster}/database-users/{database_user}/rotation/end project operator
     GET    /v1/clusters/{cluster}/drills            project viewer
     GET    /v1/clusters/{cluster}/nodes             project viewer

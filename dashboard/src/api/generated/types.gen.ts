@@ -527,7 +527,7 @@ export type ClusterView = {
 /**
  * The stable words. Each has a page under `docs/errors/`; add, never rename.
  */
-export type Code = 'bad-request' | 'invalid-field' | 'unauthenticated' | 'wrong-password' | 'second-factor-needed' | 'forbidden' | 'not-found' | 'method-not-allowed' | 'name-taken' | 'generation-mismatch' | 'operation-refused' | 'idempotency-key-reused' | 'join-token-invalid' | 'payload-too-large' | 'too-many-attempts' | 'provider-unavailable' | 'internal';
+export type Code = 'bad-request' | 'invalid-field' | 'unauthenticated' | 'wrong-password' | 'second-factor-needed' | 'sign-in-refused' | 'forbidden' | 'not-found' | 'method-not-allowed' | 'name-taken' | 'generation-mismatch' | 'operation-refused' | 'idempotency-key-reused' | 'join-token-invalid' | 'payload-too-large' | 'too-many-attempts' | 'provider-unavailable' | 'internal';
 
 /**
  * An address with connections of clients.
@@ -995,6 +995,16 @@ export type Health = {
 };
 
 /**
+ * `GET /v1/identity-provider`: how people may sign in beside a password.
+ */
+export type IdentityProviderView = {
+    /**
+     * None: with a password alone.
+     */
+    title?: string | null;
+};
+
+/**
  * What places in the engine's log (`Position::offset`) count, and what can be had from it.
  */
 export type LogFacts = {
@@ -1224,6 +1234,17 @@ export type NewSession = {
     code?: string | null;
     password: string;
     user: string;
+};
+
+/**
+ * `POST /v1/identity-provider/sign-ins`.
+ */
+export type NewSignIn = {
+    /**
+     * Where the dashboard is that the provider shall lead back to, for example
+     * `https://bellwether.example.com:7443`; the first that the server knows when left out.
+     */
+    address?: string | null;
 };
 
 /**
@@ -2559,6 +2580,33 @@ export type ShardView = {
 };
 
 /**
+ * A sign-in that was begun.
+ */
+export type SignIn = {
+    /**
+     * Whoever has it ends the sign-in, and nobody else: it is kept and shown to nobody.
+     */
+    binding: string;
+    expires_at: Timestamp;
+    /**
+     * The provider's page for a browser. It leads back to the dashboard with `code` and `state`.
+     */
+    url: string;
+};
+
+/**
+ * `POST /v1/identity-provider/sessions`: ends a sign-in.
+ */
+export type SignInEnd = {
+    binding: string;
+    /**
+     * As the provider's page led back with it.
+     */
+    code: string;
+    state: string;
+};
+
+/**
  * Slots from one to another, both included.
  */
 export type SlotRange = {
@@ -2695,6 +2743,10 @@ export type UserId = string;
  */
 export type UserSummary = {
     access: Access;
+    /**
+     * Signs in through the identity provider, which says what they may; has no password.
+     */
+    by_provider?: boolean;
     created_at: Timestamp;
     id: UserId;
     last_seen_at?: Timestamp | null;
@@ -2723,6 +2775,10 @@ export type UserView = {
      * What an allowlist calls whoever asks: an address, or `server`.
      */
     address?: string;
+    /**
+     * Signs in through the identity provider, and has no password.
+     */
+    by_provider?: boolean;
     id: UserId;
     /**
      * The first password was printed by the server: it must be changed before anything else is
@@ -3825,6 +3881,56 @@ export type PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationResponses 
 
 export type PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationResponse = PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationResponses[keyof PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationResponses];
 
+export type PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationCancelData = {
+    body?: never;
+    path: {
+        /**
+         * id or name
+         */
+        cluster: string;
+        /**
+         * name
+         */
+        database_user: string;
+    };
+    query?: never;
+    url: '/v1/clusters/{cluster}/database-users/{database_user}/rotation/cancel';
+};
+
+export type PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationCancelErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+    /**
+     * `operation-refused`
+     */
+    409: Problem;
+};
+
+export type PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationCancelError = PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationCancelErrors[keyof PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationCancelErrors];
+
+export type PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationCancelResponses = {
+    /**
+     * accepted: it is done in the background
+     */
+    202: DatabaseUserView;
+};
+
+export type PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationCancelResponse = PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationCancelResponses[keyof PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationCancelResponses];
+
 export type PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationEndData = {
     body: RotationEnd;
     path: {
@@ -4479,6 +4585,121 @@ export type GetV1HealthResponses = {
 
 export type GetV1HealthResponse = GetV1HealthResponses[keyof GetV1HealthResponses];
 
+export type GetV1IdentityProviderData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/identity-provider';
+};
+
+export type GetV1IdentityProviderErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+};
+
+export type GetV1IdentityProviderError = GetV1IdentityProviderErrors[keyof GetV1IdentityProviderErrors];
+
+export type GetV1IdentityProviderResponses = {
+    /**
+     * done
+     */
+    200: IdentityProviderView;
+};
+
+export type GetV1IdentityProviderResponse = GetV1IdentityProviderResponses[keyof GetV1IdentityProviderResponses];
+
+export type PostV1IdentityProviderSessionsData = {
+    body: SignInEnd;
+    path?: never;
+    query?: never;
+    url: '/v1/identity-provider/sessions';
+};
+
+export type PostV1IdentityProviderSessionsErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `sign-in-refused`
+     */
+    401: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+    /**
+     * `payload-too-large`
+     */
+    413: Problem;
+    /**
+     * `invalid-field`
+     */
+    422: Problem;
+    /**
+     * `provider-unavailable`
+     */
+    503: Problem;
+};
+
+export type PostV1IdentityProviderSessionsError = PostV1IdentityProviderSessionsErrors[keyof PostV1IdentityProviderSessionsErrors];
+
+export type PostV1IdentityProviderSessionsResponses = {
+    /**
+     * made
+     */
+    201: Session;
+};
+
+export type PostV1IdentityProviderSessionsResponse = PostV1IdentityProviderSessionsResponses[keyof PostV1IdentityProviderSessionsResponses];
+
+export type PostV1IdentityProviderSignInsData = {
+    body: NewSignIn;
+    path?: never;
+    query?: never;
+    url: '/v1/identity-provider/sign-ins';
+};
+
+export type PostV1IdentityProviderSignInsErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+    /**
+     * `payload-too-large`
+     */
+    413: Problem;
+    /**
+     * `invalid-field`
+     */
+    422: Problem;
+    /**
+     * `too-many-attempts`
+     */
+    429: Problem;
+    /**
+     * `provider-unavailable`
+     */
+    503: Problem;
+};
+
+export type PostV1IdentityProviderSignInsError = PostV1IdentityProviderSignInsErrors[keyof PostV1IdentityProviderSignInsErrors];
+
+export type PostV1IdentityProviderSignInsResponses = {
+    /**
+     * made
+     */
+    201: SignIn;
+};
+
+export type PostV1IdentityProviderSignInsResponse = PostV1IdentityProviderSignInsResponses[keyof PostV1IdentityProviderSignInsResponses];
+
 export type GetV1MeData = {
     body?: never;
     path?: never;
@@ -4924,6 +5145,10 @@ export type DeleteV1ProjectsByProjectMembersByUserErrors = {
      * `not-found`
      */
     404: Problem;
+    /**
+     * `operation-refused`
+     */
+    409: Problem;
 };
 
 export type DeleteV1ProjectsByProjectMembersByUserError = DeleteV1ProjectsByProjectMembersByUserErrors[keyof DeleteV1ProjectsByProjectMembersByUserErrors];
@@ -4967,6 +5192,10 @@ export type PutV1ProjectsByProjectMembersByUserErrors = {
      * `not-found`
      */
     404: Problem;
+    /**
+     * `operation-refused`
+     */
+    409: Problem;
     /**
      * `payload-too-large`
      */
@@ -5772,6 +6001,10 @@ export type PostV1UsersByUserPasswordErrors = {
      * `not-found`
      */
     404: Problem;
+    /**
+     * `operation-refused`
+     */
+    409: Problem;
 };
 
 export type PostV1UsersByUserPasswordError = PostV1UsersByUserPasswordErrors[keyof PostV1UsersByUserPasswordErrors];
