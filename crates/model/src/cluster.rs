@@ -41,7 +41,6 @@ impl NodeSize {
     pub fn cores(&self) -> String {
         format!("{} {}", self.cpus, if self.cpus == 1.0 { "core" } else { "cores" })
     }
-
 }
 
 impl std::fmt::Display for NodeSize {

@@ -96,10 +96,7 @@ impl OperationKind {
     /// Whether it may have the primary moved as a part of it, by a switchover of its own.
     #[must_use]
     pub fn may_hand_over(self) -> bool {
-        matches!(
-            self,
-            Self::Drill | Self::Drain | Self::Reboot | Self::Resize | Self::ReplaceNode
-        )
+        matches!(self, Self::Drill | Self::Drain | Self::Reboot | Self::Resize | Self::ReplaceNode)
     }
 
     /// The name for people.

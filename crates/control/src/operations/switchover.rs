@@ -11,9 +11,7 @@ use bellwether_model::cluster::Handover;
 use bellwether_model::mutation::{Mutation, mutated};
 use bellwether_model::report::Switchover as Report;
 use bellwether_model::transaction::Transaction;
-use bellwether_model::{
-    NodeId, Operation, OperationId, OperationKind, OperationStatus, Target,
-};
+use bellwether_model::{NodeId, Operation, OperationId, OperationKind, OperationStatus, Target};
 use bellwether_planner::election::{self, Verdict};
 use bellwether_planner::{NodeFacts, allowed, drills};
 
