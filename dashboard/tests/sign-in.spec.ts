@@ -112,6 +112,12 @@ test('people sign in through an identity provider, as far as it and the rules le
   expect(await login(async () => 'made:up')).toContain('this sign-in was ended before');
 
   await end(provider);
+  await expect(async () => {
+    const begun = await other.request.post(`${server.url}/v1/identity-provider/sign-ins`, {
+      data: {},
+    });
+    expect(begun.status()).toBe(503);
+  }).toPass({ timeout: 30_000 });
   await other.getByRole('button', button).click();
   await expect(other.getByRole('alert')).toContainText('cannot be reached');
   await other.getByLabel('User').fill('admin');

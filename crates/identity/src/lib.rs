@@ -33,8 +33,9 @@ use serde::{Deserialize, Serialize};
 use crate::http::Http;
 pub use settings::{Settings, Wrong};
 
-/// What the provider says of itself, its keys among it, is asked for anew after so long.
-const KNOWN_FOR: Duration = Duration::from_secs(60);
+/// What the provider says of itself, its keys among it, is asked for anew after so long: whoever
+/// begins to sign in is told that it is down, and not led to a page that is not there.
+const KNOWN_FOR: Duration = Duration::from_secs(5);
 
 /// Where in the dashboard the provider leads back to.
 const LANDING: &str = "/sign-in/return";
