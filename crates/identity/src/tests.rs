@@ -84,7 +84,6 @@ async fn more(State(liar): Lying) -> Json<Value> {
 }
 
 async fn start(other_key: Option<EcdsaKeyPair>) -> Arc<Liar> {
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let (claims, more_claims) = (Mutex::new(json!({})), Mutex::new(json!({"sub": "7"})));
@@ -102,6 +101,7 @@ async fn start(other_key: Option<EcdsaKeyPair>) -> Arc<Liar> {
 }
 
 fn provider(issuer: &str) -> Provider {
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let facts = IdentityFacts {
         title: "Example".to_owned(),
         issuer: issuer.to_owned(),
