@@ -17,6 +17,7 @@ const CODES: [(Code, i32); 17] = [
     (Code::Unauthenticated, 5),
     (Code::WrongPassword, 5),
     (Code::SecondFactorNeeded, 5),
+    (Code::SignInRefused, 5),
     (Code::Forbidden, 5),
     (Code::NotFound, 3),
     (Code::MethodNotAllowed, 2),
