@@ -11,7 +11,7 @@ use crate::stand_in::Server;
 const SHOW: &str = "GET /v1/clusters/demo";
 
 /// Every code of the API, with the exit code it becomes.
-const CODES: [(Code, i32); 17] = [
+const CODES: [(Code, i32); 18] = [
     (Code::BadRequest, 2),
     (Code::InvalidField, 2),
     (Code::Unauthenticated, 5),
