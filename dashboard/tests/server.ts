@@ -110,7 +110,8 @@ export async function waitUntil(ms: number, isSo: () => Promise<boolean>): Promi
 }
 
 export async function end(server: ChildProcess): Promise<void> {
-  if (server.exitCode !== null) return;
+  // One that was ended before has either.
+  if (server.exitCode !== null || server.signalCode !== null) return;
   const ended = new Promise((resolve) => server.once('exit', resolve));
   server.kill('SIGTERM');
   const timer = setTimeout(() => server.kill('SIGKILL'), STOP_MS);
