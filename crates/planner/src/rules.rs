@@ -387,8 +387,9 @@ fn has_too_many(view: &View) -> Option<Act> {
 
 fn has_other_size(view: &View) -> Option<Act> {
     let (facts, refusal) = resize::next(view)?;
+    let kind = resize::how(&facts.node.size, &view.cluster.spec.size);
     (refusal.is_none() && may_start_own(view))
-        .then(|| Act::Start { kind: OperationKind::Resize, node: Some(facts.node.id.clone()) })
+        .then(|| Act::Start { kind, node: Some(facts.node.id.clone()) })
 }
 
 fn has_due_drill(view: &View) -> Option<Act> {

@@ -130,7 +130,8 @@ pub fn plan_division(view: &View, shards: u32) -> Option<Plan> {
     let gone = || view.shards.iter().skip(shards as usize);
     let summary = if now < shards as usize {
         let new: Vec<String> = (now as u32..shards).map(|index| shard_name(name, index)).collect();
-        format!("Makes {}, each of {nodes} nodes, and moves", new.join(", "))
+        let nodes = if nodes == 1 { "1 node".to_owned() } else { format!("{nodes} nodes") };
+        format!("Makes {}, each of {nodes}, and moves", new.join(", "))
     } else {
         let gone: Vec<&str> = gone().map(|shard| shard.cluster.spec.name.as_str()).collect();
         format!("Deletes {}, once their keys have gone, and moves", gone.join(", "))
