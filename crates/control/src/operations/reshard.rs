@@ -255,7 +255,9 @@ fn remove_shards(world: &World, pass: &mut Pass, wanted: u32) -> Outcome {
         let known = pass.view.shards.iter().find(|known| known.cluster.id == shard.id);
         if known.is_some_and(|known| !known.is_being_deleted()) {
             if pass.step_age_ms < REDIRECTS_MS {
-                return Outcome::wait(format!("{name} sends clients on to the others for a moment"));
+                return Outcome::wait(format!(
+                    "{name} sends clients on to the others for a moment"
+                ));
             }
             delete(pass, shard);
         }
