@@ -194,9 +194,13 @@ async fn restore(api: &Api, backup: &Backup) -> anyhow::Result<(String, Work)> {
 
 /// What a container has used of the processor.
 fn cpu_seconds(container: &str) -> anyhow::Result<f64> {
-    let said = inside(container, "cat /sys/fs/cgroup/cpu.stat")?;
-    let used = said.lines().find_map(|line| line.strip_prefix("usage_usec "));
-    Ok(used.context("the kernel counts")?.parse::<f64>()? / 1e6)
+    // By version 2 of the kernel's groups, or by version 1.
+    let asked = "cd /sys/fs/cgroup && cat cpu.stat 2>/dev/null || cat cpuacct/cpuacct.usage";
+    let said = inside(container, asked)?;
+    match said.lines().find_map(|line| line.strip_prefix("usage_usec ")) {
+        Some(micros) => Ok(micros.parse::<f64>()? / 1e6),
+        None => Ok(said.trim().parse::<f64>()? / 1e9),
+    }
 }
 
 /// Runs a container of the nodes' size; its name.
