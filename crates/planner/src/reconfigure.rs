@@ -11,7 +11,7 @@ use bellwether_model::{ClusterSpec, NodeSize, OperationKind, Parameter, Paramete
 
 use crate::allowed::refuse_busy;
 use crate::election::{self, Verdict};
-use crate::plan::SWITCHOVER_PAUSE_MS;
+use crate::plan::switchover_pause;
 use crate::resync;
 use crate::view::{NodeFacts, View};
 
@@ -145,10 +145,12 @@ pub fn plan(view: &View, engine: &EngineProfile, after: &Parameters) -> Plan {
         if needs_restart { restarts(engine, &changes, &names, &primary) } else { vec![] };
     let waiting = replicas.iter().filter(|facts| resync::refuse_waiting(view, facts).is_some());
     let waiting = waiting.count() as u64;
+    let (change_ms, past) = switchover_pause(view);
+    let pauses = (needs_restart && !in_place).then_some(past);
     let write_pause_ms = match (needs_restart, in_place) {
         (false, _) => 0,
         (true, true) => RESTART_PAUSE_MS * (1 + waiting),
-        (true, false) => SWITCHOVER_PAUSE_MS + RESTART_PAUSE_MS * waiting,
+        (true, false) => change_ms + RESTART_PAUSE_MS * waiting,
     };
     let steps = crate::steps::steps(OperationKind::Reconfigure).iter();
     let steps = steps
@@ -158,6 +160,7 @@ pub fn plan(view: &View, engine: &EngineProfile, after: &Parameters) -> Plan {
         summary: summary(view, &changes, &restarts, in_place, &primary),
         steps: steps.collect(),
         write_pause_ms,
+        pauses,
         bytes_copied: 0,
         redundancy_min: (replicas.len() as u32).saturating_sub(u32::from(needs_restart)),
         erases: Vec::new(),
@@ -256,6 +259,7 @@ fn drift(view: &View, name: &str) -> Vec<NodeDrift> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::SWITCHOVER_PAUSE_MS;
     use crate::view::tests::{Sketch, sketch};
     use bellwether_model::ReplicationMode;
     use bellwether_model::parameter::{

@@ -49,6 +49,7 @@ export type {
   ParameterView,
   Phase,
   Place,
+  PastPauses,
   Plan,
   ProjectView,
   Proof,
