@@ -373,16 +373,7 @@ fn check_node(view: &View, request: &NewOperation) -> Result<()> {
         let words = "a failover by a person is one that may lose writes: say so with `true`";
         return Err(ApiError::field("allow_loss", words));
     }
-    let is_reboot = request.kind == OperationKind::Reboot;
-    let given = [
-        ("at", request.at.is_some() && !is_reboot),
-        ("window", request.window.is_some() && !is_reboot),
-        ("within_minutes", request.within_minutes.is_some() && !scheduled::is_later(request)),
-    ];
-    if let Some((field, _)) = given.iter().find(|(_, is_given)| *is_given) {
-        let words = format!("{} knows no `{field}` here; leave it out", request.kind);
-        return Err(ApiError::field(field, words));
-    }
+    check_later(request)?;
     let needs_node = matches!(
         request.kind,
         OperationKind::Switchover
@@ -406,6 +397,19 @@ fn check_node(view: &View, request: &NewOperation) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// Whether it is one that may be asked for at a later time, where it is.
+fn check_later(request: &NewOperation) -> Result<()> {
+    let is_reboot = request.kind == OperationKind::Reboot;
+    let given = [
+        ("at", request.at.is_some() && !is_reboot),
+        ("window", request.window.is_some() && !is_reboot),
+        ("within_minutes", request.within_minutes.is_some() && !scheduled::is_later(request)),
+    ];
+    let Some((field, _)) = given.iter().find(|(_, is_given)| *is_given) else { return Ok(()) };
+    let words = format!("{} knows no `{field}` here; leave it out", request.kind);
+    Err(ApiError::field(field, words))
 }
 
 /// Why one node more cannot be had.

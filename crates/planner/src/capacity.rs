@@ -107,9 +107,10 @@ fn sentence(nodes: &[&NodeFacts]) -> String {
         (Some(growth), Some(days)) => {
             let rate = Bytes(growth.bytes_per_day.unsigned_abs());
             let hours = growth.over_hours;
+            let when = in_words(days);
             format!(
-                "{is}, {rate} a day more (by the last {hours} h), and is full in about {}{not_of_all}",
-                in_words(days)
+                "{is}, {rate} a day more (by the last {hours} h), and is full in about \
+                 {when}{not_of_all}"
             )
         }
         (Some(growth), None) => {

@@ -1,5 +1,5 @@
-//! N4, N7: new nodes, with smaller disks, take the place of others under load: of one whose machine is
-//! lost for good, and of the primary while the server is killed at every step.
+//! N4, N7: new nodes, with smaller disks, take the place of others under load: of one whose machine
+//! is lost for good, and of the primary while the server is killed at every step.
 
 use std::time::{Duration, Instant};
 
@@ -67,7 +67,7 @@ async fn new_nodes_take_the_place_of_others_while_writes_go_on() -> anyhow::Resu
     let done = api.finish(operation.id.as_str(), DONE_MAX).await?;
     assert_eq!(done.message, format!("orders-3 has taken the place of {}", lost.name));
 
-    // Then the primary's turn has come: it hands over first, and the server is killed at every step.
+    // Then the primary's turn has come: it hands over first; the server is killed at every step.
     let began = Instant::now();
     let operation = until("its turn has come", DONE_MAX, || async {
         let all = api.operations("orders").await?;

@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 
 use super::failure::{Failure, Result};
 use super::output::{Format, or_dash, print, say, table, word};
+use super::restore::moment;
 use super::{Acting, Context};
 
 #[derive(Subcommand)]
@@ -84,7 +85,7 @@ pub(crate) enum Command {
 #[derive(Args, Default)]
 pub(crate) struct Later {
     /// Not now, but at this time, like 2030-01-31T03:00:00Z
-    #[arg(long, value_name = "TIME", value_parser = super::restore::moment, conflicts_with = "window")]
+    #[arg(long, value_name = "TIME", value_parser = moment, conflicts_with = "window")]
     at: Option<Timestamp>,
     /// Not now, but when this window begins the next time, as cron has it, in UTC: `0 3 * * 0`
     #[arg(long, value_name = "SCHEDULE")]
