@@ -105,7 +105,6 @@ fn draw_spec(state: &mut State) -> ClusterSpec {
     let timers =
         *[TimerProfile::Lan, TimerProfile::Lan, TimerProfile::Fast].choose(rng).expect("some");
     let bytes = Bytes::gib(1);
-    let disk = Bytes::gib(20);
     ClusterSpec {
         name: "demo".to_owned(),
         engine: "postgresql".to_owned(),
@@ -113,7 +112,7 @@ fn draw_spec(state: &mut State) -> ClusterSpec {
         provider: crate::provider::NAME.to_owned(),
         nodes,
         shards: 0,
-        size: NodeSize { cpus: 1.0, memory: bytes, disk },
+        size: NodeSize { cpus: 1.0, memory: bytes, disk: bytes },
         replication,
         timers,
         parameters: Default::default(),
@@ -332,13 +331,11 @@ impl Run {
             7 => self.ask_for(NewOperation::of(OperationKind::RemoveNode, name)),
             8 => self.ask_for(NewOperation::of(OperationKind::ReplaceNode, name)),
             23.. => {
-                let (gib, disk, may_wait) = {
+                let (gib, may_wait) = {
                     let rng = &mut self.hub.lock().rng;
-                    let disk = if rng.random_bool(0.3) { 30 } else { 20 };
-                    (rng.random_range(1..4), disk, rng.random_bool(0.3))
+                    (rng.random_range(1..4), rng.random_bool(0.3))
                 };
-                let size = (Bytes::gib(gib), Bytes::gib(disk));
-                self.server.resize(&self.cluster, size, may_wait);
+                self.server.resize(&self.cluster, Bytes::gib(gib), may_wait);
             }
             19..23 => {
                 let (kind, allow_waiting) = {

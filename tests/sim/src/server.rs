@@ -325,7 +325,7 @@ impl Server {
     }
 
     /// A person asks for another size; refused like the API would.
-    pub fn resize(&mut self, id: &ClusterId, (memory, disk): (Bytes, Bytes), may_wait: bool) {
+    pub fn resize(&mut self, id: &ClusterId, memory: Bytes, may_wait: bool) {
         let Some(world) = self.world.clone() else { return };
         let (id, hub) = (id.clone(), self.hub.clone());
         self.tasks.spawn(async move {
@@ -333,11 +333,7 @@ impl Server {
                 return;
             };
             let Some(view) = bellwether_store::views::view(&world.store, &id) else { return };
-            let size = NodeSize { memory, disk, ..cluster.object.spec.size };
-            if let Some(problem) = bellwether_planner::resize::check(&view, &size) {
-                let why = problem.message;
-                return hub.lock().note(|_| format!("another size is refused: {why}"));
-            }
+            let size = NodeSize { memory, ..cluster.object.spec.size };
             let why = bellwether_planner::resize::refuse_without_consent(&view, &size);
             if let Some(why) = why.filter(|_| !may_wait) {
                 return hub.lock().note(|_| format!("another size is refused: {why}"));
@@ -346,7 +342,7 @@ impl Server {
             cluster.object.size_may_wait = may_wait;
             cluster.object.generation += 1;
             let taken = world.store.commit(Txn::new().update(&cluster)).await.is_ok();
-            hub.lock().note(|_| format!("{size} are asked for: {taken}"));
+            hub.lock().note(|_| format!("{memory} of memory are asked for: {taken}"));
         });
     }
 
