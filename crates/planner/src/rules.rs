@@ -189,6 +189,9 @@ fn has_other_division(view: &View) -> Option<Act> {
     if running(view, &[OperationKind::Reshard]) {
         return Some(Act::Continue);
     }
+    if running(view, &[OperationKind::Reconfigure]) {
+        return None;
+    }
     if queued(view, OperationKind::Reshard) {
         return Some(Act::StartQueued);
     }
@@ -197,7 +200,15 @@ fn has_other_division(view: &View) -> Option<Act> {
 }
 
 fn is_sharded(view: &View) -> Option<Act> {
-    view.is_sharded().then_some(Act::Nothing)
+    if !view.is_sharded() {
+        return None;
+    }
+    // It has each of them change its settings.
+    if running(view, &[OperationKind::Reconfigure]) {
+        return Some(Act::Continue);
+    }
+    let is_asked = queued(view, OperationKind::Reconfigure);
+    Some(if is_asked { Act::StartQueued } else { Act::Nothing })
 }
 
 fn is_changing_primary(view: &View) -> Option<Act> {
