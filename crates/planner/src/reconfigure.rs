@@ -11,7 +11,7 @@ use bellwether_model::{ClusterSpec, NodeSize, OperationKind, Parameter, Paramete
 
 use crate::allowed::refuse_busy;
 use crate::election::{self, Verdict};
-use crate::plan::{SWITCHOVER_PAUSE_MS, planned_steps};
+use crate::plan::{planned_steps, switchover_pause};
 use crate::resync;
 use crate::view::{NodeFacts, View};
 
@@ -159,11 +159,13 @@ fn plan_of_shards(view: &View, engine: &EngineProfile, after: &Parameters) -> Pl
             names.join(", ")
         ),
     };
+    let longest = plans.iter().max_by_key(|plan| plan.write_pause_ms);
     Plan {
         kind: OperationKind::Reconfigure,
         summary: format!("Changes settings of {}: {}. {how}", spec.name, said(&changes)),
         steps: planned_steps(OperationKind::Reconfigure),
-        write_pause_ms: plans.iter().map(|plan| plan.write_pause_ms).max().unwrap_or(0),
+        write_pause_ms: longest.map_or(0, |plan| plan.write_pause_ms),
+        pauses: longest.and_then(|plan| plan.pauses),
         bytes_copied: 0,
         redundancy_min: plans.iter().map(|plan| plan.redundancy_min).min().unwrap_or(0),
         erases: Vec::new(),
@@ -192,16 +194,19 @@ fn plan_of(view: &View, engine: &EngineProfile, after: &Parameters) -> Plan {
         if needs_restart { restarts(engine, &changes, &names, &primary) } else { vec![] };
     let waiting = replicas.iter().filter(|facts| resync::refuse_waiting(view, facts).is_some());
     let waiting = waiting.count() as u64;
+    let (change_ms, past) = switchover_pause(view);
+    let pauses = (needs_restart && !in_place).then_some(past);
     let write_pause_ms = match (needs_restart, in_place) {
         (false, _) => 0,
         (true, true) => RESTART_PAUSE_MS * (1 + waiting),
-        (true, false) => SWITCHOVER_PAUSE_MS + RESTART_PAUSE_MS * waiting,
+        (true, false) => change_ms + RESTART_PAUSE_MS * waiting,
     };
     Plan {
         kind: OperationKind::Reconfigure,
         summary: summary(view, &changes, &restarts, in_place, &primary),
         steps: planned_steps(OperationKind::Reconfigure),
         write_pause_ms,
+        pauses,
         bytes_copied: 0,
         redundancy_min: (replicas.len() as u32).saturating_sub(u32::from(needs_restart)),
         erases: Vec::new(),
@@ -298,6 +303,7 @@ fn drift(view: &View, name: &str) -> Vec<NodeDrift> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::SWITCHOVER_PAUSE_MS;
     use crate::view::tests::{Sketch, sketch};
     use bellwether_model::ReplicationMode;
     use bellwether_model::parameter::{

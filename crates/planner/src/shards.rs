@@ -148,6 +148,7 @@ pub fn plan_division(view: &View, shards: u32) -> Option<Plan> {
         ),
         steps: planned_steps(OperationKind::Reshard),
         write_pause_ms: MOVE_PAUSE_MS,
+        pauses: None,
         bytes_copied: data / u64::from(SLOTS) * u64::from(moved),
         redundancy_min: view.shards.iter().map(copies).min().unwrap_or(0) as u32,
         erases: gone().flat_map(|shard| shard.nodes.iter().map(disk)).collect(),
