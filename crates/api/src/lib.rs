@@ -155,7 +155,7 @@ fn routes() -> OpenApiRouter<Arc<Inner>> {
         .routes(routes!(nodes::show))
         .routes(routes!(operations::create))
         .routes(routes!(operations::list))
-        .routes(routes!(operations::show))
+        .routes(routes!(operations::show, operations::cancel))
         .routes(routes!(reports::list))
         .routes(routes!(reports::show))
         .routes(routes!(drills::list))

@@ -465,6 +465,12 @@ impl Client {
         self.post(&format!("clusters/{}/operations", segment(cluster)), request).await
     }
 
+    /// Takes back what was asked for at a later time.
+    pub async fn cancel_operation(&self, id: &str) -> Result<Operation> {
+        let path = format!("operations/{}", segment(id));
+        self.read(self.request(Method::DELETE, &path)).await
+    }
+
     /// The newest operations, of one cluster or of all.
     pub async fn operations(&self, cluster: Option<&str>) -> Result<Vec<Operation>> {
         let mut request = self.request(Method::GET, "operations").query(&[("limit", "50")]);

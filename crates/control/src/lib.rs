@@ -20,6 +20,7 @@ pub mod orphans;
 pub mod pass;
 pub mod reconcile;
 pub mod runner;
+mod scheduled;
 pub mod sessions;
 mod shards;
 pub mod stopwatch;

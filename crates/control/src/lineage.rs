@@ -142,7 +142,8 @@ fn overtake_all(
 ) -> Txn {
     let store = &world.store;
     let under_way = store.list_where::<Operation>(|operation| {
-        operation.cluster == *cluster && !operation.status.is_ended()
+        let is_later = operation.status == OperationStatus::Scheduled;
+        operation.cluster == *cluster && !operation.status.is_ended() && !is_later
     });
     let copies = under_way.iter().any(|asked| asked.object.kind == OperationKind::Resync);
     for mut operation in under_way {

@@ -348,7 +348,8 @@ fn ways(world: &World, cluster: &Cluster, node: &Node) -> Backups {
     });
     let restore = node.restore.as_ref().and_then(|source| {
         let backup = world.store.find::<Backup>(source.backup.as_str())?.object;
-        let access = access(&backup.repository)?;
+        let is_trial = cluster.proof_of.is_some();
+        let access = Access { is_trial, ..access(&backup.repository)? };
         let log = match source.at {
             None => None,
             Some(at) => {

@@ -110,6 +110,10 @@ pub struct ClusterSpec {
     /// It cannot be deleted before this is taken off.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub protected: bool,
+    /// No two of its nodes may be on the same host: refused where the provider has only one. Said
+    /// when the cluster is created, and kept.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub apart: bool,
 }
 
 pub(crate) fn default_project() -> String {
@@ -331,6 +335,8 @@ pub struct ClusterView {
     pub next_drill_at: Option<Timestamp>,
     #[serde(default)]
     pub backup: BackupSummary,
+    #[serde(default)]
+    pub capacity: Capacity,
     /// The groups that it is of, where its keys are divided.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shards: Vec<ShardView>,
@@ -339,6 +345,23 @@ pub struct ClusterView {
     pub shard_of: Option<String>,
     /// Which operations may be asked for now and, for the rest, why not.
     pub operations: Vec<Allowed>,
+}
+
+/// How full the disks are, and how long they last.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Capacity {
+    /// Of all nodes that say so.
+    pub disk_used: u64,
+    pub disk_size: u64,
+    /// Bytes a day, of all nodes; none while one of them does not know it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes_per_day: Option<i64>,
+    /// In so many days the first disk is full, should it go on like that; none where none grows, or
+    /// not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub full_in_days: Option<u64>,
+    /// The same for people.
+    pub sentence: String,
 }
 
 /// A new number of nodes or other settings for an existing cluster.

@@ -134,6 +134,8 @@ impl std::fmt::Display for OperationKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OperationStatus {
+    /// Written down for a time that has not come.
+    Scheduled,
     /// Written down, waiting for the operation before it.
     Queued,
     Running,
@@ -202,6 +204,12 @@ pub struct Operation {
     #[serde(default)]
     pub rule: u32,
     pub created_at: Timestamp,
+    /// It was asked for at this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<Timestamp>,
+    /// What has not begun until then does not begin any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_until: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -239,6 +247,8 @@ impl Operation {
             reason: "asked for".to_owned(),
             rule: 0,
             created_at,
+            due_at: None,
+            due_until: None,
             started_at: None,
             ended_at: None,
             steps: Vec::new(),
@@ -294,6 +304,17 @@ pub struct NewOperation {
     /// For `backup`: kilobytes a second that are sent at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_kib: Option<u64>,
+    /// For `reboot`: not now, but at this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+    /// For `reboot`: not now, but when a window begins the next time, in UTC, as cron has it:
+    /// `0 3 * * 0` for Sundays at 3:00.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<String>,
+    /// With `at` or `window`: minutes in which it has to begin, or it does not; 15, or 60 of a
+    /// window, when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within_minutes: Option<u32>,
 }
 
 impl NewOperation {
@@ -312,6 +333,9 @@ impl NewOperation {
             allow_loss: false,
             repository: None,
             rate_kib: None,
+            at: None,
+            window: None,
+            within_minutes: None,
         }
     }
 }

@@ -13,8 +13,14 @@ use crate::{backups, drills, maintenance, reconfigure, replace, resync, shards};
 #[must_use]
 pub fn allowed_on_cluster(view: &View) -> Vec<Allowed> {
     if view.is_sharded() {
-        let kinds = [OperationKind::AddNode, OperationKind::DeleteCluster];
-        return kinds.map(|kind| allowed(kind, refuse_on_cluster(view, kind))).into();
+        return vec![
+            allowed(OperationKind::AddNode, refuse_on_cluster(view, OperationKind::AddNode)),
+            allowed(OperationKind::Reconfigure, reconfigure::refuse(view)),
+            allowed(
+                OperationKind::DeleteCluster,
+                refuse_on_cluster(view, OperationKind::DeleteCluster),
+            ),
+        ];
     }
     let on_cluster = |kind| allowed(kind, refuse_on_cluster(view, kind));
     let failover = refuse_failover(view);
@@ -22,7 +28,10 @@ pub fn allowed_on_cluster(view: &View) -> Vec<Allowed> {
     vec![
         on_cluster(OperationKind::AddNode),
         allowed(OperationKind::Resync, resync),
-        allowed(OperationKind::Reconfigure, reconfigure::refuse(view)),
+        allowed(
+            OperationKind::Reconfigure,
+            shards::refuse(view, OperationKind::Reconfigure).or_else(|| reconfigure::refuse(view)),
+        ),
         allowed(OperationKind::Drill, drills::refuse(view, DrillKind::Switchover, false)),
         allowed(OperationKind::Backup, backups::refuse(view)),
         allowed(OperationKind::Failover, failover),

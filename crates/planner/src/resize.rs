@@ -109,6 +109,7 @@ pub fn plans(view: &View, spec: &ClusterSpec) -> Vec<Plan> {
         Plan {
             summary: format!("Changes {name} from {has} to {asked}: {how}."),
             write_pause_ms: if is_stopped { planned.write_pause_ms } else { 0 },
+            pauses: planned.pauses.filter(|_| is_stopped),
             redundancy_min: copies,
             refusals: Vec::new(),
             ..planned

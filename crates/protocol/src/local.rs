@@ -7,6 +7,7 @@ use bellwether_model::backup::BackupReport;
 use bellwether_model::divergence::Divergence;
 use bellwether_model::failure::Class;
 use bellwether_model::log::LogReport;
+use bellwether_model::node::DiskGrowth;
 use bellwether_model::replication::{Actual, Position};
 use bellwether_model::report::WriteGap;
 use bellwether_model::restore::CheckReport;
@@ -238,6 +239,9 @@ pub struct HostFigures {
     pub memory_limit: Option<u64>,
     pub disk_used: Option<u64>,
     pub disk_size: Option<u64>,
+    /// None: not known yet.
+    #[serde(default)]
+    pub disk_growth: Option<DiskGrowth>,
 }
 
 /// What lets the prober in. `Debug` does not show it.

@@ -1,5 +1,5 @@
-//! N4, N7: new nodes take the place of others under load: of one whose machine is lost for good, of
-//! the primary while the server is killed at every step, and of every node for a smaller disk.
+//! N4, N7: new nodes, with smaller disks, take the place of others under load: of one whose machine
+//! is lost for good, and of the primary while the server is killed at every step.
 
 use std::time::{Duration, Instant};
 
@@ -14,10 +14,6 @@ const DONE_MAX: Duration = Duration::from_secs(120);
 
 /// A write may wait for a planned change of primary, and find another endpoint, not longer.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
-
-async fn names(api: &Api) -> anyhow::Result<Vec<String>> {
-    Ok(api.nodes("orders").await?.into_iter().map(|node| node.name).collect())
-}
 
 /// Kills the server whenever another step has begun; the steps at which it was.
 async fn killed_at_every_step(
@@ -53,44 +49,42 @@ async fn new_nodes_take_the_place_of_others_while_writes_go_on() -> anyhow::Resu
     let writer = Writer::start(api.connection("orders").await?).await?;
     writer.progress(50).await?;
 
-    // Lost for good: its machine will never be back, and writes wait until another is in its place.
-    let nodes = api.nodes("orders").await?;
-    let lost = nodes.iter().find(|node| node.name != primary).context("a replica")?;
-    docker(&["rm", "-f", &container_of(lost.id.as_str())?])?;
-    let operation = api.operate("orders", "replace_node", Some(&lost.name)).await?;
-    let done = api.finish(operation.id.as_str(), DONE_MAX).await?;
-    assert_eq!(done.message, format!("orders-3 has taken the place of {}", lost.name));
-    api.healthy("orders", DONE_MAX).await?;
-    writer.progress(50).await?;
-
-    // The primary moves first; the server is killed at whatever is under way.
-    let began = Instant::now();
-    let operation = api.operate("orders", "replace_node", Some(&primary)).await?;
-    let killed = killed_at_every_step(&mut server, &mut api, operation.id.as_str()).await?;
-    assert!(killed.len() > 4, "{killed:?}");
-    let cluster = api.healthy("orders", DONE_MAX).await?;
-    assert_eq!(names(&api).await?, ["orders-3", "orders-4"]);
-    writer.progress(50).await?;
-    let outage = writer.history().outage(began);
-    assert!(outage < PAUSE_MAX, "writes waited {outage:?}");
-
     // A smaller disk is had by new nodes, replicas first.
     let disk = Bytes::mib(1_792);
     let wanted = json!({ "size": { "cpus": 1, "memory": "512MiB", "disk": disk } });
     let plans = api.plan_change("orders", &wanted).await?;
     assert!(plans.iter().all(|plan| plan.kind.word() == "replace_node"), "{plans:?}");
     assert_eq!((plans.len(), plans[0].redundancy_min), (2, 1));
+    assert!(plans[1].pauses.is_some_and(|past| past.count == 0), "{plans:?}");
+
+    // Lost for good: its machine will never be back, and writes wait until another is in its place,
+    // which has the size that is asked for by then.
+    let nodes = api.nodes("orders").await?;
+    let lost = nodes.iter().find(|node| node.name != primary).context("a replica")?;
+    docker(&["rm", "-f", &container_of(lost.id.as_str())?])?;
+    let operation = api.operate("orders", "replace_node", Some(&lost.name)).await?;
     api.change("orders", cluster.generation, &wanted).await?;
-    until("every node has the smaller disk", DONE_MAX, || async {
-        let nodes = api.nodes("orders").await?;
-        ensure!(nodes.iter().all(|node| node.size.disk == disk), "{nodes:?}");
-        Ok(())
+    let done = api.finish(operation.id.as_str(), DONE_MAX).await?;
+    assert_eq!(done.message, format!("orders-3 has taken the place of {}", lost.name));
+
+    // Then the primary's turn has come: it hands over first; the server is killed at every step.
+    let began = Instant::now();
+    let operation = until("its turn has come", DONE_MAX, || async {
+        let all = api.operations("orders").await?;
+        let found = all.into_iter().find(|one| one.node_name.as_ref() == Some(&primary));
+        found.filter(|one| one.kind.word() == "replace_node").context("not yet")
     })
     .await?;
-    api.healthy("orders", DONE_MAX).await?;
-    assert_eq!(names(&api).await?, ["orders-5", "orders-6"]);
-
+    let killed = killed_at_every_step(&mut server, &mut api, operation.id.as_str()).await?;
+    assert!(killed.len() > 4, "{killed:?}");
+    let cluster = api.healthy("orders", DONE_MAX).await?;
+    for node in api.nodes("orders").await? {
+        ensure!(node.size.disk == disk && node.name != primary && node.id != lost.id, "{node:?}");
+    }
     writer.progress(50).await?;
+    let outage = writer.history().outage(began);
+    assert!(outage < PAUSE_MAX, "writes waited {outage:?}");
+
     let (history, found) = writer.stop().await?;
     assert_eq!(history.lost(&found), Vec::<i64>::new());
     api.delete("orders").await?;

@@ -122,6 +122,7 @@ fn draw_spec(state: &mut State) -> ClusterSpec {
         project: "default".to_owned(),
         allowlist: None,
         protected: false,
+        apart: false,
     }
 }
 

@@ -207,6 +207,7 @@ fn refuse_impossible(spec: &ClusterSpec, known: &ClusterView) -> Result {
         ("provider", spec.provider != known.spec.provider),
         ("shards", (spec.shards > 0) != (known.spec.shards > 0)),
         ("project", spec.project != known.spec.project),
+        ("apart", spec.apart != known.spec.apart),
     ];
     let fields: Vec<&str> = differs.iter().filter(|(_, is)| *is).map(|(name, _)| *name).collect();
     if fields.is_empty() {

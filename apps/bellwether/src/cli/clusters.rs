@@ -94,6 +94,9 @@ pub(crate) struct Create {
     /// It cannot be deleted before the protection is taken off
     #[arg(long)]
     protect: bool,
+    /// No two nodes on the same host; refused where the provider has only one
+    #[arg(long)]
+    apart: bool,
     #[command(flatten)]
     acting: Acting,
 }
@@ -153,6 +156,7 @@ async fn run_create(context: &Context, create: Create) -> Result {
         project: create.project,
         allowlist: Some(allowlist::asked_for(context, &create.allow).await?),
         protected: create.protect,
+        apart: create.apart,
     };
     if create.acting.plan {
         return context.show_plan(&context.client.plan_creation(&spec).await?);
@@ -220,6 +224,9 @@ async fn show(context: &Context, name: &str) -> Result {
         cluster.spec.replication,
         cluster.term,
     );
+    if !cluster.capacity.sentence.is_empty() {
+        say!("disks: {}", cluster.capacity.sentence);
+    }
     if !cluster.shards.is_empty() {
         say!();
         let rows = cluster.shards.iter().map(shard_row).collect();

@@ -34,6 +34,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use bellwether_client::{Client, Options};
+use bellwether_model::OperationKind;
 use bellwether_model::plan::Plan;
 use clap::{Args, Subcommand};
 
@@ -307,16 +308,36 @@ fn plan_text(plan: &Plan) -> String {
     }
     let steps = plan.steps.iter().enumerate();
     lines.extend(steps.map(|(number, step)| format!("  {}. {}", number + 1, step.title)));
-    if plan.write_pause_ms > 0 {
-        lines.push(format!("Writes wait for about {} ms.", plan.write_pause_ms));
-    }
+    lines.extend(pause_words(plan));
     if plan.bytes_copied > 0 {
         lines.push(format!("Copies {}.", bellwether_model::Bytes(plan.bytes_copied)));
     }
-    if plan.kind == bellwether_model::OperationKind::Resync {
+    let has_copies = !matches!(
+        plan.kind,
+        OperationKind::CreateCluster | OperationKind::DeleteCluster | OperationKind::Prove
+    );
+    if has_copies {
         let copies = plan.redundancy_min;
         lines.push(format!("At the lowest point copies beside the primary: {copies}."));
     }
     lines.extend(plan.erases.iter().map(|what| format!("Erases {what}.")));
     lines.join("\n") + "\n"
+}
+
+/// For how long writes wait, and how that is known.
+fn pause_words(plan: &Plan) -> Option<String> {
+    let ms = plan.write_pause_ms;
+    let words = match plan.pauses {
+        _ if ms == 0 => return None,
+        None => format!("Writes wait for about {ms} ms."),
+        Some(past) if past.count == 0 => {
+            format!("Writes wait; how long is not known here yet, elsewhere about {ms} ms.")
+        }
+        Some(past) => format!(
+            "Writes wait for about {ms} ms; in the last changes of primary here ({}) it was {} ms \
+             in the middle and {} ms at most.",
+            past.count, past.median_ms, past.max_ms
+        ),
+    };
+    Some(words)
 }

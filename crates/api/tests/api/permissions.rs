@@ -84,6 +84,7 @@ const TABLE: &str = "
     GET    /v1/clusters/{cluster}/parameters        project viewer
     GET    /v1/clusters/{cluster}/reports           project viewer
     GET    /v1/operations/{id}                      project viewer
+    DELETE /v1/operations/{id}                      project operator
     GET    /v1/backups/{backup}                     project viewer
     POST   /v1/backups/{backup}/verify              project operator
     DELETE /v1/backups/{backup}                     project admin

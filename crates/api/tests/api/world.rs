@@ -208,6 +208,7 @@ impl Provider for Nothing {
             disk_min: 1 << 30,
             disk_max: 100 << 30,
             disks_grow_in_use: true,
+            one_host: true,
             nodes_max: 5,
         }
     }

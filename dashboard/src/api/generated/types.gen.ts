@@ -362,6 +362,30 @@ export type Capabilities = {
 };
 
 /**
+ * How full the disks are, and how long they last.
+ */
+export type Capacity = {
+    /**
+     * Bytes a day, of all nodes; none while one of them does not know it.
+     */
+    bytes_per_day?: number | null;
+    disk_size: number;
+    /**
+     * Of all nodes that say so.
+     */
+    disk_used: number;
+    /**
+     * In so many days the first disk is full, should it go on like that; none where none grows, or
+     * not known.
+     */
+    full_in_days?: number | null;
+    /**
+     * The same for people.
+     */
+    sentence: string;
+};
+
+/**
  * The answer to a change: the cluster, or with `plan=true` what would be done.
  */
 export type Changed = ClusterView | Array<Plan>;
@@ -424,6 +448,11 @@ export type ClusterSpec = {
      * clusters that were made before there were allowlists: everybody.
      */
     allowlist?: Array<AllowEntry> | null;
+    /**
+     * No two of its nodes may be on the same host: refused where the provider has only one. Said
+     * when the cluster is created, and kept.
+     */
+    apart?: boolean;
     backup?: BackupSchedule | null;
     drill?: DrillSchedule | null;
     /**
@@ -483,6 +512,7 @@ export type ClusterSpec = {
  */
 export type ClusterView = {
     backup?: BackupSummary;
+    capacity?: Capacity;
     created_at: Timestamp;
     generation: number;
     id: ClusterId;
@@ -686,6 +716,20 @@ export type Decision = {
      * The number of the rule that decided; 0 when a person asked.
      */
     rule: number;
+};
+
+/**
+ * How fast a disk fills up, by what its node has seen.
+ */
+export type DiskGrowth = {
+    /**
+     * Bytes a day; below 0 where it gets emptier.
+     */
+    bytes_per_day: number;
+    /**
+     * The time that was looked at.
+     */
+    over_hours: number;
 };
 
 /**
@@ -1139,6 +1183,7 @@ export type NewOperation = {
      * replicas are left than have to confirm them, or because the only node is started again.
      */
     allow_waiting?: boolean;
+    at?: Timestamp | null;
     /**
      * For `delete_cluster`: the cluster's name, typed again.
      */
@@ -1171,6 +1216,16 @@ export type NewOperation = {
      * For `delete_cluster`: where a last backup is stored first; none when left out.
      */
     repository?: string | null;
+    /**
+     * For `reboot`: not now, but when a window begins the next time, in UTC, as cron has it:
+     * `0 3 * * 0` for Sundays at 3:00.
+     */
+    window?: string | null;
+    /**
+     * With `at` or `window`: minutes in which it has to begin, or it does not; 15, or 60 of a
+     * window, when left out.
+     */
+    within_minutes?: number | null;
 };
 
 /**
@@ -1342,6 +1397,12 @@ export type NodeView = {
      */
     cpu_percent?: number | null;
     created_at: Timestamp;
+    /**
+     * In so many days its disk is full, should it go on like that; none where it does not grow, or
+     * not known.
+     */
+    disk_full_in_days?: number | null;
+    disk_growth?: DiskGrowth | null;
     disk_size?: number | null;
     disk_used?: number | null;
     /**
@@ -1414,6 +1475,8 @@ export type Operation = {
      */
     cluster_name: string;
     created_at: Timestamp;
+    due_at?: Timestamp | null;
+    due_until?: Timestamp | null;
     ended_at?: Timestamp | null;
     id: OperationId;
     kind: OperationKind;
@@ -1461,7 +1524,7 @@ export type OperationId = string;
  */
 export type OperationKind = 'create_cluster' | 'add_node' | 'remove_node' | 'replace_node' | 'switchover' | 'failover' | 'rejoin' | 'resync' | 'reconfigure' | 'drill' | 'backup' | 'prove' | 'drain' | 'undrain' | 'reboot' | 'resize' | 'reshard' | 'delete_cluster';
 
-export type OperationStatus = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled';
+export type OperationStatus = 'scheduled' | 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled';
 
 /**
  * A setting that is not a person's to choose, and why.
@@ -1575,6 +1638,7 @@ export type PageBackup = {
 export type PageClusterView = {
     items: Array<{
         backup?: BackupSummary;
+        capacity?: Capacity;
         created_at: Timestamp;
         generation: number;
         id: ClusterId;
@@ -1673,6 +1737,12 @@ export type PageNodeView = {
          */
         cpu_percent?: number | null;
         created_at: Timestamp;
+        /**
+         * In so many days its disk is full, should it go on like that; none where it does not grow, or
+         * not known.
+         */
+        disk_full_in_days?: number | null;
+        disk_growth?: DiskGrowth | null;
         disk_size?: number | null;
         disk_used?: number | null;
         /**
@@ -1751,6 +1821,8 @@ export type PageOperation = {
          */
         cluster_name: string;
         created_at: Timestamp;
+        due_at?: Timestamp | null;
+        due_until?: Timestamp | null;
         ended_at?: Timestamp | null;
         id: OperationId;
         kind: OperationKind;
@@ -2033,6 +2105,22 @@ export type ParameterView = {
 };
 
 /**
+ * How long writes waited in this cluster's last changes of primary, as clients at its endpoints
+ * measured it.
+ */
+export type PastPauses = {
+    /**
+     * How many were measured, of the last ten; 0: it is not known yet.
+     */
+    count: number;
+    max_ms: number;
+    /**
+     * Half of them were shorter, or as long.
+     */
+    median_ms: number;
+};
+
+/**
  * One part of a change of primary.
  */
 export type Phase = {
@@ -2101,6 +2189,7 @@ export type Plan = {
      */
     erases: Array<string>;
     kind: OperationKind;
+    pauses?: PastPauses | null;
     /**
      * Copies of the data beside the primary at the lowest point of the operation.
      */
@@ -2119,7 +2208,8 @@ export type Plan = {
      */
     summary: string;
     /**
-     * For how long writes would wait, in milliseconds; 0 when they do not.
+     * For how long writes would wait, in milliseconds; 0 when they do not. Of a change of primary:
+     * what is usual in this cluster, or elsewhere while nothing is known here.
      */
     write_pause_ms: number;
 };
@@ -2250,6 +2340,10 @@ export type ProviderLimits = {
      * Nodes that fit in one cluster's network.
      */
     nodes_max: number;
+    /**
+     * All machines are on one host: what takes it takes every node.
+     */
+    one_host?: boolean;
 };
 
 /**
@@ -4962,6 +5056,49 @@ export type GetV1OperationsResponses = {
 };
 
 export type GetV1OperationsResponse = GetV1OperationsResponses[keyof GetV1OperationsResponses];
+
+export type DeleteV1OperationsByIdData = {
+    body?: never;
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/v1/operations/{id}';
+};
+
+export type DeleteV1OperationsByIdErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+    /**
+     * `operation-refused`
+     */
+    409: Problem;
+};
+
+export type DeleteV1OperationsByIdError = DeleteV1OperationsByIdErrors[keyof DeleteV1OperationsByIdErrors];
+
+export type DeleteV1OperationsByIdResponses = {
+    /**
+     * done
+     */
+    200: Operation;
+};
+
+export type DeleteV1OperationsByIdResponse = DeleteV1OperationsByIdResponses[keyof DeleteV1OperationsByIdResponses];
 
 export type GetV1OperationsByIdData = {
     body?: never;

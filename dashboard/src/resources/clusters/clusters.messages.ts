@@ -73,6 +73,8 @@ export const messages = {
     size: 'Each node',
     replication: 'Replication',
     timers: 'Timers',
+    hosts: 'Hosts',
+    apart: 'no two nodes on the same',
     parameters: 'Settings of the engine',
     created: 'Created',
     source: 'Restored from the backup',

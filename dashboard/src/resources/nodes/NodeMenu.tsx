@@ -16,6 +16,7 @@ import { AllowWaiting } from './AllowWaiting';
 import { ConfirmOperation } from './ConfirmOperation';
 import classes from './nodes.module.css';
 import { messages } from './nodes.messages';
+import { isSaid, NOW, type When, WhenChoice, whenOf } from './WhenChoice';
 import { isForWaiting } from '../plans/waiting';
 
 interface Props {
@@ -37,6 +38,7 @@ export function NodeMenu({ cluster, node }: Props) {
   const [asked, setAsked] = useState<Asked | null>(null);
   const [endsTransactions, setEndsTransactions] = useState(false);
   const [allowsWaiting, setAllowsWaiting] = useState(false);
+  const [when, setWhen] = useState<When>(NOW);
   const resync = node.operations.find((operation) => operation.kind === 'resync');
   const isForWaits = isForWaiting(resync?.reason ?? '');
   const isDrained = node.phase === 'maintenance';
@@ -45,6 +47,7 @@ export function NodeMenu({ cluster, node }: Props) {
     setAsked(null);
     setEndsTransactions(false);
     setAllowsWaiting(false);
+    setWhen(NOW);
   };
   return (
     <>
@@ -142,10 +145,25 @@ export function NodeMenu({ cluster, node }: Props) {
         <ConfirmOperation
           key={kind}
           cluster={cluster}
-          request={{ kind, node: node.id, allow_waiting: allowsWaiting }}
+          request={{
+            kind,
+            node: node.id,
+            allow_waiting: allowsWaiting,
+            ...(kind === 'reboot' ? whenOf(when) : {}),
+          }}
           title={messages.leaveTitle[kind](node.name)}
-          action={messages.confirmLeave[kind]}
-          choices={<AllowWaiting isAllowed={allowsWaiting} onChange={setAllowsWaiting} />}
+          action={
+            kind === 'reboot' && when.kind !== 'now'
+              ? messages.confirmLater
+              : messages.confirmLeave[kind]
+          }
+          isIncomplete={kind === 'reboot' && !isSaid(when)}
+          choices={
+            <>
+              {kind === 'reboot' && <WhenChoice when={when} onChange={setWhen} />}
+              <AllowWaiting isAllowed={allowsWaiting} onChange={setAllowsWaiting} />
+            </>
+          }
           isOpen={asked === kind}
           onClose={close}
         />

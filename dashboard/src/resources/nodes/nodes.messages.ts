@@ -37,6 +37,18 @@ export const messages = {
   },
   confirmLeave: { drain: 'Drain', reboot: 'Reboot' },
   undrainTitle: (name: string) => `Take ${name} back into service?`,
+  when: 'When',
+  whenKinds: [
+    { value: 'now', label: 'Now' },
+    { value: 'at', label: 'At a time' },
+    { value: 'window', label: 'In a window' },
+  ],
+  whenAt: 'Time',
+  whenAtHint: 'By the clock of this computer. It begins within 15 minutes, or says why it did not.',
+  whenWindow: 'Window',
+  whenWindowHint:
+    'Minute, hour, day, month and weekday in UTC, as cron has it: 0 3 * * 0 is Sundays at 3:00. It begins within an hour of the next one, or says why it did not.',
+  confirmLater: 'Reboot then',
   allowWaiting: 'Also where writes wait meanwhile',
   allowWaitingHint:
     'Otherwise it is refused where too few replicas would be left to confirm writes.',
@@ -53,6 +65,9 @@ export const messages = {
   unavailable: 'This is not possible now.',
   ofCores: (cpus: string) => `of ${cpus}`,
   of: (total: string) => `of ${total}`,
+  fullIn: (days: number) =>
+    days === 0 ? 'full in less than a day' : `full in about ${formatCount(days, 'day', 'days')}`,
+  growthUnknown: 'growth not known yet',
   engineVersion: (version: string) => `version ${version}`,
   machine: 'Machine',
   diverged: (transactions: number | null | undefined, term: number, place: string) =>

@@ -11,9 +11,10 @@ export function PlanView({ plan, hideSummary }: { plan: Plan; hideSummary?: bool
   const touchesWrites = plan.kind !== 'create_cluster' && plan.kind !== 'delete_cluster';
   const facts: (readonly [string, ReactNode])[] = [];
   if (touchesWrites) {
-    const { write_pause_ms: pause } = plan;
+    const { write_pause_ms: pause, pauses } = plan;
     const waits = plan.kind === 'drill' ? messages.writesWait : messages.writesPause;
     facts.push([messages.writes, pause > 0 ? waits(pause) : messages.writesGoOn]);
+    if (pause > 0 && pauses) facts.push([messages.before, messages.pausesBefore(pauses)]);
     facts.push([messages.copies, messages.copiesMin(plan.redundancy_min)]);
   }
   if (plan.bytes_copied > 0) {

@@ -37,6 +37,8 @@ export interface Draft extends SizeEntries {
   mode: string;
   acks: Entry;
   timers: TimerProfile;
+  /** No two nodes on the same host. */
+  apart: boolean;
   name: string;
   /** Chosen settings of the engine. */
   parameters: Record<string, string>;
@@ -77,6 +79,7 @@ const fieldSteps: Record<string, StepName> = {
   shards: 'topology',
   replication: 'topology',
   timers: 'topology',
+  apart: 'topology',
   parameters: 'topology',
   allowlist: 'access',
   name: 'name',
@@ -165,6 +168,7 @@ export function firstDraft(catalogue: Catalogue, caller = ''): Draft {
     mode: engine?.replication_modes[0]?.name ?? 'async',
     acks: 1,
     timers: 'lan',
+    apart: false,
     name: '',
     parameters: {},
     allow: caller,
@@ -191,6 +195,7 @@ export function toSpec(draft: Draft): ClusterSpec {
     // Nobody confirms where nobody follows.
     replication: replicated ? mode : 'async',
     timers: draft.timers,
+    ...(draft.apart && replicated && { apart: true }),
     parameters: draft.parameters,
     ...(draft.project !== '' && { project: draft.project }),
     allowlist: allowed(draft).map(
