@@ -123,7 +123,7 @@ impl Carried {
             ask(server, variable.as_bytes()).await??;
         }
         if self.last_id != "0" {
-            let statement = format!("SET SESSION last_insert_id = {}", self.last_id);
+            let statement = format!("DO LAST_INSERT_ID({})", self.last_id);
             ask(server, statement.as_bytes()).await??;
         }
         if let Some(option) = state.option {

@@ -205,7 +205,10 @@ impl MysqlSessions {
         let mut reader = Reader(&said[1..]);
         let plugin = reader.until_zero().ok_or(Failed::Broken)?;
         let nonce = reader.0.strip_suffix(&[0]).unwrap_or(reader.0);
-        if let Some(answer) = visitor.shown.answer(plugin, nonce) {
+        // Some begin with nothing, to be told by which plugin.
+        let may_be_asked = matches!(visitor.shown, Shown::Empty) && visitor.client.is_some();
+        let known = visitor.shown.answer(plugin, nonce).filter(|_| !may_be_asked);
+        if let Some(answer) = known {
             return Ok(server.write(&answer).await?);
         }
         if plugin == SHA2

@@ -164,11 +164,9 @@ impl Wish {
 
     /// As it is said to a server, with a proof by that plugin.
     pub(super) fn bytes(&self, offered: u32, plugin: &[u8], proof: &[u8]) -> Vec<u8> {
-        let mut flags = self.capabilities & offered & !LONG_PROOFS & !CONNECT_WITH_DB;
-        flags |= LONG_PASSWORD | PROTOCOL_41 | TLS | SECURE_CONNECTION | PLUGIN_AUTH;
+        let flags = self.flags(offered);
         let mut rest = Vec::new();
-        if !self.database.is_empty() {
-            flags |= CONNECT_WITH_DB;
+        if flags & CONNECT_WITH_DB != 0 {
             rest.extend([&self.database[..], &[0]].concat());
         }
         rest.extend([plugin, &[0]].concat());
@@ -181,8 +179,15 @@ impl Wish {
 
     /// Asks a server for TLS.
     pub(super) fn ask_tls(&self, offered: u32) -> Vec<u8> {
-        let flags = self.capabilities & offered & !LONG_PROOFS;
-        self.head(flags | LONG_PASSWORD | PROTOCOL_41 | TLS | SECURE_CONNECTION | PLUGIN_AUTH)
+        self.head(self.flags(offered))
+    }
+
+    /// Both times the same: a server minds the first.
+    fn flags(&self, offered: u32) -> u32 {
+        let asked = self.capabilities & offered & !LONG_PROOFS & !CONNECT_WITH_DB;
+        let database = if self.database.is_empty() { 0 } else { CONNECT_WITH_DB };
+        let must = LONG_PASSWORD | PROTOCOL_41 | TLS | SECURE_CONNECTION | PLUGIN_AUTH;
+        asked | database | must
     }
 
     fn head(&self, flags: u32) -> Vec<u8> {

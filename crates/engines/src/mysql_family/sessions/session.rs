@@ -46,7 +46,11 @@ impl Drop for Session<'_> {
 
 impl<'a> Session<'a> {
     /// A client's session, and where it has come in.
-    pub(super) fn new(sessions: &'a MysqlSessions, came: Came, way: Arc<dyn Way>) -> (Self, Entered) {
+    pub(super) fn new(
+        sessions: &'a MysqlSessions,
+        came: Came,
+        way: Arc<dyn Way>,
+    ) -> (Self, Entered) {
         let mut talk = Talk::new(sessions.ids.clone());
         if matches!(came.shown, Shown::Nothing) {
             talk.state.bound = Some("what its user shows of itself no other primary takes");
