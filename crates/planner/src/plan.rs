@@ -87,6 +87,12 @@ pub fn plan(view: &View, request: &NewOperation) -> Plan {
             (0, 0, copies.saturating_sub(u32::from(is_copy)))
         }
         OperationKind::Switchover => (SWITCHOVER_PAUSE_MS, 0, copies),
+        // It stays until the new one has everything and a vote.
+        OperationKind::ReplaceNode => {
+            let is_primary = node
+                .is_some_and(|facts| view.cluster.status.primary.as_ref() == Some(&facts.node.id));
+            (if is_primary { SWITCHOVER_PAUSE_MS } else { 0 }, data_bytes, copies)
+        }
         OperationKind::Undrain => (0, 0, copies),
         OperationKind::Drain | OperationKind::Reboot | OperationKind::Resize => {
             let is_primary = node
@@ -131,6 +137,11 @@ fn summary(view: &View, kind: OperationKind, node: Option<&NodeFacts>) -> String
         OperationKind::RemoveNode => {
             format!("Removes {node} from {name} with its machine and its disk.")
         }
+        OperationKind::ReplaceNode => format!(
+            "Makes a new node, copied from {primary}, that takes the place of {node}: when it has \
+             everything, a vote and clients, {node} goes with its machine and its disk. A primary \
+             hands over first."
+        ),
         OperationKind::Switchover => format!(
             "Makes {node} the primary of {name}; {primary} follows it. Clients at the read-write \
              endpoint wait meanwhile and go on; connections made directly to {primary} are closed."
@@ -191,7 +202,7 @@ fn drill_summary(view: &View, request: &NewOperation) -> String {
 fn erases(view: &View, kind: OperationKind, node: Option<&NodeFacts>) -> Vec<String> {
     let disk = |name: &str| format!("{name}: its machine and its disk");
     match kind {
-        OperationKind::RemoveNode => {
+        OperationKind::RemoveNode | OperationKind::ReplaceNode => {
             vec![disk(node.map_or("a node", |facts| facts.node.name.as_str()))]
         }
         OperationKind::DeleteCluster => {

@@ -14,6 +14,7 @@ pub mod prove;
 pub mod reconfigure;
 pub mod rejoin;
 pub mod remove_node;
+pub mod replace_node;
 pub mod reshard;
 pub mod resync;
 pub mod shards;
@@ -35,6 +36,7 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
         OperationKind::CreateCluster => create_cluster::step(world, pass, op, name),
         OperationKind::AddNode => add_node::step(world, pass, op, name),
         OperationKind::RemoveNode => remove_node::step(world, pass, op, name),
+        OperationKind::ReplaceNode => replace_node::step(world, pass, op, name),
         OperationKind::Switchover => switchover::step(world, pass, op, name),
         OperationKind::Failover => failover::step(world, pass, op, name),
         OperationKind::Rejoin => rejoin::step(world, pass, op, name),
