@@ -15,13 +15,12 @@ use bellwether_protocol::databases::{
 use mysql_async::Row;
 use tracing::{info, warn};
 
-use super::probes::keep_prober;
 use super::session::{Session, number, text};
 use super::words::Words;
 use super::{clients, quote};
 
 /// A statement waits for a replica's confirmation like any other.
-pub(super) const STATEMENT_MAX: Duration = Duration::from_secs(60);
+const STATEMENT_MAX: Duration = Duration::from_secs(60);
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS bellwether.kept (kind VARCHAR(16) NOT NULL, \
                      name VARCHAR(64) NOT NULL, mark VARCHAR(64) NOT NULL, \
@@ -64,7 +63,6 @@ pub(super) async fn give(words: &'static Words, assignment: &Assignment) -> Resu
     let wanted = &assignment.databases;
     let mut hands = Hands { session: Session::local(), words, kept: BTreeMap::new() };
     hands.look().await?;
-    keep_prober(&hands.session, assignment).await?;
     let seen = hands.mark(VERSION, "").and_then(|mark| mark.parse().ok()).unwrap_or(0);
     if seen > wanted.version {
         return Ok(Kept::later(seen, wanted));

@@ -4,7 +4,6 @@ use bellwether_contracts::Failure;
 use bellwether_protocol::Assignment;
 use tracing::info;
 
-use super::databases::STATEMENT_MAX;
 use super::quote;
 use super::session::{Session, text};
 
@@ -15,7 +14,8 @@ pub(crate) const PROBE_USER: &str = "bellwether_probe";
 pub(crate) const CHANGE: &str = "UPDATE bellwether.probes SET changes = changes + 1 WHERE id = 1";
 pub(crate) const TOUCH: &str = "UPDATE bellwether.probes SET changes = changes WHERE id = 1";
 
-/// Makes the row and the user in the data of a primary that serves, where they are not there.
+/// Makes the row and the user in the data of a primary that is about to serve, where they are not
+/// there.
 pub(super) async fn keep_prober(session: &Session, assignment: &Assignment) -> Result<(), Failure> {
     let password = &assignment.secrets.probe_password;
     if password.is_empty() {
@@ -49,6 +49,6 @@ pub(super) async fn keep_prober(session: &Session, assignment: &Assignment) -> R
     ];
     let statements: Vec<&str> = statements.iter().map(String::as_str).collect();
     // What the engine says may repeat a statement.
-    let made = session.execute_within(&statements, STATEMENT_MAX).await;
+    let made = session.execute(&statements).await;
     made.map_err(|_| Failure::transient("the prober's row and user could not be made"))
 }
