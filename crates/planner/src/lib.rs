@@ -19,6 +19,7 @@ pub mod maintenance;
 pub mod moves;
 pub mod plan;
 pub mod reconfigure;
+pub mod replace;
 pub mod report;
 pub mod resize;
 pub mod resync;

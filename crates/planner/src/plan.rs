@@ -8,7 +8,7 @@ use bellwether_model::{ClusterSpec, OperationKind};
 use crate::allowed::check_operation;
 use crate::steps::steps;
 use crate::view::{NodeFacts, View};
-use crate::{backups, resync};
+use crate::{backups, replace, resync};
 
 /// Milliseconds writes wait in a planned switchover, before this cluster has figures of its own.
 pub(crate) const SWITCHOVER_PAUSE_MS: u64 = 300;
@@ -80,7 +80,10 @@ pub fn plan(view: &View, request: &NewOperation) -> Plan {
         | OperationKind::Reconfigure
         | OperationKind::Reshard
         | OperationKind::Prove => (0, 0, 0),
-        OperationKind::Backup => (0, 0, copies),
+        OperationKind::Backup | OperationKind::KeepRestored => (0, 0, copies),
+        OperationKind::Restore | OperationKind::UndoRestore => {
+            (replace::PAUSE_MS, data_bytes.saturating_mul(u64::from(copies)), 0)
+        }
         OperationKind::AddNode | OperationKind::Rejoin => (0, data_bytes, copies),
         OperationKind::RemoveNode => {
             let is_copy = node.is_some_and(|facts| is_copy(view, facts));
@@ -108,13 +111,21 @@ pub fn plan(view: &View, request: &NewOperation) -> Plan {
         kind: request.kind,
         summary: match request.kind {
             OperationKind::Drill => drill_summary(view, request),
+            OperationKind::Restore | OperationKind::UndoRestore | OperationKind::KeepRestored => {
+                replace::summary(view, request)
+            }
             kind => summary(view, kind, node),
         },
         steps: planned_steps(request.kind),
         write_pause_ms,
         bytes_copied,
         redundancy_min,
-        erases: erases(view, request.kind, node),
+        erases: match request.kind {
+            OperationKind::Restore | OperationKind::UndoRestore | OperationKind::KeepRestored => {
+                replace::erases(view, request.kind)
+            }
+            kind => erases(view, kind, node),
+        },
         changes: Vec::new(),
         restarts: Vec::new(),
         refusals: check_operation(view, request).err().into_iter().collect(),
@@ -153,6 +164,9 @@ fn summary(view: &View, kind: OperationKind, node: Option<&NodeFacts>) -> String
         ),
         OperationKind::Resize => format!("Gives {node} the size asked for."),
         OperationKind::Reshard => format!("Divides the keys of {name} over its shards anew."),
+        OperationKind::Restore => format!("Replaces the data of {name} by a backup."),
+        OperationKind::UndoRestore => format!("Brings the former data of {name} back."),
+        OperationKind::KeepRestored => format!("Removes the former data of {name}."),
         OperationKind::Reconfigure => format!("Changes settings of {name}."),
         OperationKind::Resync => format!("Copies the data of {name} anew."),
         OperationKind::Backup => {

@@ -10,6 +10,7 @@ use crate::allowed::steps_aside;
 use crate::backups;
 use crate::drills::{self, Due};
 use crate::election::{self, Verdict};
+use crate::replace;
 use crate::resize;
 use crate::shards;
 use crate::view::{NodeFacts, View};
@@ -198,7 +199,9 @@ fn is_changing_primary(view: &View) -> Option<Act> {
     // A change of settings may move the primary, too.
     let hands_over = running(view, &[OperationKind::Reconfigure])
         && view.cluster.status.handover != Handover::None;
-    if !running(view, &[OperationKind::Failover, OperationKind::Switchover]) && !hands_over {
+    let is_replaced = replace::is_near(view);
+    let changes = running(view, &[OperationKind::Failover, OperationKind::Switchover]);
+    if !changes && !hands_over && !is_replaced {
         return None;
     }
     // A candidate that waits for voters to hold what it holds is given them.

@@ -14,6 +14,7 @@ use crate::allowed::{allowed_on_cluster, allowed_on_node, lag};
 use crate::backups;
 use crate::check::check_timers;
 use crate::election::{self, Verdict};
+use crate::replace;
 use crate::resize;
 use crate::schedule;
 use crate::shards;
@@ -48,6 +49,7 @@ pub fn cluster_view(view: &View) -> ClusterView {
         suspicion: suspicion(view),
         next_drill_at: next_drill_at(view),
         backup: backups::summary(view),
+        replaced: cluster.status.replaced.clone(),
         shards: shards::shard_views(view),
         shard_of: view.shard_of.clone(),
         operations: allowed_on_cluster(view),
@@ -73,6 +75,10 @@ pub fn phase(view: &View) -> (ClusterPhase, String) {
         }
         (_, Some(OperationKind::Failover)) => {
             return (ClusterPhase::FailingOver, "the primary is being replaced".to_owned());
+        }
+        (_, Some(OperationKind::Restore | OperationKind::UndoRestore)) if replace::is_near(view) => {
+            let words = "its data is being replaced".to_owned();
+            return (ClusterPhase::Unavailable, words);
         }
         (_, Some(OperationKind::Switchover)) => {
             return (ClusterPhase::FailingOver, "the primary is being moved".to_owned());

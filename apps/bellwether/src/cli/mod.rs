@@ -20,6 +20,7 @@ mod parameters;
 mod people;
 mod reports;
 mod repositories;
+mod replace;
 mod restore;
 mod schedules;
 mod second_factor;
@@ -313,6 +314,11 @@ fn plan_text(plan: &Plan) -> String {
         let copies = plan.redundancy_min;
         lines.push(format!("At the lowest point copies beside the primary: {copies}."));
     }
-    lines.extend(plan.erases.iter().map(|what| format!("Erases {what}.")));
+    use bellwether_model::OperationKind::{Restore, UndoRestore};
+    let verb = match plan.kind {
+        Restore | UndoRestore => "Replaces on",
+        _ => "Erases",
+    };
+    lines.extend(plan.erases.iter().map(|what| format!("{verb} {what}.")));
     lines.join("\n") + "\n"
 }

@@ -14,6 +14,7 @@ pub mod prove;
 pub mod reconfigure;
 pub mod rejoin;
 pub mod remove_node;
+pub mod replace;
 pub mod reshard;
 pub mod resync;
 pub mod shards;
@@ -42,6 +43,10 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
         OperationKind::Reconfigure => reconfigure::step(world, pass, op, name),
         OperationKind::Drill => drill::step(world, pass, op, name),
         OperationKind::Reshard => reshard::step(world, pass, op, name),
+        OperationKind::Restore | OperationKind::UndoRestore => {
+            replace::step(world, pass, op, name)
+        }
+        OperationKind::KeepRestored => replace::keep(pass),
         OperationKind::Backup => backup::step(world, pass, op, name),
         OperationKind::Prove => prove::step(world, pass, op, name),
         OperationKind::Drain

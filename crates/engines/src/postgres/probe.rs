@@ -76,6 +76,8 @@ impl Postgres {
             data: data_state(),
             copied: std::fs::read_to_string(data().join(COPIED)).ok(),
             keeps_former: former_data().exists(),
+            aside: std::fs::read_to_string(former_data().join(BROUGHT)).ok(),
+            replaced: std::fs::read_to_string(data().join(BROUGHT)).ok(),
             diverged: self.diverged.lock().expect("nothing panics while it is held").clone(),
             ..Probe::default()
         };
