@@ -221,15 +221,24 @@ impl Repository for Restic {
         remove(&tree)?;
         let target = tree.to_string_lossy().into_owned();
         let arguments = ["restore", "--json", &archive.id, "--target", &target];
-        let tell = |line: &str| {
-            if let Ok(Said::Status { total_bytes, bytes_restored, .. }) = serde_json::from_str(line)
-            {
+        let unread = Mutex::new(None);
+        let tell = |line: &str| match serde_json::from_str(line) {
+            Ok(Said::Status { total_bytes, bytes_restored, .. }) => {
                 progress(bytes_restored, total_bytes);
             }
+            Ok(Said::Error { item, .. }) => {
+                let mut first = unread.lock().expect("nothing panics while it is held");
+                first.get_or_insert(item);
+            }
+            _ => {}
         };
         let ended = self.run(&arguments, None, &tell).await?;
         if !ended.success {
-            return Err(failed("the data could not be brought back", &ended.said));
+            let mut failure = failed("the data could not be brought back", &ended.said);
+            if let Some(item) = unread.into_inner().expect("nothing panics while it is held") {
+                failure.text += &format!("; the first file of which this is so is {item}");
+            }
+            return Err(failure);
         }
         let below = archive.directory.strip_prefix("/").unwrap_or(&archive.directory);
         std::fs::rename(tree.join(below), into).map_err(|error| {

@@ -91,8 +91,10 @@ pub fn refuse_room(view: &View, bytes: u64) -> Option<String> {
     let needed = bytes + bytes / 10 + (128 << 20);
     (free < needed).then(|| {
         let (name, free, needed) = (&primary.node.name, Bytes(free), Bytes(needed));
-        format!("the disk of {name} has no room for the backup beside its data: {free} free of \
-                 {needed} needed; make it larger, or restore into a new cluster")
+        format!(
+            "the disk of {name} has no room for the backup beside its data: {free} free of \
+                 {needed} needed; make it larger, or restore into a new cluster"
+        )
     })
 }
 
@@ -144,8 +146,10 @@ pub(crate) fn summary(view: &View, request: &NewOperation) -> String {
     };
     let others = match view.nodes.len() {
         0 | 1 => "",
-        _ => " The replicas are copied anew, one after the other, while it serves; until then \
-              nothing takes over from it.",
+        _ => {
+            " The replicas are copied anew, one after the other, while it serves; until then \
+              nothing takes over from it."
+        }
     };
     format!(
         "Replaces all data of {name} by {what}: whatever was written otherwise is not in it. \

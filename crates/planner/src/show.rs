@@ -76,7 +76,9 @@ pub fn phase(view: &View) -> (ClusterPhase, String) {
         (_, Some(OperationKind::Failover)) => {
             return (ClusterPhase::FailingOver, "the primary is being replaced".to_owned());
         }
-        (_, Some(OperationKind::Restore | OperationKind::UndoRestore)) if replace::is_near(view) => {
+        (_, Some(OperationKind::Restore | OperationKind::UndoRestore))
+            if replace::is_near(view) =>
+        {
             let words = "its data is being replaced".to_owned();
             return (ClusterPhase::Unavailable, words);
         }

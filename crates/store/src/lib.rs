@@ -46,7 +46,7 @@ pub use memory::Image;
 pub use seal::Sealed;
 pub use txn::Txn;
 
-use bellwether_model::engine::{EngineProfile, LogFacts};
+use bellwether_model::engine::{Capabilities, EngineProfile, LogFacts};
 use bellwether_model::{Cluster, Node, Operation, Timestamp};
 use cache::{Cache, Entry};
 use writer::{Job, Writer};
@@ -95,7 +95,7 @@ struct Inner {
     key: seal::Key,
     live: Live,
     /// Of every engine that this server can run, by name: its log, and whether it can be backed up.
-    engines: OnceLock<BTreeMap<String, (LogFacts, bool)>>,
+    engines: OnceLock<BTreeMap<String, (LogFacts, Capabilities)>>,
 }
 
 /// What makes a commit durable.

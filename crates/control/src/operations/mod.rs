@@ -43,9 +43,7 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
         OperationKind::Reconfigure => reconfigure::step(world, pass, op, name),
         OperationKind::Drill => drill::step(world, pass, op, name),
         OperationKind::Reshard => reshard::step(world, pass, op, name),
-        OperationKind::Restore | OperationKind::UndoRestore => {
-            replace::step(world, pass, op, name)
-        }
+        OperationKind::Restore | OperationKind::UndoRestore => replace::step(world, pass, op, name),
         OperationKind::KeepRestored => replace::keep(pass),
         OperationKind::Backup => backup::step(world, pass, op, name),
         OperationKind::Prove => prove::step(world, pass, op, name),

@@ -302,7 +302,8 @@ fn begin_term(
     }
     if let Some(source) = &run.source {
         let backup = world.store.find::<Backup>(source.backup.as_str());
-        let last = backup.and_then(|Stored { object, .. }| last_timeline(world, &object, source.at).ok());
+        let last =
+            backup.and_then(|Stored { object, .. }| last_timeline(world, &object, source.at).ok());
         // Its history goes on from there, on a timeline that nobody else writes.
         next = next.max(last.unwrap_or(0) + 1);
     }

@@ -8,7 +8,7 @@ use bellwether_model::replication::Position;
 use bellwether_protocol::local::{EngineFigures, Follower};
 use tokio_postgres::Row;
 
-use super::{COPIED, Postgres, data, former_data, new_data, rewinding};
+use super::{BROUGHT, COPIED, Postgres, data, former_data, new_data, rewinding};
 use crate::room;
 
 /// Everything in one question. Timelines are read off the names of log segments: the control file

@@ -18,9 +18,7 @@ use super::{
     BROUGHT, FLOORS, OS_USER, PROBE_USER, Postgres, REPLICATION_USER, REWIND_USER, TIMELINE, data,
     databases, former_data, new_data, rewinding, socket,
 };
-use crate::backup::{
-    DATA_PART, RETURNED, fingerprint, give_all, part, require_room, sync_disk,
-};
+use crate::backup::{DATA_PART, RETURNED, fingerprint, give_all, part, require_room, sync_disk};
 use crate::files::{DATA, at, exchange, remove, remove_file, sync_directory};
 
 /// In data that was restored: its users have the passwords of the cluster that it was taken from.

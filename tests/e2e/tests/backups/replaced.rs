@@ -61,11 +61,7 @@ async fn until_whole(api: &Api, kept: &Connection, count: i64) -> anyhow::Result
 
 /// Kills the primary's machine while the backup comes: another node is primary, and the restore
 /// goes on there.
-async fn lose_primary_amid(
-    api: &Api,
-    store: &S3,
-    request: Value,
-) -> anyhow::Result<Operation> {
+async fn lose_primary_amid(api: &Api, store: &S3, request: Value) -> anyhow::Result<Operation> {
     store.freeze(true)?;
     let restore = ask(api, "restore", request).await?;
     until_at(api, &restore, "bring").await?;
@@ -82,8 +78,8 @@ async fn lose_primary_amid(
 }
 
 #[tokio::test]
-async fn a_backup_takes_the_place_of_the_data_and_what_it_replaced_comes_back()
--> anyhow::Result<()> {
+async fn a_backup_takes_the_place_of_the_data_and_what_it_replaced_comes_back() -> anyhow::Result<()>
+{
     let store = S3::start().await?;
     let (server, api) = Server::start_with(&["--log-every", "1"]).await?;
     register(&api, &store.repository("vault", "vault")).await?;
@@ -108,9 +104,13 @@ async fn a_backup_takes_the_place_of_the_data_and_what_it_replaced_comes_back()
     let (status, _) = api.send("POST", path, Some(&request)).await?;
     assert_eq!(status, 422, "the name is not typed");
 
-    let restored = lose_primary_amid(&api, &store, json!({
-        "source": source, "without_backup": true
-    }))
+    let restored = lose_primary_amid(
+        &api,
+        &store,
+        json!({
+            "source": source, "without_backup": true
+        }),
+    )
     .await?;
     println!("{}", restored.message);
     assert_eq!(seen(&kept).await?, 15, "the same address and password, as of the moment");
