@@ -34,6 +34,9 @@ const STUCK_MS_MAX: u64 = 10 * 60_000;
 /// Milliseconds the primary may take to stop.
 const STOP_MS_MAX: u64 = 60_000;
 
+/// Milliseconds in which a primary that ended before it gave its role up has to serve again.
+const RESTART_MS_MAX: u64 = 20_000;
+
 /// Milliseconds a node may be silent, or its machine off, before others go on with what they hold.
 const LOST_MS_MAX: u64 = 20_000;
 
@@ -174,13 +177,15 @@ fn stop(pass: &mut Pass, op: &Operation, run: &mut ReplaceRun) -> Outcome {
     let is_primary = pass.cluster.object.status.primary.as_ref() == Some(&facts.node.id);
     let is_there = brought(&facts, &op.id.to_string()).is_some_and(|report| report.is_there);
     if run.stopped_at.is_none() {
-        let verdict = election::judge(&pass.view);
-        if !is_primary || !is_there || verdict != Verdict::Healthy {
+        let is_well = is_there
+            && election::judge(&pass.view) == Verdict::Healthy
+            && facts.serves(pass.cluster.object.status.term);
+        if !is_primary || (!is_well && pass.step_age_ms > RESTART_MS_MAX) {
             withdraw(pass, op, run);
-            return Outcome::fail("the primary changed meanwhile; nothing was replaced");
+            return Outcome::fail("the primary is not what it was; nothing was replaced");
         }
-        if !pass.view.is_settled() {
-            return Outcome::wait("this server has just started and listens first");
+        if !is_well || !pass.view.is_settled() {
+            return Outcome::wait("waiting for the primary to be well");
         }
         run.former_term = pass.cluster.object.status.term;
         run.stopped_at = Some(pass.now);
@@ -198,6 +203,18 @@ fn stop(pass: &mut Pass, op: &Operation, run: &mut ReplaceRun) -> Outcome {
             return Outcome::fail("the primary's engine died; nothing was replaced");
         }
         None => {}
+    }
+    let has_given = facts
+        .worker()
+        .is_some_and(|worker| worker.surrendered.is_some_and(|given| given.term >= term));
+    if !has_given
+        && facts.is_fresh(pass.view.timers().suspect_ms)
+        && matches!(facts.actual(), Actual::Stopped { was_primary: true })
+    {
+        // Its agent was ended with the engine, and found that down: it serves again first.
+        run.stopped_at = None;
+        pass.assign(&facts.node.id, Target::Primary { term, create: false });
+        return Outcome::wait("its engine ended otherwise; it is started again first");
     }
     let is_lost = !matches!(election::judge(&pass.view), Verdict::Healthy | Verdict::LinkLost);
     if is_lost || pass.step_age_ms > STOP_MS_MAX {
