@@ -221,21 +221,20 @@ impl Repository for Restic {
         remove(&tree)?;
         let target = tree.to_string_lossy().into_owned();
         let arguments = ["restore", "--json", &archive.id, "--target", &target];
-        let unread = Mutex::new(None);
-        let tell = |line: &str| match serde_json::from_str(line) {
-            Ok(Said::Status { total_bytes, bytes_restored, .. }) => {
+        let tell = |line: &str| {
+            if let Ok(Said::Status { total_bytes, bytes_restored, .. }) = serde_json::from_str(line)
+            {
                 progress(bytes_restored, total_bytes);
             }
-            Ok(Said::Error { item, .. }) => {
-                let mut first = unread.lock().expect("nothing panics while it is held");
-                first.get_or_insert(item);
-            }
-            _ => {}
         };
         let ended = self.run(&arguments, None, &tell).await?;
         if !ended.success {
             let mut failure = failed("the data could not be brought back", &ended.said);
-            if let Some(item) = unread.into_inner().expect("nothing panics while it is held") {
+            let unread = ended.said.lines().find_map(|line| match serde_json::from_str(line) {
+                Ok(Said::Error { item, .. }) if !item.is_empty() => Some(item),
+                _ => None,
+            });
+            if let Some(item) = unread {
                 failure.text += &format!("; the first file of which this is so is {item}");
             }
             return Err(failure);
