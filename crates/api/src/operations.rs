@@ -344,6 +344,7 @@ fn check_node(view: &View, request: &NewOperation) -> Result<()> {
         request.kind,
         OperationKind::Switchover
             | OperationKind::RemoveNode
+            | OperationKind::ReplaceNode
             | OperationKind::Drain
             | OperationKind::Undrain
             | OperationKind::Reboot

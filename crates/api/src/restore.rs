@@ -3,7 +3,7 @@
 use bellwether_model::operation::NewOperation;
 use bellwether_model::restore::ReplaceRun;
 use bellwether_model::{Backup, Cluster, Operation, OperationKind};
-use bellwether_planner::{View, replace};
+use bellwether_planner::{View, restore};
 use bellwether_store::backups as stored;
 
 use crate::Inner;
@@ -44,7 +44,7 @@ pub(crate) async fn refuse(
             theirs.engine, theirs.version, ours.name, ours.engine, ours.version
         )));
     }
-    Ok(replace::refuse_room(view, facts.size))
+    Ok(restore::refuse_room(view, facts.size))
 }
 
 /// The operation with what it was asked for, and the backup that it takes first.

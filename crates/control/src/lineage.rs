@@ -107,6 +107,7 @@ fn overtake(operation: &mut Operation, now: Timestamp) {
         OperationKind::CreateCluster
         | OperationKind::AddNode
         | OperationKind::RemoveNode
+        | OperationKind::ReplaceNode
         | OperationKind::Drain
         | OperationKind::Undrain
         | OperationKind::Reboot

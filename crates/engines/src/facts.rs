@@ -1,6 +1,7 @@
 //! Words that profiles of several engines tell alike.
 
 use bellwether_model::engine::{ExampleTemplate, ReplicationFact, TopologyFact, TopologyPicture};
+use bellwether_model::shard::NODES_OF_SHARD_MAX;
 
 /// One node, or a primary with replicas.
 pub(crate) fn topologies() -> Vec<TopologyFact> {
@@ -40,7 +41,7 @@ pub(crate) fn sharded() -> TopologyFact {
             .to_owned(),
         picture: TopologyPicture::Shards,
         nodes_min: 1,
-        nodes_max: 4,
+        nodes_max: NODES_OF_SHARD_MAX as u32,
         shards_min: 3,
         shards_max: 8,
     }

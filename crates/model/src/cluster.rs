@@ -41,12 +41,6 @@ impl NodeSize {
     pub fn cores(&self) -> String {
         format!("{} {}", self.cpus, if self.cpus == 1.0 { "core" } else { "cores" })
     }
-
-    /// Whether it is less or more than is asked for. A larger disk is left as it is.
-    #[must_use]
-    pub fn differs_from(&self, asked: &Self) -> bool {
-        (self.cpus, self.memory) != (asked.cpus, asked.memory) || self.disk < asked.disk
-    }
 }
 
 impl std::fmt::Display for NodeSize {
@@ -371,8 +365,8 @@ pub struct ClusterChange {
     /// hand theirs over and are deleted, while clients go on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shards: Option<u32>,
-    /// What each node shall have: one node after the other gets it, replicas first. A disk can only
-    /// grow.
+    /// What each node shall have: one node after the other gets it, replicas first. For a smaller
+    /// disk, new nodes take the place of those that are there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<NodeSize>,
     /// Go on also where writes wait meanwhile; only with `size`.

@@ -18,6 +18,8 @@ pub enum OperationKind {
     CreateCluster,
     AddNode,
     RemoveNode,
+    /// A new node takes the place of one, which goes.
+    ReplaceNode,
     Switchover,
     Failover,
     /// A former primary follows again.
@@ -52,10 +54,11 @@ pub enum OperationKind {
 }
 
 impl OperationKind {
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::CreateCluster,
         Self::AddNode,
         Self::RemoveNode,
+        Self::ReplaceNode,
         Self::Switchover,
         Self::Failover,
         Self::Rejoin,
@@ -82,6 +85,7 @@ impl OperationKind {
             Self::CreateCluster => "create_cluster",
             Self::AddNode => "add_node",
             Self::RemoveNode => "remove_node",
+            Self::ReplaceNode => "replace_node",
             Self::Switchover => "switchover",
             Self::Failover => "failover",
             Self::Rejoin => "rejoin",
@@ -105,7 +109,7 @@ impl OperationKind {
     /// Whether it may have the primary moved as a part of it, by a switchover of its own.
     #[must_use]
     pub fn may_hand_over(self) -> bool {
-        matches!(self, Self::Drill | Self::Drain | Self::Reboot | Self::Resize)
+        matches!(self, Self::Drill | Self::Drain | Self::Reboot | Self::Resize | Self::ReplaceNode)
     }
 
     /// The name for people.
@@ -115,6 +119,7 @@ impl OperationKind {
             Self::CreateCluster => "Create cluster",
             Self::AddNode => "Add node",
             Self::RemoveNode => "Remove node",
+            Self::ReplaceNode => "Replace node",
             Self::Switchover => "Promote",
             Self::Failover => "Failover",
             Self::Rejoin => "Rejoin",

@@ -8,7 +8,7 @@ use bellwether_model::{ClusterSpec, OperationKind};
 use crate::allowed::check_operation;
 use crate::steps::steps;
 use crate::view::{NodeFacts, View};
-use crate::{backups, replace, resync};
+use crate::{backups, restore, resync};
 
 /// Milliseconds writes wait in a planned switchover, before this cluster has figures of its own.
 pub(crate) const SWITCHOVER_PAUSE_MS: u64 = 300;
@@ -82,7 +82,7 @@ pub fn plan(view: &View, request: &NewOperation) -> Plan {
         | OperationKind::Prove => (0, 0, 0),
         OperationKind::Backup | OperationKind::KeepRestored => (0, 0, copies),
         OperationKind::Restore | OperationKind::UndoRestore => {
-            (replace::PAUSE_MS, data_bytes.saturating_mul(u64::from(copies)), 0)
+            (restore::PAUSE_MS, data_bytes.saturating_mul(u64::from(copies)), 0)
         }
         OperationKind::AddNode | OperationKind::Rejoin => (0, data_bytes, copies),
         OperationKind::RemoveNode => {
@@ -90,6 +90,12 @@ pub fn plan(view: &View, request: &NewOperation) -> Plan {
             (0, 0, copies.saturating_sub(u32::from(is_copy)))
         }
         OperationKind::Switchover => (SWITCHOVER_PAUSE_MS, 0, copies),
+        // It stays until the new one has everything and a vote.
+        OperationKind::ReplaceNode => {
+            let is_primary = node
+                .is_some_and(|facts| view.cluster.status.primary.as_ref() == Some(&facts.node.id));
+            (if is_primary { SWITCHOVER_PAUSE_MS } else { 0 }, data_bytes, copies)
+        }
         OperationKind::Undrain => (0, 0, copies),
         OperationKind::Drain | OperationKind::Reboot | OperationKind::Resize => {
             let is_primary = node
@@ -112,7 +118,7 @@ pub fn plan(view: &View, request: &NewOperation) -> Plan {
         summary: match request.kind {
             OperationKind::Drill => drill_summary(view, request),
             OperationKind::Restore | OperationKind::UndoRestore | OperationKind::KeepRestored => {
-                replace::summary(view, request)
+                restore::summary(view, request)
             }
             kind => summary(view, kind, node),
         },
@@ -122,7 +128,7 @@ pub fn plan(view: &View, request: &NewOperation) -> Plan {
         redundancy_min,
         erases: match request.kind {
             OperationKind::Restore | OperationKind::UndoRestore | OperationKind::KeepRestored => {
-                replace::erases(view, request.kind)
+                restore::erases(view, request.kind)
             }
             kind => erases(view, kind, node),
         },
@@ -142,6 +148,11 @@ fn summary(view: &View, kind: OperationKind, node: Option<&NodeFacts>) -> String
         OperationKind::RemoveNode => {
             format!("Removes {node} from {name} with its machine and its disk.")
         }
+        OperationKind::ReplaceNode => format!(
+            "Makes a new node, copied from {primary}, that takes the place of {node}: when it has \
+             everything, a vote and clients, {node} goes with its machine and its disk. A primary \
+             hands over first."
+        ),
         OperationKind::Switchover => format!(
             "Makes {node} the primary of {name}; {primary} follows it. Clients at the read-write \
              endpoint wait meanwhile and go on; connections made directly to {primary} are closed."
@@ -205,7 +216,7 @@ fn drill_summary(view: &View, request: &NewOperation) -> String {
 fn erases(view: &View, kind: OperationKind, node: Option<&NodeFacts>) -> Vec<String> {
     let disk = |name: &str| format!("{name}: its machine and its disk");
     match kind {
-        OperationKind::RemoveNode => {
+        OperationKind::RemoveNode | OperationKind::ReplaceNode => {
             vec![disk(node.map_or("a node", |facts| facts.node.name.as_str()))]
         }
         OperationKind::DeleteCluster => {

@@ -128,7 +128,7 @@ pub fn refuse_waiting(view: &View, facts: &NodeFacts) -> Option<String> {
         format!(
             "replication {mode} needs {acks} replicas to confirm a write and {others} would be \
              left while {} is copied: writes would wait; add a node first, change the replication \
-             mode, or allow it (`--allow-waiting`)",
+             mode, or allow waiting",
             facts.node.name
         )
     })

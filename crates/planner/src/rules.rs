@@ -10,8 +10,8 @@ use crate::allowed::steps_aside;
 use crate::backups;
 use crate::drills::{self, Due};
 use crate::election::{self, Verdict};
-use crate::replace;
 use crate::resize;
+use crate::restore;
 use crate::shards;
 use crate::view::{NodeFacts, View};
 use crate::voters;
@@ -184,6 +184,9 @@ fn has_other_division(view: &View) -> Option<Act> {
     if running(view, &[OperationKind::Reshard]) {
         return Some(Act::Continue);
     }
+    if running(view, &[OperationKind::Reconfigure]) {
+        return None;
+    }
     if queued(view, OperationKind::Reshard) {
         return Some(Act::StartQueued);
     }
@@ -192,14 +195,22 @@ fn has_other_division(view: &View) -> Option<Act> {
 }
 
 fn is_sharded(view: &View) -> Option<Act> {
-    view.is_sharded().then_some(Act::Nothing)
+    if !view.is_sharded() {
+        return None;
+    }
+    // It has each of them change its settings.
+    if running(view, &[OperationKind::Reconfigure]) {
+        return Some(Act::Continue);
+    }
+    let is_asked = queued(view, OperationKind::Reconfigure);
+    Some(if is_asked { Act::StartQueued } else { Act::Nothing })
 }
 
 fn is_changing_primary(view: &View) -> Option<Act> {
     // A change of settings may move the primary, too.
     let hands_over = running(view, &[OperationKind::Reconfigure])
         && view.cluster.status.handover != Handover::None;
-    let is_replaced = replace::is_near(view);
+    let is_replaced = restore::is_near(view);
     let changes = running(view, &[OperationKind::Failover, OperationKind::Switchover]);
     if !changes && !hands_over && !is_replaced {
         return None;
@@ -379,8 +390,9 @@ fn has_too_many(view: &View) -> Option<Act> {
 
 fn has_other_size(view: &View) -> Option<Act> {
     let (facts, refusal) = resize::next(view)?;
+    let kind = resize::how(&facts.node.size, &view.cluster.spec.size);
     (refusal.is_none() && may_start_own(view))
-        .then(|| Act::Start { kind: OperationKind::Resize, node: Some(facts.node.id.clone()) })
+        .then(|| Act::Start { kind, node: Some(facts.node.id.clone()) })
 }
 
 fn has_due_drill(view: &View) -> Option<Act> {

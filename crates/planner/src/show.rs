@@ -14,8 +14,8 @@ use crate::allowed::{allowed_on_cluster, allowed_on_node, lag};
 use crate::backups;
 use crate::check::check_timers;
 use crate::election::{self, Verdict};
-use crate::replace;
 use crate::resize;
+use crate::restore;
 use crate::schedule;
 use crate::shards;
 use crate::suspicion::suspicion;
@@ -77,7 +77,7 @@ pub fn phase(view: &View) -> (ClusterPhase, String) {
             return (ClusterPhase::FailingOver, "the primary is being replaced".to_owned());
         }
         (_, Some(OperationKind::Restore | OperationKind::UndoRestore))
-            if replace::is_near(view) =>
+            if restore::is_near(view) =>
         {
             let words = "its data is being replaced".to_owned();
             return (ClusterPhase::Unavailable, words);

@@ -49,6 +49,21 @@ const REMOVE_NODE: Steps = &[
     ("forget", "Forget the node"),
 ];
 
+const REPLACE_NODE: Steps = &[
+    ("check", "Check that it can be replaced"),
+    ("hand_over", "Move the primary, should it be here"),
+    ("reserve_node", "Reserve a node"),
+    ("acquire_machine", "Make its machine"),
+    ("await_agent", "Wait for its agent"),
+    ("seed", "Copy the data"),
+    ("await_catch_up", "Wait until it has caught up"),
+    ("admit", "Give it a vote and clients"),
+    ("move_role", "Move the primary, should it still be on the former node"),
+    ("withdraw", "Withdraw the former node from votes and endpoints"),
+    ("release_machine", "Delete its machine and its disk"),
+    ("forget", "Forget the former node"),
+];
+
 const SWITCHOVER: Steps = &[
     ("check_candidate", "Check the replica"),
     ("prepare", "Prepare the primary for a quick stop"),
@@ -179,6 +194,7 @@ pub fn steps(kind: OperationKind) -> Steps {
         OperationKind::CreateCluster => CREATE_CLUSTER,
         OperationKind::AddNode => ADD_NODE,
         OperationKind::RemoveNode => REMOVE_NODE,
+        OperationKind::ReplaceNode => REPLACE_NODE,
         OperationKind::Switchover => SWITCHOVER,
         OperationKind::Failover => FAILOVER,
         OperationKind::Rejoin => REJOIN,

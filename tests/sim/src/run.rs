@@ -328,6 +328,7 @@ impl Run {
             0..6 => self.ask_for(NewOperation::of(OperationKind::Switchover, name)),
             6 => self.ask_for(NewOperation::of(OperationKind::AddNode, None)),
             7 => self.ask_for(NewOperation::of(OperationKind::RemoveNode, name)),
+            8 => self.ask_for(NewOperation::of(OperationKind::ReplaceNode, name)),
             23.. => {
                 let (gib, may_wait) = {
                     let rng = &mut self.hub.lock().rng;

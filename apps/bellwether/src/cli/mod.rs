@@ -290,7 +290,11 @@ fn refuse_refused(plan: &Plan) -> Result {
         return Ok(());
     }
     let (title, why) = (plan.kind.title().to_lowercase(), plan.refusals.join("; "));
-    Err(Failure::refused(format!("{title} is refused: {why}")))
+    let refused = Failure::refused(format!("{title} is refused: {why}"));
+    Err(match why.contains("allow waiting") {
+        true => refused.hint("`--allow-waiting` allows it"),
+        false => refused,
+    })
 }
 
 fn plan_text(plan: &Plan) -> String {

@@ -62,6 +62,13 @@ pub(crate) enum Command {
         #[command(flatten)]
         acting: Acting,
     },
+    /// Let a new node take the place of one, which goes when the new one has everything
+    Replace {
+        cluster: String,
+        node: String,
+        #[command(flatten)]
+        acting: Acting,
+    },
     /// Remove a replica with its data
     Remove {
         cluster: String,
@@ -91,6 +98,9 @@ pub(super) async fn run(context: &Context, command: Command) -> Result {
         Command::Reboot { cluster, node, allow_waiting: waits, acting } => {
             allow_waiting = waits;
             (OperationKind::Reboot, cluster, Some(node), acting)
+        }
+        Command::Replace { cluster, node, acting } => {
+            (OperationKind::ReplaceNode, cluster, Some(node), acting)
         }
         Command::Remove { cluster, node, acting } => {
             (OperationKind::RemoveNode, cluster, Some(node), acting)

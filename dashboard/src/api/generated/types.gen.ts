@@ -1450,7 +1450,7 @@ export type OperationId = string;
 /**
  * What an operation does. The names are stored: add, never rename.
  */
-export type OperationKind = 'create_cluster' | 'add_node' | 'remove_node' | 'switchover' | 'failover' | 'rejoin' | 'resync' | 'reconfigure' | 'drill' | 'backup' | 'prove' | 'drain' | 'undrain' | 'reboot' | 'resize' | 'reshard' | 'restore' | 'undo_restore' | 'keep_restored' | 'delete_cluster';
+export type OperationKind = 'create_cluster' | 'add_node' | 'remove_node' | 'replace_node' | 'switchover' | 'failover' | 'rejoin' | 'resync' | 'reconfigure' | 'drill' | 'backup' | 'prove' | 'drain' | 'undrain' | 'reboot' | 'resize' | 'reshard' | 'restore' | 'undo_restore' | 'keep_restored' | 'delete_cluster';
 
 export type OperationStatus = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled';
 

@@ -85,7 +85,7 @@ export const messages = {
   resize: {
     open: 'Change size…',
     heading: (name: string) => `What shall each node of ${name} have?`,
-    text: 'One node after the other gets it, replicas first. A disk grows while everything runs, and can only grow.',
+    text: 'One node after the other gets it, replicas first. A disk grows while everything runs; for a smaller one, a new node takes the place of each.',
     review: 'Review',
     action: 'Change size',
     cancel: 'Cancel',

@@ -7,6 +7,7 @@ import {
   DrainIcon,
   PowerIcon,
   PromoteIcon,
+  ReplaceIcon,
   ReturnIcon,
   RetryIcon,
   TrashIcon,
@@ -22,7 +23,14 @@ interface Props {
   node: NodeView;
 }
 
-type Asked = 'switchover' | 'resync' | 'drain' | 'undrain' | 'reboot' | 'remove_node';
+type Asked =
+  | 'switchover'
+  | 'resync'
+  | 'drain'
+  | 'undrain'
+  | 'reboot'
+  | 'replace_node'
+  | 'remove_node';
 
 /** What can be done with a node; what cannot is listed with the reason, so that nobody searches. */
 export function NodeMenu({ cluster, node }: Props) {
@@ -87,6 +95,13 @@ export function NodeMenu({ cluster, node }: Props) {
           />
           <Choice
             node={node}
+            kind="replace_node"
+            icon={<ReplaceIcon />}
+            words={messages.replace}
+            onChoose={() => setAsked('replace_node')}
+          />
+          <Choice
+            node={node}
             kind="remove_node"
             icon={<TrashIcon />}
             words={messages.remove}
@@ -141,6 +156,15 @@ export function NodeMenu({ cluster, node }: Props) {
         title={messages.undrainTitle(node.name)}
         action={messages.undrain}
         isOpen={asked === 'undrain'}
+        onClose={close}
+      />
+      <ConfirmOperation
+        cluster={cluster}
+        request={{ kind: 'replace_node', node: node.id }}
+        title={messages.replaceTitle(node.name)}
+        action={messages.confirmReplace}
+        isDangerous
+        isOpen={asked === 'replace_node'}
         onClose={close}
       />
       <ConfirmOperation

@@ -21,6 +21,7 @@ const titles: Record<OperationKind, string> = {
   create_cluster: 'Create cluster',
   add_node: 'Add node',
   remove_node: 'Remove node',
+  replace_node: 'Replace',
   drain: 'Drain',
   undrain: 'Return to service',
   reboot: 'Reboot',

@@ -5,7 +5,6 @@ import { Facts } from '../../ui/Facts';
 import { startSentence } from '../../ui/format';
 import classes from './PlanView.module.css';
 import { messages } from './plans.messages';
-import { withoutOption } from './waiting';
 
 /** What an operation would do, as the server plans it. */
 export function PlanView({ plan, hideSummary }: { plan: Plan; hideSummary?: boolean }) {
@@ -34,7 +33,7 @@ export function PlanView({ plan, hideSummary }: { plan: Plan; hideSummary?: bool
       {plan.refusals.length > 0 && (
         <div className={classes.refusals} role="alert">
           <h3 className={classes.heading}>{messages.refused}</h3>
-          <Lines lines={plan.refusals.map(withoutOption)} />
+          <Lines lines={plan.refusals} />
         </div>
       )}
       {changes.length > 0 && (

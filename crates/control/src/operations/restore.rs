@@ -19,7 +19,7 @@ use bellwether_model::{
 };
 use bellwether_planner::election::{self, Verdict};
 use bellwether_planner::voters::config_for;
-use bellwether_planner::{NodeFacts, replace};
+use bellwether_planner::{NodeFacts, restore};
 use bellwether_store::Stored;
 
 use super::create_cluster::last_timeline;
@@ -68,8 +68,8 @@ fn check(pass: &Pass, op: &Operation, run: &ReplaceRun) -> Outcome {
     let mut view = pass.view.clone();
     (view.operation, view.queued) = (None, Vec::new());
     let refusal = match op.kind {
-        OperationKind::Restore => replace::refuse(&view, run.allow_waiting),
-        _ => replace::refuse_undo(&view, run.allow_waiting),
+        OperationKind::Restore => restore::refuse(&view, run.allow_waiting),
+        _ => restore::refuse_undo(&view, run.allow_waiting),
     };
     refusal.map_or(Outcome::Next, Outcome::Fail)
 }
