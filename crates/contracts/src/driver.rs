@@ -296,8 +296,8 @@ pub trait Driver: Send + Sync {
         Err(Failure::permanent("this engine cannot be restored yet"))
     }
 
-    /// Brings a backup's data in beside a running engine's, complete and bearing the token, to where
-    /// former data is kept aside; without a backup, what is aside already gets the token. It is a
+    /// Brings a backup's data in beside a running engine's, complete and bearing the token, to
+    /// where former data is kept aside; without a backup, what is aside already gets the token. It is a
     /// replica's, as after `restore`.
     async fn bring(
         &self,

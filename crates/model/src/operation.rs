@@ -288,8 +288,8 @@ pub struct NewOperation {
     /// For `resync`: copy all data anew, also to a replica that follows or could be made fit to.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub copy: bool,
-    /// For `resync`, `restore`, `undo_restore`, `drain` and `reboot`: go on also where writes wait meanwhile, because fewer
-    /// replicas are left than have to confirm them, or because the only node is started again.
+    /// For `resync`, `restore`, `undo_restore`, `drain` and `reboot`: go on also where writes wait
+    /// meanwhile, because fewer replicas are left than have to confirm them, or because the only node is started again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_waiting: bool,
     /// For `switchover`: end transactions that are still open instead of leaving the primary as it
@@ -305,8 +305,8 @@ pub struct NewOperation {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_loss: bool,
     /// For `backup`: the repository (id or name); the schedule's, or the only one, when left out.
-    /// For `delete_cluster`: where a last backup is stored first; none when left out. For `restore`:
-    /// where what is there now is stored first, found as for `backup`.
+    /// For `delete_cluster`: where a last backup is stored first; none when left out. For
+    /// `restore`: where what is there now is stored first, found as for `backup`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository: Option<String>,
     /// For `backup`: kilobytes a second that are sent at most.

@@ -41,8 +41,8 @@ pub fn refuse(view: &View, allow_waiting: bool) -> Option<String> {
     if let Some(before) = &view.cluster.status.replaced {
         let node = &before.node_name;
         return Some(format!(
-            "what an earlier restore replaced is still set aside on {node}; keep the restored data, \
-             or undo the restore first"
+            "what an earlier restore replaced is still set aside on {node}; keep the restored \
+             data, or undo the restore first"
         ));
     }
     refuse_group(view, allow_waiting)
@@ -153,8 +153,8 @@ pub(crate) fn summary(view: &View, request: &NewOperation) -> String {
     };
     format!(
         "Replaces all data of {name} by {what}: whatever was written otherwise is not in it. \
-         {first}{primary} goes on until everything has come, stops, and serves again with the other \
-         data, under the same addresses and passwords; sessions of clients end. The data of today \
+         {first}{primary} goes on until everything has come, stops, and serves again with the \
+         other data, under the same addresses and passwords; sessions of clients end. The data of today \
          is set aside on {primary} until you keep or undo this.{others}"
     )
 }

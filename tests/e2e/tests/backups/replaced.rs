@@ -78,8 +78,7 @@ async fn lose_primary_amid(api: &Api, store: &S3, request: Value) -> anyhow::Res
 }
 
 #[tokio::test]
-async fn a_backup_takes_the_place_of_the_data_and_what_it_replaced_comes_back() -> anyhow::Result<()>
-{
+async fn a_backup_takes_the_place_of_the_data_and_goes_again() -> anyhow::Result<()> {
     let store = S3::start().await?;
     let (server, api) = Server::start_with(&["--log-every", "1"]).await?;
     register(&api, &store.repository("vault", "vault")).await?;
