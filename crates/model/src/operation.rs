@@ -289,7 +289,8 @@ pub struct NewOperation {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub copy: bool,
     /// For `resync`, `restore`, `undo_restore`, `drain` and `reboot`: go on also where writes wait
-    /// meanwhile, because fewer replicas are left than have to confirm them, or because the only node is started again.
+    /// meanwhile, because fewer replicas are left than have to confirm them, or because the only
+    /// node is started again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_waiting: bool,
     /// For `switchover`: end transactions that are still open instead of leaving the primary as it
