@@ -1130,8 +1130,9 @@ export type NewOperation = {
      */
     allow_loss?: boolean;
     /**
-     * For `resync`, `restore`, `undo_restore`, `drain` and `reboot`: go on also where writes wait meanwhile, because fewer
-     * replicas are left than have to confirm them, or because the only node is started again.
+     * For `resync`, `restore`, `undo_restore`, `drain` and `reboot`: go on also where writes wait
+     * meanwhile, because fewer replicas are left than have to confirm them, or because the only
+     * node is started again.
      */
     allow_waiting?: boolean;
     /**
@@ -1164,8 +1165,8 @@ export type NewOperation = {
     rate_kib?: number | null;
     /**
      * For `backup`: the repository (id or name); the schedule's, or the only one, when left out.
-     * For `delete_cluster`: where a last backup is stored first; none when left out. For `restore`:
-     * where what is there now is stored first, found as for `backup`.
+     * For `delete_cluster`: where a last backup is stored first; none when left out. For
+     * `restore`: where what is there now is stored first, found as for `backup`.
      */
     repository?: string | null;
     source?: Source | null;
