@@ -575,7 +575,7 @@ pub(crate) async fn delete(
         ..NewOperation::of(OperationKind::DeleteCluster, None)
     };
     if query.plan {
-        return operations::planned(&api, &view, &request);
+        return operations::planned(&api, &view, &request, None);
     }
     operations::accept(&api, &caller, &view.cluster.id, &request, &Key::default()).await
 }

@@ -28,6 +28,7 @@ mod providers;
 mod reports;
 mod repositories;
 mod request;
+mod restore;
 mod second_factor;
 mod sessions;
 mod ssh_key;

@@ -24,7 +24,7 @@ use crate::error::{ApiError, Result};
 use crate::extract::{Body, Nothing, Path, Query};
 use crate::idempotency::{self, Key};
 use crate::paging::{Paging, page};
-use crate::{Inner, State, access, backups};
+use crate::{Inner, State, access, backups, restore};
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -144,14 +144,18 @@ pub(crate) async fn create(
     Body(request): Body<NewOperation>,
 ) -> Result<Response> {
     let view = find_view(&api, &cluster)?;
-    if request.kind == OperationKind::DeleteCluster {
+    if request.kind == OperationKind::DeleteCluster || restore::is_one(request.kind) {
         let spec = &view.cluster.spec;
         caller.require(&spec.project, Role::Admin, &spec.name).await?;
     }
     // Of a cluster with shards, a node belongs to one of them.
     let view = shards::group_asked(&view, &request);
+    let refusal = restore::refuse(&api, &caller, view, &request).await?;
     if query.plan {
-        return planned(&api, view, &request);
+        return planned(&api, view, &request, refusal);
+    }
+    if let Some(refusal) = refusal {
+        return Err(refused(request.kind, &refusal));
     }
     let id = &view.cluster.id;
     let text = serde_json::to_string(&request).expect("plain data");
@@ -160,7 +164,12 @@ pub(crate) async fn create(
 }
 
 /// The plan of an operation, with whatever would refuse it now.
-pub(crate) fn planned(api: &Inner, view: &View, request: &NewOperation) -> Result<Response> {
+pub(crate) fn planned(
+    api: &Inner,
+    view: &View,
+    request: &NewOperation,
+    refusal: Option<String>,
+) -> Result<Response> {
     check_node(view, request)?;
     let mut plan = plan(view, request);
     if scheduled::is_later(request) {
@@ -168,6 +177,7 @@ pub(crate) fn planned(api: &Inner, view: &View, request: &NewOperation) -> Resul
         plan.summary = format!("At {} or soon after: {}", slot.from, plan.summary);
         plan.refusals = scheduled::refuse(view, request).into_iter().collect();
     }
+    plan.refusals.extend(refusal);
     if request.kind == OperationKind::AddNode {
         plan.refusals.extend(too_many(api, view)?);
     }
@@ -276,6 +286,9 @@ fn with_backup(
     request: &NewOperation,
     operation: Operation,
 ) -> Result<(Operation, Option<Backup>)> {
+    if request.kind == OperationKind::Restore {
+        return restore::asked_for(api, cluster, view, request, operation);
+    }
     let is_last = request.kind == OperationKind::DeleteCluster && request.repository.is_some();
     if request.kind != OperationKind::Backup && !is_last {
         return Ok((operation, None));
@@ -312,8 +325,13 @@ pub(crate) fn refused(kind: OperationKind, reason: &str) -> ApiError {
 fn check(api: &Inner, view: &View, request: &NewOperation) -> Result<()> {
     check_node(view, request)?;
     let name = &view.cluster.spec.name;
-    if request.kind == OperationKind::DeleteCluster && request.confirm.as_ref() != Some(name) {
+    let is_typed = request.confirm.as_ref() == Some(name);
+    if request.kind == OperationKind::DeleteCluster && !is_typed {
         let words = format!("type the cluster's name, `{name}`, to confirm that it shall go");
+        return Err(ApiError::field("confirm", words));
+    }
+    if restore::is_one(request.kind) && !is_typed {
+        let words = format!("type the cluster's name, `{name}`, to confirm what is replaced");
         return Err(ApiError::field("confirm", words));
     }
     if scheduled::is_later(request) {
@@ -332,7 +350,13 @@ fn check(api: &Inner, view: &View, request: &NewOperation) -> Result<()> {
 
 /// Whether the request names nodes where they are needed, such that are there.
 fn check_node(view: &View, request: &NewOperation) -> Result<()> {
-    let may_wait = matches!(request.kind, OperationKind::Drain | OperationKind::Reboot);
+    let may_wait = matches!(
+        request.kind,
+        OperationKind::Drain
+            | OperationKind::Reboot
+            | OperationKind::Restore
+            | OperationKind::UndoRestore
+    );
     if request.kind == OperationKind::Resync {
         resync::resolve(view, request).map_err(|words| ApiError::field("nodes", words))?;
     } else {
@@ -360,7 +384,8 @@ fn check_node(view: &View, request: &NewOperation) -> Result<()> {
         return Err(ApiError::field(field, words));
     }
     let is_backup = request.kind == OperationKind::Backup;
-    let may_back_up = is_backup || request.kind == OperationKind::DeleteCluster;
+    let may_back_up =
+        is_backup || matches!(request.kind, OperationKind::DeleteCluster | OperationKind::Restore);
     let given = [
         ("repository", request.repository.is_some() && !may_back_up),
         ("rate_kib", request.rate_kib.is_some() && !is_backup),

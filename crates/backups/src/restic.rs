@@ -235,7 +235,15 @@ impl Repository for Restic {
         };
         let ended = self.run(&arguments, self.haste(), &tell).await?;
         if !ended.success {
-            return Err(failed("the data could not be brought back", &ended.said));
+            let mut failure = failed("the data could not be brought back", &ended.said);
+            let unread = ended.said.lines().find_map(|line| match serde_json::from_str(line) {
+                Ok(Said::Error { item, .. }) if !item.is_empty() => Some(item),
+                _ => None,
+            });
+            if let Some(item) = unread {
+                failure.text += &format!("; the first file of which this is so is {item}");
+            }
+            return Err(failure);
         }
         let below = archive.directory.strip_prefix("/").unwrap_or(&archive.directory);
         std::fs::rename(tree.join(below), into).map_err(|error| {

@@ -126,6 +126,9 @@ fn overtake(operation: &mut Operation, now: Timestamp) {
         | OperationKind::Switchover
         | OperationKind::Rejoin
         | OperationKind::Resync
+        | OperationKind::Restore
+        | OperationKind::UndoRestore
+        | OperationKind::KeepRestored
         | OperationKind::Drill => {
             operation.status = OperationStatus::Failed;
             operation.ended_at = Some(now);

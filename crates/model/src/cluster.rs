@@ -18,7 +18,7 @@ use crate::operation::Allowed;
 use crate::parameter::Parameters;
 use crate::replication::{ReplicationMode, Term};
 use crate::report::Suspicion;
-use crate::restore::Source;
+use crate::restore::{Replaced, Source};
 use crate::schedule::BackupSchedule;
 use crate::shard::{Shard, ShardView};
 use crate::time::Timestamp;
@@ -274,6 +274,9 @@ pub struct ClusterStatus {
     /// What is known of its backups, and how far their schedule was followed.
     #[serde(default)]
     pub backup: BackupStanding,
+    /// Its data was replaced, and what was there before is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<Replaced>,
 }
 
 fn is_zero(number: &u64) -> bool {
@@ -301,6 +304,7 @@ impl Default for ClusterStatus {
             size_refused: None,
             drill: None,
             backup: BackupStanding::default(),
+            replaced: None,
         }
     }
 }
@@ -337,6 +341,10 @@ pub struct ClusterView {
     pub backup: BackupSummary,
     #[serde(default)]
     pub capacity: Capacity,
+    /// Its data was replaced by a backup's, and what was there before is kept until that is
+    /// confirmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<Replaced>,
     /// The groups that it is of, where its keys are divided.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shards: Vec<ShardView>,

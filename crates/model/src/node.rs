@@ -10,7 +10,7 @@ use crate::drill::DrillOrder;
 use crate::id::{ClusterId, NodeId};
 use crate::operation::Allowed;
 use crate::replication::{Position, Target};
-use crate::restore::{CheckOrder, Source};
+use crate::restore::{CheckOrder, ReplaceOrder, Source};
 use crate::settings::{NodeSettings, ParameterDrift};
 use crate::time::Timestamp;
 
@@ -56,6 +56,10 @@ pub struct Node {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(ignore)]
     pub restore: Option<Source>,
+    /// Other data shall take the place of its own, or has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
+    pub replace: Option<ReplaceOrder>,
     /// Its data shall be looked through.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(ignore)]

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use crate::cluster::Cluster;
 use crate::drill::DrillKind;
 use crate::id::{ClusterId, NodeId, OperationId};
+use crate::restore::Source;
 use crate::time::Timestamp;
 
 /// What an operation does. The names are stored: add, never rename.
@@ -43,11 +44,17 @@ pub enum OperationKind {
     Resize,
     /// Shards are added or removed, and slots move between them.
     Reshard,
+    /// A backup takes the place of the cluster's data.
+    Restore,
+    /// The data that a restore replaced comes back.
+    UndoRestore,
+    /// The data that a restore replaced is let go of.
+    KeepRestored,
     DeleteCluster,
 }
 
 impl OperationKind {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::CreateCluster,
         Self::AddNode,
         Self::RemoveNode,
@@ -65,6 +72,9 @@ impl OperationKind {
         Self::Reboot,
         Self::Resize,
         Self::Reshard,
+        Self::Restore,
+        Self::UndoRestore,
+        Self::KeepRestored,
         Self::DeleteCluster,
     ];
 
@@ -89,6 +99,9 @@ impl OperationKind {
             Self::Reboot => "reboot",
             Self::Resize => "resize",
             Self::Reshard => "reshard",
+            Self::Restore => "restore",
+            Self::UndoRestore => "undo_restore",
+            Self::KeepRestored => "keep_restored",
             Self::DeleteCluster => "delete_cluster",
         }
     }
@@ -120,6 +133,9 @@ impl OperationKind {
             Self::Reboot => "Reboot",
             Self::Resize => "Change size",
             Self::Reshard => "Move slots",
+            Self::Restore => "Restore",
+            Self::UndoRestore => "Undo restore",
+            Self::KeepRestored => "Keep restored data",
             Self::DeleteCluster => "Delete cluster",
         }
     }
@@ -272,7 +288,8 @@ pub struct NewOperation {
     /// The node it is about (id or name): to remove, or to promote.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
-    /// For `delete_cluster`: the cluster's name, typed again.
+    /// For `delete_cluster`, `restore`, `undo_restore` and `keep_restored`: the cluster's name,
+    /// typed again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirm: Option<String>,
     /// For `resync`: the replicas (ids or names); empty for all.
@@ -281,8 +298,9 @@ pub struct NewOperation {
     /// For `resync`: copy all data anew, also to a replica that follows or could be made fit to.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub copy: bool,
-    /// For `resync`, `drain` and `reboot`: go on also where writes wait meanwhile, because fewer
-    /// replicas are left than have to confirm them, or because the only node is started again.
+    /// For `resync`, `restore`, `undo_restore`, `drain` and `reboot`: go on also where writes wait
+    /// meanwhile, because fewer replicas are left than have to confirm them, or because the only
+    /// node is started again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_waiting: bool,
     /// For `switchover`: end transactions that are still open instead of leaving the primary as it
@@ -298,7 +316,8 @@ pub struct NewOperation {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_loss: bool,
     /// For `backup`: the repository (id or name); the schedule's, or the only one, when left out.
-    /// For `delete_cluster`: where a last backup is stored first; none when left out.
+    /// For `delete_cluster`: where a last backup is stored first; none when left out. For
+    /// `restore`: where what is there now is stored first, found as for `backup`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository: Option<String>,
     /// For `backup`: kilobytes a second that are sent at most.
@@ -315,6 +334,12 @@ pub struct NewOperation {
     /// window, when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub within_minutes: Option<u32>,
+    /// For `restore`: the backup, and the moment after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+    /// For `restore`: take no backup of what is there now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub without_backup: bool,
 }
 
 impl NewOperation {
@@ -336,6 +361,8 @@ impl NewOperation {
             at: None,
             window: None,
             within_minutes: None,
+            source: None,
+            without_backup: false,
         }
     }
 }

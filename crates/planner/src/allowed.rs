@@ -7,7 +7,7 @@ use bellwether_model::{ClusterPhase, NodeId, OperationKind};
 
 use crate::election::{self, Verdict};
 use crate::view::{NodeFacts, View};
-use crate::{backups, drills, maintenance, reconfigure, replace, resync, shards};
+use crate::{backups, drills, maintenance, reconfigure, replace, restore, resync, shards};
 
 /// The operations on the cluster as a whole.
 #[must_use]
@@ -34,6 +34,9 @@ pub fn allowed_on_cluster(view: &View) -> Vec<Allowed> {
         ),
         allowed(OperationKind::Drill, drills::refuse(view, DrillKind::Switchover, false)),
         allowed(OperationKind::Backup, backups::refuse(view)),
+        allowed(OperationKind::Restore, restore::refuse(view, true)),
+        allowed(OperationKind::UndoRestore, restore::refuse_undo(view, true)),
+        allowed(OperationKind::KeepRestored, restore::refuse_keep(view)),
         allowed(OperationKind::Failover, failover),
         on_cluster(OperationKind::DeleteCluster),
     ]
@@ -87,6 +90,10 @@ pub fn check_operation(view: &View, request: &NewOperation) -> Result<(), String
             drills::refuse(view, request.drill.unwrap_or_default(), request.allow_loss)
         }
         OperationKind::Backup => backups::refuse(view),
+        OperationKind::Restore => restore::refuse(view, request.allow_waiting)
+            .or_else(|| restore::refuse_safety(view, request)),
+        OperationKind::UndoRestore => restore::refuse_undo(view, request.allow_waiting),
+        OperationKind::KeepRestored => restore::refuse_keep(view),
         OperationKind::Prove => {
             Some("a backup is verified by its own request; name the backup".to_owned())
         }

@@ -259,6 +259,7 @@ pub(crate) mod tests {
                 multi_primary: false,
                 sharded: false,
                 backups: true,
+                restores_in_place: false,
             },
             parameters: Vec::new(),
             owned_parameters: Vec::new(),

@@ -23,6 +23,7 @@ pub mod reconfigure;
 pub mod replace;
 pub mod report;
 pub mod resize;
+pub mod restore;
 pub mod resync;
 pub mod rules;
 pub mod schedule;

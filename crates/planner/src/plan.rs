@@ -9,7 +9,7 @@ use bellwether_model::{ClusterSpec, OperationKind};
 use crate::allowed::check_operation;
 use crate::steps::steps;
 use crate::view::{NodeFacts, View};
-use crate::{backups, resync};
+use crate::{backups, restore, resync};
 
 /// Milliseconds writes wait in a planned switchover, before this cluster has figures of its own.
 pub(crate) const SWITCHOVER_PAUSE_MS: u64 = 300;
@@ -98,7 +98,13 @@ pub fn plan(view: &View, request: &NewOperation) -> Plan {
         | OperationKind::Reconfigure
         | OperationKind::Reshard
         | OperationKind::Prove => (0, 0),
-        OperationKind::Backup | OperationKind::Switchover | OperationKind::Undrain => (0, copies),
+        OperationKind::Backup
+        | OperationKind::Switchover
+        | OperationKind::Undrain
+        | OperationKind::KeepRestored => (0, copies),
+        OperationKind::Restore | OperationKind::UndoRestore => {
+            (data_bytes.saturating_mul(u64::from(copies)), 0)
+        }
         // Who is replaced stays until the new one has everything and a vote.
         OperationKind::AddNode | OperationKind::Rejoin | OperationKind::ReplaceNode => {
             (data_bytes, copies)
@@ -120,6 +126,9 @@ pub fn plan(view: &View, request: &NewOperation) -> Plan {
         kind: request.kind,
         summary: match request.kind {
             OperationKind::Drill => drill_summary(view, request),
+            OperationKind::Restore | OperationKind::UndoRestore | OperationKind::KeepRestored => {
+                restore::summary(view, request)
+            }
             kind => summary(view, kind, node),
         },
         steps: planned_steps(request.kind),
@@ -127,7 +136,12 @@ pub fn plan(view: &View, request: &NewOperation) -> Plan {
         pauses,
         bytes_copied,
         redundancy_min,
-        erases: erases(view, request.kind, node),
+        erases: match request.kind {
+            OperationKind::Restore | OperationKind::UndoRestore | OperationKind::KeepRestored => {
+                restore::erases(view, request.kind)
+            }
+            kind => erases(view, kind, node),
+        },
         changes: Vec::new(),
         restarts: Vec::new(),
         refusals: check_operation(view, request).err().into_iter().collect(),
@@ -164,6 +178,7 @@ fn pause(
             }
         },
         OperationKind::Failover => (view.timers().lease_ms, None),
+        OperationKind::Restore | OperationKind::UndoRestore => (restore::PAUSE_MS, None),
         _ => (0, None),
     }
 }
@@ -205,6 +220,9 @@ fn summary(view: &View, kind: OperationKind, node: Option<&NodeFacts>) -> String
         ),
         OperationKind::Resize => format!("Gives {node} the size asked for."),
         OperationKind::Reshard => format!("Divides the keys of {name} over its shards anew."),
+        OperationKind::Restore => format!("Replaces the data of {name} by a backup."),
+        OperationKind::UndoRestore => format!("Brings the former data of {name} back."),
+        OperationKind::KeepRestored => format!("Removes the former data of {name}."),
         OperationKind::Reconfigure => format!("Changes settings of {name}."),
         OperationKind::Resync => format!("Copies the data of {name} anew."),
         OperationKind::Backup => {

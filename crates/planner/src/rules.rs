@@ -13,6 +13,7 @@ use crate::backups;
 use crate::drills::{self, Due};
 use crate::election::{self, Verdict};
 use crate::resize;
+use crate::restore;
 use crate::scheduled;
 use crate::shards;
 use crate::view::{NodeFacts, View};
@@ -215,7 +216,9 @@ fn is_changing_primary(view: &View) -> Option<Act> {
     // A change of settings may move the primary, too.
     let hands_over = running(view, &[OperationKind::Reconfigure])
         && view.cluster.status.handover != Handover::None;
-    if !running(view, &[OperationKind::Failover, OperationKind::Switchover]) && !hands_over {
+    let is_replaced = restore::is_near(view);
+    let changes = running(view, &[OperationKind::Failover, OperationKind::Switchover]);
+    if !changes && !hands_over && !is_replaced {
         return None;
     }
     // A candidate that waits for voters to hold what it holds is given them.

@@ -16,6 +16,7 @@ use crate::capacity::{self, disk};
 use crate::check::check_timers;
 use crate::election::{self, Verdict};
 use crate::resize;
+use crate::restore;
 use crate::schedule;
 use crate::scheduled;
 use crate::shards;
@@ -51,6 +52,7 @@ pub fn cluster_view(view: &View) -> ClusterView {
         next_drill_at: next_drill_at(view),
         backup: backups::summary(view),
         capacity: capacity::capacity(view),
+        replaced: cluster.status.replaced.clone(),
         shards: shards::shard_views(view),
         shard_of: view.shard_of.clone(),
         operations: allowed_on_cluster(view),
@@ -76,6 +78,12 @@ pub fn phase(view: &View) -> (ClusterPhase, String) {
         }
         (_, Some(OperationKind::Failover)) => {
             return (ClusterPhase::FailingOver, "the primary is being replaced".to_owned());
+        }
+        (_, Some(OperationKind::Restore | OperationKind::UndoRestore))
+            if restore::is_near(view) =>
+        {
+            let words = "its data is being replaced".to_owned();
+            return (ClusterPhase::Unavailable, words);
         }
         (_, Some(OperationKind::Switchover)) => {
             return (ClusterPhase::FailingOver, "the primary is being moved".to_owned());

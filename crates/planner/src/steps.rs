@@ -136,6 +136,27 @@ const RESHARD: Steps = &[
     ("remove_shards", "Delete the shards that are left without slots"),
 ];
 
+const RESTORE: Steps = &[
+    ("check", "Check that the data can be replaced now"),
+    ("back_up", "Store what is there now"),
+    ("bring", "Bring the backup beside it"),
+    ("stop", "Let the primary give up its role"),
+    ("exchange", "Put the backup in the place of the data"),
+    ("begin_term", "Begin a new term"),
+    ("await_primary", "Wait for the primary"),
+];
+
+const UNDO_RESTORE: Steps = &[
+    ("check", "Check that the data can be replaced now"),
+    ("bring", "Make what was set aside ready"),
+    ("stop", "Let the primary give up its role"),
+    ("exchange", "Put it in the place of the data"),
+    ("begin_term", "Begin a new term"),
+    ("await_primary", "Wait for the primary"),
+];
+
+const KEEP_RESTORED: Steps = &[("drop_former", "Remove the data that was set aside")];
+
 const BACKUP: Steps = &[
     ("choose_source", "Choose the node to take it from"),
     ("take", "Store the data in the repository"),
@@ -186,6 +207,9 @@ pub fn steps(kind: OperationKind) -> Steps {
         OperationKind::Reboot => REBOOT,
         OperationKind::Resize => RESIZE,
         OperationKind::Reshard => RESHARD,
+        OperationKind::Restore => RESTORE,
+        OperationKind::UndoRestore => UNDO_RESTORE,
+        OperationKind::KeepRestored => KEEP_RESTORED,
         OperationKind::Backup => BACKUP,
         OperationKind::Prove => PROVE,
         OperationKind::DeleteCluster => DELETE_CLUSTER,

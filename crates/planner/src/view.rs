@@ -20,6 +20,8 @@ pub struct View {
     pub log: LogFacts,
     /// Its engine can be backed up.
     pub can_back_up: bool,
+    /// A backup can take the place of its data.
+    pub can_replace: bool,
     /// By ordinal.
     pub nodes: Vec<NodeFacts>,
     /// The operation that runs.

@@ -33,6 +33,7 @@ pub fn view(store: &Store, id: &ClusterId) -> Option<View> {
         last_failover_age_ms: cluster.status.last_failover_at.and_then(|at| age(at, now)),
         log: store.log_facts(&cluster.spec.engine),
         can_back_up: store.can_back_up(&cluster.spec.engine),
+        can_replace: store.can_replace(&cluster.spec.engine),
         cluster,
         nodes,
         operation,

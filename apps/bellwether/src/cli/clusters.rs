@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 
 use super::failure::{Failure, Result};
 use super::output::{Format, or_dash, print, say, table, word};
-use super::{Acting, Context, allowlist, connection, parameters, shards, sizes};
+use super::{Acting, Context, allowlist, connection, parameters, replace, shards, sizes};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -29,6 +29,16 @@ pub(crate) enum Command {
     Resize(sizes::Resize),
     /// Divide the keys over more or fewer shards, while clients go on
     Reshard(shards::Reshard),
+    /// Put a backup in the place of a cluster's data; addresses and passwords stay
+    Restore(replace::Restore),
+    /// Bring the data back that a restore has replaced
+    UndoRestore(replace::Undo),
+    /// Let go of the data that a restore has replaced
+    KeepRestored {
+        cluster: String,
+        #[command(flatten)]
+        acting: Acting,
+    },
     /// Delete a cluster with all of its data
     Delete {
         cluster: String,
@@ -131,6 +141,11 @@ pub(super) async fn run(context: &Context, command: Command) -> Result {
         Command::Resync(resync) => run_resync(context, resync).await,
         Command::Resize(resize) => sizes::run(context, resize).await,
         Command::Reshard(reshard) => shards::run(context, reshard).await,
+        Command::Restore(restore) => replace::restore(context, restore).await,
+        Command::UndoRestore(undo) => replace::undo(context, undo).await,
+        Command::KeepRestored { cluster, acting } => {
+            replace::keep(context, &cluster, &acting).await
+        }
         Command::Delete { cluster, final_backup, acting } => {
             delete(context, &cluster, final_backup, &acting).await
         }
@@ -226,6 +241,14 @@ async fn show(context: &Context, name: &str) -> Result {
     );
     if !cluster.capacity.sentence.is_empty() {
         say!("disks: {}", cluster.capacity.sentence);
+    }
+    if let Some(before) = &cluster.replaced {
+        say!(
+            "its data was replaced at {}; what it was is set aside on {}: `cluster keep-restored` \
+             removes it, `cluster undo-restore` brings it back",
+            before.at,
+            before.node_name,
+        );
     }
     if !cluster.shards.is_empty() {
         say!();

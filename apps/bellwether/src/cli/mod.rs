@@ -18,6 +18,7 @@ mod operations;
 pub(crate) mod output;
 mod parameters;
 mod people;
+mod replace;
 mod reports;
 mod repositories;
 mod restore;
@@ -320,7 +321,12 @@ fn plan_text(plan: &Plan) -> String {
         let copies = plan.redundancy_min;
         lines.push(format!("At the lowest point copies beside the primary: {copies}."));
     }
-    lines.extend(plan.erases.iter().map(|what| format!("Erases {what}.")));
+    use bellwether_model::OperationKind::{Restore, UndoRestore};
+    let verb = match plan.kind {
+        Restore | UndoRestore => "Replaces on",
+        _ => "Erases",
+    };
+    lines.extend(plan.erases.iter().map(|what| format!("{verb} {what}.")));
     lines.join("\n") + "\n"
 }
 

@@ -16,6 +16,7 @@ pub mod rejoin;
 pub mod remove_node;
 pub mod replace_node;
 pub mod reshard;
+pub mod restore;
 pub mod resync;
 pub mod shards;
 pub mod switchover;
@@ -44,6 +45,8 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
         OperationKind::Reconfigure => reconfigure::step(world, pass, op, name),
         OperationKind::Drill => drill::step(world, pass, op, name),
         OperationKind::Reshard => reshard::step(world, pass, op, name),
+        OperationKind::Restore | OperationKind::UndoRestore => restore::step(world, pass, op, name),
+        OperationKind::KeepRestored => restore::keep(pass),
         OperationKind::Backup => backup::step(world, pass, op, name),
         OperationKind::Prove => prove::step(world, pass, op, name),
         OperationKind::Drain

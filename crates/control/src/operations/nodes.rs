@@ -79,6 +79,7 @@ pub fn reserve(pass: &mut Pass) -> Result<Node, String> {
         drill: None,
         backup: None,
         restore: None,
+        replace: None,
         check: None,
     };
     cluster.next_ordinal = ordinal + 1;

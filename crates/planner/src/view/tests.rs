@@ -84,6 +84,7 @@ fn sketch_node(cluster: &Cluster, ordinal: u32, count: u32) -> (Node, Seen, Repo
         drill: None,
         backup: None,
         restore: None,
+        replace: None,
         check: None,
     };
     let follower = |ordinal| Follower {
@@ -119,6 +120,8 @@ fn sketch_node(cluster: &Cluster, ordinal: u32, count: u32) -> (Node, Seen, Repo
         settings: None,
         backup: None,
         log: None,
+        bring: None,
+        replaced: None,
         check: None,
         moving: None,
         disk_hangs: false,
@@ -170,6 +173,7 @@ impl Sketch {
             cluster: self.cluster.clone(),
             log: bellwether_model::engine::LogFacts::BYTES,
             can_back_up: true,
+            can_replace: true,
             nodes: nodes.collect(),
             operation: None,
             queued: Vec::new(),

@@ -354,6 +354,10 @@ export type Capabilities = {
     backups?: boolean;
     multi_primary: boolean;
     point_in_time: boolean;
+    /**
+     * A backup can take the place of a cluster's data.
+     */
+    restores_in_place?: boolean;
     sharded: boolean;
     /**
      * Keeps acknowledged writes through a failover when asked to.
@@ -537,6 +541,7 @@ export type ClusterView = {
      * The primary's name, where there is one.
      */
     primary_name?: string | null;
+    replaced?: Replaced | null;
     /**
      * One sentence on the state, for people.
      */
@@ -1179,13 +1184,15 @@ export type NewOperation = {
      */
     allow_loss?: boolean;
     /**
-     * For `resync`, `drain` and `reboot`: go on also where writes wait meanwhile, because fewer
-     * replicas are left than have to confirm them, or because the only node is started again.
+     * For `resync`, `restore`, `undo_restore`, `drain` and `reboot`: go on also where writes wait
+     * meanwhile, because fewer replicas are left than have to confirm them, or because the only
+     * node is started again.
      */
     allow_waiting?: boolean;
     at?: Timestamp | null;
     /**
-     * For `delete_cluster`: the cluster's name, typed again.
+     * For `delete_cluster`, `restore`, `undo_restore` and `keep_restored`: the cluster's name,
+     * typed again.
      */
     confirm?: string | null;
     /**
@@ -1213,9 +1220,11 @@ export type NewOperation = {
     rate_kib?: number | null;
     /**
      * For `backup`: the repository (id or name); the schedule's, or the only one, when left out.
-     * For `delete_cluster`: where a last backup is stored first; none when left out.
+     * For `delete_cluster`: where a last backup is stored first; none when left out. For
+     * `restore`: where what is there now is stored first, found as for `backup`.
      */
     repository?: string | null;
+    source?: Source | null;
     /**
      * For `reboot`: not now, but when a window begins the next time, in UTC, as cron has it:
      * `0 3 * * 0` for Sundays at 3:00.
@@ -1226,6 +1235,10 @@ export type NewOperation = {
      * window, when left out.
      */
     within_minutes?: number | null;
+    /**
+     * For `restore`: take no backup of what is there now.
+     */
+    without_backup?: boolean;
 };
 
 /**
@@ -1522,7 +1535,7 @@ export type OperationId = string;
 /**
  * What an operation does. The names are stored: add, never rename.
  */
-export type OperationKind = 'create_cluster' | 'add_node' | 'remove_node' | 'replace_node' | 'switchover' | 'failover' | 'rejoin' | 'resync' | 'reconfigure' | 'drill' | 'backup' | 'prove' | 'drain' | 'undrain' | 'reboot' | 'resize' | 'reshard' | 'delete_cluster';
+export type OperationKind = 'create_cluster' | 'add_node' | 'remove_node' | 'replace_node' | 'switchover' | 'failover' | 'rejoin' | 'resync' | 'reconfigure' | 'drill' | 'backup' | 'prove' | 'drain' | 'undrain' | 'reboot' | 'resize' | 'reshard' | 'restore' | 'undo_restore' | 'keep_restored' | 'delete_cluster';
 
 export type OperationStatus = 'scheduled' | 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled';
 
@@ -1663,6 +1676,7 @@ export type PageClusterView = {
          * The primary's name, where there is one.
          */
         primary_name?: string | null;
+        replaced?: Replaced | null;
         /**
          * One sentence on the state, for people.
          */
@@ -2382,6 +2396,23 @@ export type QrCode = {
  */
 export type RecoveryCodes = {
     codes: Array<string>;
+};
+
+/**
+ * A cluster's data was replaced, and what was there before is kept until that is confirmed.
+ */
+export type Replaced = {
+    /**
+     * When the data of today took its place.
+     */
+    at: Timestamp;
+    /**
+     * Where the data that it replaced lies: the way back is there as long as this node is.
+     */
+    node: NodeId;
+    node_name: string;
+    safety?: BackupId | null;
+    source?: Source | null;
 };
 
 /**

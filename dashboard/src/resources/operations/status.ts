@@ -36,6 +36,9 @@ const titles: Record<OperationKind, string> = {
   drill: 'Drill',
   backup: 'Backup',
   prove: 'Verify backup',
+  restore: 'Restore over',
+  undo_restore: 'Undo restore',
+  keep_restored: 'Keep restored data',
   delete_cluster: 'Delete cluster',
 };
 

@@ -9,6 +9,7 @@ import { messages } from './plans.messages';
 /** What an operation would do, as the server plans it. */
 export function PlanView({ plan, hideSummary }: { plan: Plan; hideSummary?: boolean }) {
   const touchesWrites = plan.kind !== 'create_cluster' && plan.kind !== 'delete_cluster';
+  const isReplacing = plan.kind === 'restore' || plan.kind === 'undo_restore';
   const facts: (readonly [string, ReactNode])[] = [];
   if (touchesWrites) {
     const { write_pause_ms: pause, pauses } = plan;
@@ -55,7 +56,9 @@ export function PlanView({ plan, hideSummary }: { plan: Plan; hideSummary?: bool
       {facts.length > 0 && <Facts rows={facts} />}
       {plan.erases.length > 0 && (
         <div className={classes.erases}>
-          <h3 className={classes.heading}>{messages.erases}</h3>
+          <h3 className={classes.heading}>
+            {isReplacing ? messages.replaces : messages.erases}
+          </h3>
           <Lines lines={plan.erases} />
         </div>
       )}

@@ -26,5 +26,6 @@ export const messages = {
   restartsOf: (nodes: readonly string[]) => `one after the other: ${nodes.join(', ')}`,
   restartsNone: 'none: it is taken while the engines run',
   erases: 'Erased for ever',
+  replaces: 'Replaces',
   steps: 'Steps',
 };
