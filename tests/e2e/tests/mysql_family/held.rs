@@ -25,7 +25,7 @@ pub(super) struct Sessions {
 }
 
 const STATE: &str = "SELECT CONCAT_WS('/', @who, @count + 0, @@group_concat_max_len, \
-                     @@time_zone, DATABASE(), @@autocommit)";
+                     @@time_zone, DATABASE(), @@autocommit + 0)";
 
 impl Sessions {
     /// One that goes along at every endpoint, and some at the first that cannot.
