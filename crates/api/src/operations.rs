@@ -399,6 +399,11 @@ fn check_node(view: &View, request: &NewOperation) -> Result<()> {
         return Err(ApiError::field("allow_loss", words));
     }
     check_later(request)?;
+    check_named(view, request)
+}
+
+/// Whether it names one node that is there, where it is about one.
+fn check_named(view: &View, request: &NewOperation) -> Result<()> {
     let needs_node = matches!(
         request.kind,
         OperationKind::Switchover

@@ -297,8 +297,8 @@ pub trait Driver: Send + Sync {
     }
 
     /// Brings a backup's data in beside a running engine's, complete and bearing the token, to
-    /// where former data is kept aside; without a backup, what is aside already gets the token. It is a
-    /// replica's, as after `restore`.
+    /// where former data is kept aside; without a backup, what is aside already gets the token. It
+    /// is a replica's, as after `restore`.
     async fn bring(
         &self,
         _assignment: &Assignment,

@@ -41,7 +41,8 @@ type Lying = State<Arc<Liar>>;
 async fn describe(State(liar): Lying) -> Json<Value> {
     let at = |path: &str| format!("{}/{path}", liar.url);
     Json(json!({
-        "issuer": liar.url, "authorization_endpoint": at("authorize"), "token_endpoint": at("token"),
+        "issuer": liar.url, "authorization_endpoint": at("authorize"),
+        "token_endpoint": at("token"),
         "userinfo_endpoint": at("me"), "jwks_uri": at("keys"), "response_types_supported": ["code"],
         "subject_types_supported": ["public"], "id_token_signing_alg_values_supported": ["ES256"],
     }))

@@ -154,8 +154,8 @@ pub(crate) fn summary(view: &View, request: &NewOperation) -> String {
     format!(
         "Replaces all data of {name} by {what}: whatever was written otherwise is not in it. \
          {first}{primary} goes on until everything has come, stops, and serves again with the \
-         other data, under the same addresses and passwords; sessions of clients end. The data of today \
-         is set aside on {primary} until you keep or undo this.{others}"
+         other data, under the same addresses and passwords; sessions of clients end. The data of \
+         today is set aside on {primary} until you keep or undo this.{others}"
     )
 }
 

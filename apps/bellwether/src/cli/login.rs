@@ -76,8 +76,8 @@ async fn sign_in(
     }
 }
 
-/// The provider's page leads a browser to the dashboard, which shows what is asked for here: no port
-/// of this machine has to be reached.
+/// The provider's page leads a browser to the dashboard, which shows what is asked for here: no
+/// port of this machine has to be reached.
 async fn sign_in_through_provider(context: &Context) -> Result<Session> {
     let begun = context.client.begin_sign_in(&NewSignIn::default()).await?;
     eprint!("Open this in a browser:\n\n{}\n\nWhat the page shows then: ", begun.url);

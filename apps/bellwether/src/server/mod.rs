@@ -160,15 +160,7 @@ async fn serve(args: ServerArgs) -> anyhow::Result<()> {
     });
     let people = api.fallback_service(dashboard::service());
     let everybody = people.clone().merge(sessions::router(world.clone()));
-    for task in [
-        tokio::spawn(reconcile::run(world.clone())),
-        tokio::spawn(machines::run(world.clone())),
-        tokio::spawn(orphans::run(world.clone())),
-        tokio::spawn(backups::run(world.clone())),
-        tokio::spawn(logs::run(world.clone())),
-    ] {
-        tokio::spawn(watch_task(task));
-    }
+    run_loops(&world);
     let local_address = local.local_addr()?;
     info!("the dashboard is at http://{local_address}; agents dial port {agent_port}");
     tokio::select! {
@@ -178,6 +170,18 @@ async fn serve(args: ServerArgs) -> anyhow::Result<()> {
             info!("stopping: {signal}; clusters go on without the server");
             Ok(())
         }
+    }
+}
+
+fn run_loops(world: &Arc<World>) {
+    for task in [
+        tokio::spawn(reconcile::run(world.clone())),
+        tokio::spawn(machines::run(world.clone())),
+        tokio::spawn(orphans::run(world.clone())),
+        tokio::spawn(backups::run(world.clone())),
+        tokio::spawn(logs::run(world.clone())),
+    ] {
+        tokio::spawn(watch_task(task));
     }
 }
 

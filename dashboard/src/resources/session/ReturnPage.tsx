@@ -3,7 +3,8 @@ import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { Link, useRouter } from '@tanstack/react-router';
 import { useEffect, useRef, useState } from 'react';
 
-import { endSignIn, ledBack, takeBegun } from '../../api/identity';
+import { endSignIn, takeBegun } from '../../api/identity';
+import { ledBack } from '../../api/landed';
 import { keys } from '../../api/keys';
 import { CopyText } from '../../ui/CopyText';
 import { ErrorNote } from '../../ui/ErrorNote';
