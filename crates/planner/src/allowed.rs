@@ -12,17 +12,14 @@ use crate::{backups, drills, maintenance, reconfigure, replace, restore, resync,
 /// The operations on the cluster as a whole.
 #[must_use]
 pub fn allowed_on_cluster(view: &View) -> Vec<Allowed> {
+    let on_cluster = |kind| allowed(kind, refuse_on_cluster(view, kind));
     if view.is_sharded() {
         return vec![
-            allowed(OperationKind::AddNode, refuse_on_cluster(view, OperationKind::AddNode)),
+            on_cluster(OperationKind::AddNode),
             allowed(OperationKind::Reconfigure, reconfigure::refuse(view)),
-            allowed(
-                OperationKind::DeleteCluster,
-                refuse_on_cluster(view, OperationKind::DeleteCluster),
-            ),
+            on_cluster(OperationKind::DeleteCluster),
         ];
     }
-    let on_cluster = |kind| allowed(kind, refuse_on_cluster(view, kind));
     let failover = refuse_failover(view);
     let resync = resync::refuse(view, &resync::of_all(view));
     vec![
