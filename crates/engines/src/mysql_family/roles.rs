@@ -24,6 +24,11 @@ impl<H: Hands> FamilyDriver<H> {
         Mark::Replica.set("")?;
         Mark::HandedOver.clear()?;
         self.start(assignment).await?;
+        if let Err(failure) = self.0.adopt(assignment).await {
+            // It is not what it shall be, and is looked at by nobody before it is.
+            self.0.kill_server().await?;
+            return Err(failure);
+        }
         self.0.apply_received().await?;
         self.follow_member(assignment, upstream).await
     }
