@@ -77,6 +77,8 @@ pub(crate) enum Mark {
     Unapplied,
     /// It was restored: its users have the passwords of the cluster that it was taken from.
     Restored,
+    /// It was restored, and logins that were asked for are not let in yet.
+    LoginsOff,
     /// The token of the order under which it was set aside to take the place of other data.
     Brought,
 }
@@ -91,6 +93,7 @@ impl Mark {
             Self::BeginsAt => "begins_at",
             Self::Unapplied => "unapplied",
             Self::Restored => "restored",
+            Self::LoginsOff => "logins_off",
             Self::Brought => "brought",
         }
     }

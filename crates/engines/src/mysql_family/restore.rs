@@ -7,10 +7,10 @@ use bellwether_contracts::repository::Progress;
 use bellwether_contracts::{Failure, Repository};
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::RestoreAssignment;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::backup::COPY;
-use super::databases::turn_all_off;
+use super::databases::{self, turn_all_off};
 use super::driver::{FamilyDriver, Hands};
 use super::node::Node;
 use super::place::{Mark, data_in, former_root, make_new, new_root, put_in_place, root};
@@ -144,7 +144,22 @@ impl Node {
         if let Some([_, on]) = self.words.unfence {
             self.act.execute(&[on]).await?;
         }
+        Mark::LoginsOff.set("")?;
         Mark::Restored.clear()
+    }
+
+    /// Lets in the logins that are asked for before restored data is served: nobody of them is to
+    /// be turned away in between.
+    pub(super) async fn let_logins_in(&self, assignment: &Assignment) -> Result<(), Failure> {
+        if !Mark::LoginsOff.is_set() {
+            return Ok(());
+        }
+        if assignment.databases.version > 0
+            && let Err(failure) = databases::give(self.words, assignment).await
+        {
+            warn!("the databases and users come later: {failure}");
+        }
+        Mark::LoginsOff.clear()
     }
 }
 

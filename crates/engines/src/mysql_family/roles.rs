@@ -100,6 +100,7 @@ impl<H: Hands> FamilyDriver<H> {
         if last.timeline != term {
             hands.act.execute(&[&row(term, last)]).await?;
         }
+        hands.let_logins_in(assignment).await?;
         if let Err(failure) = keep_prober(&hands.act, assignment).await {
             warn!("{failure}");
         }
