@@ -103,6 +103,8 @@ const TABLE: &[(&str, &str, Needs)] = &[
     ("GET", "/v1/backups/{backup}", Project(Viewer)),
     ("DELETE", "/v1/backups/{backup}", Project(Admin)),
     ("POST", "/v1/backups/{backup}/verify", Project(Operator)),
+    // Whoever has it reads what whoever restores it reads.
+    ("GET", "/v1/backups/{backup}/download", Project(Operator)),
     ("GET", "/v1/operations", Account),
     ("GET", "/v1/operations/{id}", Project(Viewer)),
     ("DELETE", "/v1/operations/{id}", Project(Operator)),

@@ -35,7 +35,7 @@ pub(crate) struct Which {
     after: Option<String>,
 }
 
-fn find(api: &Inner, id: &str) -> Result<Stored<Backup>> {
+pub(crate) fn find(api: &Inner, id: &str) -> Result<Stored<Backup>> {
     api.store.find(id).ok_or_else(|| ApiError::not_found("backup", id))
 }
 

@@ -11,6 +11,7 @@ mod connection;
 mod database_users;
 mod databases;
 mod document;
+mod download;
 mod drills;
 mod engines;
 mod error;
@@ -87,6 +88,7 @@ pub(crate) struct Inner {
     throttle: auth::Throttle,
     pending: identity::Pending,
     hashing: tokio::sync::Semaphore,
+    downloads: Arc<tokio::sync::Semaphore>,
 }
 
 impl std::ops::Deref for Inner {
@@ -166,6 +168,7 @@ fn routes() -> OpenApiRouter<Arc<Inner>> {
         .routes(routes!(backups::list))
         .routes(routes!(backups::show, backups::delete))
         .routes(routes!(backups::verify))
+        .routes(routes!(download::download))
         .routes(routes!(events::watch))
         .routes(routes!(audit::list))
         .routes(routes!(audit::verify))
@@ -189,6 +192,7 @@ pub fn router(api: Api) -> Router {
         pending: identity::Pending::default(),
         // Each hashing takes 19 MiB: a crowd of sign-ins must not take everything.
         hashing: tokio::sync::Semaphore::new(2),
+        downloads: Arc::new(tokio::sync::Semaphore::new(download::AT_ONCE)),
     });
     let (router, _) = routes().split_for_parts();
     router

@@ -12,6 +12,7 @@ use bellwether_model::repository::Place;
 use bellwether_protocol::repository::Access;
 use serde::Deserialize;
 
+use crate::export::{Export, end};
 use crate::tool::{CACHE, Ended, Haste, Tool, decode, encode, failed};
 
 /// It writes for one at a time; others wait so many seconds.
@@ -134,6 +135,11 @@ impl Borg {
         tell: &(dyn Fn(&str) + Send + Sync),
     ) -> Result<Ended, Failure> {
         let keys = Keys::write(&self.access)?;
+        self.tool(&keys).run(&all(arguments), directory, haste, tell).await
+    }
+
+    /// The tool, as long as the keys are there.
+    fn tool(&self, keys: &Keys) -> Tool {
         let environment = vec![
             ("BORG_REPO", self.access.place.address()),
             ("BORG_PASSPHRASE", self.access.key.clone()),
@@ -142,11 +148,8 @@ impl Borg {
             // Its address may have changed; who answers is proven by the host's key.
             ("BORG_RELOCATED_REPO_ACCESS_IS_OK", "yes".to_owned()),
         ];
-        let mut all =
-            vec!["--lock-wait".to_owned(), LOCK_WAIT_SECONDS.to_owned(), "--log-json".to_owned()];
-        all.extend(arguments);
         let _ = std::fs::create_dir_all(format!("{CACHE}/borg"));
-        Tool { program: "borg", environment }.run(&all, directory, haste, tell).await
+        Tool { program: "borg", environment }
     }
 
     /// Why the host lets nobody talk to Borg on it, of which Borg itself does not always tell.
@@ -174,6 +177,12 @@ impl Borg {
             .await?;
         if is_well(&ended) { Ok(ended.output) } else { Err(failed(what, &ended.said)) }
     }
+}
+
+/// The arguments, behind those of every run.
+fn all(arguments: Vec<String>) -> Vec<String> {
+    let always = ["--lock-wait", LOCK_WAIT_SECONDS, "--log-json"].map(str::to_owned);
+    always.into_iter().chain(arguments).collect()
 }
 
 /// It ends with 1 where it only warns: of a file, for example, that changed while it was read.
@@ -270,6 +279,23 @@ impl Repository for Borg {
             return Ok(());
         }
         Err(failed("the data could not be brought back", &ended.said))
+    }
+
+    async fn export(
+        &self,
+        archives: &[Archive],
+        name: &str,
+        out: Box<dyn std::io::Write + Send>,
+    ) -> Result<(), Failure> {
+        let keys = Keys::write(&self.access)?;
+        let mut export = Export::begin(name, out);
+        for archive in archives {
+            let arguments = ["export-tar", &format!("::{}", archive.id), "-"].map(str::to_owned);
+            let add = move |from| export.add(from, Path::new("")).map(|()| export);
+            let tool = self.tool(&keys);
+            export = tool.pipe(&all(arguments.into()), self.haste(), add).await?;
+        }
+        end(export).await
     }
 
     async fn list(&self) -> Result<Vec<Archive>, Failure> {

@@ -2,6 +2,7 @@
 //! gently, without a secret among their arguments, ended with whoever runs them.
 
 mod borg;
+mod export;
 mod restic;
 mod tool;
 

@@ -12,6 +12,7 @@ use bellwether_model::repository::Place;
 use bellwether_protocol::repository::Access;
 use serde::Deserialize;
 
+use crate::export::{Export, end};
 use crate::tool::{CACHE, Ended, Haste, Tool, decode, encode, failed};
 
 /// Some files could not be read.
@@ -101,9 +102,7 @@ impl Restic {
         haste: Haste,
         tell: &(dyn Fn(&str) + Send + Sync),
     ) -> Result<Ended, Failure> {
-        let mut all = vec!["-o".to_owned(), "s3.bucket-lookup=path".to_owned()];
-        all.extend(arguments.iter().map(|argument| (*argument).to_owned()));
-        self.tool.run(&all, Path::new("/"), haste, tell).await
+        self.tool.run(&all(arguments), Path::new("/"), haste, tell).await
     }
 
     /// Of bringing something back.
@@ -116,6 +115,12 @@ impl Restic {
         let ended = self.run(arguments, Haste::Question(self.answer_max), &|_| {}).await?;
         if ended.success { Ok(ended.output) } else { Err(failed(what, &ended.said)) }
     }
+}
+
+/// The arguments, behind those of every run.
+fn all(arguments: &[&str]) -> Vec<String> {
+    let always = ["-o", "s3.bucket-lookup=path"];
+    always.iter().chain(arguments).map(|argument| (*argument).to_owned()).collect()
 }
 
 /// It was made before.
@@ -253,6 +258,23 @@ impl Repository for Restic {
             ))
         })?;
         remove(&tree)
+    }
+
+    async fn export(
+        &self,
+        archives: &[Archive],
+        name: &str,
+        out: Box<dyn std::io::Write + Send>,
+    ) -> Result<(), Failure> {
+        let mut export = Export::begin(name, out);
+        for archive in archives {
+            let directory = archive.directory.clone();
+            let path = directory.to_string_lossy().into_owned();
+            let arguments = ["dump", "--archive", "tar", &archive.id, &path];
+            let add = move |from| export.add(from, &directory).map(|()| export);
+            export = self.tool.pipe(&all(&arguments), self.haste(), add).await?;
+        }
+        end(export).await
     }
 
     async fn list(&self) -> Result<Vec<Archive>, Failure> {

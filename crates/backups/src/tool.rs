@@ -12,6 +12,8 @@ use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::Command;
 use tokio::sync::Notify;
 
+use crate::export::broke;
+
 /// Where tools keep what they can do without.
 pub(crate) const CACHE: &str = "/var/cache/bellwether";
 
@@ -84,6 +86,33 @@ impl Tool {
             .stderr(Stdio::piped())
             .kill_on_drop(true);
         command
+    }
+
+    /// Runs it, and hands what it prints to somebody who reads that to its end on a thread of its
+    /// own; what came of the reading. Who is gone before the end takes the program with him.
+    pub(crate) async fn pipe<T: Send + 'static>(
+        &self,
+        arguments: &[String],
+        haste: Haste,
+        read_all: impl FnOnce(std::fs::File) -> std::io::Result<T> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let broken = |error| Failure::permanent(format!("{}: {error}", self.program));
+        let mut child = self.command(arguments, haste).current_dir("/").spawn().map_err(broken)?;
+        let (Some(output), Some(errors)) = (child.stdout.take(), child.stderr.take()) else {
+            return Err(Failure::permanent("a program without output"));
+        };
+        let output = std::fs::File::from(output.into_owned_fd().map_err(broken)?);
+        let reading = tokio::task::spawn_blocking(move || read_all(output));
+        let mut said = String::new();
+        let ((), done) = tokio::join!(read(errors, &mut said, &|_| {}), reading);
+        let done = done.map_err(|_| Failure::transient("the reading broke"))?;
+        let status = child.wait().await.map_err(broken)?;
+        match done {
+            Ok(done) if status.success() => Ok(done),
+            // It ends when nobody reads.
+            Err(error) if status.success() || said.is_empty() => Err(broke(&error)),
+            _ => Err(failed("the data could not be brought back", &said)),
+        }
     }
 
     /// Runs it in that directory; each line that it says is told as it comes. Under a limit it is

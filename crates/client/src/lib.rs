@@ -9,6 +9,7 @@ use std::time::Duration;
 use bellwether_model::access::{NewMember, NewProject, ProjectView, Role};
 use bellwether_model::allowlist::{AllowlistDecision, AllowlistPlan, AllowlistView, NewAllowlist};
 use bellwether_model::audit::{AuditEntry, AuditVerification};
+use bellwether_model::backup::DOWNLOAD_SIZE;
 use bellwether_model::cluster::ClusterChange;
 use bellwether_model::connection::Connection;
 use bellwether_model::drill::DrillView;
@@ -80,6 +81,25 @@ pub struct Download {
 }
 
 impl Download {
+    /// How many bytes there are about, where that is said.
+    #[must_use]
+    pub fn size(&self) -> Option<u64> {
+        self.header(DOWNLOAD_SIZE)?.parse().ok()
+    }
+
+    /// What the file is called, where that is said: one name, which leads nowhere else.
+    #[must_use]
+    pub fn name(&self) -> Option<String> {
+        let (_, name) = self.header("content-disposition")?.split_once("filename=\"")?;
+        let name = name.split('"').next()?;
+        let is_plain = !name.starts_with('.') && !name.contains(['/', '\\']);
+        is_plain.then(|| name.to_owned())
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.response.headers().get(name)?.to_str().ok()
+    }
+
     /// The next piece; none at the end.
     ///
     /// # Errors
@@ -289,8 +309,17 @@ impl Client {
 
     /// All of the audit log, piece by piece.
     pub async fn export_audit(&self) -> Result<Download> {
+        self.download("audit/export").await
+    }
+
+    /// A backup as one tar file, piece by piece.
+    pub async fn download_backup(&self, id: &str) -> Result<Download> {
+        self.download(&format!("backups/{}/download", segment(id))).await
+    }
+
+    async fn download(&self, path: &str) -> Result<Download> {
         let unreachable = |source| Error::Unreachable { url: self.url.clone(), source };
-        let request = self.request(Method::GET, "audit/export");
+        let request = self.request(Method::GET, path);
         let response = request.send().await.map_err(unreachable)?;
         let status = response.status();
         if status.is_success() {

@@ -36,6 +36,15 @@ pub trait Repository: Send + Sync {
         progress: Progress<'_>,
     ) -> Result<(), Failure>;
 
+    /// Writes parts as one tar file: one lies over the other, and all below a directory of that
+    /// name. It ends early where nobody takes what is written any more.
+    async fn export(
+        &self,
+        archives: &[Archive],
+        name: &str,
+        out: Box<dyn std::io::Write + Send>,
+    ) -> Result<(), Failure>;
+
     /// Everything in it, the oldest first.
     async fn list(&self) -> Result<Vec<Archive>, Failure>;
 

@@ -34,6 +34,9 @@ pub struct BackupFacts {
     pub size: u64,
 }
 
+/// The header that tells about how many bytes a download has.
+pub const DOWNLOAD_SIZE: &str = "bellwether-size";
+
 /// How a backup is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

@@ -90,6 +90,20 @@ impl Api {
         self.expect("POST", path, Some(body)).await
     }
 
+    /// An answer that is a file, whole.
+    ///
+    /// # Errors
+    /// When the server refuses, or the file ends early.
+    pub async fn file(&self, path: &str) -> anyhow::Result<Vec<u8>> {
+        let response = self.request("GET", path)?.send().await?;
+        let status = response.status();
+        let body = response.bytes().await?;
+        if !status.is_success() {
+            bail!("GET {path}: {status}: {}", String::from_utf8_lossy(&body));
+        }
+        Ok(body.to_vec())
+    }
+
     /// # Errors
     /// When the server refuses.
     pub async fn cluster(&self, name: &str) -> anyhow::Result<ClusterView> {

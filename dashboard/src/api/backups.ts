@@ -22,6 +22,9 @@ export const getBackup = (id: string, signal?: AbortSignal) =>
 export const deleteBackup = (id: string) =>
   body(deleteV1BackupsByBackup({ path: { backup: id } })) as Promise<Backup>;
 
+/** Where a browser fetches it as a file. */
+export const downloadAddress = (id: string) => `/v1/backups/${encodeURIComponent(id)}/download`;
+
 /** Restores it in a scratch node and looks through it. */
 export const verifyBackup = (id: string) =>
   body(postV1BackupsByBackupVerify({ path: { backup: id } })) as Promise<Operation>;

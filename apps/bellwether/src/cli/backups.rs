@@ -1,12 +1,14 @@
 //! `bellwether backup …`
 
+use std::path::PathBuf;
+
 use bellwether_model::operation::NewOperation;
 use bellwether_model::{Backup, Bytes, OperationKind};
 use clap::{Args, Subcommand};
 
 use super::failure::Result;
 use super::output::{Format, or_dash, print, say, table, word};
-use super::{Acting, Context};
+use super::{Acting, Context, download};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -24,6 +26,13 @@ pub(crate) enum Command {
         id: String,
         #[command(flatten)]
         acting: Acting,
+    },
+    /// Download a backup as one tar file
+    Download {
+        id: String,
+        /// Where to; `-` for standard output; a file here when left out
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
     },
     /// Remove a backup from its repository
     Delete {
@@ -56,6 +65,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result {
             let operation = context.client.verify_backup(&id).await?;
             context.follow(operation, &acting).await
         }
+        Command::Download { id, output } => download::run(context, &id, output).await,
         Command::Delete { id, yes } => {
             let acting = Acting { yes, ..Acting::default() };
             context.confirm(&acting, &format!("Remove the backup {id} for good?"))?;

@@ -8,6 +8,7 @@ mod clusters;
 mod config;
 mod connection;
 mod databases;
+mod download;
 mod drills;
 mod engines;
 mod failover;

@@ -6,7 +6,7 @@ use bellwether_model::backup::BackupStatus;
 use bellwether_model::log::{KeptPiece, LogPiece};
 use bellwether_model::replication::Position;
 use bellwether_model::restore::Source;
-use bellwether_model::{Cluster, ClusterPhase, Timestamp};
+use bellwether_model::{Backup, Cluster, ClusterPhase, Timestamp};
 use bellwether_store::Txn;
 use bellwether_store::clusters::NameClaim;
 use bellwether_store::projects::Project;
@@ -201,4 +201,37 @@ async fn a_moment_is_restored_where_the_log_leads_to_it() {
     let made = world.post("/v1/repositories", known).expect(201).await;
     assert_eq!(made.body["backups"], json!(1), "log is no backup");
     assert_eq!(window().await, json!(after(1_000)));
+}
+
+#[tokio::test]
+async fn a_download_is_what_the_repository_holds_and_what_goes_wrong_is_told_in_words() {
+    let world = World::new().await;
+    let cluster = world.healthy_cluster("orders", 1).await;
+    let backup = world.backup(&cluster, BackupStatus::Complete).await;
+    let mut known = world.store.get::<Backup>(backup.id.as_str()).expect("stored");
+    known.object.archives = vec!["1".to_owned(), "2".to_owned()];
+    world.store.commit(Txn::new().update(&known)).await.expect("saved");
+    let archive = |id: &str, part: &str| Archive {
+        id: id.to_owned(),
+        backup: backup.id.clone(),
+        part: part.to_owned(),
+        facts: String::new(),
+        directory: "/data".into(),
+        made_at: Timestamp::now(),
+    };
+    let path = format!("/v1/backups/{}/download", backup.id);
+    // A first attempt has left something.
+    world.vault.hold(vec![archive("0", "data"), archive("1", "data")]);
+    let refused = world.get(&path).refused(409, "operation-refused").await;
+    assert!(refused.at("/detail").contains("no complete backup"), "{}", refused.text);
+    world.vault.hold(vec![archive("0", "data"), archive("1", "data"), archive("2", "end")]);
+    let file = world.get(&path).expect(200).await;
+    assert!(file.text.starts_with("orders-2") && file.text.ends_with(": data, end"));
+    assert!(file.header("content-disposition").ends_with(".tar\""), "{:?}", file.headers);
+    assert_eq!(file.header("bellwether-size"), "1");
+    let audit = world.get("/v1/audit").expect(200).await;
+    assert!(audit.text.contains("backup.download"), "{}", audit.text);
+    world.vault.set_shut(true);
+    let refused = world.get(&path).refused(409, "operation-refused").await;
+    assert!(refused.at("/detail").contains("key does not open"), "{}", refused.text);
 }

@@ -64,6 +64,7 @@ async fn anybody(world: &World) {
         ("GET", "/v1/backups/x"),
         ("DELETE", "/v1/backups/x"),
         ("POST", "/v1/backups/x/verify"),
+        ("GET", "/v1/backups/x/download"),
         ("GET", "/v1/repositories"),
         ("POST", "/v1/repositories"),
         ("GET", "/v1/repositories/x"),
@@ -516,6 +517,11 @@ async fn backups(world: &World) {
     verify(running.id.as_str()).refused(409, "operation-refused").await;
     delete(&format!("backups/{}", running.id)).refused(409, "operation-refused").await;
     delete(&format!("backups/{}", complete.id)).expect(202).await;
+    for (id, status, code) in
+        [("x", 404, "not-found"), (running.id.as_str(), 409, "operation-refused")]
+    {
+        world.get(format!("/v1/backups/{id}/download")).refused(status, code).await;
+    }
     let other = world.backup(&cluster, BackupStatus::Complete).await;
     verify(other.id.as_str()).expect(202).await;
     delete("backups/x").refused(404, "not-found").await;

@@ -87,6 +87,7 @@ const TABLE: &str = "
     DELETE /v1/operations/{id}                      project operator
     GET    /v1/backups/{backup}                     project viewer
     POST   /v1/backups/{backup}/verify              project operator
+    GET    /v1/backups/{backup}/download            project operator
     DELETE /v1/backups/{backup}                     project admin
     GET    /v1/reports/{id}                         project viewer
 ";

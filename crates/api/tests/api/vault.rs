@@ -49,6 +49,23 @@ impl Repository for Vault {
         never()
     }
 
+    async fn export(
+        &self,
+        archives: &[Archive],
+        name: &str,
+        mut out: Box<dyn std::io::Write + Send>,
+    ) -> Result<(), Failure> {
+        self.open(false).await?;
+        let parts: Vec<&str> = archives.iter().map(|archive| archive.part.as_str()).collect();
+        let text = format!("{name}: {}", parts.join(", "));
+        let written = tokio::task::spawn_blocking(move || {
+            out.write_all(text.as_bytes())?;
+            out.flush()
+        });
+        let written = written.await.expect("nothing panics");
+        written.map_err(|error| Failure::transient(error.to_string()))
+    }
+
     async fn list(&self) -> Result<Vec<Archive>, Failure> {
         Ok(self.archives.lock().expect("held").clone())
     }

@@ -2799,6 +2799,11 @@ export type Suspicion = {
 };
 
 /**
+ * The bytes of a file.
+ */
+export type TarFile = Blob | File;
+
+/**
  * A named set of timers.
  */
 export type TimerProfile = 'fast' | 'lan' | 'wan';
@@ -3169,6 +3174,49 @@ export type GetV1BackupsByBackupResponses = {
 };
 
 export type GetV1BackupsByBackupResponse = GetV1BackupsByBackupResponses[keyof GetV1BackupsByBackupResponses];
+
+export type GetV1BackupsByBackupDownloadData = {
+    body?: never;
+    path: {
+        backup: string;
+    };
+    query?: never;
+    url: '/v1/backups/{backup}/download';
+};
+
+export type GetV1BackupsByBackupDownloadErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+    /**
+     * `operation-refused`
+     */
+    409: Problem;
+};
+
+export type GetV1BackupsByBackupDownloadError = GetV1BackupsByBackupDownloadErrors[keyof GetV1BackupsByBackupDownloadErrors];
+
+export type GetV1BackupsByBackupDownloadResponses = {
+    /**
+     * done
+     */
+    200: TarFile;
+};
+
+export type GetV1BackupsByBackupDownloadResponse = GetV1BackupsByBackupDownloadResponses[keyof GetV1BackupsByBackupDownloadResponses];
 
 export type PostV1BackupsByBackupVerifyData = {
     body?: never;

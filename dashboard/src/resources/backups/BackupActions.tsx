@@ -13,6 +13,7 @@ import { DEFAULT_PROJECT, hasSomewhere, isAtLeast, roleIn, useAccess } from '../
 import { messages } from './backups.messages';
 import classes from './backups.module.css';
 import { DeleteBackupDialog } from './DeleteBackupDialog';
+import { DownloadDialog } from './DownloadDialog';
 import { RestoreOverDialog } from './RestoreOverDialog';
 import { momentOf } from './status';
 
@@ -31,6 +32,7 @@ export function BackupActions({ backup, all, cluster }: Props) {
   const navigate = useNavigate();
   const [isAsked, setIsAsked] = useState(false);
   const [isOver, setIsOver] = useState(false);
+  const [isFetched, setIsFetched] = useState(false);
   const verify = useMutation({
     mutationFn: () => verifyBackup(backup.id),
     onSuccess: (operation) => applyEvents(client, [{ kind: 'operation', operation }]),
@@ -67,6 +69,13 @@ export function BackupActions({ backup, all, cluster }: Props) {
       >
         {messages.verifyNow}
       </GuardedButton>
+      <GuardedButton
+        reason={reason}
+        label={messages.download.label(when)}
+        onPress={() => setIsFetched(true)}
+      >
+        {messages.download.open}
+      </GuardedButton>
       {isAtLeast(role, 'admin') && (
         <GuardedButton
           color="red"
@@ -94,6 +103,7 @@ export function BackupActions({ backup, all, cluster }: Props) {
           onClose={() => setIsOver(false)}
         />
       )}
+      <DownloadDialog backup={backup} isOpen={isFetched} onClose={() => setIsFetched(false)} />
       <DeleteBackupDialog
         backup={backup}
         all={all}

@@ -1,3 +1,4 @@
+import { Checkbox } from '@mantine/core';
 import { useState } from 'react';
 
 import type { ClusterView, NewOperation } from '../../api/types';
@@ -15,11 +16,13 @@ const words = messages.over;
 export function ReplacedCard({ cluster }: { cluster: ClusterView }) {
   const [asked, setAsked] = useState<'undo_restore' | 'keep_restored' | undefined>();
   const [isOpen, setIsOpen] = useState(false);
+  const [mayWait, setMayWait] = useState(false);
   const may = useMay(cluster);
   const { replaced } = cluster;
   if (!replaced) return null;
   const ask = (kind: 'undo_restore' | 'keep_restored') => {
     setAsked(kind);
+    setMayWait(false);
     setIsOpen(true);
   };
   const reason = (kind: string) =>
@@ -27,7 +30,7 @@ export function ReplacedCard({ cluster }: { cluster: ClusterView }) {
   const isUndo = asked !== 'keep_restored';
   const isStrict = /^(strict|quorum)/.test(cluster.spec.replication ?? '');
   const request: NewOperation = isUndo
-    ? { kind: 'undo_restore', ...(isStrict && { allow_waiting: true }) }
+    ? { kind: 'undo_restore', ...(mayWait && { allow_waiting: true }) }
     : { kind: 'keep_restored' };
   return (
     <Card title={words.aside}>
@@ -49,6 +52,16 @@ export function ReplacedCard({ cluster }: { cluster: ClusterView }) {
         request={request}
         title={isUndo ? words.undoTitle(cluster.name) : words.keepTitle(cluster.name)}
         action={isUndo ? words.undoAction : words.keepAction}
+        choices={
+          isUndo &&
+          isStrict && (
+            <Checkbox
+              label={words.waiting}
+              checked={mayWait}
+              onChange={(event) => setMayWait(event.currentTarget.checked)}
+            />
+          )
+        }
         isOpen={isOpen}
         onClose={() => setIsOpen(false)}
       />

@@ -134,6 +134,15 @@ export const messages = {
   } satisfies Record<BackupStatus, string>,
   mayNotRestore: 'restoring makes a cluster, which takes an admin of a project',
   dismiss: 'Dismiss',
+  download: {
+    open: 'Download…',
+    label: (when: string) => `Download the backup of ${when}`,
+    title: (when: string) => `Download the backup of ${when}?`,
+    text: (size: number) =>
+      `It is one tar file of about ${formatBytes(size)}: unpacked, the engine starts from it.`,
+    care: 'The file is the data itself, without the encryption of the repository. Keep it where nobody else reads it.',
+    action: 'Download',
+  },
   remove: 'Delete…',
   removeLabel: (when: string) => `Delete the backup of ${when}`,
 

@@ -2,6 +2,7 @@
 //! the repository and its key.
 
 mod borg;
+mod downloaded;
 pub(crate) mod engines;
 mod in_place;
 mod moment;

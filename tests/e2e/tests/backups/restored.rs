@@ -10,6 +10,7 @@ use bellwether_testkit::s3::S3;
 use bellwether_testkit::{Server, sql};
 use serde_json::json;
 
+use super::downloaded::starts_from_a_download;
 use super::scene::{WORK_MAX, ask_restore, digest, fill, list, register, restore, take};
 use crate::database_users::{Users, stay_behind};
 
@@ -54,6 +55,7 @@ async fn everything_is_lost_and_comes_back_with_the_key_alone() -> anyhow::Resul
     let found = list(&api, "orders").await?;
     let found = found.first().context("it is listed")?;
     assert_eq!(found.id, backup.id);
+    starts_from_a_download(&api, found, &before).await?;
     restore(&api, found, "orders", 1).await?;
     assert_eq!(digest(&api, "orders").await?, before, "as it was");
 
