@@ -8,7 +8,6 @@ use bellwether_testkit::ssh_host::SshHost;
 use bellwether_testkit::wait::until;
 use serde_json::json;
 
-use super::downloaded::starts_from_a_download;
 use super::scene::{WORK_MAX, digest, fill, list, register, restore, take};
 
 #[tokio::test]
@@ -44,7 +43,6 @@ async fn borg_keeps_what_restic_keeps() -> anyhow::Result<()> {
 
     restore(&api, &second, "copy", 1).await?;
     assert_eq!(digest(&api, "copy").await?, before, "as it was");
-    starts_from_a_download(&api, &second, &before).await?;
 
     let (status, _) = api.send("DELETE", &format!("/v1/backups/{}", first.id), None).await?;
     ensure!(status == 202, "{status}");
