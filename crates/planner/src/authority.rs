@@ -86,11 +86,11 @@ mod tests {
     use bellwether_protocol::local::CertificateReport;
 
     use super::*;
-    use crate::view::tests::Sketch;
+    use crate::view::tests::sketch;
 
     #[test]
     fn a_node_is_waited_for_until_its_engine_shows_that_issue() {
-        let mut sketch = Sketch::new(2);
+        let mut sketch = sketch(2);
         let shows = |issue| {
             let ends_at = Timestamp::from_millis(1_000);
             Some(CertificateReport { ends_at, is_late: false, issue })

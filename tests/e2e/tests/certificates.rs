@@ -112,10 +112,9 @@ async fn certificates_are_renewed_and_who_missed_that_is_still_known() -> anyhow
     are_renewed(&api, "postgresql", &before).await?;
     api.healthy("postgresql", Duration::from_secs(30)).await?;
     enter_all(&api, &others).await?;
-    rotate_the_authority(&api, &others, &connection).await?;
-    writer.progress(50).await?;
     let (history, found) = writer.stop().await?;
     assert_eq!(history.lost(&found), Vec::<i64>::new());
+    rotate_the_authority(&api, &others, &connection).await?;
     server.check_log()
 }
 
@@ -150,6 +149,7 @@ async fn rotate_the_authority(
     assert_eq!(told.ca_certificate, view.ca_certificate);
     sql::read_write(former).await?;
     enter_all(api, others).await?;
+    let writer = Writer::start(told.clone()).await?;
 
     change("/end").await?;
     let view = until_rotated(api, AuthorityState::Settled).await?;
@@ -166,7 +166,11 @@ async fn rotate_the_authority(
     let replica = nodes.iter().find(|node| node.role == NodeRole::Replica).expect("there is one");
     let operation = api.operate("postgresql", "switchover", Some(&replica.name)).await?;
     api.finish(operation.id.as_str(), Duration::from_secs(30)).await?;
-    api.healthy("postgresql", Duration::from_secs(30)).await.map(drop)
+    api.healthy("postgresql", Duration::from_secs(30)).await?;
+    writer.progress(50).await?;
+    let (history, found) = writer.stop().await?;
+    assert_eq!((history.errors(), history.lost(&found)), (0, Vec::<i64>::new()));
+    Ok(())
 }
 
 /// A client of each cluster comes in now, and verifies who it talks to.
