@@ -7,8 +7,8 @@ use bellwether_model::node::NodePhase;
 use crate::view::View;
 
 /// What clients have to know while another authority takes the place of the one that signs.
-const ROTATED: &str = "The authority is being rotated. This ca.pem holds the former and the new one: \
-                       give it to every client before the rotation is ended.";
+const ROTATED: &str = "The authority is being rotated. This ca.pem holds the former and the new \
+                       one: give it to every client before the rotation is ended.";
 
 /// As whom a client connects, and to which database.
 #[derive(Clone, Debug, PartialEq, Eq)]

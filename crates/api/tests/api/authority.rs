@@ -1,9 +1,11 @@
 //! The rotation of the certificate authority, as far as the API goes.
 
 use bellwether_model::NodePhase;
+use bellwether_model::access::{Access, Scope};
 use bellwether_store::Txn;
 use bellwether_store::settings::ServerSettings;
 
+use crate::permissions::{call, somebody};
 use crate::world::World;
 
 /// What the control loop does once somebody asked.
@@ -16,7 +18,11 @@ async fn introduce(world: &World) {
 
 #[tokio::test]
 async fn another_authority_signs_when_nobody_is_waited_for() {
-    let world = World::new().await;
+    walk(&World::new().await).await;
+}
+
+/// All that can be asked and answered, in a world without nodes.
+pub(crate) async fn walk(world: &World) {
     let change = |what: &str| world.call("POST", format!("/v1/authority/rotation{what}"));
     let shown = world.get("/v1/authority").expect(200).await;
     assert_eq!(shown.at("/state"), "settled");
@@ -30,7 +36,7 @@ async fn another_authority_signs_when_nobody_is_waited_for() {
     assert_eq!(change("/cancel").expect(200).await.at("/state"), "settled");
 
     change("").expect(200).await;
-    introduce(&world).await;
+    introduce(world).await;
     let shown = world.get("/v1/authority").expect(200).await;
     assert_eq!(shown.at("/state"), "introduced");
     assert_eq!(shown.at("/authorities/1/role"), "next");
@@ -39,6 +45,10 @@ async fn another_authority_signs_when_nobody_is_waited_for() {
     assert_eq!((ended.at("/state"), ended.at("/authorities/1/role")), ("replacing", "former"));
     change("/cancel").refused(409, "operation-refused").await;
     change("").refused(409, "operation-refused").await;
+
+    let nobody = somebody(world, "of-no-role", Access::default(), Scope::default()).await;
+    let uri = "/v1/authority".to_owned();
+    call(world, &nobody, "GET", uri).await.refused(403, "forbidden").await;
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! The rotation of the authority: makes the other one when somebody asked for it, and lets go of the
-//! former one when nobody has a certificate of it any more.
+//! The rotation of the authority: makes the other one when somebody asked for it, and lets go of
+//! the former one when nobody has a certificate of it any more.
 //!
 //! It is three issues of certificates. With the first, nodes trust both; with the second, they show
 //! those of the new one; with the third, they trust it alone. Only the second is begun by a person,
