@@ -95,8 +95,8 @@ impl User {
     }
 }
 
-/// Which certificate and authorities the running engine was told of last, lest one be forgotten when
-/// the telling fails.
+/// Which certificate and authorities the running engine was told of last, lest one be forgotten
+/// when the telling fails.
 const TOLD: &str = "engine.told";
 
 fn mark_of(directory: &Path) -> std::io::Result<Vec<u8>> {
