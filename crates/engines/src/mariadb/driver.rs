@@ -10,6 +10,7 @@ use bellwether_model::replication::Position;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Member;
 
+use super::seed::note_end;
 use super::{Mariadb, gtid};
 use crate::mysql_family::backup::Copied;
 use crate::mysql_family::driver::Hands;
@@ -110,6 +111,10 @@ impl Hands for Mariadb {
 
     async fn adopt(&self, assignment: &Assignment) -> Result<(), Failure> {
         self.adopt_restored(assignment).await
+    }
+
+    fn note_end(data: &Path, end: Position) -> Result<(), Failure> {
+        note_end(data, end)
     }
 
     async fn make_fit(

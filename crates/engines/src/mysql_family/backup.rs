@@ -90,6 +90,9 @@ impl<H: Hands> FamilyDriver<H> {
             std::fs::rename(&from, &to).map_err(|e| at(&from, &e))?;
         }
         remove(Path::new(RETURNED))?;
+        if let Some(log) = &restore.log {
+            self.bring_log(&restore.facts, log, repository, progress).await?;
+        }
         hands.adopt(assignment).await?;
         Mark::Replica.set_in(new_root(), "")?;
         sync_disk()?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use bellwether_contracts::driver::{Kept, Probe, Repair};
+use bellwether_contracts::driver::{Kept, LogSpan, Logged, Probe, Repair};
 use bellwether_contracts::repository::Progress;
 use bellwether_contracts::{Driver, Failure, Repository};
 use bellwether_model::backup::BackupResult;
@@ -14,7 +14,7 @@ use bellwether_model::restore::Checked;
 use bellwether_model::transaction::Transaction;
 use bellwether_model::{Target, Term};
 use bellwether_protocol::Assignment;
-use bellwether_protocol::assignment::{BackupAssignment, Member, RestoreAssignment};
+use bellwether_protocol::assignment::{BackupAssignment, LogAssignment, Member, RestoreAssignment};
 use bellwether_protocol::databases::LoginUse;
 
 use super::backup::Copied;
@@ -89,6 +89,11 @@ pub(crate) trait Hands: Deref<Target = Node> + Send + Sync + 'static {
     /// Makes restored data in the directory of new data, which nobody serves yet, that of the
     /// cluster that it is now: its users, and nobody to follow.
     async fn adopt(&self, assignment: &Assignment) -> Result<(), Failure>;
+
+    /// Notes where copied data ends that a log was run on, as a copy that was made there says it.
+    fn note_end(_data: &Path, _end: Position) -> Result<(), Failure> {
+        Ok(())
+    }
 
     async fn make_fit(&self, assignment: &Assignment, upstream: &Member)
     -> Result<Repair, Failure>;
@@ -251,6 +256,16 @@ impl<H: Hands> Driver for FamilyDriver<H> {
         progress: Progress<'_>,
     ) -> Result<BackupResult, Failure> {
         self.take_backup(assignment, backup, repository, progress).await
+    }
+
+    async fn store_log(
+        &self,
+        assignment: &Assignment,
+        log: &LogAssignment,
+        span: LogSpan,
+        repository: &dyn Repository,
+    ) -> Result<Logged, Failure> {
+        self.keep_log(assignment, log, span, repository).await
     }
 
     async fn restore(

@@ -217,9 +217,14 @@ pub(crate) fn relay_logs() -> Result<Vec<PathBuf>, Failure> {
 
 /// The last files of the binary log, the oldest first.
 pub(crate) fn binlogs() -> Result<Vec<PathBuf>, Failure> {
-    let mut logs = files_of("binlog")?;
+    let mut logs = all_binlogs()?;
     let first = logs.len().saturating_sub(FILES_MAX);
     Ok(logs.split_off(first))
+}
+
+/// Every file of the binary log, the oldest first.
+pub(crate) fn all_binlogs() -> Result<Vec<PathBuf>, Failure> {
+    files_of("binlog")
 }
 
 fn files_of(log: &str) -> Result<Vec<PathBuf>, Failure> {
