@@ -18,6 +18,7 @@ use bellwether_protocol::assignment::{BackupAssignment, LogAssignment, Member, R
 use bellwether_protocol::databases::LoginUse;
 
 use super::backup::Copied;
+use super::kept_log::Written;
 use super::node::Node;
 use super::place::{
     Mark, conf, config_file, former_root, handed_over, new_root, root, socket_directory, temporary,
@@ -90,6 +91,14 @@ pub(crate) trait Hands: Deref<Target = Node> + Send + Sync + 'static {
     /// cluster that it is now: its users, and nobody to follow.
     async fn adopt(&self, assignment: &Assignment) -> Result<(), Failure>;
 
+    /// Notes when the log is written, where the log does not say it and is to be kept.
+    fn watch_log(&self, _assignment: &Assignment) {}
+
+    /// What is noted of a file of the log.
+    fn written(_log: &Path) -> Vec<Written> {
+        Vec::new()
+    }
+
     /// Notes where copied data ends that a log was run on, as a copy that was made there says it.
     fn note_end(_data: &Path, _end: Position) -> Result<(), Failure> {
         Ok(())
@@ -138,6 +147,7 @@ impl<H: Hands> Driver for FamilyDriver<H> {
             OS_USER.note_identity(conf())?;
         }
         hands.offer_copies(assignment);
+        hands.watch_log(assignment);
         if Mark::Replica.is_set() {
             hands.keep_users(assignment).await?;
             return hands.confirm_or_not(assignment).await;

@@ -52,6 +52,33 @@ pub(super) struct Content {
     pub(super) name: String,
     /// How many transactions were before it.
     pub(super) before: u64,
+    /// When it was how long, where its transactions do not say when they were committed.
+    #[serde(default)]
+    pub(super) written: Vec<Written>,
+}
+
+/// When a file of the log was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(u64, i64, bool)", into = "(u64, i64, bool)")]
+pub(crate) struct Written {
+    /// So long it was then.
+    pub(crate) length: u64,
+    /// In microseconds since 1970.
+    pub(crate) at: i64,
+    /// What is after the length before was written just then, and not earlier.
+    pub(crate) is_sure: bool,
+}
+
+impl From<(u64, i64, bool)> for Written {
+    fn from((length, at, is_sure): (u64, i64, bool)) -> Self {
+        Self { length, at, is_sure }
+    }
+}
+
+impl From<Written> for (u64, i64, bool) {
+    fn from(written: Written) -> Self {
+        (written.length, written.at, written.is_sure)
+    }
 }
 
 /// A file that is to be stored.
@@ -91,7 +118,7 @@ impl<H: Hands> FamilyDriver<H> {
             return Ok(Logged::Gap(format!("the log after {from} is gone")));
         };
         let staging = Staging::make_at(Path::new(STAGING), OS_USER)?;
-        gather(&wanted, ends, staging.directory())?;
+        gather(&wanted, ends, H::written, staging.directory())?;
         let piece = LogPiece {
             id: BackupId::generate(),
             cluster: assignment.cluster.clone(),
@@ -186,7 +213,12 @@ fn look_for(
 }
 
 /// Links the files, which are only ever written at their end, and copies the last one up to there.
-fn gather(wanted: &[Wanted], ends: u64, into: &Path) -> Result<(), Failure> {
+fn gather(
+    wanted: &[Wanted],
+    ends: u64,
+    written: fn(&Path) -> Vec<Written>,
+    into: &Path,
+) -> Result<(), Failure> {
     let mut contents = Contents::default();
     for (count, file) in wanted.iter().enumerate() {
         let name = file.path.file_name().unwrap_or_default();
@@ -197,7 +229,8 @@ fn gather(wanted: &[Wanted], ends: u64, into: &Path) -> Result<(), Failure> {
         };
         done.map_err(|e| at(&to, &e))?;
         let name = name.to_string_lossy().into_owned();
-        contents.files.push(Content { name, before: file.before });
+        let written = written(&file.path);
+        contents.files.push(Content { name, before: file.before, written });
     }
     let text = serde_json::to_vec(&contents).expect("plain data");
     OS_USER.write(&into.join(CONTENTS), &text).map(|_| ())

@@ -8,7 +8,7 @@ pub(crate) mod diverged;
 pub(crate) mod driver;
 mod fingerprint;
 pub(crate) mod history;
-mod kept_log;
+pub(crate) mod kept_log;
 pub(crate) mod log_file;
 mod moment;
 pub(crate) mod node;

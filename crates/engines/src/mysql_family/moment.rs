@@ -19,7 +19,7 @@ use tracing::info;
 use super::OS_USER;
 use super::alone::Alone;
 use super::driver::{FamilyDriver, Hands};
-use super::kept_log::{CONTENTS, Contents};
+use super::kept_log::{CONTENTS, Contents, Written};
 use super::log_file::{LogFormat, Logged, transactions};
 use super::place::{data_in, new_root};
 use crate::backup::{RETURNED, give_all, part};
@@ -134,7 +134,8 @@ fn look_through(
             if logged.offset > piece.to.offset || !wanted.last.goes_back_to(place) {
                 break 'files;
             }
-            let is_later = is_later(&logged, wanted.at);
+            let is_own = timeline == piece.to.timeline;
+            let is_later = committed(&logged, &content.written, is_own) > wanted.at.as_micros();
             if logged.offset <= found.reached {
                 if is_later && logged.offset > wanted.base {
                     return Err(Failure::permanent(
@@ -170,9 +171,18 @@ fn contents(directory: &Path) -> Result<Contents, Failure> {
         .map_err(|error| Failure::permanent(format!("{}: {error}", path.display())))
 }
 
-/// Whether a transaction was committed after that moment.
-fn is_later(logged: &Logged, at: Timestamp) -> bool {
-    logged.committed.unwrap_or(logged.begun * 1_000_000) > at.as_micros()
+/// When a transaction was committed, in microseconds since 1970: as the log says, or as the kernel
+/// saw it being written. `is_own`: by the engine that committed it; one that follows writes later.
+fn committed(logged: &Logged, written: &[Written], is_own: bool) -> i64 {
+    let begun = logged.begun * 1_000_000;
+    let first = written.partition_point(|written| written.length < logged.ends);
+    match (logged.committed, written.get(first)) {
+        (Some(committed), _) => committed,
+        (None, Some(written)) if written.is_sure && is_own => written.at,
+        // In that second, most likely.
+        (None, Some(written)) => written.at.clamp(begun, begun + 1_000_000),
+        (None, None) => begun,
+    }
 }
 
 /// The timeline that a transaction of a piece is of.
@@ -233,7 +243,7 @@ mod tests {
                 bytes.extend(query("CREATE TABLE a (b int)"));
             }
             std::fs::write(directory.path().join(&name), bytes).expect("written");
-            contents.files.push(Content { name, before: *before });
+            contents.files.push(Content { name, before: *before, written: Vec::new() });
         }
         let text = serde_json::to_vec(&contents).expect("plain data");
         std::fs::write(directory.path().join(CONTENTS), text).expect("written");
@@ -264,6 +274,19 @@ mod tests {
         // The backup holds more than is known for certain.
         assert_eq!(look((12, 14, 17)), Ok((2, 17, true)));
         assert!(look((12, 14, 13)).is_err_and(|why| why.contains("take an earlier one")));
+    }
+
+    #[test]
+    fn a_log_that_does_not_say_when_is_held_against_when_it_was_written() {
+        let logged = |ends, committed| Logged { offset: 1, begins: 4, ends, committed, begun: 10 };
+        let at = |length, at, is_sure| Written { length, at, is_sure };
+        let written = [at(100, 10_200_000, true), at(200, 13_000_000, true)];
+        let committed = |logged, is_own| committed(&logged, &written, is_own);
+        assert_eq!(committed(logged(100, None), true), 10_200_000);
+        assert_eq!(committed(logged(101, None), true), 13_000_000, "it took long");
+        assert_eq!(committed(logged(101, None), false), 11_000_000, "it came late");
+        assert_eq!(committed(logged(201, None), true), 10_000_000);
+        assert_eq!(committed(logged(100, Some(7)), true), 7);
     }
 
     #[test]

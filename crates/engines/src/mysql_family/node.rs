@@ -239,7 +239,7 @@ fn files_of(log: &str) -> Result<Vec<PathBuf>, Failure> {
 }
 
 /// Whether it is a file of that log: `relay.000012`.
-fn is_numbered(path: &Path, log: &str) -> bool {
+pub(crate) fn is_numbered(path: &Path, log: &str) -> bool {
     let is_of_log = path.file_stem().is_some_and(|stem| stem == log);
     let number = path.extension().and_then(|extension| extension.to_str());
     is_of_log && number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))

@@ -4,6 +4,7 @@
 mod borg;
 pub(crate) mod engines;
 mod moment;
+mod moment_mysql;
 mod replaced;
 mod restored;
 mod scene;
