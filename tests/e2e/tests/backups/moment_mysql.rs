@@ -76,18 +76,21 @@ async fn lose_primary(api: &Api) -> anyhow::Result<NodeId> {
     .await
 }
 
-/// The engine throws away what was not stored yet.
-async fn lose_log(api: &Api, command: &str, purge: &str) -> anyhow::Result<()> {
+/// The files of the log are gone but for the one that is written now.
+async fn lose_log(api: &Api, command: &str) -> anyhow::Result<()> {
     let primary = api.cluster("orders").await?.primary.context("a primary")?;
     let container = container_of(primary.as_str())?;
     let socket = "--socket=/run/bellwether/mysql/server.sock";
-    let ask = |statement: &str| {
-        docker(&["exec", &container, command, "--no-defaults", socket, "-NBe", statement])
-    };
-    ask("FLUSH BINARY LOGS")?;
-    let logs = ask("SHOW BINARY LOGS")?;
-    let last = logs.lines().last().and_then(|line| line.split('\t').next()).context("a file")?;
-    ask(&format!("{purge} TO '{last}'")).map(drop)
+    let flush = "FLUSH BINARY LOGS";
+    docker(&["exec", &container, command, "--no-defaults", socket, "-NBe", flush])?;
+    let all = docker(&["exec", &container, "ls", "/data/db/log"])?;
+    let mut logs: Vec<&str> = all.lines().filter(|name| name.starts_with("binlog.0")).collect();
+    logs.sort_unstable();
+    logs.pop();
+    for name in logs {
+        docker(&["exec", &container, "rm", "-f", &format!("/data/db/log/{name}")])?;
+    }
+    Ok(())
 }
 
 async fn any_moment(engine: &str, version: &str, command: &str) -> anyhow::Result<()> {
@@ -122,7 +125,7 @@ async fn any_moment(engine: &str, version: &str, command: &str) -> anyhow::Resul
 
     store.freeze(true)?;
     write(&mut next, 50..55).await?;
-    lose_log(&api, command, "PURGE BINARY LOGS").await?;
+    lose_log(&api, command).await?;
     store.freeze(false)?;
     until("the gap is said", Duration::from_secs(60), || async {
         let problem = api.cluster("orders").await?.backup.problem;
