@@ -28,7 +28,8 @@ const LISTED_BYTES: usize = 16;
 
 /// What the log tells of transactions. It does not tell when they were committed.
 pub(super) static FORMAT: LogFormat = LogFormat {
-    before: (LIST, |body, _| before(body)),
+    before_kind: LIST,
+    before: |body, _| before(body),
     purged: "SELECT '' AS purged",
     begin: |kind, body| {
         let is_ours = kind == TRANSACTION && number(body, 8, 4)? == 0;

@@ -25,7 +25,8 @@ const HAS_ORIGIN: u64 = 1 << 55;
 
 /// What the log tells of transactions.
 pub(super) static FORMAT: LogFormat = LogFormat {
-    before: (BEFORE, |body, purged| Some(Set::read(body)?.with(&Set::parse(purged)).count())),
+    before_kind: BEFORE,
+    before: |body, purged| Some(Set::read(body)?.with(&Set::parse(purged)).count()),
     purged: "SELECT @@global.gtid_purged AS purged",
     begin: |kind, body| match kind {
         TRANSACTION => Some(begin(committed(body))),

@@ -31,9 +31,10 @@ const QUERY_HEAD_BYTES: usize = 13;
 
 /// How an engine's log tells its transactions.
 pub(crate) struct LogFormat {
-    /// The kind of event near the beginning of a file that tells what was before it, and how many
-    /// transactions that were. `purged`: what the engine says that is in no file any more.
-    pub(crate) before: (u8, fn(body: &[u8], purged: &str) -> Option<u64>),
+    /// The kind of event near the beginning of a file that tells what was before it.
+    pub(crate) before_kind: u8,
+    /// How many transactions that were. `purged`: what the engine says that is in no file any more.
+    pub(crate) before: fn(body: &[u8], purged: &str) -> Option<u64>,
     /// Asks for that, as `purged`.
     pub(crate) purged: &'static str,
     /// What an event says that begins a transaction; none for any other.
@@ -72,10 +73,9 @@ pub(crate) fn before(
     purged: &str,
 ) -> Result<Option<u64>, Failure> {
     let mut reader = Reader::open(file, format)?;
-    let (kind, read) = format.before;
     while let Some(event) = reader.next()? {
-        if event.kind == kind {
-            return Ok(read(&event.body, purged));
+        if event.kind == format.before_kind {
+            return Ok((format.before)(&event.body, purged));
         }
         if (format.begin)(event.kind, &event.body).is_some() {
             break;
@@ -224,7 +224,7 @@ impl<'a> Reader<'a> {
     fn is_read(&self, kind: u8) -> bool {
         // An event that begins a transaction is known by its kind alone.
         let begins = (self.format.begin)(kind, &[0; 64]).is_some();
-        begins || kind == FORMAT || kind == QUERY || kind == self.format.before.0
+        begins || kind == FORMAT || kind == QUERY || kind == self.format.before_kind
     }
 
     fn read_body(&mut self, kind: u8, bytes: usize) -> Result<Vec<u8>, Failure> {
@@ -279,7 +279,8 @@ pub(crate) mod tests {
 
     /// Begins with the kind 200, which tells the offset and whether it is open.
     static FORMAT_OF_TEST: LogFormat = LogFormat {
-        before: (201, |body, _| number(body, 0, 8)),
+        before_kind: 201,
+        before: |body, _| number(body, 0, 8),
         purged: "",
         begin: |kind, body| {
             (kind == 200).then(|| Begin {

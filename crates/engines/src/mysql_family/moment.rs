@@ -202,7 +202,8 @@ mod tests {
     /// Every transaction is one event of the kind 200 and one statement, and says when it was
     /// committed.
     static FORMAT: LogFormat = LogFormat {
-        before: (201, |_, _| None),
+        before_kind: 201,
+        before: |_, _| None,
         purged: "",
         begin: |kind, body| {
             (kind == 200).then(|| Begin {
