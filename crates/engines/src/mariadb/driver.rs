@@ -10,7 +10,7 @@ use bellwether_model::replication::Position;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Member;
 
-use super::seed::note_end;
+use super::seed::{begins_at, note_end};
 use super::written::Watch;
 use super::{Mariadb, gtid, written};
 use crate::mysql_family::backup::Copied;
@@ -111,8 +111,8 @@ impl Hands for Mariadb {
         self.copy_beside(directory).await
     }
 
-    async fn adopt(&self, assignment: &Assignment) -> Result<(), Failure> {
-        self.adopt_restored(assignment).await
+    fn begins_at(directory: &Path) -> Result<Option<String>, Failure> {
+        begins_at(directory).map(Some)
     }
 
     fn watch_log(&self, assignment: &Assignment) {

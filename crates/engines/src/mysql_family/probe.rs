@@ -45,6 +45,8 @@ impl Node {
             data: data_state(),
             copied: Mark::Copied.read(),
             keeps_former: former_root().exists(),
+            aside: Mark::Brought.read_in(former_root()),
+            replaced: Mark::Brought.read(),
             diverged: self.diverged(),
             ..Probe::default()
         };
@@ -52,6 +54,10 @@ impl Node {
             release_reserve();
             self.peers.forget();
             probe.position = self.last_position();
+            return probe;
+        }
+        if Mark::Restored.is_set() {
+            // Its users are not yet those of the cluster that it is now.
             return probe;
         }
         let mut seen = probe.clone();
@@ -62,6 +68,11 @@ impl Node {
         seen.settings = self.look_at_settings().await;
         self.cache.lock().expect("nothing panics while it is held").last_position = seen.position;
         seen
+    }
+
+    /// Other data begins: what was seen of the one before is no news of it.
+    pub(super) fn forget_seen(&self) {
+        *self.cache.lock().expect("nothing panics while it is held") = Cache::default();
     }
 
     /// How far the log was when the engine last said so.
