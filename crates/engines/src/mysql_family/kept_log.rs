@@ -25,7 +25,7 @@ use super::history::History;
 use super::log_file::{LogFormat, before, transactions};
 use super::node::{Node, all_binlogs};
 use super::session::{Session, text};
-use crate::backup::Staging;
+use crate::backup::{Staging, require_room};
 use crate::files::{at, size_of};
 use crate::kept_log::{joined, latest, put_piece, store_of};
 
@@ -117,6 +117,7 @@ impl<H: Hands> FamilyDriver<H> {
         let Some((wanted, ends)) = until_written(hands, (from, end), &purged).await? else {
             return Ok(Logged::Gap(format!("the log after {from} is gone")));
         };
+        require_room(ends)?;
         let staging = Staging::make_at(Path::new(STAGING), OS_USER)?;
         gather(&wanted, ends, H::written, staging.directory())?;
         let piece = LogPiece {

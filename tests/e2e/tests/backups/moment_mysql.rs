@@ -12,10 +12,11 @@ use bellwether_testkit::wait::until;
 use bellwether_testkit::{Api, Server, mysql};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::engines::{can_run, create};
 use super::moment::{asked, keep_log, until_stored};
+use super::replaced::ask;
 use super::scene::{WORK_MAX, register};
 
 /// How long a moment is told from others for certain, although its engine's log does not say when
@@ -62,6 +63,15 @@ async fn restore(
     let rows = found(api, name).await?;
     write(&mut client(api, name).await?, 1_000..1_001).await?;
     Ok(rows)
+}
+
+/// The same in the place of what the cluster has.
+async fn restore_over(api: &Api, backup: &Backup, at: Timestamp) -> anyhow::Result<Vec<i32>> {
+    api.healthy("orders", Duration::from_secs(60)).await?;
+    let source = json!({ "backup": backup.id, "at": at });
+    let asked = ask(api, "restore", json!({ "source": source, "without_backup": true })).await?;
+    api.finish(asked.id.as_str(), WORK_MAX).await?;
+    found(api, "orders").await
 }
 
 /// The machine of the primary is lost.
@@ -185,8 +195,12 @@ async fn any_moment_of_mysql_is_restored() -> anyhow::Result<()> {
     register(&api, &store.repository("vault", "vault")).await?;
     create(&api, "mysql", "9.7", "768MiB").await?;
     let backup = keep_log(&api, &api.cluster("orders").await?).await?;
-    let [_, after, _] = write_past_a_loss(&api).await?;
-    let found = restore(&api, &backup, "after", after).await?;
-    assert_eq!(found, (0..25).chain(30..40).collect::<Vec<i32>>(), "as of after the loss");
+    let [before, after, _] = write_past_a_loss(&api).await?;
+    let (before, after) = tokio::try_join!(
+        restore_over(&api, &backup, before),
+        restore(&api, &backup, "after", after),
+    )?;
+    assert_eq!(before, (0..15).collect::<Vec<i32>>(), "as of before the loss of the primary");
+    assert_eq!(after, (0..25).chain(30..40).collect::<Vec<i32>>(), "as of after it");
     server.check_log()
 }
