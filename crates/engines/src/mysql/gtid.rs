@@ -28,8 +28,8 @@ impl Set {
         set
     }
 
-    /// A set as the log has it: a number of sources, or beside flags where some have tags, then each
-    /// with its name, its tag and its intervals, which end before their second number.
+    /// A set as the log has it: a number of sources, or beside flags where some have tags, then
+    /// each with its name, its tag and its intervals, which end before their second number.
     pub(super) fn read(body: &[u8]) -> Option<Self> {
         let (mut set, mut at, head) = (Self::default(), 8, number(body, 0, 8)?);
         let has_tags = head >> 56 == 1;

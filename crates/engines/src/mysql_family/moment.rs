@@ -1,5 +1,5 @@
-//! A backup becomes what it was at a later moment: the log that leads there is brought, too, and run
-//! up to the first transaction that was committed later, by an engine that nobody else reaches.
+//! A backup becomes what it was at a later moment: the log that leads there is brought, too, and
+//! run up to the first transaction that was committed later, by an engine that nobody else reaches.
 //!
 //! The programs' own `--stop-datetime` is not used: it knows seconds, and only when a statement was
 //! begun. Where the log is cut is read from its files, and what is told to the programs are places
@@ -139,7 +139,7 @@ fn look_through(
             if logged.offset <= found.reached {
                 if is_later && logged.offset > wanted.base {
                     return Err(Failure::permanent(
-                        "the backup holds what was committed after that moment; take an earlier one",
+                        "the backup holds what was committed later; take an earlier one",
                     ));
                 }
                 continue;
