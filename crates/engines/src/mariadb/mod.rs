@@ -17,8 +17,10 @@ mod repair;
 mod replication;
 mod seed;
 mod words;
+mod written;
 
 use std::ops::Deref;
+use std::sync::Mutex;
 
 use bellwether_protocol::Assignment;
 
@@ -30,6 +32,8 @@ pub(crate) struct Mariadb {
     /// Where copies are asked for.
     donor_port: u16,
     donor: donor::Donor,
+    /// Notes when the log is written, while it is kept.
+    watch: Mutex<Option<written::Watch>>,
 }
 
 impl Mariadb {
@@ -39,6 +43,7 @@ impl Mariadb {
             node: Node::new(assignment, &words::WORDS),
             donor_port: assignment.engine.ports.peer,
             donor: donor::Donor::default(),
+            watch: Mutex::default(),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! over TLS.
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use bellwether_contracts::Failure;
@@ -31,9 +32,13 @@ pub(crate) struct Session {
 impl Session {
     /// To the node's own engine, as its superuser.
     pub(crate) fn local() -> Self {
-        let opts =
-            common().user(Some("root")).socket(Some(socket_file().to_string_lossy().into_owned()));
-        Self::with(opts)
+        Self::at(&socket_file())
+    }
+
+    /// To the engine at that socket, as its superuser.
+    pub(crate) fn at(socket: &Path) -> Self {
+        let socket = socket.to_string_lossy().into_owned();
+        Self::with(common().user(Some("root")).socket(Some(socket)))
     }
 
     /// To another member's engine, which proves its name.

@@ -6,6 +6,7 @@ mod downloaded;
 pub(crate) mod engines;
 mod in_place;
 mod moment;
+mod moment_mysql;
 mod replaced;
 mod restored;
 mod scene;
