@@ -18,6 +18,8 @@ const ELSEWHERE: &[(&str, &str, u16, &str)] = &[
     ("GET", "/v1/events", 200, ""),
     // people::the_audit_log_is_a_chain_that_can_be_exported
     ("GET", "/v1/audit/export", 200, ""),
+    // backups::a_download_is_what_the_repository_holds_and_what_goes_wrong_is_told_in_words
+    ("GET", "/v1/backups/{backup}/download", 200, ""),
     // identity::without_a_provider_there_is_the_password
     ("POST", "/v1/identity-provider/sign-ins", 404, "not-found"),
     ("POST", "/v1/identity-provider/sessions", 404, "not-found"),
