@@ -20,6 +20,8 @@ const ELSEWHERE: &[(&str, &str, u16, &str)] = &[
     ("GET", "/v1/audit/export", 200, ""),
     // backups::a_download_is_what_the_repository_holds_and_what_goes_wrong_is_told_in_words
     ("GET", "/v1/backups/{backup}/download", 200, ""),
+    // permissions::every_call_is_decided_for_every_role_in_the_own_and_in_another_project
+    ("GET", "/v1/backups/{backup}/download", 403, "forbidden"),
     // identity::without_a_provider_there_is_the_password
     ("POST", "/v1/identity-provider/sign-ins", 404, "not-found"),
     ("POST", "/v1/identity-provider/sessions", 404, "not-found"),
