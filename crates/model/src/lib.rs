@@ -19,6 +19,7 @@ pub mod group;
 pub mod id;
 pub mod log;
 pub mod maintenance;
+pub mod member;
 pub mod mutation;
 pub mod name;
 pub mod node;

@@ -10,6 +10,7 @@ mod config;
 mod diverged;
 mod donor;
 mod driver;
+mod group;
 mod gtid;
 mod install;
 pub mod profile;
@@ -30,6 +31,7 @@ pub(crate) struct Mariadb {
     /// Where copies are asked for.
     donor_port: u16,
     donor: donor::Donor,
+    group: group::Group,
 }
 
 impl Mariadb {
@@ -39,6 +41,7 @@ impl Mariadb {
             node: Node::new(assignment, &words::WORDS),
             donor_port: assignment.engine.ports.peer,
             donor: donor::Donor::default(),
+            group: group::Group::default(),
         }
     }
 }

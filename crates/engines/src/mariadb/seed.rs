@@ -12,8 +12,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-use super::Mariadb;
 use super::donor::{WHOLE, broken};
+use super::{Mariadb, group};
 use crate::files::remove;
 use crate::mysql_family::driver::Hands as _;
 use crate::mysql_family::place::{
@@ -62,9 +62,13 @@ impl Mariadb {
             .args(["--no-defaults", "--prepare"])
             .arg(format!("--target-dir={}", data_in(new_root()).display()));
         self.processes.run(&mut prepare, "the copy cannot be made ready").await?;
-        let ids = begins_at(&data_in(new_root()))?;
-        Mark::BeginsAt.set_in(new_root(), &ids)?;
-        Mark::Replica.set_in(new_root(), "")?;
+        if assignment.multi_primary {
+            group::note_copied(&data_in(new_root()))?;
+        } else {
+            let ids = begins_at(&data_in(new_root()))?;
+            Mark::BeginsAt.set_in(new_root(), &ids)?;
+            Mark::Replica.set_in(new_root(), "")?;
+        }
         if let Some(order) = order {
             Mark::Copied.set_in(new_root(), &order.token)?;
         }

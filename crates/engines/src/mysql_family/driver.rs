@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::path::Path;
 
 use async_trait::async_trait;
-use bellwether_contracts::driver::{Kept, Probe, Repair};
+use bellwether_contracts::driver::{Joined, Kept, Probe, Repair};
 use bellwether_contracts::repository::Progress;
 use bellwether_contracts::{Driver, Failure, Repository};
 use bellwether_model::backup::BackupResult;
@@ -41,6 +41,20 @@ pub(crate) trait Hands: Deref<Target = Node> + Send + Sync + 'static {
         OS_USER.take_identity(conf())?;
         OS_USER.write(&config_file(), self.settings(assignment).as_bytes())?;
         Ok(())
+    }
+
+    async fn look(&self) -> Probe {
+        self.probe().await
+    }
+
+    /// Begins a group whose nodes all accept writes, where the engine has such.
+    async fn found_group(&self, _assignment: &Assignment) -> Result<(), Failure> {
+        Err(Failure::permanent("this engine's nodes do not all accept writes"))
+    }
+
+    /// Joins the group that is there.
+    async fn join_a_group(&self, _assignment: &Assignment) -> Result<Joined, Failure> {
+        Err(Failure::permanent("this engine's nodes do not all accept writes"))
     }
 
     /// Lets other members copy from here, where the engine itself does not.
@@ -99,7 +113,7 @@ pub(crate) struct FamilyDriver<H>(pub(crate) H);
 #[async_trait]
 impl<H: Hands> Driver for FamilyDriver<H> {
     async fn probe(&self) -> Probe {
-        self.0.probe().await
+        Hands::look(&self.0).await
     }
 
     async fn ended(&self) {
@@ -132,6 +146,10 @@ impl<H: Hands> Driver for FamilyDriver<H> {
             OS_USER.note_identity(conf())?;
         }
         hands.offer_copies(assignment);
+        if hands.is_of_group {
+            // Everything else is the group's.
+            return Ok(());
+        }
         if Mark::Replica.is_set() {
             hands.keep_users(assignment).await?;
             return hands.confirm_or_not(assignment).await;
@@ -176,6 +194,16 @@ impl<H: Hands> Driver for FamilyDriver<H> {
         self.0.note_members(assignment);
         self.become_primary(assignment).await?;
         Ok(None)
+    }
+
+    async fn found(&self, assignment: &Assignment) -> Result<(), Failure> {
+        self.0.note_members(assignment);
+        self.0.found_group(assignment).await
+    }
+
+    async fn join(&self, assignment: &Assignment) -> Result<Joined, Failure> {
+        self.0.note_members(assignment);
+        self.0.join_a_group(assignment).await
     }
 
     async fn prepare_handover(&self) -> Result<(), Failure> {

@@ -31,8 +31,15 @@ pub(crate) struct Session {
 impl Session {
     /// To the node's own engine, as its superuser.
     pub(crate) fn local() -> Self {
-        let opts =
-            common().user(Some("root")).socket(Some(socket_file().to_string_lossy().into_owned()));
+        Self::local_saying(None)
+    }
+
+    /// The same for one that says something first.
+    pub(crate) fn local_saying(first: Option<&str>) -> Self {
+        let opts = common()
+            .user(Some("root"))
+            .socket(Some(socket_file().to_string_lossy().into_owned()))
+            .init(first.into_iter().collect::<Vec<_>>());
         Self::with(opts)
     }
 

@@ -56,6 +56,8 @@ pub(crate) struct Words {
     pub(crate) revoke: &'static str,
     /// Rights on a database that only one of the engines knows.
     pub(crate) further_rights: &'static [&'static str],
+    /// Lets a session look at an engine of a group that takes no writes, where there are groups.
+    pub(crate) of_group: Option<&'static str>,
     /// Locks the users whose names are in our table of logins.
     pub(crate) lock_logins: &'static str,
 }
