@@ -16,9 +16,10 @@ use bellwether_model::{
     Cluster, ClusterId, ClusterSpec, ClusterView, Operation, OperationKind, Timestamp,
 };
 use bellwether_planner::{
-    View, check_spec, check_timers, cluster_view, plan_change, plan_creation, reconfigure, resize,
-    shards,
+    View, check_spec, check_timers, cluster_view, members, plan_change, plan_creation, reconfigure,
+    resize, shards,
 };
+
 use bellwether_store::clusters::{self, NameClaim};
 use bellwether_store::projects::Project;
 use bellwether_store::{Error as StoreError, Stored, Txn, views};
@@ -322,7 +323,8 @@ pub(crate) async fn change(
             asked_for(&api, &view.cluster.spec, &change)?,
         );
         let spec = &cluster.object.spec;
-        if let Some(words) = shards::refuse_change(&view, spec) {
+        let refusal = shards::refuse_change(&view, spec);
+        if let Some(words) = refusal.or_else(|| members::refuse_change(&view, spec)) {
             return Err(ApiError::new(Code::OperationRefused, words));
         }
         check_change(&api, &before, spec).await?;

@@ -37,7 +37,9 @@ pub struct MemberReport {
     pub term: Term,
     /// It is to begin the group, or does so just now.
     pub founds: bool,
-    /// It has begun the group under that term, and does not do so again.
+    /// It has tried to begin the group under that term, and does not do so again.
     pub has_founded: bool,
+    /// Its engine has run without the majority for longer than it takes to be found again.
+    pub is_lost: bool,
     pub standing: Standing,
 }

@@ -7,7 +7,7 @@ use bellwether_model::{ClusterPhase, NodeId, OperationKind};
 
 use crate::election::{self, Verdict};
 use crate::view::{NodeFacts, View};
-use crate::{backups, drills, maintenance, reconfigure, resync, shards};
+use crate::{backups, drills, maintenance, members, reconfigure, resync, shards};
 
 /// The operations on the cluster as a whole.
 #[must_use]
@@ -17,6 +17,13 @@ pub fn allowed_on_cluster(view: &View) -> Vec<Allowed> {
         return kinds.map(|kind| allowed(kind, refuse_on_cluster(view, kind))).into();
     }
     let on_cluster = |kind| allowed(kind, refuse_on_cluster(view, kind));
+    if view.is_multi_primary() {
+        use OperationKind::{AddNode, Backup, DeleteCluster, Drill, Failover, Reconfigure, Resync};
+        let kinds = [AddNode, Resync, Reconfigure, Drill, Backup, Failover];
+        let refused = |kind| allowed(kind, refuse_equals(view, kind, None));
+        let own = on_cluster(DeleteCluster);
+        return kinds.map(refused).into_iter().chain([own]).collect();
+    }
     let failover = refuse_failover(view);
     let resync = resync::refuse(view, &resync::of_all(view));
     vec![
@@ -34,6 +41,11 @@ pub fn allowed_on_cluster(view: &View) -> Vec<Allowed> {
 #[must_use]
 pub fn allowed_on_node(view: &View, node: &NodeId) -> Vec<Allowed> {
     let Some(facts) = view.node(node) else { return Vec::new() };
+    if view.is_multi_primary() {
+        use OperationKind::{Drain, Reboot, RemoveNode, Resync, Switchover, Undrain};
+        let kinds = [Switchover, Resync, RemoveNode, Drain, Undrain, Reboot];
+        return kinds.map(|kind| allowed(kind, refuse_equals(view, kind, Some(facts)))).into();
+    }
     // What only a person's word is missing for can be asked for.
     let leave = |kind| allowed(kind, maintenance::refuse(view, facts, kind, true));
     vec![
@@ -61,6 +73,15 @@ pub fn check_operation(view: &View, request: &NewOperation) -> Result<(), String
     };
     if let Some(refusal) = shards::refuse(view, request.kind) {
         return Err(refusal);
+    }
+    if view.is_multi_primary() {
+        use OperationKind::{Drain, Reboot, RemoveNode, Switchover, Undrain};
+        let is_of_node = matches!(request.kind, Switchover | RemoveNode | Drain | Undrain | Reboot);
+        let node = if is_of_node { Some(named()?) } else { None };
+        let has_backup = request.repository.is_some();
+        let backup = has_backup.then(|| members::refuse(view, OperationKind::Backup, None));
+        let refusal = refuse_equals(view, request.kind, node).or(backup.flatten());
+        return refusal.map_or(Ok(()), Err);
     }
     let refusal = match request.kind {
         OperationKind::Switchover => refuse_switchover(view, named()?),
@@ -97,6 +118,20 @@ pub fn check_operation(view: &View, request: &NewOperation) -> Result<(), String
         ),
     };
     refusal.map_or(Ok(()), Err)
+}
+
+/// Why this cannot be asked of a cluster in which every node accepts writes.
+fn refuse_equals(view: &View, kind: OperationKind, node: Option<&NodeFacts>) -> Option<String> {
+    use OperationKind::{AddNode, DeleteCluster, Drain, Reboot, RemoveNode, Undrain};
+    if kind == DeleteCluster {
+        return refuse_on_cluster(view, kind);
+    }
+    let is_possible = matches!(kind, AddNode | RemoveNode | Drain | Undrain | Reboot);
+    let busy = || refuse_busy(view).filter(|_| is_possible);
+    let phase = || node.and_then(|facts| maintenance::refuse_phase(facts, kind));
+    busy().or_else(phase).or_else(|| members::refuse(view, kind, node)).or_else(|| {
+        (!is_possible).then(|| "this is not asked of a multi-primary cluster".to_owned())
+    })
 }
 
 fn allowed(kind: OperationKind, refusal: Option<String>) -> Allowed {

@@ -35,11 +35,15 @@ pub fn plan_creation(spec: &ClusterSpec) -> Plan {
         0 => nodes,
         shards => format!("{shards} shards, each of {nodes},"),
     };
+    let replication = match spec.multi_primary {
+        true => "every node accepts writes".to_owned(),
+        false => format!("replication {}", spec.replication),
+    };
     Plan {
         kind: OperationKind::CreateCluster,
         summary: format!(
             "Creates {} with {nodes} of {} {} on {}, each with {}, {} of memory and a disk \
-             of {}; replication {}.",
+             of {}; {replication}.",
             spec.name,
             spec.engine,
             spec.version,
@@ -47,7 +51,6 @@ pub fn plan_creation(spec: &ClusterSpec) -> Plan {
             spec.size.cores(),
             spec.size.memory,
             spec.size.disk,
-            spec.replication,
         ),
         steps: planned_steps(OperationKind::CreateCluster),
         write_pause_ms: 0,

@@ -206,6 +206,7 @@ fn refuse_impossible(spec: &ClusterSpec, known: &ClusterView) -> Result {
         ("version", *version != known.spec.version),
         ("provider", spec.provider != known.spec.provider),
         ("shards", (spec.shards > 0) != (known.spec.shards > 0)),
+        ("multi_primary", spec.multi_primary != known.spec.multi_primary),
         ("project", spec.project != known.spec.project),
     ];
     let fields: Vec<&str> = differs.iter().filter(|(_, is)| *is).map(|(name, _)| *name).collect();

@@ -66,6 +66,10 @@ pub(crate) struct Create {
     /// Divide the keys over so many shards, each a primary with replicas; 0: they are not divided
     #[arg(long, default_value = "0")]
     shards: u32,
+    /// Every node accepts writes, and the engines' own majority decides who may: three nodes at
+    /// least, and an engine that can. See `bellwether engine show`
+    #[arg(long)]
+    multi_primary: bool,
     /// Processor cores of each node
     #[arg(long, default_value = "1")]
     cpus: f64,
@@ -143,6 +147,7 @@ async fn run_create(context: &Context, create: Create) -> Result {
         provider: create.provider,
         nodes: create.nodes,
         shards: create.shards,
+        multi_primary: create.multi_primary,
         size: NodeSize { cpus: create.cpus, memory: create.memory, disk: create.disk },
         replication: create.replication,
         timers: create.timers,

@@ -104,6 +104,8 @@ pub struct Worker {
     log: Option<log::Keeping>,
     /// When it is looked again for a group to join.
     join_at: Option<Instant>,
+    /// Since when its engine runs without the majority.
+    lost_at: Option<Instant>,
 }
 
 /// How long the disk has taken no write, as far as it was watched: time in which this process stood
@@ -166,6 +168,7 @@ impl Worker {
             aside: backup::Aside::new(repositories),
             log: None,
             join_at: None,
+            lost_at: None,
         })
     }
 
@@ -265,6 +268,7 @@ impl Worker {
         self.note_mute();
         self.note_disk();
         self.note_position();
+        self.note_majority();
         let Some(orders) = self.orders.clone() else { return false };
         let actual = self.actual();
         let facts = self.facts(&orders);
@@ -355,6 +359,15 @@ impl Worker {
                 self.dead_after.get_or_insert_with(|| self.positioned_at.elapsed());
             }
             ProcessState::Starting | ProcessState::Unknown => {}
+        }
+    }
+
+    fn note_majority(&mut self) {
+        let is_up = self.probe.process == ProcessState::Up;
+        let standing = self.probe.standing.as_ref().filter(|_| is_up && self.step.is_none());
+        match standing.is_some_and(|standing| !standing.in_quorum) {
+            true => _ = self.lost_at.get_or_insert_with(Instant::now),
+            false => self.lost_at = None,
         }
     }
 

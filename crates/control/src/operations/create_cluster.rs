@@ -222,7 +222,11 @@ pub(super) fn bootstrap_primary(world: &World, pass: &mut Pass) -> Outcome {
         status.config.current.version = 1;
     }
     let term = status.term;
-    pass.assign(&first, Target::Primary { term, create: true });
+    let target = match pass.view.is_multi_primary() {
+        true => Target::Member { term, from: None },
+        false => Target::Primary { term, create: true },
+    };
+    pass.assign(&first, target);
     if let Some(node) = pass.node_mut(&first) {
         node.restore = source;
     }
@@ -321,7 +325,8 @@ fn open_endpoints(pass: &mut Pass) -> Outcome {
     let Some(primary) = pass.view.primary() else { return Outcome::wait("there is no primary") };
     let voters = &status.config.current.voters;
     let is_settled = status.config.next.is_none() && status.config.past.is_empty();
-    if voters.len() + 1 < pass.view.nodes.len() || !is_settled {
+    let is_whole = pass.view.is_multi_primary() || voters.len() + 1 >= pass.view.nodes.len();
+    if !is_whole || !is_settled {
         return Outcome::wait("waiting for every replica's vote");
     }
     if !primary.report().is_some_and(|report| report.gate.open) {

@@ -96,6 +96,10 @@ fn hand_over(
     id: &NodeId,
     state: &mut Maintenance,
 ) -> Outcome {
+    if pass.view.is_multi_primary() {
+        // Clients are led to another as soon as it is out of service.
+        return Outcome::Next;
+    }
     if let Some(change) = &state.change {
         let Some(changed) = world.store.find::<Operation>(change.as_str()) else {
             return Outcome::fail("the switchover is gone");
@@ -121,6 +125,9 @@ fn hand_over(
 }
 
 fn withdraw(pass: &mut Pass, id: &NodeId) -> Outcome {
+    if pass.view.is_multi_primary() {
+        return withdraw_member(pass, id);
+    }
     let status = &pass.cluster.object.status;
     if status.primary.as_ref() == Some(id) {
         return match pass.view.nodes.len() {
@@ -143,6 +150,19 @@ fn withdraw(pass: &mut Pass, id: &NodeId) -> Outcome {
             Outcome::fail("the others cannot do without its vote")
         }
         true => Outcome::wait("waiting until its vote is not needed any more"),
+    }
+}
+
+fn withdraw_member(pass: &mut Pass, id: &NodeId) -> Outcome {
+    let phase = pass.view.node(id).map(|facts| facts.node.phase);
+    if phase != Some(NodePhase::Maintenance) {
+        pass.set_phase(id, NodePhase::Maintenance);
+        return Outcome::wait("withdrawing it");
+    }
+    match pass.cluster.object.status.primary.as_ref() == Some(id) {
+        false => Outcome::Next,
+        true if pass.step_age_ms > WITHDRAW_MS_MAX => Outcome::fail("no other node is well enough"),
+        true => Outcome::wait("clients are being led to another node"),
     }
 }
 
@@ -268,7 +288,7 @@ fn await_agent(pass: &Pass, id: &NodeId) -> Outcome {
 
 fn await_catch_up(pass: &mut Pass, id: &NodeId) -> Outcome {
     let status = &pass.cluster.object.status;
-    if status.primary.as_ref() != Some(id) {
+    if status.primary.as_ref() != Some(id) || pass.view.is_multi_primary() {
         return nodes::await_catch_up(pass, id);
     }
     match pass.view.node(id).is_some_and(|facts| facts.serves(status.term)) {

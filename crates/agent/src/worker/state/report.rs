@@ -1,6 +1,7 @@
 //! What a worker says of its node.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use bellwether_contracts::driver::ProcessState;
 use bellwether_model::member::MemberReport;
@@ -10,6 +11,9 @@ use bellwether_model::{NodeId, Target, Term};
 use bellwether_protocol::local::WorkerReport;
 
 use super::{Act, HANG, Worker};
+
+/// Engines that have lost touch for a moment find each other again within this time.
+const LOST_AFTER: Duration = Duration::from_secs(3);
 
 impl Worker {
     /// The term served, once everything that must be so before clients are let in is so.
@@ -60,7 +64,8 @@ impl Worker {
         Some(MemberReport {
             term: *term,
             founds: from.is_none() || is_founding,
-            has_founded: from.is_none() && self.role.primary_term >= *term,
+            has_founded: from.is_none() && !is_founding && self.role.primary_term >= *term,
+            is_lost: self.lost_at.is_some_and(|at| at.elapsed() > LOST_AFTER),
             standing: self.probe.standing.clone()?,
         })
     }
