@@ -308,3 +308,144 @@ pub fn refuse_change(view: &View, after: &ClusterSpec) -> Option<String> {
     let is_changed = (&after.parameters, after.size) != (&before.parameters, before.size);
     (view.is_multi_primary() && is_changed).then(|| NO_CHANGES.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::allowed::check_operation;
+    use crate::rules::decide;
+    use crate::view::tests::{Sketch, sketch};
+    use bellwether_model::operation::NewOperation;
+
+    fn regroups(sketch: &Sketch) -> Option<Option<NodeId>> {
+        match decide(&sketch.view()).act {
+            Act::Regroup { founder } => Some(founder),
+            _ => None,
+        }
+    }
+
+    fn refusal(view: &View, kind: OperationKind, node: &str) -> String {
+        let request = NewOperation::of(kind, Some(node.into()));
+        check_operation(view, &request).err().unwrap_or_default()
+    }
+
+    #[test]
+    fn nobody_is_elected_in_a_group_of_equals() {
+        let election = [205, 207, 209, 211];
+        for spoil in 0..64_u32 {
+            let mut sketch = sketch(3).equals();
+            for ordinal in 1..=3 {
+                match spoil >> (2 * (ordinal - 1)) & 3 {
+                    0 => {}
+                    1 => sketch.silence(ordinal, 60_000),
+                    2 => sketch.out(ordinal, None),
+                    _ => sketch.machine_stopped(ordinal),
+                }
+            }
+            let decision = decide(&sketch.view());
+            assert!(!election.contains(&decision.rule), "{decision:?}");
+        }
+        let mut sketch = sketch(3).equals();
+        sketch.surrender(1, 1);
+        assert_eq!(decide(&sketch.view()).rule, 999, "it has no role to give up");
+    }
+
+    #[test]
+    fn clients_are_led_to_another_as_soon_as_it_is_plain() {
+        let lead = |sketch: &Sketch| lead(&sketch.view());
+        let second = Some(Act::Lead { node: node(2) });
+        let mut killed = sketch(3).equals();
+        assert_eq!(lead(&killed), None);
+        killed.silence(1, 2_500);
+        assert_eq!(lead(&killed), None, "the engines of the others are in touch with its own");
+        for other in [2, 3] {
+            killed.member(other).standing.peers.remove(&node(1));
+        }
+        assert_eq!(lead(&killed), second);
+        let mut out = sketch(3).equals();
+        out.out(1, None);
+        assert_eq!(lead(&out), second);
+        let mut drained = sketch(3).equals();
+        drained.node(1).phase = NodePhase::Maintenance;
+        assert_eq!(lead(&drained), second);
+        let mut nobody = sketch(3).equals();
+        (1..=3).for_each(|ordinal| nobody.out(ordinal, None));
+        assert_eq!(lead(&nobody), None);
+    }
+
+    fn node(ordinal: u32) -> NodeId {
+        crate::view::tests::node_id(ordinal)
+    }
+
+    #[test]
+    fn a_group_is_begun_anew_by_the_one_with_the_most_once_all_have_stopped() {
+        let mut sketch = sketch(3).equals();
+        sketch.out(1, Some(7));
+        sketch.out(2, Some(9));
+        assert_eq!(regroups(&sketch), None, "the third has the majority");
+        sketch.out(3, None);
+        assert_eq!(regroups(&sketch), Some(None), "its engine stops first");
+        sketch.out(3, Some(9));
+        assert_eq!(regroups(&sketch), Some(Some(node(2))));
+        sketch.member(1).term = 0;
+        assert_eq!(regroups(&sketch), None, "it may still act by earlier orders");
+        sketch.member(1).term = 1;
+        sketch.member(3).standing.history = "other".into();
+        assert_eq!(regroups(&sketch), None);
+        assert!(phase(&sketch.view()).1.contains("different histories"));
+        sketch.member(3).standing = Default::default();
+        assert_eq!(regroups(&sketch), None, "it has not said where its data ends");
+        sketch.member(3).standing.end = Some(0);
+        assert_eq!(regroups(&sketch), Some(Some(node(2))));
+        sketch.silence(1, 9_000);
+        assert_eq!(regroups(&sketch), None, "it may hold more");
+        let words = phase(&sketch.view()).1;
+        assert!(words.contains("majority is lost: 2 of 3") && words.contains("demo-1"), "{words}");
+        assert_eq!(refusal(&sketch.view(), OperationKind::RemoveNode, "demo-1"), "");
+        assert!(refusal(&sketch.view(), OperationKind::RemoveNode, "demo-2").contains("is heard"));
+    }
+
+    #[test]
+    fn nobody_else_begins_a_group_while_one_may() {
+        let mut sketch = sketch(3).equals();
+        (1..=3).for_each(|ordinal| sketch.out(ordinal, Some(9)));
+        sketch.node(2).target = Target::Member { term: 1, from: None };
+        assert_eq!(regroups(&sketch), None);
+        sketch.member(2).has_founded = true;
+        assert_eq!(regroups(&sketch), Some(None), "its attempt has failed: another term");
+        sketch.node(2).target = Target::Member { term: 1, from: Some(node(1)) };
+        sketch.member(2).has_founded = false;
+        sketch.member(2).founds = true;
+        assert_eq!(regroups(&sketch), None, "it has not given up yet");
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_with_the_reason() {
+        let view = sketch(3).equals().view();
+        let refused = |kind| refusal(&view, kind, "demo-2");
+        assert!(refused(OperationKind::Switchover).contains("nothing to promote"));
+        assert!(refused(OperationKind::Failover).contains("no failover"));
+        assert!(refused(OperationKind::RemoveNode).contains("add a node first"));
+        for kind in [OperationKind::Drain, OperationKind::Reboot, OperationKind::AddNode] {
+            assert_eq!(refused(kind), "", "{kind:?}");
+        }
+        assert_eq!(refusal(&sketch(4).equals().view(), OperationKind::RemoveNode, "demo-2"), "");
+        let mut one_out = sketch(3).equals();
+        one_out.out(3, None);
+        assert!(refusal(&one_out.view(), OperationKind::Drain, "demo-2").contains("1 of 3"));
+    }
+
+    #[test]
+    fn a_group_is_called_healthy_only_when_every_member_is() {
+        let mut sketch = sketch(3).equals();
+        let (word, words) = phase(&sketch.view());
+        assert_eq!(word, ClusterPhase::Healthy, "{words}");
+        assert_eq!(words, "3 nodes accept writes; clients are led to demo-1");
+        sketch.out(3, None);
+        assert_eq!(phase(&sketch.view()).0, ClusterPhase::Degraded);
+        (1..=2).for_each(|ordinal| sketch.out(ordinal, None));
+        assert_eq!(phase(&sketch.view()).0, ClusterPhase::Unavailable);
+        (1..=3).for_each(|ordinal| sketch.silence(ordinal, 9_000));
+        assert_eq!(phase(&sketch.view()).0, ClusterPhase::Unknown);
+    }
+}

@@ -237,6 +237,7 @@ async fn show(context: &Context, name: &str) -> Result {
 fn nodes_in_words(spec: &ClusterSpec) -> String {
     let nodes = if spec.nodes == 1 { "1 node".to_owned() } else { format!("{} nodes", spec.nodes) };
     match spec.shards {
+        0 if spec.multi_primary => format!("{nodes}, each of which accepts writes"),
         0 => nodes,
         shards => format!("{shards} shards of {nodes}"),
     }

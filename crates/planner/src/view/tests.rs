@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bellwether_model::cluster::{ClusterPhase, ClusterStatus};
+use bellwether_model::member::{MemberReport, Standing};
 use bellwether_model::node::NodePhase;
 use bellwether_model::replication::Position;
 use bellwether_model::*;
@@ -121,6 +122,7 @@ fn sketch_node(cluster: &Cluster, ordinal: u32, count: u32) -> (Node, Seen, Repo
         log: None,
         check: None,
         moving: None,
+        member: None,
         disk_hangs: false,
         engine: EngineFigures::default(),
         host: HostFigures::default(),
@@ -196,6 +198,49 @@ impl Sketch {
     pub(crate) fn rejoining(&mut self) {
         self.node(3).phase = NodePhase::Rejoining;
         self.cluster.status.config.current.voters.remove(&node_id(3));
+    }
+
+    /// Every node accepts writes, and clients are led to the first.
+    pub(crate) fn equals(mut self) -> Self {
+        self.cluster.spec.multi_primary = true;
+        self.cluster.status.config.current.voters.clear();
+        let all: Vec<NodeId> = self.nodes.iter().map(|(node, ..)| node.id.clone()).collect();
+        for (node, _, report, _) in &mut self.nodes {
+            let from = all.iter().find(|id| **id != node.id).cloned();
+            node.target = Target::Member { term: 1, from };
+            report.gate.open = true;
+            let standing = Standing {
+                state: "Synced".into(),
+                in_quorum: true,
+                ready: true,
+                peers: all.iter().cloned().collect(),
+                history: "h".into(),
+                end: None,
+            };
+            if let Some(worker) = &mut report.worker {
+                (worker.actual, worker.serving) = (Actual::Primary { term: 1 }, Some(1));
+                worker.member = Some(MemberReport { term: 1, standing, ..MemberReport::default() });
+            }
+        }
+        self
+    }
+
+    /// A member whose engine runs without the majority, or is stopped with so many changes.
+    pub(crate) fn out(&mut self, ordinal: u32, end: Option<u64>) {
+        self.report(ordinal).gate.open = false;
+        let worker = self.worker(ordinal);
+        worker.serving = None;
+        let member = worker.member.as_mut().expect("a member");
+        member.is_lost = end.is_none();
+        let history = member.standing.history.clone();
+        member.standing = Standing { history, end, ..Standing::default() };
+        if end.is_some() {
+            worker.actual = Actual::Stopped { was_primary: true };
+        }
+    }
+
+    pub(crate) fn member(&mut self, ordinal: u32) -> &mut MemberReport {
+        self.worker(ordinal).member.as_mut().expect("a member")
     }
 
     pub(crate) fn node(&mut self, ordinal: u32) -> &mut Node {

@@ -73,6 +73,10 @@ export const messages = {
     shardsHelp: (least: number, most: number) =>
       `The keys are divided over them evenly. ${least} to ${most}.`,
     nodesHelp: (least: number, most: number) => `The primary counts too. ${least} to ${most}.`,
+    membersHelp: (least: number, most: number) =>
+      `Each of them accepts writes. ${least} to ${most}: a majority has to be left when one is lost.`,
+    goesOn:
+      'The rest goes on as long as it is the majority. Whether every node accepts writes cannot be changed later.',
     replication: 'When is a write acknowledged?',
     acks: 'Replicas that confirm each write',
     timers: 'How soon a lost primary is replaced',
