@@ -353,7 +353,8 @@ gcache.recover=yes;pc.recovery=no;pc.wait_prim_timeout=PT10S;evs.keepalive_perio
 evs.inactive_check_period=PT0.2S;evs.suspect_timeout=PT1.5S;evs.inactive_timeout=PT3S;\
 gmcast.peer_timeout=PT1S\"
 ",
-        cluster = assignment.cluster,
+        // A name may have 32 characters and not one more.
+        cluster = assignment.cluster.as_str().replace('-', ""),
     )
 }
 
@@ -362,7 +363,7 @@ pub(super) fn copy_lines(conf: &Path) -> String {
     let conf = conf.display();
     format!(
         "[sst]
-encrypt = 3
+encrypt = 4
 tkey = {conf}/engine.key
 tcert = {conf}/engine.pem
 tca = {conf}/ca.pem
