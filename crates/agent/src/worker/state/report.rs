@@ -13,7 +13,7 @@ use bellwether_protocol::local::WorkerReport;
 use super::{Act, HANG, Worker};
 
 /// Engines that have lost touch for a moment find each other again within this time.
-const LOST_AFTER: Duration = Duration::from_secs(3);
+const LOST_AFTER: Duration = Duration::from_secs(5);
 
 impl Worker {
     /// The term served, once everything that must be so before clients are let in is so.
@@ -65,7 +65,10 @@ impl Worker {
             term: *term,
             founds: from.is_none() || is_founding,
             has_founded: from.is_none() && !is_founding && self.role.primary_term >= *term,
-            is_lost: self.lost_at.is_some_and(|at| at.elapsed() > LOST_AFTER),
+            // One that has later orders stops by itself.
+            is_lost: self.step.is_none()
+                && self.role.primary_term >= *term
+                && self.lost_at.is_some_and(|at| at.elapsed() > LOST_AFTER),
             standing: self.probe.standing.clone()?,
         })
     }
