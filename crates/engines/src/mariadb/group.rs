@@ -33,6 +33,9 @@ const STATUS: &str = "SHOW GLOBAL STATUS LIKE 'wsrep\\_%'";
 /// A member that was begun or has joined is in step with the others within this time.
 const SYNC_MAX: Duration = Duration::from_secs(120);
 
+/// A group that has lost its majority while one joins may find it again within this time.
+const ABANDONED_AFTER: Duration = Duration::from_secs(10);
+
 /// Between two looks whether it is.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -242,7 +245,15 @@ impl Mariadb {
             put_in_place(None)?;
         }
         let position = end.map(|end| format!("--wsrep-start-position={}", end.place));
-        self.start_member(&position.into_iter().collect::<Vec<_>>()).await?;
+        let position: Vec<String> = position.into_iter().collect();
+        tokio::select! {
+            started = self.start_member(&position) => started?,
+            () = self.until_abandoned(assignment) => {
+                // It would wait for ever for what it lacks.
+                self.kill_server().await?;
+                return Ok(Joined::NobodyThere);
+            }
+        }
         // Data that came from another member is whole once the engine serves it.
         Mark::Complete.set("")?;
         remove(new_root())?;
@@ -268,6 +279,17 @@ impl Mariadb {
             }
         }
         false
+    }
+
+    /// Ends once no other member has had the majority for long.
+    async fn until_abandoned(&self, assignment: &Assignment) {
+        let mut since = Instant::now();
+        while since.elapsed() < ABANDONED_AFTER {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            if self.is_somebody_there(assignment).await {
+                since = Instant::now();
+            }
+        }
     }
 
     /// Starts the engine and waits until it has all that the others have.
