@@ -14,8 +14,8 @@ export BELLWETHER_AGENT_BIN ?= $(CARGO_TARGET_DIR)/release/bellwether-agent
 # cargo-nextest where it is installed, cargo's own runner otherwise.
 nextest := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 run_tests := $(if $(nextest),nextest run --no-tests=pass,test)
-# Tests on real engines measure time, so they do not share the machine with each other.
-one_by_one := $(if $(nextest),--test-threads=1,-- --test-threads=1)
+# Tests on real engines measure time: .config/nextest.toml says which may share the machine.
+two_at_most := $(if $(nextest),--test-threads=2,-- --test-threads=1)
 
 dashboard_sources = $(shell [[ ! -d dashboard ]] || find dashboard -path dashboard/node_modules -prune -o \
   -path dashboard/dist -prune -o -type f \( -path 'dashboard/src/*' -o -path 'dashboard/public/*' \
@@ -23,7 +23,7 @@ dashboard_sources = $(shell [[ ! -d dashboard ]] || find dashboard -path dashboa
 
 .PHONY: help run stop setup build dashboard openapi test ci format lint tidy unit sim sim-mutations \
   fuzz-api e2e browser clean-nodes bench-create bench-failover bench-endpoint \
-  bench-anchors soak
+  bench-anchors bench-backup soak
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -78,7 +78,7 @@ e2e: build ## one test for each promise, on real engines in containers
 	  "mysql 9.7" "valkey 8" "valkey 9" "redis 8"; do \
 	  scripts/ensure-images $$image || \
 	  echo "$$image cannot be had here; its tests say that they are not run"; done
-	@cargo $(run_tests) --release --package e2e $(one_by_one)
+	@cargo $(run_tests) --release --package e2e $(two_at_most)
 
 SEEDS ?= 500
 sim: ## the real decisions over a simulated world: SEEDS=1000 for more, SEED=7 to replay one
@@ -93,6 +93,8 @@ fuzz-api: build ## thousands of odd questions to the API, made from its document
 browser: build ## the dashboard in a real browser against the real server
 	@scripts/ensure-images && scripts/ensure-images valkey 8
 	@scripts/ensure-node
+	@cd tests/identity-provider && { [[ node_modules -nt package-lock.json ]] || \
+	  npm ci --no-audit --no-fund --loglevel=error && touch node_modules; }
 	@export BELLWETHER_CHROMIUM=$$(scripts/ensure-browser | tail -n 1); \
 	  cd dashboard && npx --no-install playwright test
 
@@ -110,6 +112,9 @@ bench-failover: build ## how long writes stop when a primary dies (ENGINE=mariad
 
 bench-endpoint: build ## what the stable address costs per query
 	@scripts/ensure-images && scripts/ensure-postgresql-client && bench/endpoint
+
+bench-backup: build ## MEGABYTES=2000 backed up and restored, beside restic, Borg and pgBackRest alone
+	@bench/backup
 
 bench-anchors: build ## a killed primary beside Patroni and pg_auto_failover (ENGINE=valkey: Sentinel)
 	@bench/anchors

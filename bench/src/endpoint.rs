@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
-use bellwether_model::connection::Connection;
+use anyhow::Context as _;
 use bellwether_testkit::docker::{container_of, inside};
 use bellwether_testkit::{Server, wait};
 use serde_json::json;
 
 use crate::figures::median;
+use crate::pgbench::{number, pgbench};
 
 /// Seconds of each measurement.
 const SECONDS: &str = "3";
@@ -112,29 +112,4 @@ async fn start_haproxy(directory: &std::path::Path, primary: &str) -> anyhow::Re
     })
     .await?;
     Ok(haproxy)
-}
-
-fn pgbench(
-    connection: &Connection,
-    host: &str,
-    port: u16,
-    arguments: &[&str],
-) -> anyhow::Result<String> {
-    let output = Command::new("pgbench")
-        .args(arguments)
-        .args(["-h", host, "-p", &port.to_string(), "-U", &connection.user, &connection.database])
-        .env("PGPASSWORD", connection.password.as_deref().unwrap_or_default())
-        .env("PGSSLMODE", "require")
-        .output()
-        .context("run pgbench; scripts/ensure-postgresql-client installs it")?;
-    if !output.status.success() {
-        bail!("pgbench {host}:{port}: {}", String::from_utf8_lossy(&output.stderr).trim());
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
-fn number(said: &str, name: &str) -> anyhow::Result<f64> {
-    let rest = said.lines().find_map(|line| line.trim().strip_prefix(name));
-    let text = rest.and_then(|rest| rest.split(' ').next()).context("pgbench prints figures")?;
-    Ok(text.parse()?)
 }

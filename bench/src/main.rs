@@ -1,12 +1,14 @@
 //! Figures of this machine: `bench create`, `bench failover`, `bench endpoint`,
-//! `bench anchors`, `bench soak`. The last line of each is one line of JSON.
+//! `bench anchors`, `bench backup`, `bench soak`. The last line of each is one line of JSON.
 
 mod anchors;
+mod backup;
 mod create;
 mod endpoint;
 mod failover;
 mod figures;
 mod floor;
+mod pgbench;
 mod soak;
 
 fn main() -> anyhow::Result<()> {
@@ -20,7 +22,8 @@ fn main() -> anyhow::Result<()> {
         Some("failover") => runtime.block_on(failover::run(number("RUNS", 20)?)),
         Some("endpoint") => runtime.block_on(endpoint::run(number("RUNS", 5)?)),
         Some("anchors") => runtime.block_on(anchors::run(number("RUNS", 3)?)),
+        Some("backup") => runtime.block_on(backup::run(number("RUNS", 1)?)),
         Some("soak") => runtime.block_on(soak::run(number("MINUTES", 30)? as u64)),
-        _ => anyhow::bail!("use one of: create, failover, endpoint, anchors, soak"),
+        _ => anyhow::bail!("use one of: create, failover, endpoint, anchors, backup, soak"),
     }
 }

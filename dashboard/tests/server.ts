@@ -25,14 +25,31 @@ export default async function setup(): Promise<() => Promise<void>> {
         'or BELLWETHER_URL, BELLWETHER_USER and BELLWETHER_PASSWORD to test one that runs',
     );
   }
-  return startServer(program, agent);
+  const server = await startServer(program, agent);
+  process.env.BELLWETHER_URL = server.url;
+  process.env.BELLWETHER_USER = 'admin';
+  process.env.BELLWETHER_PASSWORD = server.password;
+  return server.stop;
 }
 
-async function startServer(program: string, agent: string): Promise<() => Promise<void>> {
+export interface Server {
+  url: string;
+  /** Of the first administrator. */
+  password: string;
+  stop: () => Promise<void>;
+}
+
+/** Starts a server in a directory of its own; `more` has arguments for one at that address. */
+export async function startServer(
+  program: string,
+  agent: string,
+  more: (url: string, data: string) => string[] = () => [],
+): Promise<Server> {
   const data = mkdtempSync(join(tmpdir(), 'bellwether-browser-'));
   const [agentPort, localPort] = [await freePort(), await freePort()];
   const log = join(data, 'server.log');
   const output = openSync(log, 'w');
+  const url = `http://127.0.0.1:${localPort}`;
   const server = spawn(
     program,
     [
@@ -45,10 +62,10 @@ async function startServer(program: string, agent: string): Promise<() => Promis
       `127.0.0.1:${localPort}`,
       '--agent-binary',
       agent,
+      ...more(url, data),
     ],
     { stdio: ['ignore', output, output] },
   );
-  const url = `http://127.0.0.1:${localPort}`;
   const stop = async () => {
     await end(server);
     removeNodes(data);
@@ -65,14 +82,12 @@ async function startServer(program: string, agent: string): Promise<() => Promis
     await stop();
     throw new Error(`the server did not start: ${String(error)}\n${said}`);
   }
-  process.env.BELLWETHER_URL = url;
-  process.env.BELLWETHER_USER = 'admin';
-  process.env.BELLWETHER_PASSWORD = readFileSync(join(data, 'first-password'), 'utf8').trim();
-  return stop;
+  const password = readFileSync(join(data, 'first-password'), 'utf8').trim();
+  return { url, password, stop };
 }
 
 /** A port that nobody listens on just now. */
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
     probe.once('error', reject);
@@ -86,7 +101,7 @@ function freePort(): Promise<number> {
   });
 }
 
-async function waitUntil(ms: number, isSo: () => Promise<boolean>): Promise<void> {
+export async function waitUntil(ms: number, isSo: () => Promise<boolean>): Promise<void> {
   const deadline = Date.now() + ms;
   while (!(await isSo())) {
     if (Date.now() > deadline) throw new Error(`not within ${ms / 1_000} s`);
@@ -94,8 +109,9 @@ async function waitUntil(ms: number, isSo: () => Promise<boolean>): Promise<void
   }
 }
 
-async function end(server: ChildProcess): Promise<void> {
-  if (server.exitCode !== null) return;
+export async function end(server: ChildProcess): Promise<void> {
+  // One that was ended before has either.
+  if (server.exitCode !== null || server.signalCode !== null) return;
   const ended = new Promise((resolve) => server.once('exit', resolve));
   server.kill('SIGTERM');
   const timer = setTimeout(() => server.kill('SIGKILL'), STOP_MS);

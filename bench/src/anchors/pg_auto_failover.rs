@@ -47,7 +47,11 @@ impl PgAutoFailover {
              {}SELECT pg_reload_conf();\nEND",
             sql.concat()
         );
-        inside(&peer.monitor, &psql)?;
+        // It has been started once to be made, and may be about to end before it is run.
+        until("the monitor takes its settings", READY_MAX, || async {
+            inside(&peer.monitor, &psql)
+        })
+        .await?;
         let mut peer = peer;
         for number in 1..=3 {
             let name = format!("node{number}");

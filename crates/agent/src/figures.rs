@@ -4,9 +4,11 @@
 use std::path::Path;
 use std::time::Instant;
 
+use bellwether_model::Timestamp;
 use bellwether_protocol::local::HostFigures;
 
 use crate::DATA;
+use crate::growth::Growth;
 
 /// Without a limit, version 1 of cgroups says a number near this.
 const NO_LIMIT: u64 = 1 << 60;
@@ -16,6 +18,7 @@ const NO_LIMIT: u64 = 1 << 60;
 pub struct Figures {
     last: Option<(Instant, u64, f64)>,
     percent: Option<f64>,
+    growth: Growth,
 }
 
 /// Between two readings of the processor's time.
@@ -41,12 +44,14 @@ impl Figures {
     pub fn read(&mut self) -> HostFigures {
         let (memory_used, memory_limit) = memory();
         let (disk_used, disk_size) = disk();
+        let disk_growth = disk_used.and_then(|used| self.growth.rate(Timestamp::now(), used));
         HostFigures {
             cpu_percent: self.cpu_percent(),
             memory_used,
             memory_limit,
             disk_used,
             disk_size,
+            disk_growth,
         }
     }
 

@@ -9,6 +9,7 @@ pub mod endpoint;
 pub mod figures;
 pub mod files;
 pub mod firewall;
+mod growth;
 pub mod init;
 pub mod join;
 pub mod lines;

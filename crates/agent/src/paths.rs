@@ -11,6 +11,8 @@ pub struct Paths {
     pub identity: PathBuf,
     /// What the sentry must not forget.
     pub sentry_state: PathBuf,
+    /// How full the disk was.
+    pub growth: PathBuf,
     /// Where the sentry listens for worker and endpoint.
     pub socket: PathBuf,
 }
@@ -25,6 +27,7 @@ impl Paths {
             config: root.join("etc/bellwether/agent.json"),
             identity: state.join("identity"),
             sentry_state: state.join("sentry.json"),
+            growth: state.join("growth.json"),
             socket: root.join("run/bellwether/sentry.sock"),
         }
     }

@@ -79,6 +79,11 @@ const TABLE: &[(&str, &str, Needs)] = &[
     ("POST", "/v1/clusters/{cluster}/database-users/{database_user}/rotation", Project(Operator)),
     (
         "POST",
+        "/v1/clusters/{cluster}/database-users/{database_user}/rotation/cancel",
+        Project(Operator),
+    ),
+    (
+        "POST",
         "/v1/clusters/{cluster}/database-users/{database_user}/rotation/end",
         Project(Operator),
     ),
@@ -100,6 +105,7 @@ const TABLE: &[(&str, &str, Needs)] = &[
     ("POST", "/v1/backups/{backup}/verify", Project(Operator)),
     ("GET", "/v1/operations", Account),
     ("GET", "/v1/operations/{id}", Project(Viewer)),
+    ("DELETE", "/v1/operations/{id}", Project(Operator)),
     ("GET", "/v1/reports/{id}", Project(Viewer)),
 ];
 

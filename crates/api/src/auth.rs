@@ -15,9 +15,9 @@ use bellwether_store::tokens::{Token, TokenKind, hash};
 use bellwether_store::users::User;
 use bellwether_store::{AuditEntry, Store, Stored, Txn};
 
-use crate::Inner;
 use crate::access::{self, Needs};
 use crate::error::{ApiError, Result};
+use crate::{Inner, identity};
 
 /// The cookie of a session over plain HTTP, which the server speaks on loopback only.
 const COOKIE: &str = "bellwether_session";
@@ -67,7 +67,11 @@ impl FromRequestParts<Arc<Inner>> for Caller {
         }
         let user = state.store.find::<User>(token.object.user.as_str());
         let user = user.ok_or_else(unauthenticated)?.object;
-        remember_use(state, token.clone(), now).await;
+        if !identity::holds(state, &user, now) {
+            let words = "the identity provider has to say again who you are";
+            return Err(ApiError::new(Code::Unauthenticated, words).hint("sign in again"));
+        }
+        remember_use(state, &user, token.clone(), now).await;
         let access = user.access.within(&token.object.scope);
         let (token, store) = (token.object, state.store.clone());
         let caller = Self { user, token, access, source: source(parts), store };
@@ -152,7 +156,9 @@ fn is_over(token: &Token, now: Timestamp) -> bool {
 pub(crate) fn access_of(state: &Inner, secret_hash: &str) -> Option<Access> {
     let token = state.store.find::<Token>(secret_hash)?.object;
     let user = state.store.find::<User>(token.user.as_str())?.object;
-    (!is_over(&token, Timestamp::now())).then(|| user.access.within(&token.scope))
+    let now = Timestamp::now();
+    let counts = !is_over(&token, now) && identity::holds(state, &user, now);
+    counts.then(|| user.access.within(&token.scope))
 }
 
 /// The tokens and sessions that have expired.
@@ -220,13 +226,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Source {
     }
 }
 
-async fn remember_use(state: &Inner, mut token: Stored<Token>, now: Timestamp) {
+async fn remember_use(state: &Inner, user: &User, mut token: Stored<Token>, now: Timestamp) {
     let last = token.object.last_used_at.unwrap_or(token.object.created_at);
     if now.millis_since(last) < LAST_USED_EVERY_MS {
         return;
     }
     token.object.last_used_at = Some(now);
-    if token.object.kind == TokenKind::Session {
+    // What a provider says of somebody is asked for again: such a session does not go on for good.
+    if token.object.kind == TokenKind::Session && user.identity.is_none() {
         token.object.expires_at = Some(Timestamp::from_millis(now.as_millis() + SESSION_MS));
     }
     // Somebody else remembers it at the same time: it is remembered.

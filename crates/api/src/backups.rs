@@ -8,8 +8,8 @@ use bellwether_model::access::Role;
 use bellwether_model::backup::{BackupFacts, BackupStatus};
 use bellwether_model::event::Page;
 use bellwether_model::problem::{Code, Problem};
-use bellwether_model::restore::Source;
-use bellwether_model::{Backup, Cluster, ClusterPhase, Operation, Timestamp};
+use bellwether_model::restore::{ReplaceStage, Source};
+use bellwether_model::{Backup, Cluster, ClusterPhase, Node, Operation, Timestamp};
 use bellwether_planner::View;
 use bellwether_store::logs::{self, Windows};
 use bellwether_store::repositories::{self, SealedRepository};
@@ -108,7 +108,13 @@ pub(crate) async fn delete(
         is_new
             && cluster.spec.source.as_ref().is_some_and(|source| source.backup == backup.object.id)
     };
-    if !api.store.list_where(is_used).is_empty() {
+    let is_brought = |node: &Node| {
+        let order = node.replace.as_ref().filter(|order| order.stage != ReplaceStage::Keep);
+        let source = order.and_then(|order| order.source.as_ref());
+        source.is_some_and(|source| source.backup == backup.object.id)
+    };
+    let is_brought = !api.store.list_where(is_brought).is_empty();
+    if is_brought || !api.store.list_where(is_used).is_empty() {
         return Err(ApiError::new(Code::OperationRefused, "it is being restored")
             .hint("wait until that has ended"));
     }

@@ -1,9 +1,12 @@
 //! Clusters: listed, shown, asked for, changed, deleted.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State as Extract;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bellwether_contracts::Provider;
 use bellwether_model::access::Role;
 use bellwether_model::allowlist;
 use bellwether_model::cluster::{ClusterChange, ClusterStatus};
@@ -156,7 +159,8 @@ pub(crate) async fn create(
     }
     check_can_make(&api, &spec).await?;
     if query.plan {
-        return Ok(Json(plan_creation(&spec)).into_response());
+        let limits = provider_of(&api, &spec)?.limits();
+        return Ok(Json(plan_creation(&spec, &limits)).into_response());
     }
     let cluster = Cluster {
         id: ClusterId::generate(),
@@ -244,14 +248,19 @@ async fn check_source(api: &Inner, caller: &Caller, spec: &ClusterSpec) -> Resul
     Ok(())
 }
 
-/// The fields that cannot be carried out.
-pub(crate) fn problems(api: &Inner, spec: &ClusterSpec) -> Result<Vec<FieldProblem>> {
-    let provider = api.provider(&spec.provider).ok_or_else(|| {
+/// Where its machines come from.
+fn provider_of<'a>(api: &'a Inner, spec: &ClusterSpec) -> Result<&'a Arc<dyn Provider>> {
+    api.provider(&spec.provider).ok_or_else(|| {
         let known: Vec<&str> = api.providers.iter().map(|provider| provider.name()).collect();
         let known = known.join(", ");
         let words = format!("`{}` is not a provider here; there are {known}", spec.provider);
         ApiError::field("provider", words)
-    })?;
+    })
+}
+
+/// The fields that cannot be carried out.
+pub(crate) fn problems(api: &Inner, spec: &ClusterSpec) -> Result<Vec<FieldProblem>> {
+    let provider = provider_of(api, spec)?;
     let engine = api.engine(&spec.engine);
     let engine = engine.ok_or_else(|| ApiError::field("engine", "it is not an engine here"))?;
     Ok(check_spec(spec, engine, &provider.limits()))
@@ -460,8 +469,9 @@ fn differences(before: &ClusterSpec, after: &ClusterSpec) -> String {
 }
 
 /// Fields that are wrong or right whatever they were before.
-const CHANGED_ALONE: [&str; 7] = [
+const CHANGED_ALONE: [&str; 8] = [
     "nodes",
+    "apart",
     "shards",
     "replication",
     "drill.schedule",
@@ -567,7 +577,7 @@ pub(crate) async fn delete(
         ..NewOperation::of(OperationKind::DeleteCluster, None)
     };
     if query.plan {
-        return operations::planned(&api, &view, &request);
+        return operations::planned(&api, &view, &request, None);
     }
     operations::accept(&api, &caller, &view.cluster.id, &request, &Key::default()).await
 }

@@ -206,6 +206,35 @@ pub(crate) async fn rotate(
     accepted(find(&api, &view.await?, &name)?)
 }
 
+/// Cancel a rotation: it is turned round. The login that was to be replaced stays; the one that was
+/// to take its place is valid until nobody uses it and the rotation is ended.
+#[utoipa::path(post, path = "/v1/clusters/{cluster}/database-users/{database_user}/rotation/cancel",
+    tag = "databases", operation_id = "cancel_rotation", params(
+    ("cluster" = String, Path, description = "id or name"),
+    ("database_user" = String, Path, description = "name")), responses(
+    (status = 202, body = DatabaseUserView),
+    (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
+    (status = 404, body = Problem), (status = 409, body = Problem),
+))]
+pub(crate) async fn cancel_rotation(
+    Extract(api): State,
+    caller: Caller,
+    _: Query<Nothing>,
+    Path((cluster, name)): Path<(String, String)>,
+) -> Accepted<DatabaseUserView> {
+    let view = change(&api, &caller, &cluster, ("database_user.cancel_rotation", &name), |asked| {
+        let now = api.store.now();
+        let logins = logins(asked, &name)?;
+        if logins.former().is_none() {
+            let words = format!("no rotation of {name} is under way");
+            return Err(ApiError::new(Code::OperationRefused, words));
+        }
+        logins.turn_back(now);
+        Ok(Vec::new())
+    });
+    accepted(find(&api, &view.await?, &name)?)
+}
+
 /// End a rotation: nobody is let in with the former login any more. It is refused while the former
 /// login is used, or where that is not known, unless that is said to be meant: then its sessions
 /// end, and the answer says how many are known of.

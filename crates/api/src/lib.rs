@@ -17,6 +17,7 @@ mod error;
 mod events;
 mod extract;
 mod idempotency;
+mod identity;
 mod nodes;
 mod operations;
 mod paging;
@@ -27,6 +28,7 @@ mod providers;
 mod reports;
 mod repositories;
 mod request;
+mod restore;
 mod second_factor;
 mod sessions;
 mod ssh_key;
@@ -39,7 +41,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::response::{IntoResponse, Response};
-use bellwether_contracts::{OpenRepository, Provider};
+use bellwether_contracts::{IdentityProvider, OpenRepository, Provider};
 use bellwether_model::engine::EngineProfile;
 use bellwether_model::problem::Code;
 use bellwether_store::Store;
@@ -50,6 +52,7 @@ use utoipa_axum::routes;
 pub use access::decisions;
 pub use auth::OverTls;
 pub use error::ApiError;
+pub use identity::apply_rules;
 pub use passwords::{ensure_first_administrator, is_first_password_in_use};
 
 /// The largest body of a request, in bytes.
@@ -62,6 +65,8 @@ pub struct Api {
     pub providers: Vec<Arc<dyn Provider>>,
     /// Opens repositories of backups.
     pub repositories: OpenRepository,
+    /// Where people may sign in beside passwords.
+    pub identity: Option<Arc<dyn IdentityProvider>>,
     /// PEM.
     pub authority_certificate: String,
     pub version: String,
@@ -80,6 +85,7 @@ impl Api {
 pub(crate) struct Inner {
     api: Api,
     throttle: auth::Throttle,
+    pending: identity::Pending,
     hashing: tokio::sync::Semaphore,
 }
 
@@ -115,6 +121,9 @@ fn routes() -> OpenApiRouter<Arc<Inner>> {
         .routes(routes!(sessions::end))
         .routes(routes!(sessions::me))
         .routes(routes!(sessions::change_password))
+        .routes(routes!(identity::show))
+        .routes(routes!(identity::begin))
+        .routes(routes!(identity::end))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::delete))
         .routes(routes!(users::list, users::create))
@@ -137,6 +146,7 @@ fn routes() -> OpenApiRouter<Arc<Inner>> {
         .routes(routes!(database_users::list, database_users::create))
         .routes(routes!(database_users::show, database_users::alter, database_users::drop))
         .routes(routes!(database_users::rotate))
+        .routes(routes!(database_users::cancel_rotation))
         .routes(routes!(database_users::end_rotation))
         .routes(routes!(allowlist::show, allowlist::change))
         .routes(routes!(allowlist::decide))
@@ -146,7 +156,7 @@ fn routes() -> OpenApiRouter<Arc<Inner>> {
         .routes(routes!(nodes::show))
         .routes(routes!(operations::create))
         .routes(routes!(operations::list))
-        .routes(routes!(operations::show))
+        .routes(routes!(operations::show, operations::cancel))
         .routes(routes!(reports::list))
         .routes(routes!(reports::show))
         .routes(routes!(drills::list))
@@ -176,6 +186,7 @@ pub fn router(api: Api) -> Router {
     let inner = Arc::new(Inner {
         api,
         throttle: auth::Throttle::default(),
+        pending: identity::Pending::default(),
         // Each hashing takes 19 MiB: a crowd of sign-ins must not take everything.
         hashing: tokio::sync::Semaphore::new(2),
     });

@@ -9,9 +9,11 @@ use bellwether_model::drill::Drill;
 use bellwether_model::event::Page;
 use bellwether_model::operation::NewOperation;
 use bellwether_model::plan::Plan;
-use bellwether_model::problem::{Code, Problem};
-use bellwether_model::{Backup, Cluster, ClusterId, Operation, OperationKind};
-use bellwether_planner::{View, check_operation, plan, resync, shards};
+use bellwether_model::problem::{Code, FieldProblem, Problem};
+use bellwether_model::{
+    Backup, Cluster, ClusterId, Operation, OperationKind, OperationStatus, Timestamp,
+};
+use bellwether_planner::{View, check_operation, plan, resync, scheduled, shards};
 use bellwether_store::{Error as StoreError, Stored, Txn, backups as stored, clusters, operations};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -22,7 +24,7 @@ use crate::error::{ApiError, Result};
 use crate::extract::{Body, Nothing, Path, Query};
 use crate::idempotency::{self, Key};
 use crate::paging::{Paging, page};
-use crate::{Inner, State, access, backups};
+use crate::{Inner, State, access, backups, restore};
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -86,6 +88,41 @@ pub(crate) async fn show(
     Ok(Json(api.store.get::<Operation>(&id)?.object))
 }
 
+/// Take back what was asked for at a later time. What has begun goes on.
+#[utoipa::path(delete, path = "/v1/operations/{id}", tag = "operations",
+    operation_id = "cancel_operation", params(("id" = String, Path)), responses(
+    (status = 200, body = Operation),
+    (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
+    (status = 404, body = Problem), (status = 409, body = Problem),
+))]
+pub(crate) async fn cancel(
+    Extract(api): State,
+    caller: Caller,
+    _: Query<Nothing>,
+    Path(id): Path<String>,
+) -> Result<Json<Operation>> {
+    let mut operation: Stored<Operation> = api.store.get(&id)?;
+    let object = &mut operation.object;
+    if object.status != OperationStatus::Scheduled {
+        let title = object.kind.title().to_lowercase();
+        let words = format!("this {title} is not one for later that could be taken back");
+        return Err(ApiError::new(Code::OperationRefused, words));
+    }
+    object.status = OperationStatus::Cancelled;
+    object.ended_at = Some(Timestamp::now());
+    object.message = format!("taken back by {}", caller.user.name);
+    let name = object.node_name.clone().unwrap_or_else(|| object.cluster_name.clone());
+    let entry = caller.entry("operation.cancel", &name);
+    match api.store.commit(Txn::new().update(&operation).audit(entry)).await {
+        Ok(_) => Ok(Json(operation.object)),
+        Err(StoreError::Conflict { .. }) => {
+            let words = "its time has come just now";
+            Err(ApiError::new(Code::OperationRefused, words))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Ask for an operation. With `plan=true` nothing is done and a plan is the answer.
 #[utoipa::path(post, path = "/v1/clusters/{cluster}/operations", tag = "operations",
     operation_id = "create_operation", params(
@@ -107,14 +144,18 @@ pub(crate) async fn create(
     Body(request): Body<NewOperation>,
 ) -> Result<Response> {
     let view = find_view(&api, &cluster)?;
-    if request.kind == OperationKind::DeleteCluster {
+    if request.kind == OperationKind::DeleteCluster || restore::is_one(request.kind) {
         let spec = &view.cluster.spec;
         caller.require(&spec.project, Role::Admin, &spec.name).await?;
     }
     // Of a cluster with shards, a node belongs to one of them.
     let view = shards::group_asked(&view, &request);
+    let refusal = restore::refuse(&api, &caller, view, &request).await?;
     if query.plan {
-        return planned(&api, view, &request);
+        return planned(&api, view, &request, refusal);
+    }
+    if let Some(refusal) = refusal {
+        return Err(refused(request.kind, &refusal));
     }
     let id = &view.cluster.id;
     let text = serde_json::to_string(&request).expect("plain data");
@@ -123,9 +164,20 @@ pub(crate) async fn create(
 }
 
 /// The plan of an operation, with whatever would refuse it now.
-pub(crate) fn planned(api: &Inner, view: &View, request: &NewOperation) -> Result<Response> {
+pub(crate) fn planned(
+    api: &Inner,
+    view: &View,
+    request: &NewOperation,
+    refusal: Option<String>,
+) -> Result<Response> {
     check_node(view, request)?;
     let mut plan = plan(view, request);
+    if scheduled::is_later(request) {
+        let slot = later(request)?;
+        plan.summary = format!("At {} or soon after: {}", slot.from, plan.summary);
+        plan.refusals = scheduled::refuse(view, request).into_iter().collect();
+    }
+    plan.refusals.extend(refusal);
     if request.kind == OperationKind::AddNode {
         plan.refusals.extend(too_many(api, view)?);
     }
@@ -209,10 +261,21 @@ fn asked_for(
     if request.allow_waiting && request.kind != OperationKind::Resync {
         operation.state = serde_json::json!({ "allow_waiting": true });
     }
+    if scheduled::is_later(request) {
+        let slot = later(request)?;
+        operation.status = OperationStatus::Scheduled;
+        (operation.due_at, operation.due_until) = (Some(slot.from), Some(slot.until));
+        operation.message = format!("waits for {}", slot.from);
+    }
     if request.end_transactions {
         operation.state = serde_json::json!({ "end_transactions": true });
     }
     Ok(operation)
+}
+
+/// When it shall begin.
+fn later(request: &NewOperation) -> Result<scheduled::Slot> {
+    scheduled::slot(request, Timestamp::now()).map_err(|(field, why)| ApiError::field(field, why))
 }
 
 /// The same, with the backup that it is to take, where it takes one.
@@ -223,6 +286,9 @@ fn with_backup(
     request: &NewOperation,
     operation: Operation,
 ) -> Result<(Operation, Option<Backup>)> {
+    if request.kind == OperationKind::Restore {
+        return restore::asked_for(api, cluster, view, request, operation);
+    }
     let is_last = request.kind == OperationKind::DeleteCluster && request.repository.is_some();
     if request.kind != OperationKind::Backup && !is_last {
         return Ok((operation, None));
@@ -259,9 +325,19 @@ pub(crate) fn refused(kind: OperationKind, reason: &str) -> ApiError {
 fn check(api: &Inner, view: &View, request: &NewOperation) -> Result<()> {
     check_node(view, request)?;
     let name = &view.cluster.spec.name;
-    if request.kind == OperationKind::DeleteCluster && request.confirm.as_ref() != Some(name) {
+    let is_typed = request.confirm.as_ref() == Some(name);
+    if request.kind == OperationKind::DeleteCluster && !is_typed {
         let words = format!("type the cluster's name, `{name}`, to confirm that it shall go");
         return Err(ApiError::field("confirm", words));
+    }
+    if restore::is_one(request.kind) && !is_typed {
+        let words = format!("type the cluster's name, `{name}`, to confirm what is replaced");
+        return Err(ApiError::field("confirm", words));
+    }
+    if scheduled::is_later(request) {
+        later(request)?;
+        return scheduled::refuse(view, request)
+            .map_or(Ok(()), |why| Err(refused(request.kind, &why)));
     }
     check_operation(view, request).map_err(|reason| refused(request.kind, &reason))?;
     if request.kind == OperationKind::AddNode
@@ -274,7 +350,13 @@ fn check(api: &Inner, view: &View, request: &NewOperation) -> Result<()> {
 
 /// Whether the request names nodes where they are needed, such that are there.
 fn check_node(view: &View, request: &NewOperation) -> Result<()> {
-    let may_wait = matches!(request.kind, OperationKind::Drain | OperationKind::Reboot);
+    let may_wait = matches!(
+        request.kind,
+        OperationKind::Drain
+            | OperationKind::Reboot
+            | OperationKind::Restore
+            | OperationKind::UndoRestore
+    );
     if request.kind == OperationKind::Resync {
         resync::resolve(view, request).map_err(|words| ApiError::field("nodes", words))?;
     } else {
@@ -302,7 +384,8 @@ fn check_node(view: &View, request: &NewOperation) -> Result<()> {
         return Err(ApiError::field(field, words));
     }
     let is_backup = request.kind == OperationKind::Backup;
-    let may_back_up = is_backup || request.kind == OperationKind::DeleteCluster;
+    let may_back_up =
+        is_backup || matches!(request.kind, OperationKind::DeleteCluster | OperationKind::Restore);
     let given = [
         ("repository", request.repository.is_some() && !may_back_up),
         ("rate_kib", request.rate_kib.is_some() && !is_backup),
@@ -315,10 +398,17 @@ fn check_node(view: &View, request: &NewOperation) -> Result<()> {
         let words = "a failover by a person is one that may lose writes: say so with `true`";
         return Err(ApiError::field("allow_loss", words));
     }
+    check_later(request)?;
+    check_named(view, request)
+}
+
+/// Whether it names one node that is there, where it is about one.
+fn check_named(view: &View, request: &NewOperation) -> Result<()> {
     let needs_node = matches!(
         request.kind,
         OperationKind::Switchover
             | OperationKind::RemoveNode
+            | OperationKind::ReplaceNode
             | OperationKind::Drain
             | OperationKind::Undrain
             | OperationKind::Reboot
@@ -339,11 +429,25 @@ fn check_node(view: &View, request: &NewOperation) -> Result<()> {
     }
 }
 
+/// Whether it is one that may be asked for at a later time, where it is.
+fn check_later(request: &NewOperation) -> Result<()> {
+    let is_reboot = request.kind == OperationKind::Reboot;
+    let given = [
+        ("at", request.at.is_some() && !is_reboot),
+        ("window", request.window.is_some() && !is_reboot),
+        ("within_minutes", request.within_minutes.is_some() && !scheduled::is_later(request)),
+    ];
+    let Some((field, _)) = given.iter().find(|(_, is_given)| *is_given) else { return Ok(()) };
+    let words = format!("{} knows no `{field}` here; leave it out", request.kind);
+    Err(ApiError::field(field, words))
+}
+
 /// Why one node more cannot be had.
 fn too_many(api: &Inner, view: &View) -> Result<Option<String>> {
     let mut spec = view.cluster.spec.clone();
     spec.nodes = view.nodes.len() as u32 + 1;
-    let problem = problems(api, &spec)?.into_iter().find(|problem| problem.field == "nodes");
+    let concerns = |problem: &FieldProblem| matches!(problem.field.as_str(), "nodes" | "apart");
+    let problem = problems(api, &spec)?.into_iter().find(concerns);
     Ok(problem.map(|problem| problem.message))
 }
 

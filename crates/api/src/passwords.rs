@@ -102,6 +102,7 @@ pub async fn ensure_first_administrator(
         created_at: Timestamp::now(),
         access: Access::owner(),
         second_factor: None,
+        identity: None,
     };
     let claim = NameClaim { name: user.name.clone(), user: user.id.clone() };
     store.commit(Txn::new().insert(&user).insert(&claim)).await?;

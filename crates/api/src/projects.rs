@@ -13,7 +13,7 @@ use bellwether_store::{Error as StoreError, Txn};
 use crate::auth::Caller;
 use crate::error::{ApiError, Result};
 use crate::extract::{Body, Nothing, Path, Query};
-use crate::{Inner, State, users};
+use crate::{Inner, State, identity, users};
 
 /// Whether there is such a project.
 pub(crate) fn exists(api: &Inner, name: &str) -> bool {
@@ -135,7 +135,7 @@ pub(crate) async fn delete(
     params(("project" = String, Path), ("user" = String, Path, description = "id or name")),
     request_body = NewMember, responses(
     (status = 204), (status = 400, body = Problem), (status = 401, body = Problem),
-    (status = 403, body = Problem), (status = 404, body = Problem),
+    (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem),
     (status = 413, body = Problem), (status = 422, body = Problem),
 ))]
 pub(crate) async fn set_member(
@@ -154,7 +154,7 @@ pub(crate) async fn set_member(
     params(("project" = String, Path), ("user" = String, Path, description = "id or name")),
     responses(
     (status = 204), (status = 400, body = Problem), (status = 401, body = Problem),
-    (status = 403, body = Problem), (status = 404, body = Problem),
+    (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem),
 ))]
 pub(crate) async fn remove_member(
     Extract(api): State,
@@ -177,6 +177,7 @@ async fn change_member(
         return Err(ApiError::not_found("project", project));
     }
     let mut user = users::find(api, name)?;
+    identity::refuse_foreign(&user.object)?;
     let before = user.object.access.projects.get(project).copied();
     if let Some(role) = role.max(before) {
         caller.require(project, role, &format!("{project}/{name}")).await?;

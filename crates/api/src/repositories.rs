@@ -124,6 +124,7 @@ pub(crate) async fn create(
         key: key.clone(),
         answer_seconds: answer_seconds(),
         is_made: false,
+        is_trial: false,
     };
     let archives = reach(&api, &access, is_known).await?;
     if archives.is_some() {

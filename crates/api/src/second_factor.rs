@@ -17,7 +17,7 @@ use totp_rs::{Algorithm, Builder, Secret, Totp};
 use crate::auth::{Caller, Limit};
 use crate::error::{ApiError, Result};
 use crate::extract::{Body, Nothing, Path, Query};
-use crate::{Inner, State, passwords, users};
+use crate::{Inner, State, identity, passwords, users};
 
 /// As long as the digest that it keys.
 const SECRET_BYTES: usize = 20;
@@ -45,6 +45,7 @@ pub(crate) async fn begin(
     _: Query<Nothing>,
     Body(request): Body<NewSecondFactor>,
 ) -> Result<(StatusCode, Json<SecondFactorSecret>)> {
+    identity::refuse_foreign(&caller.user)?;
     let mut user = own(&api, &caller, request.password).await?;
     if user.object.has_second_factor() {
         let words = "a second factor is in use already";

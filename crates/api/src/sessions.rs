@@ -10,12 +10,12 @@ use bellwether_model::user::{NewPassword, NewSession, Session, SessionView, User
 use bellwether_model::{Timestamp, TokenId};
 use bellwether_store::tokens::{self, Token, TokenKind};
 use bellwether_store::users::{self, User};
-use bellwether_store::{Error as StoreError, Stored, Txn};
+use bellwether_store::{AuditEntry, Error as StoreError, Stored, Txn};
 
 use crate::auth::{Caller, Limit, SESSION_MS, Source, cookie, entry, expired, listed_as};
 use crate::error::{ApiError, Result};
 use crate::extract::{Body, Nothing, Path, Query};
-use crate::{Inner, State, passwords, second_factor};
+use crate::{Inner, State, identity, passwords, second_factor};
 
 /// Nobody has a longer name.
 const NAME_LENGTH_MAX: usize = 100;
@@ -29,6 +29,7 @@ fn view(user: &User, address: String) -> UserView {
         name: user.name.clone(),
         must_change_password: user.must_change_password,
         second_factor: user.has_second_factor(),
+        by_provider: user.identity.is_some(),
         access: user.access.clone(),
         address,
     }
@@ -58,7 +59,8 @@ pub(crate) async fn create(
         (format!("user {name}"), Limit::USER),
     ];
     let user = users::find_by_name(&api.store, &request.user);
-    let known = user.as_ref().map(|user| user.object.password_hash.clone());
+    let known = user.as_ref().filter(|user| user.object.identity.is_none());
+    let known = known.map(|user| user.object.password_hash.clone());
     let is_right = passwords::verify(&api, &keys, request.password, known).await?;
     let Some(mut user) = user.filter(|_| is_right) else {
         let (name, address) = (&request.user, &source.address);
@@ -70,6 +72,28 @@ pub(crate) async fn create(
     if has_second_factor {
         take_code(&api, &source, &mut user.object, request.code.as_deref()).await?;
     }
+    // Of two who give the same code at one moment one is refused.
+    let txn = if has_second_factor { Txn::new().update(&user) } else { Txn::new() };
+    match open(&api, &source, &user.object, txn, String::new()).await {
+        Err(StoreError::Conflict { .. }) => {
+            let words = "the code was used at the same moment; wait for the next one";
+            Err(ApiError::new(Code::WrongPassword, words))
+        }
+        other => Ok(other?),
+    }
+}
+
+/// Opens a session of a user, together with what has to be saved with it.
+///
+/// # Errors
+/// When that is not as it was read any more, or the store refuses.
+pub(crate) async fn open(
+    api: &Inner,
+    source: &Source,
+    user: &User,
+    txn: Txn,
+    detail: String,
+) -> std::result::Result<Response, StoreError> {
     let secret = passwords::random(52);
     let expires_at = Timestamp::from_millis(Timestamp::now().as_millis() + SESSION_MS);
     let token = Token {
@@ -77,7 +101,7 @@ pub(crate) async fn create(
         secret_hash: tokens::hash(&secret),
         kind: TokenKind::Session,
         name: "session".to_owned(),
-        user: user.object.id.clone(),
+        user: user.id.clone(),
         created_at: Timestamp::now(),
         expires_at: Some(expires_at),
         last_used_at: None,
@@ -85,25 +109,16 @@ pub(crate) async fn create(
         source: source.address.clone(),
         program: source.program.clone(),
     };
-    let name = &user.object.name;
-    let txn =
-        Txn::new().insert(&token).audit(entry(name, &source.address, "session.create", name, "ok"));
-    // Of two who give the same code at one moment one is refused.
-    let txn = if has_second_factor { txn.update(&user) } else { txn };
-    let txn = expired(&api)
+    let name = &user.name;
+    let entry = entry(name, &source.address, "session.create", name, "ok");
+    let txn = txn.insert(&token).audit(AuditEntry { detail, ..entry });
+    let txn = expired(api)
         .iter()
         .fold(txn, |txn, old| txn.delete::<Token>(&old.object.secret_hash, None));
-    match api.store.commit(txn).await {
-        Ok(_) => {}
-        Err(StoreError::Conflict { .. }) => {
-            let words = "the code was used at the same moment; wait for the next one";
-            return Err(ApiError::new(Code::WrongPassword, words));
-        }
-        Err(error) => return Err(error.into()),
-    }
+    api.store.commit(txn).await?;
     let cookie = cookie(Some(&secret), source.over_tls);
     let session =
-        Session { token: secret, user: view(&user.object, listed_as(&source.address)), expires_at };
+        Session { token: secret, user: view(user, listed_as(&source.address)), expires_at };
     let mut response = (StatusCode::CREATED, Json(session)).into_response();
     set_cookie(&mut response, &cookie);
     Ok(response)
@@ -252,6 +267,7 @@ pub(crate) async fn change_password(
     }
     check_length("new", &request.new, PASSWORD_LENGTH_MAX)?;
     check_length("current", &request.current, PASSWORD_LENGTH_MAX)?;
+    identity::refuse_foreign(&caller.user)?;
     if request.new == request.current {
         return Err(ApiError::field("new", "choose one that differs from the current one"));
     }

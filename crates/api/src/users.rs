@@ -9,14 +9,14 @@ use bellwether_model::user::{CreatedUser, NewUser, UserChange, UserSummary};
 use bellwether_model::{Timestamp, UserId};
 use bellwether_store::projects::Project;
 use bellwether_store::tokens::{Token, TokenKind};
-use bellwether_store::users::{self, NameClaim, User};
+use bellwether_store::users::{self, IdentityClaim, NameClaim, User};
 use bellwether_store::{Error as StoreError, Stored, Txn};
 
 use crate::auth::Caller;
 use crate::error::{ApiError, Result};
 use crate::extract::{Body, Nothing, Path, Query};
 use crate::sessions::{PASSWORD_LENGTH_MAX, check_length};
-use crate::{Inner, State, passwords};
+use crate::{Inner, State, identity, passwords};
 
 /// The longest name of a user.
 const NAME_LENGTH_MAX: usize = 64;
@@ -38,6 +38,7 @@ fn summary(api: &Inner, user: &User) -> UserSummary {
         access: user.access.clone(),
         must_change_password: user.must_change_password,
         second_factor: user.has_second_factor(),
+        by_provider: user.identity.is_some(),
         created_at: user.created_at,
         last_seen_at: used.max(),
         sessions: count(TokenKind::Session),
@@ -76,7 +77,7 @@ pub(crate) async fn show(
 }
 
 /// What is wrong with a user's name.
-fn check_name(name: &str) -> Option<String> {
+pub(crate) fn check_name(name: &str) -> Option<String> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-@+".contains(c);
     let is_usable = !name.is_empty() && name.len() <= NAME_LENGTH_MAX && name.chars().all(is_plain);
     (!is_usable)
@@ -97,7 +98,7 @@ fn check_access(api: &Inner, access: &Access) -> Vec<FieldProblem> {
 }
 
 /// What somebody may, for the audit log.
-fn words(access: &Access) -> String {
+pub(crate) fn words(access: &Access) -> String {
     let everywhere = access.everywhere.iter().map(|role| format!("{role} everywhere"));
     let projects = access.projects.iter().map(|(project, role)| format!("{role} in {project}"));
     everywhere.chain(projects).collect::<Vec<_>>().join(", ")
@@ -148,6 +149,7 @@ pub(crate) async fn create(
         created_at: Timestamp::now(),
         access: new.access.clone(),
         second_factor: None,
+        identity: None,
     };
     let claim = NameClaim { name: user.name.clone(), user: user.id.clone() };
     let txn = Txn::new().insert(&user).insert(&claim);
@@ -161,16 +163,18 @@ pub(crate) async fn create(
     Ok((StatusCode::CREATED, Json(created)))
 }
 
-/// The server keeps an owner: one that stays is saved with the change, so that of two owners who
+/// The server keeps an owner with a password, whatever becomes of an identity provider: one that
+/// stays is saved with the change, so that of two owners who
 /// leave at one moment one is refused.
 fn keep_an_owner(api: &Inner, leaving: &User, txn: Txn) -> Result<Txn> {
-    let is_owner = |user: &User| user.access.everywhere == Some(Role::Owner);
+    let is_owner =
+        |user: &User| user.access.everywhere == Some(Role::Owner) && user.identity.is_none();
     if !is_owner(leaving) {
         return Ok(txn);
     }
     let others = api.store.list_where(|user: &User| is_owner(user) && user.id != leaving.id);
     let other = others.first().ok_or_else(|| {
-        let words = format!("{} is the only owner", leaving.name);
+        let words = format!("{} is the only owner with a password", leaving.name);
         ApiError::new(Code::OperationRefused, words).hint("make somebody else an owner first")
     })?;
     Ok(txn.update(other))
@@ -192,6 +196,7 @@ pub(crate) async fn change(
     Body(change): Body<UserChange>,
 ) -> Result<Json<UserSummary>> {
     let mut user = find(&api, &name)?;
+    identity::refuse_foreign(&user.object)?;
     let problems = check_access(&api, &change.access);
     if !problems.is_empty() {
         return Err(ApiError::fields(problems));
@@ -227,7 +232,11 @@ pub(crate) async fn delete(
         tokens.iter().fold(txn, |txn, token| txn.delete::<Token>(&token.object.secret_hash, None));
     let txn = txn
         .delete::<User>(id.as_str(), Some(user.revision))
-        .delete::<NameClaim>(&user.object.name, None)
+        .delete::<NameClaim>(&user.object.name, None);
+    let identity = user.object.identity.as_ref();
+    let txn = identity
+        .into_iter()
+        .fold(txn, |txn, identity| txn.delete::<IdentityClaim>(&identity.key(), None))
         .audit(caller.entry("user.delete", &user.object.name));
     api.store.commit(txn).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -240,6 +249,7 @@ pub(crate) async fn delete(
     params(("user" = String, Path, description = "id or name")), responses(
     (status = 200, body = CreatedUser), (status = 400, body = Problem),
     (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem),
+    (status = 409, body = Problem),
 ))]
 pub(crate) async fn reset_password(
     Extract(api): State,
@@ -248,6 +258,7 @@ pub(crate) async fn reset_password(
     Path(name): Path<String>,
 ) -> Result<Json<CreatedUser>> {
     let mut user = find(&api, &name)?;
+    identity::refuse_foreign(&user.object)?;
     let password = passwords::random(20);
     user.object.password_hash = passwords::hash(&api, password.clone()).await;
     user.object.must_change_password = true;

@@ -12,7 +12,7 @@ use bellwether_model::repository::Place;
 use bellwether_protocol::repository::Access;
 use serde::Deserialize;
 
-use crate::tool::{CACHE, Ended, Tool, decode, encode, failed};
+use crate::tool::{CACHE, Ended, Haste, Tool, decode, encode, failed};
 
 /// It writes for one at a time; others wait so many seconds.
 const LOCK_WAIT_SECONDS: &str = "600";
@@ -121,11 +121,16 @@ impl Borg {
         Duration::from_secs(self.access.answer_seconds.into())
     }
 
+    /// Of bringing something back.
+    fn haste(&self) -> Haste {
+        if self.access.is_trial { Haste::Behind } else { Haste::Ahead }
+    }
+
     async fn run(
         &self,
         arguments: Vec<String>,
         directory: &Path,
-        limit: Option<Duration>,
+        haste: Haste,
         tell: &(dyn Fn(&str) + Send + Sync),
     ) -> Result<Ended, Failure> {
         let keys = Keys::write(&self.access)?;
@@ -141,7 +146,7 @@ impl Borg {
             vec!["--lock-wait".to_owned(), LOCK_WAIT_SECONDS.to_owned(), "--log-json".to_owned()];
         all.extend(arguments);
         let _ = std::fs::create_dir_all(format!("{CACHE}/borg"));
-        Tool { program: "borg", environment }.run(&all, directory, limit, tell).await
+        Tool { program: "borg", environment }.run(&all, directory, haste, tell).await
     }
 
     /// Why the host lets nobody talk to Borg on it, of which Borg itself does not always tell.
@@ -156,13 +161,17 @@ impl Borg {
         arguments
             .extend(["-l", user, "-p", &port, "--", host, "borg", "--version"].map(str::to_owned));
         let tool = Tool { program: "ssh", environment: Vec::new() };
-        let ended = tool.run(&arguments, Path::new("/"), Some(self.answer_max()), &|_| {}).await?;
+        let ended = tool
+            .run(&arguments, Path::new("/"), Haste::Question(self.answer_max()), &|_| {})
+            .await?;
         Ok(ended.said)
     }
 
     async fn ask(&self, arguments: &[&str], what: &str) -> Result<String, Failure> {
         let arguments = arguments.iter().map(|text| (*text).to_owned()).collect();
-        let ended = self.run(arguments, Path::new("/"), Some(self.answer_max()), &|_| {}).await?;
+        let ended = self
+            .run(arguments, Path::new("/"), Haste::Question(self.answer_max()), &|_| {})
+            .await?;
         if is_well(&ended) { Ok(ended.output) } else { Err(failed(what, &ended.said)) }
     }
 }
@@ -180,7 +189,9 @@ impl Repository for Borg {
 
     async fn open(&self, make: bool) -> Result<(), Failure> {
         let arguments = || vec!["info".to_owned(), "--json".to_owned()];
-        let ended = self.run(arguments(), Path::new("/"), Some(self.answer_max()), &|_| {}).await?;
+        let ended = self
+            .run(arguments(), Path::new("/"), Haste::Question(self.answer_max()), &|_| {})
+            .await?;
         if is_well(&ended) {
             return Ok(());
         }
@@ -227,7 +238,7 @@ impl Repository for Borg {
                 progress(original_size, part.size.max(original_size));
             }
         };
-        let ended = self.run(arguments, &part.directory, None, &tell).await?;
+        let ended = self.run(arguments, &part.directory, Haste::Behind, &tell).await?;
         if !is_well(&ended) {
             return Err(failed("the data could not be stored", &ended.said));
         }
@@ -254,7 +265,7 @@ impl Repository for Borg {
                 progress(current, total);
             }
         };
-        let ended = self.run(arguments.into(), into, None, &tell).await?;
+        let ended = self.run(arguments.into(), into, self.haste(), &tell).await?;
         if ended.success {
             return Ok(());
         }
@@ -272,13 +283,14 @@ impl Repository for Borg {
     async fn remove(&self, archives: &[String]) -> Result<(), Failure> {
         for name in archives {
             let arguments = vec!["delete".to_owned(), format!("::{name}")];
-            let ended = self.run(arguments, Path::new("/"), None, &|_| {}).await?;
+            let ended = self.run(arguments, Path::new("/"), Haste::Behind, &|_| {}).await?;
             let is_gone = ended.said.contains("does not exist") || ended.said.contains("not found");
             if !is_well(&ended) && !is_gone {
                 return Err(failed("backups could not be removed", &ended.said));
             }
         }
-        let compact = self.run(vec!["compact".to_owned()], Path::new("/"), None, &|_| {}).await?;
+        let compact =
+            self.run(vec!["compact".to_owned()], Path::new("/"), Haste::Behind, &|_| {}).await?;
         if is_well(&compact) {
             return Ok(());
         }
@@ -287,7 +299,7 @@ impl Repository for Borg {
 
     async fn verify(&self) -> Result<(), Failure> {
         let arguments = ["check", "--verify-data"].map(str::to_owned);
-        let ended = self.run(arguments.into(), Path::new("/"), None, &|_| {}).await?;
+        let ended = self.run(arguments.into(), Path::new("/"), Haste::Behind, &|_| {}).await?;
         if ended.success {
             return Ok(());
         }

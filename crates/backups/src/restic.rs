@@ -12,7 +12,7 @@ use bellwether_model::repository::Place;
 use bellwether_protocol::repository::Access;
 use serde::Deserialize;
 
-use crate::tool::{CACHE, Ended, Tool, decode, encode, failed};
+use crate::tool::{CACHE, Ended, Haste, Tool, decode, encode, failed};
 
 /// Some files could not be read.
 const INCOMPLETE: i32 = 3;
@@ -26,6 +26,7 @@ pub(crate) struct Restic {
     /// hour.
     answer_max: Duration,
     is_made: bool,
+    is_trial: bool,
 }
 
 /// What it says line by line, as far as it is of use.
@@ -90,24 +91,29 @@ impl Restic {
             }
         }
         let answer_max = Duration::from_secs(access.answer_seconds.into());
-        let is_made = access.is_made;
-        Self { tool: Tool { program: "restic", environment }, answer_max, is_made }
+        let (is_made, is_trial) = (access.is_made, access.is_trial);
+        Self { tool: Tool { program: "restic", environment }, answer_max, is_made, is_trial }
     }
 
     async fn run(
         &self,
         arguments: &[&str],
-        limit: Option<Duration>,
+        haste: Haste,
         tell: &(dyn Fn(&str) + Send + Sync),
     ) -> Result<Ended, Failure> {
         let mut all = vec!["-o".to_owned(), "s3.bucket-lookup=path".to_owned()];
         all.extend(arguments.iter().map(|argument| (*argument).to_owned()));
-        self.tool.run(&all, Path::new("/"), limit, tell).await
+        self.tool.run(&all, Path::new("/"), haste, tell).await
+    }
+
+    /// Of bringing something back.
+    fn haste(&self) -> Haste {
+        if self.is_trial { Haste::Behind } else { Haste::Ahead }
     }
 
     /// A question; what it printed.
     async fn ask(&self, arguments: &[&str], what: &str) -> Result<String, Failure> {
-        let ended = self.run(arguments, Some(self.answer_max), &|_| {}).await?;
+        let ended = self.run(arguments, Haste::Question(self.answer_max), &|_| {}).await?;
         if ended.success { Ok(ended.output) } else { Err(failed(what, &ended.said)) }
     }
 }
@@ -137,12 +143,12 @@ impl Repository for Restic {
             // First, and not only where there is none: some versions look for a quarter of an hour
             // for a bucket that is not there, and all of them make it here.
             let arguments = ["init", "--repository-version", "2"];
-            let made = self.run(&arguments, Some(self.answer_max), &|_| {}).await?;
+            let made = self.run(&arguments, Haste::Question(self.answer_max), &|_| {}).await?;
             if !made.success && !is_there(&made.said) {
                 return Err(failed(what, &made.said));
             }
         }
-        let ended = self.run(&["cat", "config"], Some(self.answer_max), &|_| {}).await?;
+        let ended = self.run(&["cat", "config"], Haste::Question(self.answer_max), &|_| {}).await?;
         match ended.success {
             true => Ok(()),
             false if is_missing(&ended.said) => {
@@ -198,7 +204,7 @@ impl Repository for Restic {
             }
             Err(_) => {}
         };
-        let ended = self.run(&arguments, None, &tell).await?;
+        let ended = self.run(&arguments, Haste::Behind, &tell).await?;
         let unread = unread.into_inner().expect("nothing panics while it is held");
         if let Some(why) = unread {
             return Err(Failure::transient(format!("a file could not be read: {why}")));
@@ -227,9 +233,17 @@ impl Repository for Restic {
                 progress(bytes_restored, total_bytes);
             }
         };
-        let ended = self.run(&arguments, None, &tell).await?;
+        let ended = self.run(&arguments, self.haste(), &tell).await?;
         if !ended.success {
-            return Err(failed("the data could not be brought back", &ended.said));
+            let mut failure = failed("the data could not be brought back", &ended.said);
+            let unread = ended.said.lines().find_map(|line| match serde_json::from_str(line) {
+                Ok(Said::Error { item, .. }) if !item.is_empty() => Some(item),
+                _ => None,
+            });
+            if let Some(item) = unread {
+                failure.text += &format!("; the first file of which this is so is {item}");
+            }
+            return Err(failure);
         }
         let below = archive.directory.strip_prefix("/").unwrap_or(&archive.directory);
         std::fs::rename(tree.join(below), into).map_err(|error| {
@@ -255,10 +269,10 @@ impl Repository for Restic {
             return Ok(());
         }
         // Left by one that was killed; those of the living stay.
-        let _ = self.run(&["unlock"], Some(self.answer_max), &|_| {}).await;
+        let _ = self.run(&["unlock"], Haste::Question(self.answer_max), &|_| {}).await;
         let mut arguments = vec!["forget", "--prune"];
         arguments.extend(archives.iter().map(String::as_str));
-        let ended = self.run(&arguments, None, &|_| {}).await?;
+        let ended = self.run(&arguments, Haste::Behind, &|_| {}).await?;
         let is_gone = ended.said.contains("no matching ID found");
         if ended.success || is_gone {
             return Ok(());
@@ -267,8 +281,8 @@ impl Repository for Restic {
     }
 
     async fn verify(&self) -> Result<(), Failure> {
-        let _ = self.run(&["unlock"], Some(self.answer_max), &|_| {}).await;
-        let ended = self.run(&["check", "--read-data"], None, &|_| {}).await?;
+        let _ = self.run(&["unlock"], Haste::Question(self.answer_max), &|_| {}).await;
+        let ended = self.run(&["check", "--read-data"], Haste::Behind, &|_| {}).await?;
         if ended.success {
             return Ok(());
         }

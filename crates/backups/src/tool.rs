@@ -25,6 +25,26 @@ pub(crate) struct Tool {
     pub(crate) environment: Vec<(&'static str, String)>,
 }
 
+/// How much a run matters beside whatever else the machine does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Haste {
+    /// A question, which is answered within so long or not at all.
+    Question(Duration),
+    /// Behind everything else that wants processor or disk, and on half of the processors.
+    Behind,
+    /// Somebody waits for it: with all that the machine has.
+    Ahead,
+}
+
+impl Haste {
+    fn limit(self) -> Option<Duration> {
+        match self {
+            Self::Question(limit) => Some(limit),
+            Self::Behind | Self::Ahead => None,
+        }
+    }
+}
+
 /// How a program ended.
 pub(crate) struct Ended {
     pub(crate) success: bool,
@@ -40,13 +60,13 @@ impl Tool {
         is_installed(self.program)
     }
 
-    /// `behind`: behind everything else that wants processor or disk. A question is not: an answer
-    /// that has to come in time would not on a busy machine.
-    fn command(&self, arguments: &[String], behind: bool) -> Command {
+    /// A question does not stand behind others: an answer that has to come in time would not on a
+    /// busy machine.
+    fn command(&self, arguments: &[String], haste: Haste) -> Command {
         // Ended with whoever started it.
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "--"]);
-        if behind {
+        if haste == Haste::Behind {
             command.args(["nice", "-n", "19", "ionice", "-c", "3"]);
         }
         command
@@ -57,7 +77,7 @@ impl Tool {
             .env("LANG", "C.UTF-8")
             .env("TZ", "UTC")
             .env("HOME", "/root")
-            .env("GOMAXPROCS", threads().to_string())
+            .env("GOMAXPROCS", threads(haste).to_string())
             .envs(self.environment.iter().map(|(name, value)| (*name, value.as_str())))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -72,15 +92,16 @@ impl Tool {
         &self,
         arguments: &[String],
         directory: &Path,
-        limit: Option<Duration>,
+        haste: Haste,
         tell: &(dyn Fn(&str) + Send + Sync),
     ) -> Result<Ended, Failure> {
+        let limit = haste.limit();
         if !is_installed(self.program) {
             let program = self.program;
             return Err(Failure::needs_person(format!("{program} is not installed here")));
         }
         let mut child = self
-            .command(arguments, limit.is_none())
+            .command(arguments, haste)
             .current_dir(directory)
             .spawn()
             .map_err(|error| Failure::permanent(format!("{}: {error}", self.program)))?;
@@ -127,9 +148,11 @@ async fn until(limit: Option<Duration>) {
     }
 }
 
-/// The processors that a tool takes: half of them, so that the engine has the rest.
-fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, |all| all.get().div_ceil(2))
+/// The processors that a tool takes: half of them, so that the engine has the rest, unless it is
+/// what has to be done first.
+fn threads(haste: Haste) -> usize {
+    let all = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    if haste == Haste::Ahead { all } else { all.div_ceil(2) }
 }
 
 fn is_installed(program: &str) -> bool {
@@ -235,9 +258,9 @@ mod tests {
     async fn a_program_that_tries_in_vain_is_not_taken_for_one_that_waits() {
         let tool = Tool { program: "sh", environment: Vec::new() };
         let script = ["-c", "echo The specified bucket does not exist, retrying >&2; sleep 60"];
-        let limit = Some(Duration::from_secs(50));
+        let haste = Haste::Question(Duration::from_secs(50));
         let begun = std::time::Instant::now();
-        let failure = tool.run(&script.map(str::to_owned), Path::new("/"), limit, &|_| {}).await;
+        let failure = tool.run(&script.map(str::to_owned), Path::new("/"), haste, &|_| {}).await;
         let failure = failure.err().expect("it is given up");
         assert_eq!(failure.class, Class::NeedsPerson, "{failure}");
         assert!(begun.elapsed() < Duration::from_secs(40), "it is not waited for");
@@ -247,8 +270,8 @@ mod tests {
     async fn a_program_that_says_nothing_in_time_is_ended_with_its_last_words() {
         let tool = Tool { program: "sh", environment: Vec::new() };
         let script = ["-c", "echo waiting >&2; sleep 60"].map(str::to_owned);
-        let limit = Some(Duration::from_millis(500));
-        let failure = tool.run(&script, Path::new("/"), limit, &|_| {}).await;
+        let haste = Haste::Question(Duration::from_millis(500));
+        let failure = tool.run(&script, Path::new("/"), haste, &|_| {}).await;
         let failure = failure.err().expect("it is given up");
         assert!(failure.text.contains("waiting"), "{failure}");
     }

@@ -65,6 +65,11 @@ impl Client {
         self.read(self.request(Method::POST, &path)).await
     }
 
+    pub async fn cancel_rotation(&self, cluster: &str, name: &str) -> Result<DatabaseUserView> {
+        let path = format!("{}/rotation/cancel", user(cluster, name));
+        self.read(self.request(Method::POST, &path)).await
+    }
+
     pub async fn end_rotation(
         &self,
         cluster: &str,

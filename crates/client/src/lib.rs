@@ -14,6 +14,7 @@ use bellwether_model::connection::Connection;
 use bellwether_model::drill::DrillView;
 use bellwether_model::engine::EngineProfile;
 use bellwether_model::event::Page;
+use bellwether_model::identity::{IdentityProviderView, NewSignIn, SignIn, SignInEnd};
 use bellwether_model::operation::NewOperation;
 use bellwether_model::plan::Plan;
 use bellwether_model::provider::ProviderView;
@@ -181,6 +182,21 @@ impl Client {
         let (user, password) = (user.to_owned(), password.to_owned());
         let body = NewSession { user, password, code: code.map(str::to_owned) };
         self.post("sessions", &body).await
+    }
+
+    /// How people may sign in beside a password.
+    pub async fn identity_provider(&self) -> Result<IdentityProviderView> {
+        self.get("identity-provider").await
+    }
+
+    /// Begins to sign in through the identity provider.
+    pub async fn begin_sign_in(&self, new: &NewSignIn) -> Result<SignIn> {
+        self.post("identity-provider/sign-ins", new).await
+    }
+
+    /// Ends it with what the provider led back with.
+    pub async fn end_sign_in(&self, end: &SignInEnd) -> Result<Session> {
+        self.post("identity-provider/sessions", end).await
     }
 
     pub async fn begin_second_factor(&self, password: &str) -> Result<SecondFactorSecret> {
@@ -447,6 +463,12 @@ impl Client {
 
     pub async fn operate(&self, cluster: &str, request: &NewOperation) -> Result<Operation> {
         self.post(&format!("clusters/{}/operations", segment(cluster)), request).await
+    }
+
+    /// Takes back what was asked for at a later time.
+    pub async fn cancel_operation(&self, id: &str) -> Result<Operation> {
+        let path = format!("operations/{}", segment(id));
+        self.read(self.request(Method::DELETE, &path)).await
     }
 
     /// The newest operations, of one cluster or of all.

@@ -43,6 +43,10 @@ pub struct Probe {
     pub copied: Option<String>,
     /// There is former data that a copy replaced.
     pub keeps_former: bool,
+    /// The token of the order under which the data that is aside was brought, and of the one under
+    /// which the data in use was.
+    pub aside: Option<String>,
+    pub replaced: Option<String>,
     /// What only this node held and is kept aside, the newest first.
     pub diverged: Vec<Divergence>,
     /// What of the chosen settings (`EngineAssignment::parameters`) is not in force.
@@ -314,6 +318,24 @@ pub trait Driver: Send + Sync {
         _progress: Progress<'_>,
     ) -> Result<(), Failure> {
         Err(Failure::permanent("this engine cannot be restored yet"))
+    }
+
+    /// Brings a backup's data in beside a running engine's, complete and bearing the token, to
+    /// where former data is kept aside; without a backup, what is aside already gets the token. It
+    /// is a replica's, as after `restore`.
+    async fn bring(
+        &self,
+        _assignment: &Assignment,
+        _token: &str,
+        _source: Option<(&RestoreAssignment, &dyn Repository)>,
+        _progress: Progress<'_>,
+    ) -> Result<(), Failure> {
+        Err(Failure::permanent("this engine's data cannot be replaced yet"))
+    }
+
+    /// Exchanges the stopped engine's data with what is aside under this token, at one blow.
+    async fn exchange(&self, _assignment: &Assignment, _token: &str) -> Result<(), Failure> {
+        Err(Failure::permanent("this engine's data cannot be replaced yet"))
     }
 
     /// Looks through the restored data of this running primary, and compares it with what it was

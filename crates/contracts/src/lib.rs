@@ -4,6 +4,7 @@
 
 pub mod driver;
 pub mod failure;
+pub mod identity;
 pub mod prober;
 pub mod provider;
 pub mod repository;
@@ -11,6 +12,7 @@ pub mod sessions;
 
 pub use driver::Driver;
 pub use failure::{Class, Failure};
+pub use identity::IdentityProvider;
 pub use prober::Prober;
 pub use provider::Provider;
 pub use repository::{OpenRepository, Repository};

@@ -21,6 +21,7 @@ pub mod orphans;
 pub mod pass;
 pub mod reconcile;
 pub mod runner;
+mod scheduled;
 pub mod sessions;
 mod shards;
 pub mod stopwatch;

@@ -107,6 +107,7 @@ fn overtake(operation: &mut Operation, now: Timestamp) {
         OperationKind::CreateCluster
         | OperationKind::AddNode
         | OperationKind::RemoveNode
+        | OperationKind::ReplaceNode
         | OperationKind::Drain
         | OperationKind::Undrain
         | OperationKind::Reboot
@@ -125,6 +126,9 @@ fn overtake(operation: &mut Operation, now: Timestamp) {
         | OperationKind::Switchover
         | OperationKind::Rejoin
         | OperationKind::Resync
+        | OperationKind::Restore
+        | OperationKind::UndoRestore
+        | OperationKind::KeepRestored
         | OperationKind::Drill => {
             operation.status = OperationStatus::Failed;
             operation.ended_at = Some(now);
@@ -141,7 +145,8 @@ fn overtake_all(
 ) -> Txn {
     let store = &world.store;
     let under_way = store.list_where::<Operation>(|operation| {
-        operation.cluster == *cluster && !operation.status.is_ended()
+        let is_later = operation.status == OperationStatus::Scheduled;
+        operation.cluster == *cluster && !operation.status.is_ended() && !is_later
     });
     let copies = under_way.iter().any(|asked| asked.object.kind == OperationKind::Resync);
     for mut operation in under_way {

@@ -18,6 +18,7 @@ use bellwether_planner::{View, logs};
 use bellwether_store::{Stored, Txn, backups, logs as stored, repositories};
 use tracing::{info, warn};
 
+use crate::pass::Pass;
 use crate::world::World;
 
 /// Between two looks for what nothing needs any more.
@@ -78,6 +79,16 @@ async fn save(
     backup.log = standing;
     world.store.commit(txn.update(&cluster)).await?;
     Ok(true)
+}
+
+/// The data of a cluster was replaced: its log goes on in another stretch, and what was stored
+/// stays.
+pub(crate) fn begin_anew(world: &World, pass: &mut Pass) {
+    let backup = &mut pass.cluster.object.status.backup;
+    let reached = logs::reached(backup.log.as_ref());
+    backup.recoverable_to = backup.recoverable_to.max(reached);
+    let repository = backup.log.as_ref().map(|log| log.repository.clone());
+    backup.log = repository.map(|repository| begin(world, &repository, None));
 }
 
 fn begin(world: &World, repository: &RepositoryId, gap: Option<String>) -> LogStanding {

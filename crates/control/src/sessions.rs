@@ -12,11 +12,13 @@ use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Extension, State};
 use axum::response::Response;
 use axum::routing::{get, post};
+use bellwether_model::restore::{ReplaceStage, Source};
 use bellwether_model::{Backup, Cluster, Node, NodeId, RepositoryId, Target};
 use bellwether_planner::assign::{self, Backups};
 use bellwether_planner::databases;
 use bellwether_protocol::assignment::{
-    BackupAssignment, LogAssignment, LogStore, RestoreAssignment, RestoredLog, Secrets,
+    BackupAssignment, LogAssignment, LogStore, ReplaceAssignment, RestoreAssignment, RestoredLog,
+    Secrets,
 };
 use bellwether_protocol::join as protocol;
 use bellwether_protocol::repository::Access;
@@ -346,9 +348,10 @@ fn ways(world: &World, cluster: &Cluster, node: &Node) -> Backups {
         let access = access(&order.repository)?;
         Some(BackupAssignment { order, access, spec: cluster.spec.clone() })
     });
-    let restore = node.restore.as_ref().and_then(|source| {
+    let bring = |source: &Source| {
         let backup = world.store.find::<Backup>(source.backup.as_str())?.object;
-        let access = access(&backup.repository)?;
+        let is_trial = cluster.proof_of.is_some();
+        let access = Access { is_trial, ..access(&backup.repository)? };
         let log = match source.at {
             None => None,
             Some(at) => {
@@ -359,6 +362,16 @@ fn ways(world: &World, cluster: &Cluster, node: &Node) -> Backups {
             }
         };
         Some(RestoreAssignment { facts: backup.facts?, access, log })
+    };
+    let restore = node.restore.as_ref().and_then(bring);
+    let replace = node.replace.as_ref().map(|order| {
+        let is_brought = order.stage == ReplaceStage::Bring;
+        let source = order.source.as_ref().filter(|_| is_brought);
+        let restore = source.and_then(bring);
+        // What is aside is no stand-in for a backup that is gone.
+        let is_gone = source.is_some() && restore.is_none();
+        let stage = if is_gone { ReplaceStage::Keep } else { order.stage };
+        ReplaceAssignment { token: order.token.clone(), stage, restore }
     });
     let log = cluster.status.backup.log.as_ref().map(|log| LogAssignment {
         stretch: log.stretch.clone(),
@@ -372,7 +385,7 @@ fn ways(world: &World, cluster: &Cluster, node: &Node) -> Backups {
                 rate_kib: cluster.spec.backup.as_ref().map_or(0, |wanted| wanted.rate_kib),
             }),
     });
-    Backups { backup, log, restore }
+    Backups { backup, log, restore, replace }
 }
 
 /// Follows from a secret that every cluster has, also one that is older than the prober.

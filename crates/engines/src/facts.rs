@@ -2,6 +2,7 @@
 
 use bellwether_model::engine::{ExampleTemplate, ReplicationFact, TopologyFact, TopologyPicture};
 use bellwether_model::member::MEMBERS_MIN;
+use bellwether_model::shard::NODES_OF_SHARD_MAX;
 
 /// One node, or a primary with replicas.
 pub(crate) fn topologies() -> Vec<TopologyFact> {
@@ -58,7 +59,7 @@ pub(crate) fn sharded() -> TopologyFact {
             .to_owned(),
         picture: TopologyPicture::Shards,
         nodes_min: 1,
-        nodes_max: 4,
+        nodes_max: NODES_OF_SHARD_MAX as u32,
         shards_min: 3,
         shards_max: 8,
     }

@@ -104,6 +104,15 @@ fn mark_of(directory: &Path) -> std::io::Result<Vec<u8>> {
     Ok(ring::digest::digest(&ring::digest::SHA256, &certificate).as_ref().to_vec())
 }
 
+/// Two directories take each other's place, at one blow. Where there is none to exchange with, the
+/// one that is there moves.
+pub(crate) fn exchange(one: &Path, other: &Path) -> Result<(), Failure> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    let flags = if other.exists() { RenameFlags::EXCHANGE } else { RenameFlags::empty() };
+    renameat_with(CWD, one, CWD, other, flags).map_err(|error| at(one, &error.into()))?;
+    sync_directory(Path::new(DATA))
+}
+
 /// What was renamed, made or removed in it is not undone by a power cut.
 pub(crate) fn sync_directory(directory: &Path) -> Result<(), Failure> {
     let synced = std::fs::File::open(directory).and_then(|directory| directory.sync_all());

@@ -19,6 +19,7 @@ pub mod mariadb;
 pub mod mysql;
 mod mysql_family;
 mod parameters;
+mod passing;
 pub mod postgres;
 mod process;
 pub mod redis;
@@ -77,7 +78,7 @@ pub fn sessions(routes: &Routes) -> Option<Arc<dyn Sessions>> {
             Some(Arc::new(postgres::sessions::PostgresSessions::new(routes.private_port)))
         }
         mariadb::profile::NAME | mysql::profile::NAME => {
-            Some(Arc::new(mysql_family::sessions::Unread))
+            Some(Arc::new(mysql_family::sessions::MysqlSessions::default()))
         }
         _ => None,
     }
@@ -92,6 +93,9 @@ pub fn prober(routes: &Routes) -> Option<Arc<dyn Prober>> {
     match routes.engine.as_str() {
         postgres::profile::NAME | timescaledb::NAME | hydra::NAME => {
             Some(Arc::new(postgres::sessions::PostgresProber::new(routes)))
+        }
+        mariadb::profile::NAME | mysql::profile::NAME => {
+            Some(Arc::new(mysql_family::sessions::MysqlProber::new(routes)))
         }
         _ => None,
     }

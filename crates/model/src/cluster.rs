@@ -18,7 +18,7 @@ use crate::operation::Allowed;
 use crate::parameter::Parameters;
 use crate::replication::{ReplicationMode, Term};
 use crate::report::Suspicion;
-use crate::restore::Source;
+use crate::restore::{Replaced, Source};
 use crate::schedule::BackupSchedule;
 use crate::shard::{Shard, ShardView};
 use crate::time::Timestamp;
@@ -40,12 +40,6 @@ impl NodeSize {
     #[must_use]
     pub fn cores(&self) -> String {
         format!("{} {}", self.cpus, if self.cpus == 1.0 { "core" } else { "cores" })
-    }
-
-    /// Whether it is less or more than is asked for. A larger disk is left as it is.
-    #[must_use]
-    pub fn differs_from(&self, asked: &Self) -> bool {
-        (self.cpus, self.memory) != (asked.cpus, asked.memory) || self.disk < asked.disk
     }
 }
 
@@ -120,6 +114,10 @@ pub struct ClusterSpec {
     /// It cannot be deleted before this is taken off.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub protected: bool,
+    /// No two of its nodes may be on the same host: refused where the provider has only one. Said
+    /// when the cluster is created, and kept.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub apart: bool,
 }
 
 pub(crate) fn default_project() -> String {
@@ -280,6 +278,9 @@ pub struct ClusterStatus {
     /// What is known of its backups, and how far their schedule was followed.
     #[serde(default)]
     pub backup: BackupStanding,
+    /// Its data was replaced, and what was there before is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<Replaced>,
 }
 
 fn is_zero(number: &u64) -> bool {
@@ -307,6 +308,7 @@ impl Default for ClusterStatus {
             size_refused: None,
             drill: None,
             backup: BackupStanding::default(),
+            replaced: None,
         }
     }
 }
@@ -341,6 +343,12 @@ pub struct ClusterView {
     pub next_drill_at: Option<Timestamp>,
     #[serde(default)]
     pub backup: BackupSummary,
+    #[serde(default)]
+    pub capacity: Capacity,
+    /// Its data was replaced by a backup's, and what was there before is kept until that is
+    /// confirmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<Replaced>,
     /// The groups that it is of, where its keys are divided.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shards: Vec<ShardView>,
@@ -349,6 +357,23 @@ pub struct ClusterView {
     pub shard_of: Option<String>,
     /// Which operations may be asked for now and, for the rest, why not.
     pub operations: Vec<Allowed>,
+}
+
+/// How full the disks are, and how long they last.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Capacity {
+    /// Of all nodes that say so.
+    pub disk_used: u64,
+    pub disk_size: u64,
+    /// Bytes a day, of all nodes; none while one of them does not know it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes_per_day: Option<i64>,
+    /// In so many days the first disk is full, should it go on like that; none where none grows, or
+    /// not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub full_in_days: Option<u64>,
+    /// The same for people.
+    pub sentence: String,
 }
 
 /// A new number of nodes or other settings for an existing cluster.
@@ -367,8 +392,8 @@ pub struct ClusterChange {
     /// hand theirs over and are deleted, while clients go on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shards: Option<u32>,
-    /// What each node shall have: one node after the other gets it, replicas first. A disk can only
-    /// grow.
+    /// What each node shall have: one node after the other gets it, replicas first. For a smaller
+    /// disk, new nodes take the place of those that are there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<NodeSize>,
     /// Go on also where writes wait meanwhile; only with `size`.

@@ -148,6 +148,12 @@ impl Logins {
         self.ends_sessions = false;
     }
 
+    /// A rotation under way is turned round: the login that was to be replaced stays, and the one
+    /// that was to take its place is the one that ends. Both count until then.
+    pub fn turn_back(&mut self, now: Timestamp) {
+        self.rotate(now);
+    }
+
     /// The former one is off from now on; its sessions go on, unless they shall end.
     pub fn end_rotation(&mut self, ends_sessions: bool) {
         self.rotating_since = None;
@@ -328,5 +334,7 @@ mod tests {
         logins.rotate(Timestamp::from_millis(2));
         assert_eq!((logins.current, logins.former()), (Login::First, Some(Login::Second)));
         assert!(!logins.ends_sessions, "both are valid again");
+        logins.turn_back(Timestamp::from_millis(3));
+        assert_eq!((logins.current, logins.former()), (Login::Second, Some(Login::First)));
     }
 }

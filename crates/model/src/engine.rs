@@ -119,6 +119,9 @@ pub struct Capabilities {
     /// Backups can be taken and restored.
     #[serde(default)]
     pub backups: bool,
+    /// A backup can take the place of a cluster's data.
+    #[serde(default)]
+    pub restores_in_place: bool,
 }
 
 /// What places in the engine's log (`Position::offset`) count, and what can be had from it.

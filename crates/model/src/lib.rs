@@ -17,6 +17,7 @@ pub mod event;
 pub mod failure;
 pub mod group;
 pub mod id;
+pub mod identity;
 pub mod log;
 pub mod maintenance;
 pub mod member;

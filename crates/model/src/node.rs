@@ -10,7 +10,7 @@ use crate::drill::DrillOrder;
 use crate::id::{ClusterId, NodeId};
 use crate::operation::Allowed;
 use crate::replication::{Position, Target};
-use crate::restore::{CheckOrder, Source};
+use crate::restore::{CheckOrder, ReplaceOrder, Source};
 use crate::settings::{NodeSettings, ParameterDrift};
 use crate::time::Timestamp;
 
@@ -56,6 +56,10 @@ pub struct Node {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(ignore)]
     pub restore: Option<Source>,
+    /// Other data shall take the place of its own, or has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
+    pub replace: Option<ReplaceOrder>,
     /// Its data shall be looked through.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(ignore)]
@@ -154,6 +158,13 @@ pub struct NodeView {
     pub memory_limit: Option<u64>,
     pub disk_used: Option<u64>,
     pub disk_size: Option<u64>,
+    /// How fast its disk fills up; none while that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_growth: Option<DiskGrowth>,
+    /// In so many days its disk is full, should it go on like that; none where it does not grow, or
+    /// not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_full_in_days: Option<u64>,
     pub connections: Option<u32>,
     pub engine_version: Option<String>,
     pub agent_version: Option<String>,
@@ -173,6 +184,15 @@ pub struct NodeView {
     pub parameter_drift: Vec<ParameterDrift>,
     /// Which operations may be asked for on this node now and, for the rest, why not.
     pub operations: Vec<Allowed>,
+}
+
+/// How fast a disk fills up, by what its node has seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DiskGrowth {
+    /// Bytes a day; below 0 where it gets emptier.
+    pub bytes_per_day: i64,
+    /// The time that was looked at.
+    pub over_hours: u64,
 }
 
 /// With less room than that on a disk of this size, an engine takes no new data: its log needs it.

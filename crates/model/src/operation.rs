@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use crate::cluster::Cluster;
 use crate::drill::DrillKind;
 use crate::id::{ClusterId, NodeId, OperationId};
+use crate::restore::Source;
 use crate::time::Timestamp;
 
 /// What an operation does. The names are stored: add, never rename.
@@ -17,6 +18,8 @@ pub enum OperationKind {
     CreateCluster,
     AddNode,
     RemoveNode,
+    /// A new node takes the place of one, which goes.
+    ReplaceNode,
     Switchover,
     Failover,
     /// A former primary follows again.
@@ -41,14 +44,21 @@ pub enum OperationKind {
     Resize,
     /// Shards are added or removed, and slots move between them.
     Reshard,
+    /// A backup takes the place of the cluster's data.
+    Restore,
+    /// The data that a restore replaced comes back.
+    UndoRestore,
+    /// The data that a restore replaced is let go of.
+    KeepRestored,
     DeleteCluster,
 }
 
 impl OperationKind {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 21] = [
         Self::CreateCluster,
         Self::AddNode,
         Self::RemoveNode,
+        Self::ReplaceNode,
         Self::Switchover,
         Self::Failover,
         Self::Rejoin,
@@ -62,6 +72,9 @@ impl OperationKind {
         Self::Reboot,
         Self::Resize,
         Self::Reshard,
+        Self::Restore,
+        Self::UndoRestore,
+        Self::KeepRestored,
         Self::DeleteCluster,
     ];
 
@@ -72,6 +85,7 @@ impl OperationKind {
             Self::CreateCluster => "create_cluster",
             Self::AddNode => "add_node",
             Self::RemoveNode => "remove_node",
+            Self::ReplaceNode => "replace_node",
             Self::Switchover => "switchover",
             Self::Failover => "failover",
             Self::Rejoin => "rejoin",
@@ -85,6 +99,9 @@ impl OperationKind {
             Self::Reboot => "reboot",
             Self::Resize => "resize",
             Self::Reshard => "reshard",
+            Self::Restore => "restore",
+            Self::UndoRestore => "undo_restore",
+            Self::KeepRestored => "keep_restored",
             Self::DeleteCluster => "delete_cluster",
         }
     }
@@ -92,7 +109,7 @@ impl OperationKind {
     /// Whether it may have the primary moved as a part of it, by a switchover of its own.
     #[must_use]
     pub fn may_hand_over(self) -> bool {
-        matches!(self, Self::Drill | Self::Drain | Self::Reboot | Self::Resize)
+        matches!(self, Self::Drill | Self::Drain | Self::Reboot | Self::Resize | Self::ReplaceNode)
     }
 
     /// The name for people.
@@ -102,6 +119,7 @@ impl OperationKind {
             Self::CreateCluster => "Create cluster",
             Self::AddNode => "Add node",
             Self::RemoveNode => "Remove node",
+            Self::ReplaceNode => "Replace node",
             Self::Switchover => "Promote",
             Self::Failover => "Failover",
             Self::Rejoin => "Rejoin",
@@ -115,6 +133,9 @@ impl OperationKind {
             Self::Reboot => "Reboot",
             Self::Resize => "Change size",
             Self::Reshard => "Move slots",
+            Self::Restore => "Restore",
+            Self::UndoRestore => "Undo restore",
+            Self::KeepRestored => "Keep restored data",
             Self::DeleteCluster => "Delete cluster",
         }
     }
@@ -129,6 +150,8 @@ impl std::fmt::Display for OperationKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OperationStatus {
+    /// Written down for a time that has not come.
+    Scheduled,
     /// Written down, waiting for the operation before it.
     Queued,
     Running,
@@ -197,6 +220,12 @@ pub struct Operation {
     #[serde(default)]
     pub rule: u32,
     pub created_at: Timestamp,
+    /// It was asked for at this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<Timestamp>,
+    /// What has not begun until then does not begin any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_until: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -234,6 +263,8 @@ impl Operation {
             reason: "asked for".to_owned(),
             rule: 0,
             created_at,
+            due_at: None,
+            due_until: None,
             started_at: None,
             ended_at: None,
             steps: Vec::new(),
@@ -257,7 +288,8 @@ pub struct NewOperation {
     /// The node it is about (id or name): to remove, or to promote.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
-    /// For `delete_cluster`: the cluster's name, typed again.
+    /// For `delete_cluster`, `restore`, `undo_restore` and `keep_restored`: the cluster's name,
+    /// typed again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirm: Option<String>,
     /// For `resync`: the replicas (ids or names); empty for all.
@@ -266,8 +298,9 @@ pub struct NewOperation {
     /// For `resync`: copy all data anew, also to a replica that follows or could be made fit to.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub copy: bool,
-    /// For `resync`, `drain` and `reboot`: go on also where writes wait meanwhile, because fewer
-    /// replicas are left than have to confirm them, or because the only node is started again.
+    /// For `resync`, `restore`, `undo_restore`, `drain` and `reboot`: go on also where writes wait
+    /// meanwhile, because fewer replicas are left than have to confirm them, or because the only
+    /// node is started again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_waiting: bool,
     /// For `switchover`: end transactions that are still open instead of leaving the primary as it
@@ -283,12 +316,30 @@ pub struct NewOperation {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_loss: bool,
     /// For `backup`: the repository (id or name); the schedule's, or the only one, when left out.
-    /// For `delete_cluster`: where a last backup is stored first; none when left out.
+    /// For `delete_cluster`: where a last backup is stored first; none when left out. For
+    /// `restore`: where what is there now is stored first, found as for `backup`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository: Option<String>,
     /// For `backup`: kilobytes a second that are sent at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_kib: Option<u64>,
+    /// For `reboot`: not now, but at this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+    /// For `reboot`: not now, but when a window begins the next time, in UTC, as cron has it:
+    /// `0 3 * * 0` for Sundays at 3:00.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<String>,
+    /// With `at` or `window`: minutes in which it has to begin, or it does not; 15, or 60 of a
+    /// window, when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within_minutes: Option<u32>,
+    /// For `restore`: the backup, and the moment after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+    /// For `restore`: take no backup of what is there now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub without_backup: bool,
 }
 
 impl NewOperation {
@@ -307,6 +358,11 @@ impl NewOperation {
             allow_loss: false,
             repository: None,
             rate_kib: None,
+            at: None,
+            window: None,
+            within_minutes: None,
+            source: None,
+            without_backup: false,
         }
     }
 }

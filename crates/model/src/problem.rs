@@ -44,6 +44,7 @@ pub enum Code {
     Unauthenticated,
     WrongPassword,
     SecondFactorNeeded,
+    SignInRefused,
     Forbidden,
     NotFound,
     MethodNotAllowed,
@@ -59,12 +60,13 @@ pub enum Code {
 }
 
 impl Code {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::BadRequest,
         Self::InvalidField,
         Self::Unauthenticated,
         Self::WrongPassword,
         Self::SecondFactorNeeded,
+        Self::SignInRefused,
         Self::Forbidden,
         Self::NotFound,
         Self::MethodNotAllowed,
@@ -88,6 +90,7 @@ impl Code {
             Self::Unauthenticated => ("unauthenticated", 401),
             Self::WrongPassword => ("wrong-password", 401),
             Self::SecondFactorNeeded => ("second-factor-needed", 401),
+            Self::SignInRefused => ("sign-in-refused", 401),
             Self::Forbidden => ("forbidden", 403),
             Self::NotFound => ("not-found", 404),
             Self::MethodNotAllowed => ("method-not-allowed", 405),

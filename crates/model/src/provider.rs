@@ -31,4 +31,7 @@ pub struct ProviderLimits {
     /// Whether a disk is made larger while its machine runs.
     #[serde(default)]
     pub disks_grow_in_use: bool,
+    /// All machines are on one host: what takes it takes every node.
+    #[serde(default)]
+    pub one_host: bool,
 }

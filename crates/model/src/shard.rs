@@ -11,6 +11,9 @@ use crate::replication::Term;
 /// Every key belongs to one of so many slots, and every slot to one shard.
 pub const SLOTS: u16 = 16_384;
 
+/// Nodes that a shard has at most: its addresses are chosen when the whole is made.
+pub const NODES_OF_SHARD_MAX: usize = 4;
+
 /// Slots from one to another, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 pub struct SlotRange {

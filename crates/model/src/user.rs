@@ -18,6 +18,9 @@ pub struct UserView {
     /// Signing in takes a code of an application too.
     #[serde(default)]
     pub second_factor: bool,
+    /// Signs in through the identity provider, and has no password.
+    #[serde(default)]
+    pub by_provider: bool,
     /// What may be done with what is asked with.
     #[serde(default)]
     pub access: Access,
@@ -118,6 +121,9 @@ pub struct UserSummary {
     /// Signing in takes a code of an application too.
     #[serde(default)]
     pub second_factor: bool,
+    /// Signs in through the identity provider, which says what they may; has no password.
+    #[serde(default)]
+    pub by_provider: bool,
     pub created_at: Timestamp,
     /// When a session or token was last used, to some minutes.
     #[serde(default, skip_serializing_if = "Option::is_none")]

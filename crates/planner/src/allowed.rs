@@ -7,14 +7,22 @@ use bellwether_model::{ClusterPhase, NodeId, OperationKind};
 
 use crate::election::{self, Verdict};
 use crate::view::{NodeFacts, View};
-use crate::{backups, drills, maintenance, members, reconfigure, resync, shards};
+use crate::{
+    backups, drills, maintenance, members, reconfigure, replace, restore, resync, shards,
+};
 
 /// The operations on the cluster as a whole.
 #[must_use]
 pub fn allowed_on_cluster(view: &View) -> Vec<Allowed> {
     if view.is_sharded() {
-        let kinds = [OperationKind::AddNode, OperationKind::DeleteCluster];
-        return kinds.map(|kind| allowed(kind, refuse_on_cluster(view, kind))).into();
+        return vec![
+            allowed(OperationKind::AddNode, refuse_on_cluster(view, OperationKind::AddNode)),
+            allowed(OperationKind::Reconfigure, reconfigure::refuse(view)),
+            allowed(
+                OperationKind::DeleteCluster,
+                refuse_on_cluster(view, OperationKind::DeleteCluster),
+            ),
+        ];
     }
     let on_cluster = |kind| allowed(kind, refuse_on_cluster(view, kind));
     if view.is_multi_primary() {
@@ -29,9 +37,15 @@ pub fn allowed_on_cluster(view: &View) -> Vec<Allowed> {
     vec![
         on_cluster(OperationKind::AddNode),
         allowed(OperationKind::Resync, resync),
-        allowed(OperationKind::Reconfigure, reconfigure::refuse(view)),
+        allowed(
+            OperationKind::Reconfigure,
+            shards::refuse(view, OperationKind::Reconfigure).or_else(|| reconfigure::refuse(view)),
+        ),
         allowed(OperationKind::Drill, drills::refuse(view, DrillKind::Switchover, false)),
         allowed(OperationKind::Backup, backups::refuse(view)),
+        allowed(OperationKind::Restore, restore::refuse(view, true)),
+        allowed(OperationKind::UndoRestore, restore::refuse_undo(view, true)),
+        allowed(OperationKind::KeepRestored, restore::refuse_keep(view)),
         allowed(OperationKind::Failover, failover),
         on_cluster(OperationKind::DeleteCluster),
     ]
@@ -52,6 +66,7 @@ pub fn allowed_on_node(view: &View, node: &NodeId) -> Vec<Allowed> {
         allowed(OperationKind::Switchover, refuse_switchover(view, facts)),
         allowed(OperationKind::Resync, resync::refuse(view, &resync::of_one(view, facts))),
         allowed(OperationKind::RemoveNode, refuse_removal(view, facts)),
+        allowed(OperationKind::ReplaceNode, replace::refuse(view, facts)),
         leave(OperationKind::Drain),
         leave(OperationKind::Undrain),
         leave(OperationKind::Reboot),
@@ -86,6 +101,7 @@ pub fn check_operation(view: &View, request: &NewOperation) -> Result<(), String
     let refusal = match request.kind {
         OperationKind::Switchover => refuse_switchover(view, named()?),
         OperationKind::RemoveNode => refuse_removal(view, named()?),
+        OperationKind::ReplaceNode => replace::refuse(view, named()?),
         OperationKind::AddNode => refuse_on_cluster(view, request.kind),
         OperationKind::DeleteCluster => refuse_on_cluster(view, request.kind)
             .or_else(|| request.repository.as_ref().and_then(|_| refuse_last_backup(view))),
@@ -97,6 +113,10 @@ pub fn check_operation(view: &View, request: &NewOperation) -> Result<(), String
             drills::refuse(view, request.drill.unwrap_or_default(), request.allow_loss)
         }
         OperationKind::Backup => backups::refuse(view),
+        OperationKind::Restore => restore::refuse(view, request.allow_waiting)
+            .or_else(|| restore::refuse_safety(view, request)),
+        OperationKind::UndoRestore => restore::refuse_undo(view, request.allow_waiting),
+        OperationKind::KeepRestored => restore::refuse_keep(view),
         OperationKind::Prove => {
             Some("a backup is verified by its own request; name the backup".to_owned())
         }

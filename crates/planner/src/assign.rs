@@ -6,7 +6,7 @@ use bellwether_model::node::NodePhase;
 use bellwether_model::{Cluster, Node};
 use bellwether_protocol::assignment::{
     Assignment, BackupAssignment, EngineAssignment, Group, LogAssignment, Member,
-    RestoreAssignment, Secrets, Sharding,
+    ReplaceAssignment, RestoreAssignment, Secrets, Sharding,
 };
 use bellwether_protocol::databases::WantedDatabases;
 
@@ -16,6 +16,7 @@ pub struct Backups {
     pub backup: Option<BackupAssignment>,
     pub log: Option<LogAssignment>,
     pub restore: Option<RestoreAssignment>,
+    pub replace: Option<ReplaceAssignment>,
 }
 
 /// What a shard takes from the cluster that it is part of.
@@ -75,6 +76,7 @@ pub fn assignment(
         backup: backups.backup,
         log: backups.log,
         restore: backups.restore,
+        replace: backups.replace,
         check: node.check.clone(),
         prepare: matches!(status.handover, Handover::Prepare | Handover::Hold),
         hold: status.handover == Handover::Hold,

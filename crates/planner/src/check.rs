@@ -27,6 +27,7 @@ pub fn check_spec(
         ("multi_primary", check_equals(spec, engine)),
         ("replication", check_equals_mode(spec)),
         ("nodes", check_nodes(spec, engine, limits)),
+        ("apart", check_apart(spec, limits)),
         ("replication", check_replication(spec, engine)),
         ("drill", check_sharded_drill(spec)),
         ("drill.schedule", check_drill(spec)),
@@ -93,6 +94,18 @@ fn check_nodes(
     }
     (spec.nodes == 0 || spec.nodes > most)
         .then(|| format!("{} nodes cannot be made; choose 1 to {most}", spec.nodes))
+}
+
+/// Whether its nodes can be kept apart as it is asked for.
+fn check_apart(spec: &ClusterSpec, limits: &ProviderLimits) -> Option<String> {
+    let has_several = spec.nodes > 1 || spec.shards > 1;
+    (spec.apart && limits.one_host && has_several).then(|| {
+        format!(
+            "{} makes all machines on one host, where nodes cannot be kept apart; leave `apart` \
+             out, or ask for one node",
+            spec.provider
+        )
+    })
 }
 
 fn check_shards(spec: &ClusterSpec, engine: &EngineProfile) -> Option<String> {
@@ -288,6 +301,7 @@ pub(crate) mod tests {
                 multi_primary: false,
                 sharded: false,
                 backups: true,
+                restores_in_place: false,
             },
             parameters: Vec::new(),
             owned_parameters: Vec::new(),
@@ -299,9 +313,8 @@ pub(crate) mod tests {
         }
     }
 
-    #[test]
-    fn every_impossible_field_is_named() {
-        let limits = ProviderLimits {
+    pub(crate) fn limits() -> ProviderLimits {
+        ProviderLimits {
             cpus_min: 0.1,
             cpus_max: 2.0,
             memory_min: 1,
@@ -310,7 +323,13 @@ pub(crate) mod tests {
             disk_max: 1 << 40,
             nodes_max: 16,
             disks_grow_in_use: true,
-        };
+            one_host: true,
+        }
+    }
+
+    #[test]
+    fn every_impossible_field_is_named() {
+        let limits = limits();
         let good = serde_json::json!({
             "name": "demo", "engine": "postgresql", "version": "17", "nodes": 3
         });
@@ -319,6 +338,7 @@ pub(crate) mod tests {
             ("name", "name", "Demo".into()),
             ("version", "version", "9".into()),
             ("nodes", "nodes", 0.into()),
+            ("apart", "apart", true.into()),
             ("nodes", "nodes", 10.into()),
             ("shards", "shards", 3.into()),
             ("replication", "replication", "quorum(3)".into()),

@@ -4,14 +4,14 @@
 use bellwether_model::engine::EngineProfile;
 use bellwether_model::node::NodePhase;
 use bellwether_model::parameter::{ParameterOrder, ParameterText};
-use bellwether_model::plan::{Plan, PlannedStep};
+use bellwether_model::plan::Plan;
 use bellwether_model::problem::FieldProblem;
 use bellwether_model::settings::{NodeDrift, ParameterChange, ParameterView};
 use bellwether_model::{ClusterSpec, NodeSize, OperationKind, Parameter, Parameters};
 
 use crate::allowed::refuse_busy;
 use crate::election::{self, Verdict};
-use crate::plan::SWITCHOVER_PAUSE_MS;
+use crate::plan::{planned_steps, switchover_pause};
 use crate::resync;
 use crate::view::{NodeFacts, View};
 
@@ -123,6 +123,11 @@ pub fn refuse(view: &View) -> Option<String> {
     if let Some(refusal) = refuse_busy(view) {
         return Some(refusal);
     }
+    if view.is_sharded() {
+        return view.shards.iter().find_map(|shard| {
+            refuse(shard).map(|why| format!("{}: {why}", shard.cluster.spec.name))
+        });
+    }
     let Some(primary) = view.primary().filter(|_| election::judge(view) == Verdict::Healthy) else {
         return Some("the primary is not healthy; settings are changed once it is".to_owned());
     };
@@ -134,6 +139,50 @@ pub fn refuse(view: &View) -> Option<String> {
 /// The plan of a change to these settings.
 #[must_use]
 pub fn plan(view: &View, engine: &EngineProfile, after: &Parameters) -> Plan {
+    if view.is_sharded() {
+        plan_of_shards(view, engine, after)
+    } else {
+        plan_of(view, engine, after)
+    }
+}
+
+/// One shard after the other.
+fn plan_of_shards(view: &View, engine: &EngineProfile, after: &Parameters) -> Plan {
+    let spec = &view.cluster.spec;
+    let changes = changes(engine, spec, &spec.parameters, after);
+    let plans: Vec<Plan> = view.shards.iter().map(|shard| plan_of(shard, engine, after)).collect();
+    let restarts: Vec<String> = plans.iter().flat_map(|plan| plan.restarts.clone()).collect();
+    let how = match restarts.as_slice() {
+        [] => "No engine is started again: every node takes it while it runs.".to_owned(),
+        names => format!(
+            "One shard after the other starts its engines again, one at a time: {}.",
+            names.join(", ")
+        ),
+    };
+    let longest = plans.iter().max_by_key(|plan| plan.write_pause_ms);
+    Plan {
+        kind: OperationKind::Reconfigure,
+        summary: format!("Changes settings of {}: {}. {how}", spec.name, said(&changes)),
+        steps: planned_steps(OperationKind::Reconfigure),
+        write_pause_ms: longest.map_or(0, |plan| plan.write_pause_ms),
+        pauses: longest.and_then(|plan| plan.pauses),
+        bytes_copied: 0,
+        redundancy_min: plans.iter().map(|plan| plan.redundancy_min).min().unwrap_or(0),
+        erases: Vec::new(),
+        changes,
+        restarts,
+        refusals: refuse(view).into_iter().collect(),
+    }
+}
+
+/// What differs, in words.
+fn said(changes: &[ParameterChange]) -> String {
+    let said = changes.iter().map(|c| format!("{} {} → {}", c.name, c.from, c.to));
+    let said = said.collect::<Vec<_>>().join(", ");
+    if said.is_empty() { "no value differs".to_owned() } else { said }
+}
+
+fn plan_of(view: &View, engine: &EngineProfile, after: &Parameters) -> Plan {
     let spec = &view.cluster.spec;
     let changes = changes(engine, spec, &spec.parameters, after);
     let needs_restart = changes.iter().any(|change| change.restart);
@@ -145,19 +194,19 @@ pub fn plan(view: &View, engine: &EngineProfile, after: &Parameters) -> Plan {
         if needs_restart { restarts(engine, &changes, &names, &primary) } else { vec![] };
     let waiting = replicas.iter().filter(|facts| resync::refuse_waiting(view, facts).is_some());
     let waiting = waiting.count() as u64;
+    let (change_ms, past) = switchover_pause(view);
+    let pauses = (needs_restart && !in_place).then_some(past);
     let write_pause_ms = match (needs_restart, in_place) {
         (false, _) => 0,
         (true, true) => RESTART_PAUSE_MS * (1 + waiting),
-        (true, false) => SWITCHOVER_PAUSE_MS + RESTART_PAUSE_MS * waiting,
+        (true, false) => change_ms + RESTART_PAUSE_MS * waiting,
     };
-    let steps = crate::steps::steps(OperationKind::Reconfigure).iter();
-    let steps = steps
-        .map(|(name, title)| PlannedStep { name: (*name).to_owned(), title: (*title).to_owned() });
     Plan {
         kind: OperationKind::Reconfigure,
         summary: summary(view, &changes, &restarts, in_place, &primary),
-        steps: steps.collect(),
+        steps: planned_steps(OperationKind::Reconfigure),
         write_pause_ms,
+        pauses,
         bytes_copied: 0,
         redundancy_min: (replicas.len() as u32).saturating_sub(u32::from(needs_restart)),
         erases: Vec::new(),
@@ -192,9 +241,7 @@ fn summary(
     primary: &str,
 ) -> String {
     let name = &view.cluster.spec.name;
-    let said = changes.iter().map(|c| format!("{} {} → {}", c.name, c.from, c.to));
-    let said = said.collect::<Vec<_>>().join(", ");
-    let said = if said.is_empty() { "no value differs".to_owned() } else { said };
+    let said = said(changes);
     let how = if restarts.is_empty() {
         "No engine is started again: every node takes it while it runs.".to_owned()
     } else if in_place {
@@ -250,12 +297,13 @@ fn drift(view: &View, name: &str) -> Vec<NodeDrift> {
             needs_restart: found.needs_restart,
         })
     };
-    view.nodes.iter().filter(|f| f.node.phase != NodePhase::Removing).filter_map(of_node).collect()
+    view.every_node().filter(|f| f.node.phase != NodePhase::Removing).filter_map(of_node).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::SWITCHOVER_PAUSE_MS;
     use crate::view::tests::{Sketch, sketch};
     use bellwether_model::ReplicationMode;
     use bellwether_model::parameter::{

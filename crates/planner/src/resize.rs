@@ -7,15 +7,30 @@ use bellwether_model::plan::Plan;
 use bellwether_model::problem::FieldProblem;
 use bellwether_model::{Cluster, ClusterSpec, OperationKind};
 
-use crate::maintenance;
 use crate::plan::plan;
 use crate::view::{NodeFacts, View};
+use crate::{maintenance, replace};
 
 /// Whether the machine has to be stopped for it: some providers make a disk larger while it runs.
 #[must_use]
 pub fn restarts(cluster: &Cluster, has: &NodeSize, asked: &NodeSize) -> bool {
     let grows = has.disk < asked.disk && !cluster.disks_grow_in_use;
-    (has.cpus, has.memory) != (asked.cpus, asked.memory) || grows
+    !shrinks(has, asked) && ((has.cpus, has.memory) != (asked.cpus, asked.memory) || grows)
+}
+
+/// Whether the disk gets smaller, for which a new node has to take the place of this one.
+#[must_use]
+pub fn shrinks(has: &NodeSize, asked: &NodeSize) -> bool {
+    has.disk > asked.disk
+}
+
+/// What gives a node its size.
+#[must_use]
+pub fn how(has: &NodeSize, asked: &NodeSize) -> OperationKind {
+    match shrinks(has, asked) {
+        true => OperationKind::ReplaceNode,
+        false => OperationKind::Resize,
+    }
 }
 
 /// The members that have another size than asked for, in their order: replicas first.
@@ -23,7 +38,7 @@ fn waiting<'a>(view: &'a View, asked: &NodeSize) -> Vec<&'a NodeFacts> {
     let is_member =
         |facts: &&NodeFacts| matches!(facts.node.phase, NodePhase::Active | NodePhase::Maintenance);
     let members = view.nodes.iter().filter(is_member);
-    let mut all: Vec<_> = members.filter(|facts| facts.node.size.differs_from(asked)).collect();
+    let mut all: Vec<_> = members.filter(|facts| facts.node.size != *asked).collect();
     all.sort_by_key(|facts| view.cluster.status.primary.as_ref() == Some(&facts.node.id));
     all
 }
@@ -40,6 +55,9 @@ pub fn next(view: &View) -> Option<(&NodeFacts, Option<String>)> {
         let why = format!("{name} has not the size asked for: {}", refused.reason);
         return Some((facts, Some(why)));
     }
+    if shrinks(&facts.node.size, asked) {
+        return Some((facts, replace::refuse_now(view, facts)));
+    }
     if !restarts(cluster, &facts.node.size, asked) {
         return Some((facts, None));
     }
@@ -51,15 +69,8 @@ pub fn next(view: &View) -> Option<(&NodeFacts, Option<String>)> {
 /// What is wrong with a size for nodes that are there.
 #[must_use]
 pub fn check(view: &View, asked: &NodeSize) -> Option<FieldProblem> {
-    let larger = view.nodes.iter().find(|facts| facts.node.size.disk > asked.disk)?;
-    let (name, has) = (&larger.node.name, larger.node.size.disk);
-    Some(FieldProblem {
-        field: "size.disk".to_owned(),
-        message: format!(
-            "a disk can only grow and {name} has {has}; ask for {has} or more, or restore a backup \
-             into a cluster with smaller disks"
-        ),
-    })
+    let message = replace::refuse_disk(view, asked)?;
+    Some(FieldProblem { field: "size.disk".to_owned(), message })
 }
 
 /// Why a person has to say first that writes may wait.
@@ -76,9 +87,15 @@ pub fn refuse_without_consent(view: &View, asked: &NodeSize) -> Option<String> {
 pub fn plans(view: &View, spec: &ClusterSpec) -> Vec<Plan> {
     let asked = &spec.size;
     let one = |facts: &&NodeFacts| {
-        let request = NewOperation::of(OperationKind::Resize, Some(facts.node.name.clone()));
         let (name, has) = (&facts.node.name, &facts.node.size);
-        let planned = plan(view, &request);
+        let kind = how(has, asked);
+        let planned = plan(view, &NewOperation::of(kind, Some(name.clone())));
+        if kind == OperationKind::ReplaceNode {
+            let summary = format!(
+                "Changes {name} from {has} to {asked}: a new node takes its place, and {name} goes."
+            );
+            return Plan { summary, ..planned };
+        }
         let is_stopped = restarts(&view.cluster, has, asked);
         let how = match (is_stopped, planned.write_pause_ms) {
             (false, _) => "its disk grows while it serves",
@@ -92,6 +109,7 @@ pub fn plans(view: &View, spec: &ClusterSpec) -> Vec<Plan> {
         Plan {
             summary: format!("Changes {name} from {has} to {asked}: {how}."),
             write_pause_ms: if is_stopped { planned.write_pause_ms } else { 0 },
+            pauses: planned.pauses.filter(|_| is_stopped),
             redundancy_min: copies,
             refusals: Vec::new(),
             ..planned
@@ -129,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_grows_in_place_and_never_shrinks() {
+    fn a_disk_grows_in_place_and_shrinks_by_new_nodes() {
         let mut sketch = sketch(2);
         sketch.strict();
         sketch.cluster.spec.size.disk = Bytes::gib(500);
@@ -140,9 +158,19 @@ mod tests {
         let mut elsewhere = sketch.view();
         elsewhere.cluster.disks_grow_in_use = false;
         assert!(next(&elsewhere).expect("one").1.expect("a reason").contains("would wait"));
-        let smaller = NodeSize { disk: Bytes(1), ..view.cluster.spec.size };
-        assert!(check(&view, &smaller).expect("refused").message.contains("only grow"));
-        assert_eq!(check(&view, &view.cluster.spec.size), None);
+
+        sketch.cluster.spec.size.disk = Bytes::gib(2);
+        let asked = sketch.cluster.spec.size;
+        assert!(check(&sketch.view(), &asked).expect("refused").message.contains("not known"));
+        sketch.worker(1).host.disk_used = Some(1 << 20);
+        let view = sketch.view();
+        assert_eq!((check(&view, &asked), refuse_without_consent(&view, &asked)), (None, None));
+        let (facts, refusal) = next(&view).expect("one");
+        assert_eq!((facts.node.name.as_str(), refusal), ("demo-2", None));
+        assert_eq!(how(&facts.node.size, &asked), OperationKind::ReplaceNode);
+        let plans = plans(&view, &view.cluster.spec);
+        assert!(plans[0].summary.contains("takes its place") && plans[0].redundancy_min == 1);
+        assert!(plans[0].erases[0].starts_with("demo-2"), "{plans:?}");
     }
 
     #[test]

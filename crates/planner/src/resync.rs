@@ -128,7 +128,7 @@ pub fn refuse_waiting(view: &View, facts: &NodeFacts) -> Option<String> {
         format!(
             "replication {mode} needs {acks} replicas to confirm a write and {others} would be \
              left while {} is copied: writes would wait; add a node first, change the replication \
-             mode, or allow it (`--allow-waiting`)",
+             mode, or allow waiting",
             facts.node.name
         )
     })
@@ -235,6 +235,7 @@ pub fn plan(view: &View, request: &NewOperation) -> Plan {
         summary: summary(view, &resync, waits),
         steps: all.map(|(name, title)| PlannedStep { name, title }).collect(),
         write_pause_ms: if waits { copy_ms } else { 0 },
+        pauses: None,
         bytes_copied: data.unwrap_or(0).saturating_mul(copied.len() as u64),
         redundancy_min: resync.redundancy_min,
         erases: if resync.copy {

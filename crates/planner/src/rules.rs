@@ -4,7 +4,9 @@
 
 use bellwether_model::cluster::Handover;
 use bellwether_model::node::NodePhase;
-use bellwether_model::{ClusterId, JointConfig, NodeId, Operation, OperationKind, Target};
+use bellwether_model::{
+    ClusterId, JointConfig, NodeId, Operation, OperationId, OperationKind, Target,
+};
 
 use crate::allowed::steps_aside;
 use crate::backups;
@@ -12,6 +14,8 @@ use crate::drills::{self, Due};
 use crate::election::{self, Verdict};
 use crate::members;
 use crate::resize;
+use crate::restore;
+use crate::scheduled;
 use crate::shards;
 use crate::view::{NodeFacts, View};
 use crate::voters;
@@ -46,6 +50,8 @@ pub enum Act {
     Drill(Due),
     /// Do this about the schedule of backups.
     BackUp(backups::Due),
+    /// Do this about an operation that was asked for later.
+    Due(OperationId, scheduled::Due),
     /// Ask of that shard what is asked of the cluster that it is part of.
     Align(ClusterId),
 }
@@ -116,6 +122,7 @@ rules! {
     407 "a node has another size than asked for" has_other_size;
     601 "a drill is due" has_due_drill;
     603 "a backup is due" has_due_backup;
+    605 "what was asked for later is due" has_due_request;
     999 "the cluster is as it was asked for" is_as_wanted;
 }
 
@@ -191,6 +198,9 @@ fn has_other_division(view: &View) -> Option<Act> {
     if running(view, &[OperationKind::Reshard]) {
         return Some(Act::Continue);
     }
+    if running(view, &[OperationKind::Reconfigure]) {
+        return None;
+    }
     if queued(view, OperationKind::Reshard) {
         return Some(Act::StartQueued);
     }
@@ -199,14 +209,24 @@ fn has_other_division(view: &View) -> Option<Act> {
 }
 
 fn is_sharded(view: &View) -> Option<Act> {
-    view.is_sharded().then_some(Act::Nothing)
+    if !view.is_sharded() {
+        return None;
+    }
+    // It has each of them change its settings.
+    if running(view, &[OperationKind::Reconfigure]) {
+        return Some(Act::Continue);
+    }
+    let is_asked = queued(view, OperationKind::Reconfigure);
+    Some(if is_asked { Act::StartQueued } else { Act::Nothing })
 }
 
 fn is_changing_primary(view: &View) -> Option<Act> {
     // A change of settings may move the primary, too.
     let hands_over = running(view, &[OperationKind::Reconfigure])
         && view.cluster.status.handover != Handover::None;
-    if !running(view, &[OperationKind::Failover, OperationKind::Switchover]) && !hands_over {
+    let is_replaced = restore::is_near(view);
+    let changes = running(view, &[OperationKind::Failover, OperationKind::Switchover]);
+    if !changes && !hands_over && !is_replaced {
         return None;
     }
     // A candidate that waits for voters to hold what it holds is given them.
@@ -409,8 +429,9 @@ fn has_too_many(view: &View) -> Option<Act> {
 
 fn has_other_size(view: &View) -> Option<Act> {
     let (facts, refusal) = resize::next(view)?;
+    let kind = resize::how(&facts.node.size, &view.cluster.spec.size);
     (refusal.is_none() && may_start_own(view))
-        .then(|| Act::Start { kind: OperationKind::Resize, node: Some(facts.node.id.clone()) })
+        .then(|| Act::Start { kind, node: Some(facts.node.id.clone()) })
 }
 
 fn has_due_drill(view: &View) -> Option<Act> {
@@ -419,6 +440,10 @@ fn has_due_drill(view: &View) -> Option<Act> {
 
 fn has_due_backup(view: &View) -> Option<Act> {
     backups::due(view).map(Act::BackUp)
+}
+
+fn has_due_request(view: &View) -> Option<Act> {
+    scheduled::due(view).map(|(operation, due)| Act::Due(operation, due))
 }
 
 fn is_as_wanted(_: &View) -> Option<Act> {

@@ -130,7 +130,8 @@ pub fn plan_division(view: &View, shards: u32) -> Option<Plan> {
     let gone = || view.shards.iter().skip(shards as usize);
     let summary = if now < shards as usize {
         let new: Vec<String> = (now as u32..shards).map(|index| shard_name(name, index)).collect();
-        format!("Makes {}, each of {nodes} nodes, and moves", new.join(", "))
+        let nodes = if nodes == 1 { "1 node".to_owned() } else { format!("{nodes} nodes") };
+        format!("Makes {}, each of {nodes}, and moves", new.join(", "))
     } else {
         let gone: Vec<&str> = gone().map(|shard| shard.cluster.spec.name.as_str()).collect();
         format!("Deletes {}, once their keys have gone, and moves", gone.join(", "))
@@ -147,6 +148,7 @@ pub fn plan_division(view: &View, shards: u32) -> Option<Plan> {
         ),
         steps: planned_steps(OperationKind::Reshard),
         write_pause_ms: MOVE_PAUSE_MS,
+        pauses: None,
         bytes_copied: data / u64::from(SLOTS) * u64::from(moved),
         redundancy_min: view.shards.iter().map(copies).min().unwrap_or(0) as u32,
         erases: gone().flat_map(|shard| shard.nodes.iter().map(disk)).collect(),
@@ -159,7 +161,8 @@ pub fn plan_division(view: &View, shards: u32) -> Option<Plan> {
 /// Why an operation cannot be asked of this cluster, for it is a shard or has shards.
 #[must_use]
 pub fn refuse(view: &View, kind: OperationKind) -> Option<String> {
-    if view.is_sharded() && !matches!(kind, OperationKind::DeleteCluster | OperationKind::Reshard) {
+    use OperationKind::{DeleteCluster, Reconfigure, Reshard};
+    if view.is_sharded() && !matches!(kind, DeleteCluster | Reconfigure | Reshard) {
         let names: Vec<&str> = view.shards.iter().map(|s| s.cluster.spec.name.as_str()).collect();
         return Some(format!("ask it of one of its shards: {}", names.join(", ")));
     }
@@ -167,6 +170,9 @@ pub fn refuse(view: &View, kind: OperationKind) -> Option<String> {
     match kind {
         OperationKind::DeleteCluster => {
             Some(format!("it is a shard of {whole}; only all of that can be deleted"))
+        }
+        OperationKind::Reconfigure => {
+            Some(format!("it is a shard of {whole}, where settings are changed for all shards"))
         }
         OperationKind::AddNode | OperationKind::RemoveNode => Some(format!(
             "it is a shard of {whole}, whose shards all have as many nodes; ask for \
@@ -180,9 +186,6 @@ pub fn refuse(view: &View, kind: OperationKind) -> Option<String> {
 #[must_use]
 pub fn refuse_change(view: &View, after: &ClusterSpec) -> Option<String> {
     let before = &view.cluster.spec;
-    if view.is_sharded() && after.parameters != before.parameters {
-        return Some("settings of its engines are changed on each of its shards".to_owned());
-    }
     let is_being_created = || {
         let mut operations = view.operation.iter().chain(&view.queued);
         operations.any(|operation| operation.kind == OperationKind::CreateCluster)
@@ -197,8 +200,7 @@ pub fn refuse_change(view: &View, after: &ClusterSpec) -> Option<String> {
         );
     }
     let whole = view.shard_of.as_ref()?;
-    let settings_alone = ClusterSpec { parameters: before.parameters.clone(), ..after.clone() };
-    (settings_alone != *before)
+    (after != before)
         .then(|| format!("it is a shard of {whole}, where this is changed for all shards"))
 }
 
@@ -212,6 +214,7 @@ pub fn group_asked<'a>(view: &'a View, request: &NewOperation) -> &'a View {
 #[cfg(test)]
 mod tests {
     use bellwether_model::shard::{Shard, divide, shard_name};
+    use bellwether_model::{Operation, Timestamp};
 
     use super::*;
     use crate::rules::{Act, decide};
@@ -311,9 +314,9 @@ mod tests {
     }
 
     #[test]
-    fn a_shard_is_changed_in_its_settings_alone_and_the_whole_in_everything_else() {
+    fn the_whole_is_changed_and_no_shard_alone() {
         let view = whole();
-        let changed = |view: &View, nodes: bool| {
+        let refused = |view: &View, nodes: bool| {
             let mut after = view.cluster.spec.clone();
             if nodes {
                 after.nodes += 1;
@@ -323,8 +326,20 @@ mod tests {
             }
             refuse_change(view, &after).is_some()
         };
-        assert_eq!((changed(&view, true), changed(&view, false)), (false, true));
+        assert_eq!((refused(&view, true), refused(&view, false)), (false, false));
         let shard = &view.shards[0];
-        assert_eq!((changed(shard, true), changed(shard, false)), (true, false));
+        assert_eq!((refused(shard, true), refused(shard, false)), (true, true));
+    }
+
+    #[test]
+    fn settings_of_all_shards_are_changed_by_one_operation_before_slots_move() {
+        let mut view = whole();
+        let asked = |kind| Operation::queued(&view.cluster, kind, "someone", Timestamp::now());
+        let (settings, division) =
+            (asked(OperationKind::Reconfigure), asked(OperationKind::Reshard));
+        view.queued = vec![settings.clone()];
+        assert_eq!((decide(&view).rule, decide(&view).act), (110, Act::StartQueued));
+        (view.operation, view.queued) = (Some(settings), vec![division]);
+        assert_eq!((decide(&view).rule, decide(&view).act), (110, Act::Continue));
     }
 }

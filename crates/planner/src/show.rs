@@ -12,11 +12,14 @@ use bellwether_protocol::local::{CertificateReport, WorkerReport};
 
 use crate::allowed::{allowed_on_cluster, allowed_on_node, lag};
 use crate::backups;
+use crate::capacity::{self, disk};
 use crate::check::check_timers;
 use crate::election::{self, Verdict};
 use crate::members;
 use crate::resize;
+use crate::restore;
 use crate::schedule;
+use crate::scheduled;
 use crate::shards;
 use crate::suspicion::suspicion;
 use crate::view::{NodeFacts, View};
@@ -49,6 +52,8 @@ pub fn cluster_view(view: &View) -> ClusterView {
         suspicion: suspicion(view),
         next_drill_at: next_drill_at(view),
         backup: backups::summary(view),
+        capacity: capacity::capacity(view),
+        replaced: cluster.status.replaced.clone(),
         shards: shards::shard_views(view),
         shard_of: view.shard_of.clone(),
         operations: allowed_on_cluster(view),
@@ -74,6 +79,12 @@ pub fn phase(view: &View) -> (ClusterPhase, String) {
         }
         (_, Some(OperationKind::Failover)) => {
             return (ClusterPhase::FailingOver, "the primary is being replaced".to_owned());
+        }
+        (_, Some(OperationKind::Restore | OperationKind::UndoRestore))
+            if restore::is_near(view) =>
+        {
+            let words = "its data is being replaced".to_owned();
+            return (ClusterPhase::Unavailable, words);
         }
         (_, Some(OperationKind::Switchover)) => {
             return (ClusterPhase::FailingOver, "the primary is being moved".to_owned());
@@ -179,6 +190,7 @@ fn serving_phase(view: &View) -> (ClusterPhase, String) {
     let warnings = [
         check_timers(view, view.cluster.spec.timers),
         resize::next(view).and_then(|(_, refusal)| refusal),
+        capacity::cluster_warning(view),
     ];
     let sentence = warnings.into_iter().flatten().fold(sentence, |all, one| all + "; " + &one);
     (ClusterPhase::Healthy, sentence)
@@ -221,6 +233,8 @@ pub fn node_view(view: &View, id: &NodeId) -> Option<NodeView> {
         memory_limit: worker.and_then(|worker| worker.host.memory_limit),
         disk_used: worker.and_then(|worker| worker.host.disk_used),
         disk_size: worker.and_then(|worker| worker.host.disk_size),
+        disk_growth: capacity::growth(facts).filter(|_| is_known),
+        disk_full_in_days: capacity::full_in_days(facts).filter(|_| is_known),
         connections: worker.and_then(|worker| worker.engine.connections),
         engine_version: facts.worker().and_then(|worker| worker.engine.version.clone()),
         agent_version: facts.seen.as_ref().map(|seen| seen.agent_version.clone()),
@@ -331,6 +345,9 @@ fn state(view: &View, facts: &NodeFacts) -> String {
         let way_out = if is_primary { way_out(view) } else { "resynchronise it" };
         activity += &format!("; {fault}; {way_out}");
     }
+    if let Some(words) = scheduled::words(view, &facts.node.id) {
+        activity = format!("{activity}; {words}");
+    }
     match disk_words(facts) {
         Some(words) if !activity.contains("disk is full") => format!("{activity}; {words}"),
         _ => activity,
@@ -371,12 +388,8 @@ fn disk_words(facts: &NodeFacts) -> Option<String> {
     }
     let (used, size) = disk(facts)?;
     let percent = u128::from(used) * 100 / u128::from(size.max(1));
-    (percent >= 95).then(|| format!("its disk is {percent} % full"))
-}
-
-fn disk(facts: &NodeFacts) -> Option<(u64, u64)> {
-    let host = &facts.worker()?.host;
-    host.disk_used.zip(host.disk_size)
+    let is_nearly = (percent >= 95).then(|| format!("its disk is {percent} % full"));
+    is_nearly.or_else(|| capacity::warning(facts))
 }
 
 /// An engine on it takes no new data, or would not.

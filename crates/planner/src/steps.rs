@@ -49,6 +49,21 @@ const REMOVE_NODE: Steps = &[
     ("forget", "Forget the node"),
 ];
 
+const REPLACE_NODE: Steps = &[
+    ("check", "Check that it can be replaced"),
+    ("hand_over", "Move the primary, should it be here"),
+    ("reserve_node", "Reserve a node"),
+    ("acquire_machine", "Make its machine"),
+    ("await_agent", "Wait for its agent"),
+    ("seed", "Copy the data"),
+    ("await_catch_up", "Wait until it has caught up"),
+    ("admit", "Give it a vote and clients"),
+    ("move_role", "Move the primary, should it still be on the former node"),
+    ("withdraw", "Withdraw the former node from votes and endpoints"),
+    ("release_machine", "Delete its machine and its disk"),
+    ("forget", "Forget the former node"),
+];
+
 const SWITCHOVER: Steps = &[
     ("check_candidate", "Check the replica"),
     ("prepare", "Prepare the primary for a quick stop"),
@@ -121,6 +136,27 @@ const RESHARD: Steps = &[
     ("remove_shards", "Delete the shards that are left without slots"),
 ];
 
+const RESTORE: Steps = &[
+    ("check", "Check that the data can be replaced now"),
+    ("back_up", "Store what is there now"),
+    ("bring", "Bring the backup beside it"),
+    ("stop", "Let the primary give up its role"),
+    ("exchange", "Put the backup in the place of the data"),
+    ("begin_term", "Begin a new term"),
+    ("await_primary", "Wait for the primary"),
+];
+
+const UNDO_RESTORE: Steps = &[
+    ("check", "Check that the data can be replaced now"),
+    ("bring", "Make what was set aside ready"),
+    ("stop", "Let the primary give up its role"),
+    ("exchange", "Put it in the place of the data"),
+    ("begin_term", "Begin a new term"),
+    ("await_primary", "Wait for the primary"),
+];
+
+const KEEP_RESTORED: Steps = &[("drop_former", "Remove the data that was set aside")];
+
 const BACKUP: Steps = &[
     ("choose_source", "Choose the node to take it from"),
     ("take", "Store the data in the repository"),
@@ -158,6 +194,7 @@ pub fn steps(kind: OperationKind) -> Steps {
         OperationKind::CreateCluster => CREATE_CLUSTER,
         OperationKind::AddNode => ADD_NODE,
         OperationKind::RemoveNode => REMOVE_NODE,
+        OperationKind::ReplaceNode => REPLACE_NODE,
         OperationKind::Switchover => SWITCHOVER,
         OperationKind::Failover => FAILOVER,
         OperationKind::Rejoin => REJOIN,
@@ -170,6 +207,9 @@ pub fn steps(kind: OperationKind) -> Steps {
         OperationKind::Reboot => REBOOT,
         OperationKind::Resize => RESIZE,
         OperationKind::Reshard => RESHARD,
+        OperationKind::Restore => RESTORE,
+        OperationKind::UndoRestore => UNDO_RESTORE,
+        OperationKind::KeepRestored => KEEP_RESTORED,
         OperationKind::Backup => BACKUP,
         OperationKind::Prove => PROVE,
         OperationKind::DeleteCluster => DELETE_CLUSTER,

@@ -20,12 +20,16 @@ pub struct View {
     pub log: LogFacts,
     /// Its engine can be backed up.
     pub can_back_up: bool,
+    /// A backup can take the place of its data.
+    pub can_replace: bool,
     /// By ordinal.
     pub nodes: Vec<NodeFacts>,
     /// The operation that runs.
     pub operation: Option<Operation>,
     /// Operations that wait, the oldest first.
     pub queued: Vec<Operation>,
+    /// Operations for a time that has not come.
+    pub scheduled: Vec<Operation>,
     /// The wall clock, for schedules alone.
     pub now: Timestamp,
     /// Milliseconds since this server started to listen to agents.
@@ -37,6 +41,10 @@ pub struct View {
     /// Milliseconds since an operation that automation had started failed; it waits before the
     /// next.
     pub last_failure_age_ms: Option<u64>,
+    /// Milliseconds that writes waited in its last planned changes of primary, the newest last.
+    pub planned_pauses: Vec<u64>,
+    /// The same of changes that were not planned.
+    pub unplanned_pauses: Vec<u64>,
     /// The groups that it is of, where its keys are divided; it has no nodes of its own then.
     pub shards: Vec<View>,
     /// The name of the cluster that it is a shard of.

@@ -9,7 +9,7 @@ use bellwether_model::group::{JointConfig, Timers};
 use bellwether_model::log::LogPiece;
 use bellwether_model::node::CopyOrder;
 use bellwether_model::replication::Position;
-use bellwether_model::restore::CheckOrder;
+use bellwether_model::restore::{CheckOrder, ReplaceStage};
 use bellwether_model::shard::{SlotMove, SlotRange};
 use bellwether_model::{
     ClusterId, ClusterSpec, NodeId, Parameters, ReplicationMode, Target, Term, Timestamp,
@@ -60,6 +60,9 @@ pub struct Assignment {
     /// A primary without data gets a backup's instead of a new database.
     #[serde(default)]
     pub restore: Option<RestoreAssignment>,
+    /// Other data takes the place of a primary's. What is aside stays there meanwhile.
+    #[serde(default)]
+    pub replace: Option<ReplaceAssignment>,
     /// The primary of a scratch node looks through its data, once for each token.
     #[serde(default)]
     pub check: Option<CheckOrder>,
@@ -141,6 +144,17 @@ pub struct RestoreAssignment {
     /// To a moment after it.
     #[serde(default)]
     pub log: Option<RestoredLog>,
+}
+
+/// Other data for a primary.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReplaceAssignment {
+    /// What is brought under it bears it.
+    pub token: String,
+    pub stage: ReplaceStage,
+    /// The backup to bring; none: what is aside already.
+    #[serde(default)]
+    pub restore: Option<RestoreAssignment>,
 }
 
 /// The log that leads from a backup to a moment, in the backup's repository.

@@ -8,9 +8,10 @@ use bellwether_model::divergence::Divergence;
 use bellwether_model::failure::Class;
 use bellwether_model::log::LogReport;
 use bellwether_model::member::MemberReport;
+use bellwether_model::node::DiskGrowth;
 use bellwether_model::replication::{Actual, Position};
 use bellwether_model::report::WriteGap;
-use bellwether_model::restore::CheckReport;
+use bellwether_model::restore::{BringReport, CheckReport};
 use bellwether_model::settings::SettingsReport;
 use bellwether_model::shard::MoveReport;
 use bellwether_model::transaction::Transaction;
@@ -142,6 +143,12 @@ pub struct WorkerReport {
     /// The log that is stored here; none: none is.
     #[serde(default)]
     pub log: Option<LogReport>,
+    /// How far the data has come that is to take the place of what is here.
+    #[serde(default)]
+    pub bring: Option<BringReport>,
+    /// The token of the order under which the data here took its place (`Assignment::replace`).
+    #[serde(default)]
+    pub replaced: Option<String>,
     /// What was found in the data, where that was ordered.
     #[serde(default)]
     pub check: Option<CheckReport>,
@@ -242,6 +249,9 @@ pub struct HostFigures {
     pub memory_limit: Option<u64>,
     pub disk_used: Option<u64>,
     pub disk_size: Option<u64>,
+    /// None: not known yet.
+    #[serde(default)]
+    pub disk_growth: Option<DiskGrowth>,
 }
 
 /// What lets the prober in. `Debug` does not show it.

@@ -19,6 +19,9 @@ pub struct Access {
     /// stored is gone, which is to be said.
     #[serde(default)]
     pub is_made: bool,
+    /// What is brought back is a trial: everything else on the machine goes first.
+    #[serde(default)]
+    pub is_trial: bool,
 }
 
 /// What is waited for an answer where nobody said otherwise.

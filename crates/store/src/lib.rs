@@ -46,7 +46,7 @@ pub use memory::Image;
 pub use seal::Sealed;
 pub use txn::Txn;
 
-use bellwether_model::engine::{EngineProfile, LogFacts};
+use bellwether_model::engine::{Capabilities, EngineProfile, LogFacts};
 use bellwether_model::{Cluster, Node, Operation, Timestamp};
 use cache::{Cache, Entry};
 use writer::{Job, Writer};
@@ -95,7 +95,7 @@ struct Inner {
     key: seal::Key,
     live: Live,
     /// Of every engine that this server can run, by name: its log, and whether it can be backed up.
-    engines: OnceLock<BTreeMap<String, (LogFacts, bool)>>,
+    engines: OnceLock<BTreeMap<String, (LogFacts, Capabilities)>>,
 }
 
 /// What makes a commit durable.
@@ -162,7 +162,7 @@ impl Store {
 
     /// Takes what decisions look at of every engine; once, by whoever starts the server.
     pub fn know_engines(&self, engines: &[EngineProfile]) {
-        let facts = |engine: &EngineProfile| (engine.log, engine.capabilities.backups);
+        let facts = |engine: &EngineProfile| (engine.log, engine.capabilities);
         let known = engines.iter().map(|engine| (engine.name.clone(), facts(engine))).collect();
         let _ = self.inner.engines.set(known);
     }
@@ -174,11 +174,18 @@ impl Store {
         known.map(|(log, _)| *log).unwrap_or_default()
     }
 
+    /// Whether a backup can take the place of that engine's data.
+    #[must_use]
+    pub fn can_replace(&self, engine: &str) -> bool {
+        let known = self.inner.engines.get().and_then(|engines| engines.get(engine));
+        known.is_some_and(|(_, can)| can.restores_in_place)
+    }
+
     /// Whether that engine can be backed up.
     #[must_use]
     pub fn can_back_up(&self, engine: &str) -> bool {
         let known = self.inner.engines.get().and_then(|engines| engines.get(engine));
-        known.is_some_and(|(_, can)| *can)
+        known.is_some_and(|(_, can)| can.backups)
     }
 
     /// The object of that key, where there is one.
@@ -346,5 +353,6 @@ fn check(cache: &Cache) -> Result<(), Error> {
     kind::<repositories::SealedRepository>(cache)?;
     kind::<bellwether_model::Backup>(cache)?;
     kind::<users::NameClaim>(cache)?;
+    kind::<users::IdentityClaim>(cache)?;
     kind::<users::User>(cache)
 }

@@ -34,10 +34,31 @@ pub fn newest(store: &Store, cluster: Option<&ClusterId>) -> Vec<Stored<Operatio
 pub(crate) struct Lately {
     /// Those that wait, the oldest first.
     pub(crate) queued: Vec<Operation>,
+    /// Those for a time that has not come, the oldest first.
+    pub(crate) scheduled: Vec<Operation>,
     /// When one that automation had started failed last.
     pub(crate) failed_at: Option<Timestamp>,
     /// When automation's failovers ended.
     pub(crate) failovers: Vec<Timestamp>,
+    /// Milliseconds that writes waited in the last changes of primary, as it was measured.
+    pub(crate) planned_pauses: Vec<u64>,
+    pub(crate) unplanned_pauses: Vec<u64>,
+}
+
+/// Changes of primary that are looked back on.
+const PAUSES_MAX: usize = 10;
+
+/// How long writes waited in a change of primary, where somebody measured it.
+fn pause(operation: &Operation) -> Option<u64> {
+    let gaps = operation.state.get("gaps")?.as_array()?;
+    gaps.iter().filter_map(|gap| gap.get("ms")?.as_u64()).max()
+}
+
+fn push_pause(pauses: &mut Vec<u64>, operation: &Operation) {
+    pauses.extend(pause(operation));
+    if pauses.len() > PAUSES_MAX {
+        pauses.remove(0);
+    }
 }
 
 pub(crate) fn lately(store: &Store, cluster: &ClusterId) -> Lately {
@@ -46,9 +67,17 @@ pub(crate) fn lately(store: &Store, cluster: &ClusterId) -> Lately {
         if operation.cluster != *cluster {
             return;
         }
+        if operation.status == OperationStatus::Succeeded {
+            match operation.kind {
+                OperationKind::Switchover => push_pause(&mut lately.planned_pauses, operation),
+                OperationKind::Failover => push_pause(&mut lately.unplanned_pauses, operation),
+                _ => {}
+            }
+        }
         let is_own = operation.rule != 0;
         match operation.status {
             OperationStatus::Queued => lately.queued.push(operation.clone()),
+            OperationStatus::Scheduled => lately.scheduled.push(operation.clone()),
             OperationStatus::Failed if is_own => {
                 lately.failed_at = lately.failed_at.max(operation.ended_at);
             }

@@ -57,6 +57,7 @@ impl SealedRepository {
             key: open("key", &self.key)?,
             answer_seconds: answer_seconds(),
             is_made: self.repository.checked_at.is_some(),
+            is_trial: false,
         })
     }
 }

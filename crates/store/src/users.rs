@@ -19,6 +19,44 @@ pub struct User {
     pub access: Access,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub second_factor: Option<SecondFactor>,
+    /// Of somebody who signs in through an identity provider, and has no password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+}
+
+/// Whom an identity provider has said that a user is, when they last signed in.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Identity {
+    pub issuer: String,
+    /// The provider's own key of them, which is never given to another.
+    pub subject: String,
+    /// Verified by the provider.
+    pub email: Option<String>,
+    pub groups: Vec<String>,
+    pub confirmed_at: Timestamp,
+}
+
+impl Identity {
+    /// What a user is found by.
+    #[must_use]
+    pub fn key(&self) -> String {
+        crate::tokens::hash(&format!("{}\n{}", self.issuer, self.subject))
+    }
+}
+
+/// Inserted with a user of an identity provider and deleted with it: nobody becomes two.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct IdentityClaim {
+    pub key: String,
+    pub user: UserId,
+}
+
+impl Object for IdentityClaim {
+    const KIND: &'static str = "user-identity";
+
+    fn key(&self) -> String {
+        self.key.clone()
+    }
 }
 
 /// Codes of an application that a user signs in with, beside the password.

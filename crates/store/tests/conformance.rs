@@ -355,6 +355,7 @@ async fn lists_hold_what_is_wanted_by_key() {
         created_at: Timestamp::now(),
         access: bellwether_model::access::Access::owner(),
         second_factor: None,
+        identity: None,
     };
     store.commit(Txn::new().insert(&user)).await.unwrap();
     assert_eq!(users::find_by_name(&store, "admin").unwrap().object.id, user.id);

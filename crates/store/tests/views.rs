@@ -65,6 +65,7 @@ fn node(cluster: &Cluster, ordinal: u32) -> Node {
         drill: None,
         backup: None,
         restore: None,
+        replace: None,
         check: None,
     }
 }

@@ -65,6 +65,26 @@ impl S3 {
         Ok(())
     }
 
+    /// Changes some bytes in the middle of the largest thing in a bucket.
+    ///
+    /// # Errors
+    /// When it does not do so.
+    pub fn damage(&self, bucket: &str) -> anyhow::Result<()> {
+        let script = "import sys, boto3\n\
+            s3 = boto3.client('s3', endpoint_url=sys.argv[1], aws_access_key_id='access', \
+                aws_secret_access_key='secret', region_name='us-east-1')\n\
+            listed = s3.list_objects_v2(Bucket=sys.argv[2])['Contents']\n\
+            key = max(listed, key=lambda one: one['Size'])['Key']\n\
+            body = bytearray(s3.get_object(Bucket=sys.argv[2], Key=key)['Body'].read())\n\
+            middle = len(body) // 2\n\
+            for at in range(middle, middle + 64): body[at] ^= 255\n\
+            s3.put_object(Bucket=sys.argv[2], Key=key, Body=bytes(body))\n";
+        let told = Command::new(python()?).args(["-c", script, &self.url(), bucket]).output()?;
+        let said = String::from_utf8_lossy(&told.stderr).into_owned();
+        anyhow::ensure!(told.status.success(), "{said}");
+        Ok(())
+    }
+
     /// Lets it answer no more, without losing what is in it.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ import {
   postV1ClustersByClusterDatabases,
   postV1ClustersByClusterDatabaseUsers,
   postV1ClustersByClusterDatabaseUsersByDatabaseUserRotation,
+  postV1ClustersByClusterDatabaseUsersByDatabaseUserRotationCancel,
   postV1ClustersByClusterDatabaseUsersByDatabaseUserRotationEnd,
 } from './generated/sdk.gen';
 import { body } from './http';
@@ -57,6 +58,14 @@ export const dropDatabaseUser = (cluster: string, database_user: string) =>
 export const rotateDatabaseUser = (cluster: string, database_user: string) =>
   body(
     postV1ClustersByClusterDatabaseUsersByDatabaseUserRotation({ path: { cluster, database_user } }),
+  );
+
+/** Turns it round: the login that was to be replaced stays. */
+export const cancelRotation = (cluster: string, database_user: string) =>
+  body(
+    postV1ClustersByClusterDatabaseUsersByDatabaseUserRotationCancel({
+      path: { cluster, database_user },
+    }),
   );
 
 export const endRotation = (cluster: string, database_user: string, even_if_used: boolean) =>

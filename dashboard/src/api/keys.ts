@@ -2,6 +2,7 @@
 
 export const keys = {
   me: ['me'] as const,
+  identityProvider: ['identity-provider'] as const,
   audit: ['audit'] as const,
   users: ['users'] as const,
   projects: ['projects'] as const,

@@ -1,4 +1,5 @@
 import {
+  deleteV1OperationsById,
   getV1ClustersByClusterDrills,
   getV1Operations,
   getV1OperationsById,
@@ -11,6 +12,9 @@ export const listOperations = (cluster?: string, after?: string, signal?: AbortS
 
 export const getOperation = (id: string, signal?: AbortSignal) =>
   body(getV1OperationsById({ path: { id }, signal }));
+
+/** Takes back what was asked for at a later time. */
+export const cancelOperation = (id: string) => body(deleteV1OperationsById({ path: { id } }));
 
 /** What a change of primary has seen, decided, taken and lost; by the id of its operation. */
 export const getReport = (id: string, signal?: AbortSignal) =>

@@ -17,6 +17,7 @@ import {
   listParameters,
 } from './clusters';
 import { listDatabases, listDatabaseUsers, revealDatabaseUser } from './databases';
+import { getIdentityProvider } from './identity';
 import { keys } from './keys';
 import { getOperation, getReport, listDrills, listOperations } from './operations';
 import { listProjects, listSessions, listTokens, listUsers } from './people';
@@ -32,6 +33,11 @@ export const meQuery = queryOptions({
   queryKey: keys.me,
   queryFn: ({ signal }) => getMe(signal),
   staleTime: Number.POSITIVE_INFINITY,
+});
+
+export const identityProviderQuery = queryOptions({
+  queryKey: keys.identityProvider,
+  queryFn: ({ signal }) => getIdentityProvider(signal),
 });
 
 export const auditQuery = infiniteQueryOptions({

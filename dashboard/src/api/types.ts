@@ -49,6 +49,7 @@ export type {
   ParameterView,
   Phase,
   Place,
+  PastPauses,
   Plan,
   ProjectView,
   Proof,
@@ -83,7 +84,7 @@ type Left =
   | 'project'
   | 'backup'
   | 'source'
-  | 'protected';
+  | 'protected' | 'apart';
 /** What the server always says of a cluster's spec, and what it may leave out. */
 export type ClusterSpec = Required<Omit<wire.ClusterSpec, Left>> & Pick<wire.ClusterSpec, Left>;
 export type ClusterView = Omit<wire.ClusterView, 'spec'> & { spec: ClusterSpec };

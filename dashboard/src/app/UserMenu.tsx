@@ -29,9 +29,11 @@ export function UserMenu({ me }: { me: UserView }) {
         <Menu.Label>
           {messages.signedInAs} <strong>{me.name}</strong>
         </Menu.Label>
-        <Menu.Item component={Link} to="/account/password">
-          {messages.changePassword}
-        </Menu.Item>
+        {!me.by_provider && (
+          <Menu.Item component={Link} to="/account/password">
+            {messages.changePassword}
+          </Menu.Item>
+        )}
         <Menu.Item component={Link} to="/account/sessions">
           {messages.sessions}
         </Menu.Item>

@@ -10,6 +10,7 @@ import { CreatePage } from '../resources/clusters/create/CreatePage';
 import { ActivityPage } from '../resources/operations/ActivityPage';
 import { PeoplePage } from '../resources/people/PeoplePage';
 import { PasswordPage } from '../resources/session/PasswordPage';
+import { ReturnPage } from '../resources/session/ReturnPage';
 import { SessionsPage } from '../resources/session/SessionsPage';
 import { SignInPage } from '../resources/session/SignInPage';
 import { client } from './client';
@@ -28,6 +29,12 @@ const signIn = createRoute({
     // Only a path of this site may be gone to after signing in.
     typeof search.next === 'string' && /^\/(?!\/)/.test(search.next) ? { next: search.next } : {},
   component: SignInPage,
+});
+
+const signInReturn = createRoute({
+  getParentRoute: () => root,
+  path: '/sign-in/return',
+  component: ReturnPage,
 });
 
 const shell = createRoute({
@@ -140,6 +147,7 @@ const anything = createRoute({
 export const router = createRouter({
   routeTree: root.addChildren([
     signIn,
+    signInReturn,
     shell.addChildren([
       index,
       clusters,

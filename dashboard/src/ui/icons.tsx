@@ -93,6 +93,7 @@ export const SearchIcon = draw(
   </>,
 );
 export const RetryIcon = draw(<path d="M13 8a5 5 0 1 1-1.5-3.55M13 2v3h-3" />);
+export const ReplaceIcon = draw(<path d="M2.5 5.5h9.5M9.5 3 12 5.5 9.5 8M13.5 10.5H4M6.5 8 4 10.5 6.5 13" />);
 export const DrainIcon = draw(<path d="M3 3h10M8 3v8M5 8.5 8 11.5l3-3M3 13.5h10" />);
 export const ReturnIcon = draw(<path d="M3 13.5h10M8 10.5V2.5M5 5.5l3-3 3 3" />);
 export const PowerIcon = draw(<path d="M8 2v5.5M4.75 4a5.25 5.25 0 1 0 6.5 0" />);

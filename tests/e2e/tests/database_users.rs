@@ -63,6 +63,14 @@ impl Users<'_> {
         self.connection(name).await
     }
 
+    async fn cancel(&self, name: &str) -> anyhow::Result<Connection> {
+        let path = format!("{}/{name}/rotation/cancel", self.path());
+        let (status, said) = self.api.send("POST", &path, None).await?;
+        ensure!(status == 202, "{said}");
+        self.in_force().await?;
+        self.connection(name).await
+    }
+
     /// Asks for the end of a rotation; the status and what was said.
     async fn end(&self, name: &str, even_if_used: bool) -> anyhow::Result<(u16, Value)> {
         let path = format!("{}/{name}/rotation/end", self.path());
@@ -325,6 +333,15 @@ pub(crate) async fn the_family_of_mysql_has_users(api: &Api) -> anyhow::Result<(
     let mut replica = mysql::connect(&after, replica, SOON).await?;
     let id: Option<u64> = replica.query_first("SELECT id FROM goods").await?;
     assert_eq!(id, Some(2));
+
+    // Thought better of: the login that was to be replaced stays, and the other one goes.
+    let other = users.rotate("keeper").await?;
+    let kept = users.cancel("keeper").await?;
+    assert_eq!((kept.user.as_str(), &kept.password), (after.user.as_str(), &after.password));
+    mysql::read_write(&other).await?.disconnect().await?;
+    users.end_when_unused("keeper").await?;
+    assert!(mysql::read_write(&other).await.is_err(), "what was cancelled is still valid");
+    mysql::read_write(&after).await?.disconnect().await?;
 
     // And back, ended by who says that its sessions shall end.
     let first = users.rotate("keeper").await?;

@@ -8,6 +8,7 @@ const ENGINE: Engine = Engine {
     process: "mariadbd",
     client: "mariadb",
     verifies: "--ssl-verify-server-cert",
+    unencrypted: "--skip-ssl",
 };
 
 #[tokio::test]

@@ -8,6 +8,7 @@ const ENGINE: Engine = Engine {
     process: "mysqld",
     client: "mysql",
     verifies: "--ssl-mode=VERIFY_IDENTITY",
+    unencrypted: "--ssl-mode=DISABLED",
 };
 
 #[tokio::test]

@@ -24,6 +24,7 @@ mod mysql_family;
 mod nodes;
 mod parameters;
 mod provider;
+mod replace;
 mod replication;
 mod reports;
 mod resharding;

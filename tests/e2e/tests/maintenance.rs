@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use bellwether_model::node::NodePhase;
+use bellwether_model::plan::Plan;
 use bellwether_model::provider::ProviderView;
-use bellwether_model::{NodeView, Operation};
+use bellwether_model::{NodeView, Operation, OperationStatus, Timestamp};
 use bellwether_testkit::wait::until;
 use bellwether_testkit::{Api, Server, Writer, sql};
 use serde_json::json;
@@ -37,6 +38,22 @@ async fn scene(api: &Api) -> anyhow::Result<(String, Writer, String)> {
 async fn run(api: &Api, kind: &str, node: &str) -> anyhow::Result<Operation> {
     let operation = api.operate("orders", kind, Some(node)).await?;
     api.finish(operation.id.as_str(), DONE_MAX).await
+}
+
+/// One that is asked for in a moment, with another that was taken back before its time.
+async fn reboot_in_a_moment(api: &Api, node: &str) -> anyhow::Result<Operation> {
+    let at = |seconds: i64| Timestamp::from_millis(Timestamp::now().as_millis() + seconds * 1_000);
+    let ask = |seconds: i64| {
+        let body = json!({ "kind": "reboot", "node": node, "at": at(seconds) });
+        async move { api.post("/v1/clusters/orders/operations", &body).await }
+    };
+    let taken_back: Operation = ask(5).await?;
+    let shown = node_named(api, node).await?.state;
+    ensure!(shown.contains("reboot at"), "{shown}");
+    let path = format!("/v1/operations/{}", taken_back.id);
+    let (status, answer) = api.send("DELETE", &path, None).await?;
+    ensure!(status == 200, "{answer}");
+    ask(2).await
 }
 
 async fn nothing_failed(writer: Writer, since: Instant) -> anyhow::Result<()> {
@@ -99,7 +116,9 @@ async fn nodes_are_rebooted_one_after_the_other() -> anyhow::Result<()> {
         if through.starts_with(&format!("{}:", node.address)) {
             continue;
         }
-        let done = run(&api, "reboot", &node.name).await?;
+        let later = reboot_in_a_moment(&api, &node.name).await?;
+        let done = api.finish(later.id.as_str(), DONE_MAX).await?;
+        assert!(done.started_at >= later.due_at, "{done:?}");
         assert!(done.message.contains("was back"), "{}", done.message);
         api.healthy("orders", DONE_MAX).await?;
     }
@@ -107,6 +126,17 @@ async fn nodes_are_rebooted_one_after_the_other() -> anyhow::Result<()> {
     assert_ne!(primary.as_ref(), Some(&former), "it handed over before its machine stopped");
     let operations = api.operations("orders").await?;
     assert!(operations.iter().all(|o| o.kind.word() != "failover"), "nobody was lost");
+    let reboots = operations.iter().filter(|o| o.kind.word() == "reboot");
+    let taken_back = reboots.filter(|o| o.status == OperationStatus::Cancelled);
+    assert_eq!(taken_back.count(), 2, "what was taken back did not begin");
+    // What writes waited then is what is expected the next time.
+    let primary = primary.context("a primary")?;
+    let body = json!({ "kind": "drain", "node": primary });
+    let plan: Plan = api.post("/v1/clusters/orders/operations?plan=true", &body).await?;
+    assert!(plan.pauses.is_some_and(|past| past.count == 1), "{plan:?}");
+    assert!(plan.write_pause_ms > 0 && plan.redundancy_min == 1, "{plan:?}");
+    let capacity = api.cluster("orders").await?.capacity;
+    assert!(capacity.disk_used > 0 && capacity.sentence.contains("not known"), "{capacity:?}");
     nothing_failed(writer, began).await?;
     server.check_log()
 }

@@ -18,6 +18,7 @@ use bellwether_testkit::{Api, Server};
 use serde_json::json;
 use tokio::task::JoinHandle;
 
+use super::database_users::Users;
 use super::sharded::{Engine, another_serves, primary};
 
 /// Keys of so many slots are written.
@@ -240,6 +241,8 @@ async fn conform(engine: Engine) -> anyhow::Result<()> {
     let (mut server, api) = Server::start().await?;
     let made = engine.create(&api).await?;
     let connection = api.connection("cache").await?;
+    let users = Users { api: &api, cluster: "cache" };
+    users.make("basket", "basket:*", "read_write").await?;
     let plans = api.plan_change("cache", &json!({ "shards": 4 })).await?;
     let summary = &plans.first().context("a plan")?.summary;
     assert!(summary.contains("cache-s4") && summary.contains("of 16384 slots"), "{summary}");
@@ -267,6 +270,12 @@ async fn conform(engine: Engine) -> anyhow::Result<()> {
     assert!(shut.len() <= 3, "{shut:?}");
     assert!(written.longest_gap < Duration::from_secs(3), "{:?}", written.longest_gap);
     let view = agree(&api, 4).await?;
+    // Whoever was let in before there was the fourth is let in there too, and may no more.
+    let basket = users.connection("basket").await?;
+    for address in basket.read_write.iter().chain(&basket.read_only) {
+        let mut client = Client::connect(&basket, address, Duration::from_secs(5)).await?;
+        assert!(client.ask(&["CONFIG", "GET", "port"]).await.is_err(), "{address}");
+    }
     let fourth = view.shards.last().context("the fourth")?.id.clone();
 
     // Fewer, and the primary that slots leave is killed amid it, and then the server.

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use bellwether_model::connection::Connection;
+use bellwether_model::settings::ParameterView;
 use bellwether_model::shard::SLOTS;
-use bellwether_model::{ClusterView, NodeView};
+use bellwether_model::{ClusterView, NodeView, OperationKind};
 use bellwether_testkit::docker::{container_of, docker, inside, left_of};
 use bellwether_testkit::redis::Client;
 use bellwether_testkit::wait::until;
@@ -214,6 +215,28 @@ async fn agree(api: &Api, connection: &Connection) -> anyhow::Result<()> {
     .await
 }
 
+/// Settings are asked of the whole, and every shard takes them; none is asked of a shard alone.
+async fn change_settings(api: &Api) -> anyhow::Result<()> {
+    let wanted = json!({ "parameters": { "maxmemory-policy": "allkeys-lfu" } });
+    let generation = api.cluster("cache-s1").await?.generation;
+    let told = api.change("cache-s1", generation, &wanted).await;
+    let told = told.expect_err("a shard has them of the whole").to_string();
+    assert!(told.contains("changed for all shards"), "{told}");
+    let generation = api.cluster("cache").await?.generation;
+    api.change("cache", generation, &wanted).await?;
+    let asked = api.operations("cache").await?;
+    let asked = asked.iter().find(|one| one.kind == OperationKind::Reconfigure);
+    let asked = asked.context("it is an operation")?;
+    println!("{}", api.finish(asked.id.as_str(), Duration::from_secs(60)).await?.message);
+    for cluster in ["cache", "cache-s1", "cache-s2", "cache-s3"] {
+        let all: Vec<ParameterView> =
+            api.get(&format!("/v1/clusters/{cluster}/parameters")).await?;
+        let policy = all.iter().find(|one| one.name == "maxmemory-policy").context("known")?;
+        assert_eq!((policy.value.as_str(), policy.differs.len()), ("allkeys-lfu", 0), "{cluster}");
+    }
+    Ok(())
+}
+
 async fn conform(engine: Engine) -> anyhow::Result<()> {
     if docker(&["image", "inspect", &engine.image()]).is_err() {
         eprintln!("NOT RUN: {} {}: there is no image", engine.name, engine.version);
@@ -261,6 +284,7 @@ async fn conform(engine: Engine) -> anyhow::Result<()> {
     let moved = api.finish(operation.id.as_str(), Duration::from_secs(60)).await?;
     eprintln!("{}: {}", engine.name, moved.message);
     agree(&api, &connection).await?;
+    change_settings(&api).await?;
     // A dead engine; then a lost machine of another shard.
     let former = primary(&api, "cache-s1").await?;
     engine.kill(&former)?;

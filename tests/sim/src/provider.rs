@@ -55,6 +55,7 @@ impl Provider for SimProvider {
             disk_min: 1,
             disk_max: 1 << 50,
             disks_grow_in_use: true,
+            one_host: false,
             nodes_max: 32,
         }
     }

@@ -123,6 +123,7 @@ fn draw_spec(state: &mut State) -> ClusterSpec {
         project: "default".to_owned(),
         allowlist: None,
         protected: false,
+        apart: false,
     }
 }
 
@@ -329,6 +330,7 @@ impl Run {
             0..6 => self.ask_for(NewOperation::of(OperationKind::Switchover, name)),
             6 => self.ask_for(NewOperation::of(OperationKind::AddNode, None)),
             7 => self.ask_for(NewOperation::of(OperationKind::RemoveNode, name)),
+            8 => self.ask_for(NewOperation::of(OperationKind::ReplaceNode, name)),
             23.. => {
                 let (gib, may_wait) = {
                     let rng = &mut self.hub.lock().rng;

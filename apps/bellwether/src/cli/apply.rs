@@ -208,6 +208,7 @@ fn refuse_impossible(spec: &ClusterSpec, known: &ClusterView) -> Result {
         ("shards", (spec.shards > 0) != (known.spec.shards > 0)),
         ("multi_primary", spec.multi_primary != known.spec.multi_primary),
         ("project", spec.project != known.spec.project),
+        ("apart", spec.apart != known.spec.apart),
     ];
     let fields: Vec<&str> = differs.iter().filter(|(_, is)| *is).map(|(name, _)| *name).collect();
     if fields.is_empty() {

@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 
 use super::failure::{Failure, Result};
 use super::output::{Format, or_dash, print, say, table, word};
-use super::{Acting, Context, allowlist, connection, parameters, shards, sizes};
+use super::{Acting, Context, allowlist, connection, parameters, replace, shards, sizes};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -29,6 +29,16 @@ pub(crate) enum Command {
     Resize(sizes::Resize),
     /// Divide the keys over more or fewer shards, while clients go on
     Reshard(shards::Reshard),
+    /// Put a backup in the place of a cluster's data; addresses and passwords stay
+    Restore(replace::Restore),
+    /// Bring the data back that a restore has replaced
+    UndoRestore(replace::Undo),
+    /// Let go of the data that a restore has replaced
+    KeepRestored {
+        cluster: String,
+        #[command(flatten)]
+        acting: Acting,
+    },
     /// Delete a cluster with all of its data
     Delete {
         cluster: String,
@@ -98,6 +108,9 @@ pub(crate) struct Create {
     /// It cannot be deleted before the protection is taken off
     #[arg(long)]
     protect: bool,
+    /// No two nodes on the same host; refused where the provider has only one
+    #[arg(long)]
+    apart: bool,
     #[command(flatten)]
     acting: Acting,
 }
@@ -132,6 +145,11 @@ pub(super) async fn run(context: &Context, command: Command) -> Result {
         Command::Resync(resync) => run_resync(context, resync).await,
         Command::Resize(resize) => sizes::run(context, resize).await,
         Command::Reshard(reshard) => shards::run(context, reshard).await,
+        Command::Restore(restore) => replace::restore(context, restore).await,
+        Command::UndoRestore(undo) => replace::undo(context, undo).await,
+        Command::KeepRestored { cluster, acting } => {
+            replace::keep(context, &cluster, &acting).await
+        }
         Command::Delete { cluster, final_backup, acting } => {
             delete(context, &cluster, final_backup, &acting).await
         }
@@ -158,6 +176,7 @@ async fn run_create(context: &Context, create: Create) -> Result {
         project: create.project,
         allowlist: Some(allowlist::asked_for(context, &create.allow).await?),
         protected: create.protect,
+        apart: create.apart,
     };
     if create.acting.plan {
         return context.show_plan(&context.client.plan_creation(&spec).await?);
@@ -225,6 +244,17 @@ async fn show(context: &Context, name: &str) -> Result {
         cluster.spec.replication,
         cluster.term,
     );
+    if !cluster.capacity.sentence.is_empty() {
+        say!("disks: {}", cluster.capacity.sentence);
+    }
+    if let Some(before) = &cluster.replaced {
+        say!(
+            "its data was replaced at {}; what it was is set aside on {}: `cluster keep-restored` \
+             removes it, `cluster undo-restore` brings it back",
+            before.at,
+            before.node_name,
+        );
+    }
     if !cluster.shards.is_empty() {
         say!();
         let rows = cluster.shards.iter().map(shard_row).collect();

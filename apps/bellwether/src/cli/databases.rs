@@ -73,6 +73,13 @@ pub(crate) enum UserCommand {
         #[command(flatten)]
         waiting: Waiting,
     },
+    /// Turn a rotation round: the former login stays, and the new one goes with `finish`
+    Cancel {
+        cluster: String,
+        name: String,
+        #[command(flatten)]
+        waiting: Waiting,
+    },
     /// Let nobody in with the former login any more
     Finish {
         cluster: String,
@@ -200,6 +207,10 @@ pub(super) async fn run_user(context: &Context, command: UserCommand) -> Result 
         }
         UserCommand::Rotate { cluster, name, waiting } => {
             let user = client.rotate(&cluster, &name).await?;
+            follow(context, &cluster, user, &waiting).await
+        }
+        UserCommand::Cancel { cluster, name, waiting } => {
+            let user = client.cancel_rotation(&cluster, &name).await?;
             follow(context, &cluster, user, &waiting).await
         }
         UserCommand::Finish { cluster, name, even_if_used, yes, waiting } => {

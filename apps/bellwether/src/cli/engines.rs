@@ -80,8 +80,9 @@ pub(super) async fn run_provider(context: &Context, command: ProviderCommand) ->
         let state = if provider.available { "ready".to_owned() } else { provider.reason };
         let limits = provider.limits;
         let most = format!("{} cores, {}", limits.cpus_max, Bytes(limits.memory_max));
-        vec![provider.name, provider.title, state, most]
+        let hosts = if limits.one_host { "one" } else { "several" };
+        vec![provider.name, provider.title, state, most, hosts.to_owned()]
     });
-    table(&["name", "title", "state", "at most"], rows.collect());
+    table(&["name", "title", "state", "at most", "hosts"], rows.collect());
     Ok(())
 }

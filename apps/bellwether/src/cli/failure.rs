@@ -84,6 +84,7 @@ fn exit_code(code: Code) -> u8 {
         Code::Unauthenticated
         | Code::WrongPassword
         | Code::SecondFactorNeeded
+        | Code::SignInRefused
         | Code::Forbidden
         | Code::JoinTokenInvalid => 5,
         Code::Internal => 1,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use bellwether_client::{Client, Error, Options};
 use bellwether_model::access::Scope;
+use bellwether_model::identity::{NewSignIn, SignInEnd};
 use bellwether_model::problem::Code;
 use bellwether_model::user::{NewToken, Session};
 use clap::Args;
@@ -24,12 +25,20 @@ pub(crate) struct Login {
     /// The code of your application, where you have a second factor; asked for when left out
     #[arg(long)]
     code: Option<String>,
+    /// Sign in through the identity provider, on its page in a browser
+    #[arg(long, conflicts_with_all = ["user", "password_file", "code"])]
+    provider: bool,
 }
 
 /// Signs in and remembers a bearer token of its own, so that the session need not last.
 pub(super) async fn run(context: &Context, command: Login) -> Result {
-    let password = password(command.password_file)?;
-    let session = sign_in(context, &command.user, &password, command.code).await?;
+    let session = if command.provider {
+        sign_in_through_provider(context).await?
+    } else {
+        let password = password(command.password_file)?;
+        sign_in(context, &command.user, &password, command.code).await?
+    };
+    let user = session.user.name;
     let authority = context.authority.as_ref().map(std::fs::read).transpose();
     let authority = authority.map_err(|error| Failure::usage(error.to_string()))?;
     let options = Options { url: context.url.clone(), token: Some(session.token), authority };
@@ -45,7 +54,7 @@ pub(super) async fn run(context: &Context, command: Login) -> Result {
         token: Some(token.secret),
         ca: context.authority.clone(),
     })?;
-    say!("Signed in to {} as {}.", context.url, command.user);
+    say!("Signed in to {} as {user}.", context.url);
     Ok(())
 }
 
@@ -65,6 +74,23 @@ async fn sign_in(
         }
         other => Ok(other?),
     }
+}
+
+/// The provider's page leads a browser to the dashboard, which shows what is asked for here: no
+/// port of this machine has to be reached.
+async fn sign_in_through_provider(context: &Context) -> Result<Session> {
+    let begun = context.client.begin_sign_in(&NewSignIn::default()).await?;
+    eprint!("Open this in a browser:\n\n{}\n\nWhat the page shows then: ", begun.url);
+    let mut shown = String::new();
+    std::io::stdin()
+        .read_line(&mut shown)
+        .map_err(|error| Failure::unexpected(error.to_string()))?;
+    let (state, code) = shown.trim().split_once(':').ok_or_else(|| {
+        Failure::usage("that is not what the page shows").hint("it has a colon in the middle")
+    })?;
+    let (state, code) = (state.to_owned(), code.to_owned());
+    let end = SignInEnd { binding: begun.binding, code, state };
+    Ok(context.client.end_sign_in(&end).await?)
 }
 
 pub(super) async fn logout(context: &Context) -> Result {

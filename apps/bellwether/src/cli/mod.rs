@@ -18,6 +18,7 @@ mod operations;
 pub(crate) mod output;
 mod parameters;
 mod people;
+mod replace;
 mod reports;
 mod repositories;
 mod restore;
@@ -34,6 +35,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use bellwether_client::{Client, Options};
+use bellwether_model::OperationKind;
 use bellwether_model::plan::Plan;
 use clap::{Args, Subcommand};
 
@@ -289,7 +291,11 @@ fn refuse_refused(plan: &Plan) -> Result {
         return Ok(());
     }
     let (title, why) = (plan.kind.title().to_lowercase(), plan.refusals.join("; "));
-    Err(Failure::refused(format!("{title} is refused: {why}")))
+    let refused = Failure::refused(format!("{title} is refused: {why}"));
+    Err(match why.contains("allow waiting") {
+        true => refused.hint("`--allow-waiting` allows it"),
+        false => refused,
+    })
 }
 
 fn plan_text(plan: &Plan) -> String {
@@ -303,16 +309,41 @@ fn plan_text(plan: &Plan) -> String {
     }
     let steps = plan.steps.iter().enumerate();
     lines.extend(steps.map(|(number, step)| format!("  {}. {}", number + 1, step.title)));
-    if plan.write_pause_ms > 0 {
-        lines.push(format!("Writes wait for about {} ms.", plan.write_pause_ms));
-    }
+    lines.extend(pause_words(plan));
     if plan.bytes_copied > 0 {
         lines.push(format!("Copies {}.", bellwether_model::Bytes(plan.bytes_copied)));
     }
-    if plan.kind == bellwether_model::OperationKind::Resync {
+    let has_copies = !matches!(
+        plan.kind,
+        OperationKind::CreateCluster | OperationKind::DeleteCluster | OperationKind::Prove
+    );
+    if has_copies {
         let copies = plan.redundancy_min;
         lines.push(format!("At the lowest point copies beside the primary: {copies}."));
     }
-    lines.extend(plan.erases.iter().map(|what| format!("Erases {what}.")));
+    use bellwether_model::OperationKind::{Restore, UndoRestore};
+    let verb = match plan.kind {
+        Restore | UndoRestore => "Replaces on",
+        _ => "Erases",
+    };
+    lines.extend(plan.erases.iter().map(|what| format!("{verb} {what}.")));
     lines.join("\n") + "\n"
+}
+
+/// For how long writes wait, and how that is known.
+fn pause_words(plan: &Plan) -> Option<String> {
+    let ms = plan.write_pause_ms;
+    let words = match plan.pauses {
+        _ if ms == 0 => return None,
+        None => format!("Writes wait for about {ms} ms."),
+        Some(past) if past.count == 0 => {
+            format!("Writes wait; how long is not known here yet, elsewhere about {ms} ms.")
+        }
+        Some(past) => format!(
+            "Writes wait for about {ms} ms; in the last changes of primary here ({}) it was {} ms \
+             in the middle and {} ms at most.",
+            past.count, past.median_ms, past.max_ms
+        ),
+    };
+    Some(words)
 }

@@ -2,11 +2,12 @@
 
 use bellwether_model::engine::LogUnit;
 use bellwether_model::operation::NewOperation;
-use bellwether_model::{Bytes, NodeView, OperationKind};
-use clap::Subcommand;
+use bellwether_model::{Bytes, NodeView, OperationKind, OperationStatus, Timestamp};
+use clap::{Args, Subcommand};
 
 use super::failure::{Failure, Result};
 use super::output::{Format, or_dash, print, say, table, word};
+use super::restore::moment;
 use super::{Acting, Context};
 
 #[derive(Subcommand)]
@@ -60,6 +61,15 @@ pub(crate) enum Command {
         #[arg(long)]
         allow_waiting: bool,
         #[command(flatten)]
+        later: Later,
+        #[command(flatten)]
+        acting: Acting,
+    },
+    /// Let a new node take the place of one, which goes when the new one has everything
+    Replace {
+        cluster: String,
+        node: String,
+        #[command(flatten)]
         acting: Acting,
     },
     /// Remove a replica with its data
@@ -71,8 +81,23 @@ pub(crate) enum Command {
     },
 }
 
+/// At what time.
+#[derive(Args, Default)]
+pub(crate) struct Later {
+    /// Not now, but at this time, like 2030-01-31T03:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = moment, conflicts_with = "window")]
+    at: Option<Timestamp>,
+    /// Not now, but when this window begins the next time, as cron has it, in UTC: `0 3 * * 0`
+    #[arg(long, value_name = "SCHEDULE")]
+    window: Option<String>,
+    /// Minutes in which it has to begin, or it does not
+    #[arg(long, value_name = "MINUTES")]
+    within: Option<u32>,
+}
+
 pub(super) async fn run(context: &Context, command: Command) -> Result {
     let (mut end_transactions, mut allow_waiting) = (false, false);
+    let mut later = Later::default();
     let (kind, cluster, node, acting) = match command {
         Command::List { cluster } => return list(context, &cluster).await,
         Command::Diverged { node, cluster } => return diverged(context, &cluster, &node).await,
@@ -88,15 +113,25 @@ pub(super) async fn run(context: &Context, command: Command) -> Result {
         Command::Undrain { cluster, node, acting } => {
             (OperationKind::Undrain, cluster, Some(node), acting)
         }
-        Command::Reboot { cluster, node, allow_waiting: waits, acting } => {
-            allow_waiting = waits;
+        Command::Reboot { cluster, node, allow_waiting: waits, later: when, acting } => {
+            (allow_waiting, later) = (waits, when);
             (OperationKind::Reboot, cluster, Some(node), acting)
+        }
+        Command::Replace { cluster, node, acting } => {
+            (OperationKind::ReplaceNode, cluster, Some(node), acting)
         }
         Command::Remove { cluster, node, acting } => {
             (OperationKind::RemoveNode, cluster, Some(node), acting)
         }
     };
-    let request = NewOperation { end_transactions, allow_waiting, ..NewOperation::of(kind, node) };
+    let request = NewOperation {
+        end_transactions,
+        allow_waiting,
+        at: later.at,
+        window: later.window,
+        within_minutes: later.within,
+        ..NewOperation::of(kind, node)
+    };
     let plan = context.client.plan(&cluster, &request).await?;
     if acting.plan {
         return context.show_plan(&plan);
@@ -108,7 +143,16 @@ pub(super) async fn run(context: &Context, command: Command) -> Result {
         context.confirm(&acting, "Go on?")?;
     }
     let operation = context.client.operate(&cluster, &request).await?;
-    context.follow(operation, &acting).await
+    match (operation.status, context.format) {
+        (OperationStatus::Scheduled, Format::Table) => {
+            let (title, id) = (operation.kind.title(), &operation.id);
+            let words = &operation.message;
+            say!("{title}: {words}; `bellwether operation cancel {id}` takes it back");
+            Ok(())
+        }
+        (OperationStatus::Scheduled, format) => print(format, &operation),
+        _ => context.follow(operation, &acting).await,
+    }
 }
 
 pub(super) async fn list(context: &Context, cluster: &str) -> Result {
@@ -116,8 +160,10 @@ pub(super) async fn list(context: &Context, cluster: &str) -> Result {
     if context.format != Format::Table {
         return print(context.format, &nodes);
     }
-    let heads =
-        ["name", "role", "health", "state", "lag", "cpu", "memory", "disk", "address", "version"];
+    let heads = [
+        "name", "role", "health", "state", "lag", "cpu", "memory", "disk", "full in", "address",
+        "version",
+    ];
     table(&heads, nodes.iter().map(row).collect());
     Ok(())
 }
@@ -174,6 +220,7 @@ fn row(node: &NodeView) -> Vec<String> {
         or_dash(node.cpu_percent.map(|percent| format!("{percent:.0} %"))),
         or_dash(share(node.memory_used, node.memory_limit)),
         or_dash(share(node.disk_used, node.disk_size)),
+        or_dash(node.disk_full_in_days.map(|days| format!("{days} d"))),
         node.address.clone(),
         or_dash(node.engine_version.clone()),
     ]

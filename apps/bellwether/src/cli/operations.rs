@@ -47,6 +47,8 @@ pub(crate) enum Command {
     },
     /// Show an operation with its steps
     Show { id: String },
+    /// Take back what was asked for at a later time
+    Cancel { id: String },
     /// Follow an operation to its end
     Watch {
         id: String,
@@ -68,6 +70,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result {
             Ok(())
         }
         Command::Show { id } => show(context, &context.client.operation(&id).await?),
+        Command::Cancel { id } => show(context, &context.client.cancel_operation(&id).await?),
         Command::Watch { id, timeout } => {
             let operation = context.wait_for(&id, timeout).await?;
             show(context, &operation)

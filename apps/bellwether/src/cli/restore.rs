@@ -40,7 +40,7 @@ pub(crate) struct Restore {
     acting: Acting,
 }
 
-fn moment(text: &str) -> std::result::Result<Timestamp, String> {
+pub(super) fn moment(text: &str) -> std::result::Result<Timestamp, String> {
     serde_json::from_value(serde_json::Value::String(text.to_owned()))
         .map_err(|_| "write it like 2026-03-01T12:00:00Z".to_owned())
 }

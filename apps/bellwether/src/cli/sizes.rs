@@ -21,7 +21,7 @@ pub(crate) struct Resize {
     /// Memory of each node
     #[arg(long)]
     memory: Option<Bytes>,
-    /// Disk of each node, which can only grow
+    /// Disk of each node; for a smaller one new nodes take the place of those that are there
     #[arg(long)]
     disk: Option<Bytes>,
     /// Go on also where writes wait meanwhile
@@ -45,8 +45,7 @@ pub(super) async fn run(context: &Context, command: Resize) -> Result {
     };
     let change = ClusterChange { size: Some(size), allow_waiting, ..ClusterChange::default() };
     let plans = context.client.plan_change(&known.name, known.generation, &change).await?;
-    let resized: Vec<_> =
-        plans.into_iter().filter(|plan| plan.kind == OperationKind::Resize).collect();
+    let resized: Vec<_> = plans.into_iter().filter(|plan| changes_size(plan.kind)).collect();
     if acting.plan {
         return resized.iter().try_for_each(|plan| context.show_plan(plan));
     }
@@ -65,6 +64,11 @@ pub(super) async fn run(context: &Context, command: Resize) -> Result {
     Ok(())
 }
 
+/// Whether it may be what gives a node its size.
+fn changes_size(kind: OperationKind) -> bool {
+    matches!(kind, OperationKind::Resize | OperationKind::ReplaceNode)
+}
+
 impl Context {
     /// Waits until every node has the size that is asked for; a failure is the command's.
     pub(super) async fn wait_for_size(
@@ -78,12 +82,12 @@ impl Context {
         loop {
             let view = self.client.cluster(&asked.name).await?;
             let nodes = self.client.nodes(&asked.name).await?;
-            if !nodes.iter().any(|node| node.size.differs_from(&size)) && view.operation.is_none() {
+            if !nodes.iter().any(|node| node.size != size) && view.operation.is_none() {
                 return Ok(view);
             }
             let operations = self.client.operations(Some(&asked.name)).await?;
             let failed = operations.into_iter().find(|one| {
-                one.kind == OperationKind::Resize
+                changes_size(one.kind)
                     && one.status == OperationStatus::Failed
                     && one.created_at >= began
             });

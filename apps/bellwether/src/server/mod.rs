@@ -11,10 +11,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use bellwether_contracts::IdentityProvider;
 use bellwether_control::{
     Authority, BackupTimers, World, authority, backups, lineage, logs, machines, orphans,
     reconcile, sessions,
 };
+use bellwether_identity::{Provider, Settings};
 use bellwether_providers::DockerOptions;
 use bellwether_store::{Options, Store};
 use clap::Args;
@@ -75,6 +77,9 @@ pub(crate) struct ServerArgs {
         value_parser = clap::value_parser!(u64).range(10..=315_360_000)
     )]
     certificate_life: u64,
+    /// A file that says which identity provider people may sign in through: see docs/security.md
+    #[arg(long, env = "BELLWETHER_IDENTITY_PROVIDER", value_name = "FILE")]
+    identity_provider: Option<PathBuf>,
     /// How log lines are written
     #[arg(long, default_value = "text", value_parser = ["text", "json"])]
     log_format: String,
@@ -107,6 +112,7 @@ fn start_log(format: &str) {
 async fn serve(args: ServerArgs) -> anyhow::Result<()> {
     let data = args.data.clone().map_or_else(default_data, Ok)?;
     let agent_binary = find_agent(args.agent_binary.clone())?;
+    let identity = identity_provider(args.identity_provider.as_deref())?;
     let store = Store::open(Options { directory: data.clone() })
         .with_context(|| format!("open the store in {}", data.display()))?;
     let authority = Authority::open(&store).await.context("open the authority")?;
@@ -126,6 +132,9 @@ async fn serve(args: ServerArgs) -> anyhow::Result<()> {
     let engines = bellwether_engines::profiles();
     first_password::ensure(&store, &data).await?;
     tokio::spawn(first_password::remove_when_changed(store.clone(), data.clone()));
+    if let Some(provider) = &identity {
+        bellwether_api::apply_rules(&store, provider.as_ref()).await?;
+    }
     let repositories = bellwether_backups::patient_opener(args.repository_answer);
     let world = World::new(
         store.clone(),
@@ -145,20 +154,13 @@ async fn serve(args: ServerArgs) -> anyhow::Result<()> {
         engines,
         providers,
         repositories,
+        identity,
         authority_certificate: world.authority.certificate.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     });
     let people = api.fallback_service(dashboard::service());
     let everybody = people.clone().merge(sessions::router(world.clone()));
-    for task in [
-        tokio::spawn(reconcile::run(world.clone())),
-        tokio::spawn(machines::run(world.clone())),
-        tokio::spawn(orphans::run(world.clone())),
-        tokio::spawn(backups::run(world.clone())),
-        tokio::spawn(logs::run(world.clone())),
-    ] {
-        tokio::spawn(watch_task(task));
-    }
+    run_loops(&world);
     let local_address = local.local_addr()?;
     info!("the dashboard is at http://{local_address}; agents dial port {agent_port}");
     tokio::select! {
@@ -168,6 +170,18 @@ async fn serve(args: ServerArgs) -> anyhow::Result<()> {
             info!("stopping: {signal}; clusters go on without the server");
             Ok(())
         }
+    }
+}
+
+fn run_loops(world: &Arc<World>) {
+    for task in [
+        tokio::spawn(reconcile::run(world.clone())),
+        tokio::spawn(machines::run(world.clone())),
+        tokio::spawn(orphans::run(world.clone())),
+        tokio::spawn(backups::run(world.clone())),
+        tokio::spawn(logs::run(world.clone())),
+    ] {
+        tokio::spawn(watch_task(task));
     }
 }
 
@@ -208,6 +222,14 @@ fn find_agent(given: Option<PathBuf>) -> anyhow::Result<PathBuf> {
         bail!("the agent's program is not at {}; name it with --agent-binary", path.display());
     }
     Ok(path)
+}
+
+fn identity_provider(path: Option<&Path>) -> anyhow::Result<Option<Arc<dyn IdentityProvider>>> {
+    let Some(path) = path else { return Ok(None) };
+    let settings = Settings::read(path).context("read --identity-provider")?;
+    let provider = Provider::new(settings).context("use --identity-provider")?;
+    info!("people may sign in through {}", provider.facts().issuer);
+    Ok(Some(Arc::new(provider)))
 }
 
 /// The address a connection came in on, with IPv4 in its own form.

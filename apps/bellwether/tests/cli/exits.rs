@@ -11,12 +11,13 @@ use crate::stand_in::Server;
 const SHOW: &str = "GET /v1/clusters/demo";
 
 /// Every code of the API, with the exit code it becomes.
-const CODES: [(Code, i32); 17] = [
+const CODES: [(Code, i32); 18] = [
     (Code::BadRequest, 2),
     (Code::InvalidField, 2),
     (Code::Unauthenticated, 5),
     (Code::WrongPassword, 5),
     (Code::SecondFactorNeeded, 5),
+    (Code::SignInRefused, 5),
     (Code::Forbidden, 5),
     (Code::NotFound, 3),
     (Code::MethodNotAllowed, 2),

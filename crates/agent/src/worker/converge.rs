@@ -23,6 +23,8 @@ pub(crate) struct Facts {
     pub(crate) copy: bool,
     /// A new database begins with a backup's data.
     pub(crate) restore: bool,
+    /// What is aside shall take the place of the data, under the term that the target is of.
+    pub(crate) replace: bool,
     /// A replica's engine shall be started again, for settings that need it.
     pub(crate) restart: bool,
     /// The engine's process lives and does not answer, and waiting is over.
@@ -77,6 +79,8 @@ pub(crate) enum Act {
     /// Kill an engine that holds no role, to start it anew.
     Reset,
     Erase,
+    /// Put what is aside in the place of the data, which is aside then.
+    Exchange,
     /// Look again after a failure.
     Retry,
 }
@@ -113,6 +117,7 @@ pub(crate) fn plan(actual: &Actual, target: &Target, facts: &Facts) -> Plan {
 
 fn from_absent(target: &Target, facts: &Facts) -> Plan {
     match target {
+        Target::Demoted { .. } if facts.replace => Plan::Act(Act::Exchange),
         // What it led with is gone: others have it, and are to lead.
         Target::Primary { term, .. }
             if facts.led == *term && facts.surrendered < *term && facts.has_others =>
@@ -165,6 +170,10 @@ fn from_stopped(was_primary: bool, target: &Target, facts: &Facts) -> Plan {
             let upstream = (facts.promised <= *term).then(|| upstream.clone());
             Plan::Act(Act::StartReplica(upstream))
         }
+        // The role was given up before, with everything.
+        Target::Demoted { term } if facts.replace && facts.surrendered >= *term => {
+            Plan::Act(Act::Exchange)
+        }
         Target::Demoted { .. } if !was_primary => Plan::Act(Act::StartReplica(None)),
         // Nobody has to wait for the end of its lease.
         Target::Demoted { term } if is_lost(*term, facts) && facts.surrendered < *term => {
@@ -198,6 +207,7 @@ fn is_lost(term: Term, facts: &Facts) -> bool {
 fn from_replica(upstream: Option<&NodeId>, target: &Target, facts: &Facts) -> Plan {
     match target {
         Target::Primary { term, .. } if facts.promised > *term => let_go(upstream),
+        Target::Demoted { .. } if facts.replace => Plan::Act(Act::Stop),
         // It never took the role that it shall give up.
         Target::Demoted { .. } | Target::Source { .. } => let_go(upstream),
         Target::Primary { term, .. } => Plan::Act(Act::Promote(*term)),
@@ -285,6 +295,7 @@ fn from_handed_over(term: Term, target: &Target, facts: &Facts) -> Plan {
             let upstream = (facts.promised <= *wanted).then(|| upstream.clone());
             Plan::Act(Act::Follow(upstream))
         }
+        Target::Demoted { .. } if facts.replace => Plan::Act(Act::Stop),
         Target::Demoted { .. } => Plan::Done,
         Target::Source { .. } | Target::Member { .. } => Plan::Act(Act::Stop),
         Target::Stopped | Target::Gone { .. } => Plan::Act(Act::Stop),
@@ -348,7 +359,7 @@ mod tests {
                 Actual::Replica { upstream: upstream.clone(), streaming }
             }
             Act::Demote | Act::Kill | Act::GiveUp(_) => Actual::Stopped { was_primary: true },
-            Act::Stop | Act::Reset => Actual::Stopped { was_primary: false },
+            Act::Stop | Act::Reset | Act::Exchange => Actual::Stopped { was_primary: false },
             Act::Erase => Actual::Absent,
             Act::Found(term) => Actual::Primary { term: *term },
             Act::Join => Actual::Primary { term: 1 },
@@ -433,6 +444,24 @@ mod tests {
         let former = act(&Actual::Stopped { was_primary: true }, 2);
         assert_eq!(former, Plan::Act(Act::Repair(other())), "what only it holds is kept first");
         assert_eq!(act(&Actual::Primary { term: 1 }, 2), Plan::Act(Act::Demote));
+    }
+
+    #[test]
+    fn data_is_exchanged_only_by_one_that_has_given_its_role_up() {
+        let target = Target::Demoted { term: 2 };
+        let act = |actual: &Actual, surrendered| {
+            let facts = Facts { promised: 2, surrendered, replace: true, ..Facts::default() };
+            plan(actual, &target, &facts)
+        };
+        assert_eq!(act(&Actual::Primary { term: 2 }, 0), Plan::Act(Act::Demote));
+        let stopped = Actual::Stopped { was_primary: true };
+        assert_eq!(act(&stopped, 2), Plan::Act(Act::Exchange));
+        assert_eq!(act(&stopped, 1), Plan::Done, "it may serve its term yet");
+        let replica = Actual::Replica { upstream: None, streaming: false };
+        assert_eq!(act(&replica, 2), Plan::Act(Act::Stop), "it is exchanged once more");
+        let primary = Target::Primary { term: 2, create: false };
+        let facts = Facts { promised: 2, replace: true, ..Facts::default() };
+        assert_eq!(plan(&stopped, &primary, &facts), Plan::Act(Act::StartPrimary(2)));
     }
 
     #[test]

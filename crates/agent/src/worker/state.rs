@@ -217,7 +217,10 @@ impl Worker {
         }
         // A replica that starts may wait for log which only its upstream has.
         let upstream = wanted_upstream(&orders);
-        if matches!(&self.step, Some((Act::StartReplica(from), _)) if *from != upstream)
+        // Nor is one started with data that is to go.
+        let is_to_go = self.is_to_exchange(&orders.assignment);
+        if matches!(&self.step, Some((Act::StartReplica(from), _))
+            if *from != upstream || is_to_go)
             && let Some((_, task)) = self.step.take()
         {
             task.abort();
@@ -272,6 +275,7 @@ impl Worker {
         let Some(orders) = self.orders.clone() else { return false };
         let actual = self.actual();
         let facts = self.facts(&orders);
+        self.bring(&driver, &orders.assignment).await;
         if self.step.is_some() {
             return false;
         }
@@ -316,6 +320,7 @@ impl Worker {
             stalled: is_stalled.then_some(self.repairs),
             copy: self.needs_copy(&orders.assignment),
             restore: orders.assignment.restore.is_some(),
+            replace: self.is_to_exchange(&orders.assignment),
             restart: self.settings.need_restart(&orders.assignment, &self.probe),
             mute: self.mute(orders),
             handed_over: self.probe.handed_over
@@ -336,7 +341,8 @@ impl Worker {
     /// Removes former data once no order keeps it, beside the loop and beside every step.
     fn drop_former(&mut self, driver: &Arc<dyn Driver>, assignment: &Assignment) {
         let is_there = matches!(self.probe.data, DataState::Present { .. });
-        if assignment.copy.is_some() || !self.probe.keeps_former || !is_there {
+        let is_kept = assignment.copy.is_some() || assignment.replace.is_some();
+        if is_kept || !self.probe.keeps_former || !is_there || self.aside.is_bringing() {
             return;
         }
         if self.dropping.as_ref().is_some_and(|task| !task.is_finished()) {
@@ -739,5 +745,6 @@ mod backup;
 mod databases;
 mod drill;
 mod log;
+mod replace;
 mod report;
 mod shutdown;

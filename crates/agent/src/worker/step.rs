@@ -79,6 +79,11 @@ pub(super) async fn perform(
             driver.erase().await?;
             driver.drop_former().await?;
         }
+        Act::Exchange => {
+            let order = assignment.replace.as_ref();
+            let order = order.ok_or_else(|| Failure::transient("nothing is to be exchanged"))?;
+            driver.exchange(&assignment, &order.token).await?;
+        }
         Act::AdoptTerm(_) | Act::GiveUp(_) | Act::Retry => {}
     }
     Ok(Ended::Nothing)
@@ -101,6 +106,7 @@ pub(super) fn words(act: &Act) -> &'static str {
         Act::Stop | Act::Kill | Act::Reset => "stopping the engine",
         Act::Repair(_) => "making the data fit to follow",
         Act::Erase => "removing the data",
+        Act::Exchange => "putting other data in its place",
         Act::Retry => "trying again",
     }
 }

@@ -18,6 +18,9 @@ const ELSEWHERE: &[(&str, &str, u16, &str)] = &[
     ("GET", "/v1/events", 200, ""),
     // people::the_audit_log_is_a_chain_that_can_be_exported
     ("GET", "/v1/audit/export", 200, ""),
+    // identity::without_a_provider_there_is_the_password
+    ("POST", "/v1/identity-provider/sign-ins", 404, "not-found"),
+    ("POST", "/v1/identity-provider/sessions", 404, "not-found"),
 ];
 
 #[tokio::test]
@@ -33,6 +36,7 @@ async fn every_documented_answer_is_given_and_no_other() {
     crate::databases::walk(&world).await;
     people(&world).await;
     second_factor(&world).await;
+    crate::identity::walk(&world).await;
     operations(&world).await;
     deletion(&world).await;
     backups(&world).await;
@@ -86,6 +90,7 @@ async fn anybody(world: &World) {
         ("PATCH", "/v1/clusters/x/database-users/y"),
         ("DELETE", "/v1/clusters/x/database-users/y"),
         ("POST", "/v1/clusters/x/database-users/y/rotation"),
+        ("POST", "/v1/clusters/x/database-users/y/rotation/cancel"),
         ("POST", "/v1/clusters/x/database-users/y/rotation/end"),
         ("GET", "/v1/clusters/x/drills"),
         ("GET", "/v1/clusters/x/nodes"),
@@ -105,6 +110,7 @@ async fn anybody(world: &World) {
         ("DELETE", "/v1/users/x/second-factor"),
         ("GET", "/v1/operations"),
         ("GET", "/v1/operations/x"),
+        ("DELETE", "/v1/operations/x"),
         ("GET", "/v1/providers"),
         ("GET", "/v1/reports/x"),
         ("DELETE", "/v1/sessions/current"),
@@ -445,6 +451,17 @@ async fn operations(world: &World) {
         world.post(format!("/v1/clusters/{path}"), body)
     };
     bad_bodies(|| world.call("POST", "/v1/clusters/demo/operations")).await;
+    let later = |body: serde_json::Value| world.post("/v1/clusters/demo/operations", body);
+    let at = |at: &str| json!({"kind": "reboot", "node": "demo-3", "at": at});
+    later(at("2001-01-01T00:00:00Z")).refused(422, "invalid-field").await;
+    later(json!({"kind": "add_node", "window": "0 3 * * 0"})).refused(422, "invalid-field").await;
+    let weekly = json!({"kind": "reboot", "node": "demo-3", "window": "0 3 * * 0"});
+    let made = later(weekly).expect(202).await;
+    assert_eq!(made.at("/status"), "scheduled");
+    let path = format!("/v1/operations/{}", made.at("/id"));
+    assert_eq!(world.call("DELETE", &path).expect(200).await.at("/status"), "cancelled");
+    world.call("DELETE", &path).refused(409, "operation-refused").await;
+    world.call("DELETE", "/v1/operations/x").refused(404, "not-found").await;
     ask("x/operations", "add_node", "").refused(404, "not-found").await;
     ask("demo/operations?plan=true", "remove_node", "demo-3").expect(200).await;
     let made = ask("demo/operations", "remove_node", "demo-3").header("idempotency-key", "r");

@@ -216,6 +216,9 @@ async fn users(world: &World, cluster: &Cluster) {
 
     let rotate = |user: &str| world.call("POST", format!("{path}/{user}/rotation"));
     let end = |user: &str| world.post(format!("{path}/{user}/rotation/end"), json!({}));
+    let cancel = |user: &str| world.call("POST", format!("{path}/{user}/rotation/cancel"));
+    cancel("nobody").refused(404, "not-found").await;
+    cancel("web").refused(409, "operation-refused").await;
     bad_bodies(|| world.call("POST", format!("{path}/web/rotation/end"))).await;
     for call in [rotate("x"), end("x")] {
         call.refused(404, "not-found").await;
@@ -223,6 +226,8 @@ async fn users(world: &World, cluster: &Cluster) {
     end("web").refused(409, "operation-refused").await;
     rotate("web").expect(202).await;
     rotate("web").refused(409, "operation-refused").await;
+    let turned = cancel("web").expect(202).await;
+    assert_eq!((turned.at("/login"), turned.at("/rotation/former")), ("web", "web_b"));
     world.tell_databases(cluster, &told(version(world, cluster), &[]));
     end("web").expect(202).await;
 

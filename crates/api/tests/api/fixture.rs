@@ -191,6 +191,7 @@ fn node(cluster: &Cluster, ids: &[NodeId], index: usize) -> Node {
         drill: None,
         backup: None,
         restore: None,
+        replace: None,
         check: None,
     }
 }
@@ -232,6 +233,8 @@ fn publish(store: &Store, ids: &[NodeId], index: usize) {
         settings: None,
         backup: None,
         log: None,
+        bring: None,
+        replaced: None,
         check: None,
         moving: None,
         member: None,

@@ -12,6 +12,7 @@ mod document;
 mod events;
 mod fixture;
 mod idempotency;
+mod identity;
 mod input;
 mod paging;
 mod parameters;

@@ -19,6 +19,7 @@ use serde_json::json;
 
 use crate::calls::Call;
 use crate::document::Document;
+use crate::identity::SomeProvider;
 use crate::vault::Vault;
 
 /// The administrator's bearer token.
@@ -29,6 +30,7 @@ pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) provider: Arc<Nothing>,
     pub(crate) vault: Arc<Vault>,
+    pub(crate) identity: Arc<SomeProvider>,
     pub(crate) admin: User,
     pub(crate) document: Document,
     /// Everything that was answered, as text.
@@ -39,6 +41,15 @@ pub(crate) struct World {
 impl World {
     /// A server with one user, who has one bearer token.
     pub(crate) async fn new() -> Self {
+        Self::with(true).await
+    }
+
+    /// The same without an identity provider.
+    pub(crate) async fn without_provider() -> Self {
+        Self::with(false).await
+    }
+
+    async fn with(has_provider: bool) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let options = Options { directory: directory.path().to_owned() };
         let store = Store::open(options).expect("a store");
@@ -46,6 +57,7 @@ impl World {
         store.commit(Txn::new().insert(&admin)).await.expect("a user");
         let provider = Arc::new(Nothing::default());
         let vault = Arc::new(Vault::default());
+        let identity = Arc::new(SomeProvider::default());
         let router = bellwether_api::router(bellwether_api::Api {
             store: store.clone(),
             engines: vec![engine()],
@@ -54,12 +66,14 @@ impl World {
                 let vault = vault.clone();
                 Arc::new(move |_| vault.clone())
             },
+            identity: has_provider.then(|| identity.clone() as _),
             authority_certificate: "-----BEGIN CERTIFICATE-----".to_owned(),
             version: "0.0.0-test".to_owned(),
         });
         let (document, said) = (Document::read(), Mutex::default());
         let _directory = directory;
-        let world = Self { router, store, provider, vault, admin, document, said, _directory };
+        let world =
+            Self { router, store, provider, vault, identity, admin, document, said, _directory };
         world.token(&world.admin.id, TOKEN, TokenKind::Api, None).await;
         world
     }
@@ -119,6 +133,7 @@ fn user(name: &str) -> User {
         created_at: Timestamp::now(),
         access: Access::owner(),
         second_factor: None,
+        identity: None,
     }
 }
 
@@ -193,6 +208,7 @@ impl Provider for Nothing {
             disk_min: 1 << 30,
             disk_max: 100 << 30,
             disks_grow_in_use: true,
+            one_host: true,
             nodes_max: 5,
         }
     }

@@ -58,7 +58,7 @@ fn reserve_node(world: &Arc<World>, pass: &mut Pass, op: &mut Operation) -> Outc
     }
 }
 
-fn await_agent(pass: &Pass, id: &NodeId) -> Outcome {
+pub(super) fn await_agent(pass: &Pass, id: &NodeId) -> Outcome {
     if pass.view.node(id).is_some_and(nodes::has_agent) {
         return Outcome::Next;
     }

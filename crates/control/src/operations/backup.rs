@@ -47,7 +47,7 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
     outcome
 }
 
-fn fail(pass: &mut Pass, backup: &mut Stored<Backup>, why: &str) {
+pub(super) fn fail(pass: &mut Pass, backup: &mut Stored<Backup>, why: &str) {
     let object = &mut backup.object;
     (object.status, object.ended_at) = (BackupStatus::Failed, Some(pass.now));
     why.clone_into(&mut object.message);

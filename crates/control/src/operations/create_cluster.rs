@@ -235,7 +235,11 @@ pub(super) fn bootstrap_primary(world: &World, pass: &mut Pass) -> Outcome {
 }
 
 /// The last timeline in what is restored.
-fn last_timeline(world: &World, backup: &Backup, at: Option<Timestamp>) -> Result<u64, String> {
+pub(super) fn last_timeline(
+    world: &World,
+    backup: &Backup,
+    at: Option<Timestamp>,
+) -> Result<u64, String> {
     let of_backup = backup.facts.as_ref().map_or(0, |facts| facts.position.timeline);
     let Some(at) = at else { return Ok(of_backup) };
     let way = logs::way(&world.store, backup, at)?;

@@ -7,7 +7,7 @@ use bellwether_contracts::Failure;
 use bellwether_contracts::provider::Owned;
 use bellwether_model::backup::{BackupRun, BackupStatus};
 use bellwether_model::node::NodePhase;
-use bellwether_model::{ClusterId, NodeId, Operation};
+use bellwether_model::{ClusterId, NodeId, Operation, OperationStatus};
 use bellwether_store::backups as stored;
 use bellwether_store::clusters::NameClaim;
 use bellwether_store::secrets::Secret;
@@ -149,6 +149,15 @@ pub(super) fn forget(world: &Arc<World>, pass: &mut Pass) -> Outcome {
         (backup.object.status, backup.object.ended_at) = (BackupStatus::Failed, Some(pass.now));
         "the cluster was deleted meanwhile".clone_into(&mut backup.object.message);
         pass.extra.push(Box::new(move |txn| txn.update(&backup)));
+    }
+    for operation in pass.view.scheduled.clone() {
+        let Some(mut stored) = world.store.find::<Operation>(operation.id.as_str()) else {
+            continue;
+        };
+        (stored.object.status, stored.object.ended_at) =
+            (OperationStatus::Cancelled, Some(pass.now));
+        "the cluster was deleted".clone_into(&mut stored.object.message);
+        pass.extra.push(Box::new(move |txn| txn.update(&stored)));
     }
     pass.forget_cluster = true;
     Outcome::Next

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use bellwether_model::cluster::{NodeSize, SizeRefused};
 use bellwether_model::maintenance::Maintenance;
 use bellwether_model::node::NodePhase;
-use bellwether_model::{NodeId, Operation, OperationKind, OperationStatus};
-use bellwether_planner::{NodeFacts, drills, maintenance, resize};
+use bellwether_model::{NodeId, Operation, OperationKind};
+use bellwether_planner::{NodeFacts, maintenance, resize};
 
 use super::{age_ms, nodes, read_state, switchover, unknown_step, write_state};
 use crate::machines::start_machine;
@@ -72,12 +72,13 @@ fn check(pass: &Pass, op: &Operation, id: &NodeId, state: &mut Maintenance) -> O
     if op.kind == OperationKind::Resize {
         let cluster = &pass.cluster.object;
         let (has, asked) = (&facts.node.size, &cluster.spec.size);
-        if !has.differs_from(asked) {
+        if has == asked {
             return Outcome::Cancel("it has the size asked for".to_owned());
         }
-        // A larger disk is left as it is.
-        let disk = has.disk.max(asked.disk);
-        state.size = Some(NodeSize { disk, ..*asked });
+        if resize::shrinks(has, asked) {
+            return Outcome::Cancel("for a smaller disk it is replaced".to_owned());
+        }
+        state.size = Some(*asked);
         state.allow_waiting = cluster.size_may_wait;
         state.in_place = !resize::restarts(cluster, has, asked);
         if state.in_place {
@@ -100,28 +101,10 @@ fn hand_over(
         // Clients are led to another as soon as it is out of service.
         return Outcome::Next;
     }
-    if let Some(change) = &state.change {
-        let Some(changed) = world.store.find::<Operation>(change.as_str()) else {
-            return Outcome::fail("the switchover is gone");
-        };
-        return match changed.object.status {
-            OperationStatus::Succeeded => Outcome::Next,
-            OperationStatus::Failed | OperationStatus::Cancelled => {
-                Outcome::Fail(format!("the primary could not be moved: {}", changed.object.message))
-            }
-            _ => Outcome::wait("the primary is being moved"),
-        };
+    match pass.view.nodes.len() {
+        1 => Outcome::Next,
+        _ => switchover::away_from(world, pass, op, id, &mut state.change),
     }
-    if pass.cluster.object.status.primary.as_ref() != Some(id) || pass.view.nodes.len() == 1 {
-        return Outcome::Next;
-    }
-    let candidate = match drills::candidate(&pass.view) {
-        Ok(facts) => (facts.node.id.clone(), facts.node.name.clone()),
-        Err(why) => return Outcome::Fail(format!("nobody can take over: {why}")),
-    };
-    let reason = format!("{} of the primary", op.kind.title().to_lowercase());
-    state.change = Some(switchover::ask(pass, op, candidate, reason));
-    Outcome::wait("the primary is being moved")
 }
 
 fn withdraw(pass: &mut Pass, id: &NodeId) -> Outcome {

@@ -14,7 +14,9 @@ pub mod prove;
 pub mod reconfigure;
 pub mod rejoin;
 pub mod remove_node;
+pub mod replace_node;
 pub mod reshard;
+pub mod restore;
 pub mod resync;
 pub mod shards;
 pub mod switchover;
@@ -35,6 +37,7 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
         OperationKind::CreateCluster => create_cluster::step(world, pass, op, name),
         OperationKind::AddNode => add_node::step(world, pass, op, name),
         OperationKind::RemoveNode => remove_node::step(world, pass, op, name),
+        OperationKind::ReplaceNode => replace_node::step(world, pass, op, name),
         OperationKind::Switchover => switchover::step(world, pass, op, name),
         OperationKind::Failover => failover::step(world, pass, op, name),
         OperationKind::Rejoin => rejoin::step(world, pass, op, name),
@@ -42,6 +45,8 @@ pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str)
         OperationKind::Reconfigure => reconfigure::step(world, pass, op, name),
         OperationKind::Drill => drill::step(world, pass, op, name),
         OperationKind::Reshard => reshard::step(world, pass, op, name),
+        OperationKind::Restore | OperationKind::UndoRestore => restore::step(world, pass, op, name),
+        OperationKind::KeepRestored => restore::keep(pass),
         OperationKind::Backup => backup::step(world, pass, op, name),
         OperationKind::Prove => prove::step(world, pass, op, name),
         OperationKind::Drain

@@ -8,6 +8,7 @@ use bellwether_contracts::{Class, Failure};
 use bellwether_model::cluster::ClusterNetwork;
 use bellwether_model::node::NodePhase;
 use bellwether_model::settings::NodeSettings;
+use bellwether_model::shard::NODES_OF_SHARD_MAX;
 use bellwether_model::{Actual, Cluster, JoinTokenId, Node, NodeId, Target, Timestamp};
 use bellwether_planner::{NodeFacts, members};
 use bellwether_protocol::join::AgentConfig;
@@ -28,9 +29,6 @@ pub fn join_secret(node: &NodeId) -> String {
     format!("join-token/{node}")
 }
 
-/// A shard's nodes have so many of them.
-const HOSTS_OF_SHARD: usize = 4;
-
 /// Writes down a new node with the next ordinal and its addresses.
 ///
 /// # Errors
@@ -44,8 +42,8 @@ pub fn reserve(pass: &mut Pass) -> Result<Node, String> {
     let taken: Vec<&str> = pass.nodes.iter().map(|node| node.object.address.as_str()).collect();
     let all = addresses(network);
     let part = cluster.shard.as_ref().map_or(0..all.len(), |shard| {
-        let first = shard.index as usize * HOSTS_OF_SHARD;
-        first..first + HOSTS_OF_SHARD
+        let first = shard.index as usize * NODES_OF_SHARD_MAX;
+        first..first + NODES_OF_SHARD_MAX
     });
     let is_free = |(address, _): &&(String, String)| {
         !taken.contains(&address.as_str()) && !reserved.contains(address)
@@ -81,6 +79,7 @@ pub fn reserve(pass: &mut Pass) -> Result<Node, String> {
         drill: None,
         backup: None,
         restore: None,
+        replace: None,
         check: None,
     };
     cluster.next_ordinal = ordinal + 1;

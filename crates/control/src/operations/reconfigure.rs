@@ -16,7 +16,7 @@ use bellwether_model::settings::ParameterChange;
 use bellwether_model::{Actual, NodeId, Operation, OperationKind, Parameters};
 use bellwether_planner::{NodeFacts, allowed, reconfigure};
 
-use super::{read_state, switchover, unknown_step, write_state};
+use super::{read_state, shards, switchover, unknown_step, write_state};
 use crate::pass::{Outcome, Pass};
 use crate::world::World;
 
@@ -62,6 +62,9 @@ struct Change<'a> {
 }
 
 pub fn step(world: &Arc<World>, pass: &mut Pass, op: &mut Operation, name: &str) -> Outcome {
+    if pass.view.is_sharded() {
+        return shards::reconfigure(world, pass, op, name);
+    }
     let mut state: Reconfigure = read_state(op);
     let known = world.clone();
     let Some(engine) = known.engine(&pass.cluster.object.spec.engine) else {

@@ -107,6 +107,10 @@ fn admit(
     if outcome != Outcome::Next {
         return outcome;
     }
+    if let Some(node) = pass.node_mut(id) {
+        // Where its data was of another history, it was copied anew.
+        node.copy = None;
+    }
     let name = op.node_name.clone().unwrap_or_else(|| "the node".to_owned());
     let primary = pass.view.primary().map_or("the primary", |p| p.node.name.as_str());
     op.message = format!("{name} follows {primary} after {} ms", age_ms(pass, op));

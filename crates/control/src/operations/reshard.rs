@@ -25,6 +25,10 @@ use super::{read_state, shards, unknown_step, write_state};
 use crate::pass::{Outcome, Pass};
 use crate::world::World;
 
+/// Milliseconds for which a shard without slots stays: clients that still know it as the one that
+/// has their keys are sent on, and learn.
+const REDIRECTS_MS: u64 = 5_000;
+
 #[derive(Default, Serialize, Deserialize)]
 struct State {
     /// What was asked for when it began.
@@ -250,6 +254,11 @@ fn remove_shards(world: &World, pass: &mut Pass, wanted: u32) -> Outcome {
         }
         let known = pass.view.shards.iter().find(|known| known.cluster.id == shard.id);
         if known.is_some_and(|known| !known.is_being_deleted()) {
+            if pass.step_age_ms < REDIRECTS_MS {
+                return Outcome::wait(format!(
+                    "{name} sends clients on to the others for a moment"
+                ));
+            }
             delete(pass, shard);
         }
     }

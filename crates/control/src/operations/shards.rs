@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use bellwether_model::cluster::ClusterStatus;
+use bellwether_model::reconfigure::Reconfigure;
 use bellwether_model::shard::{Shard, SlotRange, divide, shard_name};
 use bellwether_model::{
     Cluster, ClusterId, ClusterPhase, ClusterSpec, Operation, OperationKind, OperationStatus,
@@ -13,7 +14,7 @@ use bellwether_planner::View;
 use bellwether_store::clusters::{self, NameClaim};
 use bellwether_store::{Stored, operations};
 
-use super::create_cluster;
+use super::{create_cluster, read_state, unknown_step, write_state};
 use crate::pass::{Outcome, Pass};
 use crate::world::World;
 
@@ -141,6 +142,90 @@ pub(super) fn delete(_world: &World, pass: &mut Pass) -> Outcome {
         pass.extra.push(Box::new(move |txn| txn.insert(&deletion)));
     }
     if left == 0 { Outcome::Next } else { Outcome::wait(format!("{left} shards are left")) }
+}
+
+/// One step of a change of settings: one shard after the other changes them, by an operation of its
+/// own, and all have the former ones again where one does not take them.
+pub(super) fn reconfigure(
+    world: &World,
+    pass: &mut Pass,
+    op: &mut Operation,
+    name: &str,
+) -> Outcome {
+    let mut state: Reconfigure = read_state(op);
+    let outcome = match name {
+        "check" => {
+            let mut view = pass.view.clone();
+            (view.operation, view.queued) = (None, Vec::new());
+            bellwether_planner::reconfigure::refuse(&view).map_or(Outcome::Next, Outcome::Fail)
+        }
+        "replicas" => settle_shards(world, pass, op, &mut state),
+        "primary" | "rest" | "verify" => Outcome::Next,
+        _ => unknown_step(name),
+    };
+    if let Outcome::Fail(_) = outcome {
+        pass.cluster.object.spec.parameters.clone_from(&state.before);
+        pass.cluster.object.generation += 1;
+    }
+    write_state(op, &state);
+    outcome
+}
+
+/// Does the next thing towards every shard having the settings.
+fn settle_shards(
+    world: &World,
+    pass: &mut Pass,
+    op: &mut Operation,
+    state: &mut Reconfigure,
+) -> Outcome {
+    let wanted = if state.undo.is_some() { &state.before } else { &state.after };
+    let mut done = Vec::new();
+    for shard in &pass.view.shards {
+        let spec = &shard.cluster.spec;
+        let last = operations::newest(&world.store, Some(&shard.cluster.id))
+            .into_iter()
+            .map(|asked| asked.object)
+            .find(|asked| asked.kind == OperationKind::Reconfigure)
+            .filter(|asked| Some(asked.created_at) >= op.started_at);
+        match last {
+            Some(asked) if !asked.status.is_ended() => {
+                let now = asked.steps.iter().rfind(|step| !step.message.is_empty());
+                let now = now.map_or("beginning", |step| step.message.as_str());
+                return Outcome::wait(format!("{}: {now}", spec.name));
+            }
+            Some(asked)
+                if asked.status != OperationStatus::Succeeded
+                    && read_state::<Reconfigure>(&asked).after == *wanted =>
+            {
+                let why = format!("{}: {}", spec.name, asked.message);
+                if let Some(first) = &state.undo {
+                    return Outcome::Fail(format!("{first}; going back failed, too: {why}"));
+                }
+                state.undo = Some(why);
+                return Outcome::wait("putting the former settings back");
+            }
+            _ if spec.parameters == *wanted => done.push(spec.name.clone()),
+            _ => {
+                let Some(engine) = world.engine(&spec.engine) else {
+                    return Outcome::fail("this server does not know the engine");
+                };
+                let before = spec.parameters.clone();
+                let (kind, after) = (OperationKind::Reconfigure, wanted.clone());
+                let mut asked = Operation::queued(&shard.cluster, kind, &op.started_by, pass.now);
+                let changes =
+                    bellwether_planner::reconfigure::changes(engine, spec, &before, &after);
+                let order = Reconfigure { before, after, changes, ..Reconfigure::default() };
+                write_state(&mut asked, &order);
+                pass.extra.push(Box::new(move |txn| txn.insert(&asked)));
+                return Outcome::wait(format!("{}: beginning", spec.name));
+            }
+        }
+    }
+    if let Some(why) = &state.undo {
+        return Outcome::Fail(format!("{why}; the former settings are in force again"));
+    }
+    op.message = format!("in force in {}", done.join(", "));
+    Outcome::Next
 }
 
 /// Whether a shard that has keys would be missed, for the whole is not on its way out.

@@ -11,9 +11,9 @@ use bellwether_model::cluster::Handover;
 use bellwether_model::mutation::{Mutation, mutated};
 use bellwether_model::report::Switchover as Report;
 use bellwether_model::transaction::Transaction;
-use bellwether_model::{NodeId, Operation, OperationId, OperationKind, Target};
+use bellwether_model::{NodeId, Operation, OperationId, OperationKind, OperationStatus, Target};
 use bellwether_planner::election::{self, Verdict};
-use bellwether_planner::{NodeFacts, allowed};
+use bellwether_planner::{NodeFacts, allowed, drills};
 
 use super::{gaps, read_state, term, unknown_step, write_state};
 use crate::pass::{Outcome, Pass};
@@ -72,6 +72,39 @@ pub(super) fn ask(
     let id = switchover.id.clone();
     pass.extra.push(Box::new(move |txn| txn.insert(&switchover)));
     id
+}
+
+/// Moves the primary away from that node, should it be there, by a switchover of its own. `Next`
+/// once it has moved; what has been asked for is in `change`.
+pub(super) fn away_from(
+    world: &World,
+    pass: &mut Pass,
+    op: &Operation,
+    id: &NodeId,
+    change: &mut Option<OperationId>,
+) -> Outcome {
+    if let Some(change) = change {
+        let Some(changed) = world.store.find::<Operation>(change.as_str()) else {
+            return Outcome::fail("the switchover is gone");
+        };
+        return match changed.object.status {
+            OperationStatus::Succeeded => Outcome::Next,
+            OperationStatus::Failed | OperationStatus::Cancelled => {
+                Outcome::Fail(format!("the primary could not be moved: {}", changed.object.message))
+            }
+            _ => Outcome::wait("the primary is being moved"),
+        };
+    }
+    if pass.cluster.object.status.primary.as_ref() != Some(id) {
+        return Outcome::Next;
+    }
+    let candidate = match drills::candidate(&pass.view) {
+        Ok(facts) => (facts.node.id.clone(), facts.node.name.clone()),
+        Err(why) => return Outcome::Fail(format!("nobody can take over: {why}")),
+    };
+    let reason = format!("{} of the primary", op.kind.title().to_lowercase());
+    *change = Some(ask(pass, op, candidate, reason));
+    Outcome::wait("the primary is being moved")
 }
 
 fn check_candidate(
@@ -137,7 +170,7 @@ fn prepare(pass: &mut Pass, candidate: &NodeId, report: &mut Report) -> Outcome 
 }
 
 /// What a person can do about transactions that do not end.
-const HOW_TO_END: &str = "end them, or promote with --end-transactions";
+const HOW_TO_END: &str = "end them, or let the promotion end them";
 
 fn hold_writes(pass: &mut Pass, report: &mut Report) -> Outcome {
     let held_at = *report.held_at.get_or_insert(pass.now);

@@ -41,6 +41,7 @@ pub fn profile() -> EngineProfile {
             multi_primary: false,
             sharded: false,
             backups: true,
+            restores_in_place: false,
         },
         log: LogFacts {
             unit: LogUnit::Transactions,

@@ -1,5 +1,7 @@
 //! What clients are doing.
 
+use std::time::{Duration, Instant};
+
 use bellwether_contracts::Failure;
 use bellwether_model::transaction::Transaction;
 
@@ -20,6 +22,17 @@ pub(crate) fn are_clients() -> String {
 
 /// Shorter statements end by themselves before the engine refuses writes.
 const BRIEF_MS: u32 = 100;
+
+/// The engines list transactions as they were when nobody had asked for them for 100 ms: whoever
+/// asks more often is told of the same for ever.
+const ANEW_AFTER: Duration = Duration::from_millis(110);
+
+/// Waits until an engine that was last asked then lists transactions anew.
+pub(crate) async fn until_anew(asked: Option<Instant>) {
+    if let Some(asked) = asked {
+        tokio::time::sleep(ANEW_AFTER.saturating_sub(asked.elapsed())).await;
+    }
+}
 
 /// Open transactions of clients and statements that run for a while, the oldest first.
 /// `running_ms`: how the engine says how long a connection has been at what it does.

@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 use std::path::Path;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use bellwether_contracts::driver::{Joined, Kept, Probe, Repair};
@@ -219,6 +220,10 @@ impl<H: Hands> Driver for FamilyDriver<H> {
     }
 
     async fn transactions(&self) -> Result<Vec<Transaction>, Failure> {
+        // Kept over the question: of two that ask, the second waits for longer.
+        let mut asked = self.0.asked_transactions.lock().await;
+        clients::until_anew(*asked).await;
+        *asked = Some(Instant::now());
         clients::transactions(&self.0.look, self.0.words.running_ms).await
     }
 

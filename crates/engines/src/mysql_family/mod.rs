@@ -12,6 +12,7 @@ pub(crate) mod parameters;
 pub(crate) mod peers;
 pub(crate) mod place;
 pub(crate) mod probe;
+pub(crate) mod probes;
 pub(crate) mod replication;
 mod roles;
 mod room;

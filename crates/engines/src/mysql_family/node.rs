@@ -68,6 +68,8 @@ pub(crate) struct Node {
     pub(super) is_opening: AtomicBool,
     /// New data is refused, for want of room.
     pub(super) is_refusing: AtomicBool,
+    /// When the engine was last asked for open transactions.
+    pub(super) asked_transactions: tokio::sync::Mutex<Option<Instant>>,
 }
 
 /// While it is there, the engine is being opened.
@@ -100,6 +102,7 @@ impl Node {
             diverged: Mutex::new(crate::findings::findings()),
             is_opening: AtomicBool::new(false),
             is_refusing: AtomicBool::new(false),
+            asked_transactions: tokio::sync::Mutex::default(),
         }
     }
 

@@ -3,12 +3,14 @@
 use bellwether_contracts::Failure;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Member;
+use tracing::warn;
 
 use super::clients;
 use super::driver::{FamilyDriver, Hands};
 use super::history::row;
 use super::node::{own, term};
 use super::place::Mark;
+use super::probes::keep_prober;
 use super::replication::LET_GO_MAX;
 use super::session::Session;
 
@@ -92,6 +94,9 @@ impl<H: Hands> FamilyDriver<H> {
         hands.keep_users(assignment).await?;
         if last.timeline != term {
             hands.act.execute(&[&row(term, last)]).await?;
+        }
+        if let Err(failure) = keep_prober(&hands.act, assignment).await {
+            warn!("{failure}");
         }
         hands.require_confirmations(assignment).await?;
         Mark::HandedOver.clear()?;

@@ -140,6 +140,9 @@ fn former_data() -> &'static Path {
     Path::new("/data/pgdata.former")
 }
 
+/// In data that was brought to take the place of other data: the token of the order.
+const BROUGHT: &str = "bellwether_brought";
+
 /// In data that was copied under an order: its token.
 const COPIED: &str = "bellwether_copied";
 

@@ -8,7 +8,7 @@ use bellwether_model::replication::Position;
 use bellwether_protocol::local::{EngineFigures, Follower};
 use tokio_postgres::Row;
 
-use super::{COPIED, Postgres, data, former_data, new_data, rewinding};
+use super::{BROUGHT, COPIED, Postgres, data, former_data, new_data, rewinding};
 use crate::room;
 
 /// Everything in one question. Timelines are read off the names of log segments: the control file
@@ -76,6 +76,8 @@ impl Postgres {
             data: data_state(),
             copied: std::fs::read_to_string(data().join(COPIED)).ok(),
             keeps_former: former_data().exists(),
+            aside: std::fs::read_to_string(former_data().join(BROUGHT)).ok(),
+            replaced: std::fs::read_to_string(data().join(BROUGHT)).ok(),
             diverged: self.diverged.lock().expect("nothing panics while it is held").clone(),
             ..Probe::default()
         };

@@ -35,6 +35,7 @@ pub fn profile() -> EngineProfile {
             multi_primary: false,
             sharded: false,
             backups: true,
+            restores_in_place: true,
         },
         parameters: super::parameters::parameters(),
         owned_parameters: super::parameters::owned(),

@@ -15,11 +15,11 @@ use super::fingerprint::Fingerprint;
 use super::replication::write_signal;
 use super::sessions::scram;
 use super::{
-    FLOORS, OS_USER, PROBE_USER, Postgres, REPLICATION_USER, REWIND_USER, TIMELINE, data,
-    databases, new_data, rewinding, socket,
+    BROUGHT, FLOORS, OS_USER, PROBE_USER, Postgres, REPLICATION_USER, REWIND_USER, TIMELINE, data,
+    databases, former_data, new_data, rewinding, socket,
 };
-use crate::backup::{DATA_PART, RETURNED, fingerprint, give_all, part, sync_disk};
-use crate::files::{DATA, at, remove, remove_file, sync_directory};
+use crate::backup::{DATA_PART, RETURNED, fingerprint, give_all, part, require_room, sync_disk};
+use crate::files::{DATA, at, exchange, remove, remove_file, sync_directory};
 
 /// In data that was restored: its users have the passwords of the cluster that it was taken from.
 const RESTORED: &str = "bellwether_restored";
@@ -37,10 +37,29 @@ impl Postgres {
         progress: Progress<'_>,
     ) -> Result<(), Failure> {
         self.kill_everything().await?;
-        for left in [new_data(), data(), Path::new(RETURNED)] {
+        remove(data())?;
+        remove_file(rewinding())?;
+        self.fetch(restore, repository, progress).await?;
+        self.write_config(assignment)?;
+        self.write_upstream(assignment, None)?;
+        sync_disk()?;
+        std::fs::rename(new_data(), data()).map_err(|e| at(data(), &e))?;
+        sync_directory(Path::new(DATA))?;
+        info!("restored: backup {}", restore.facts.id);
+        Ok(())
+    }
+
+    /// Brings a backup's data into the new directory, as a replica's that follows nobody. What the
+    /// engine has is not touched.
+    async fn fetch(
+        &self,
+        restore: &RestoreAssignment,
+        repository: &dyn Repository,
+        progress: Progress<'_>,
+    ) -> Result<(), Failure> {
+        for left in [new_data(), Path::new(RETURNED)] {
             remove(left)?;
         }
-        remove_file(rewinding())?;
         OS_USER.own_directory(Path::new(DATA))?;
         repository.open(false).await?;
         let archives = repository.list().await?;
@@ -57,13 +76,55 @@ impl Postgres {
             self.bring_log(&restore.facts, log, (&archives, repository), progress).await?;
         }
         OS_USER.write_durably(&new_data().join(RESTORED), restore.facts.id.as_str())?;
-        write_signal(new_data())?;
+        write_signal(new_data())
+    }
+
+    /// Sets a backup's data aside, complete, while the engine goes on with its own; without a
+    /// backup, makes what is aside ready to be that again.
+    pub(super) async fn set_aside(
+        &self,
+        token: &str,
+        source: Option<(&RestoreAssignment, &dyn Repository)>,
+        progress: Progress<'_>,
+    ) -> Result<(), Failure> {
+        let Some((restore, repository)) = source else {
+            if !former_data().exists() {
+                return Err(Failure::permanent("the data that was replaced is not here any more"));
+            }
+            // Passwords may have changed since. Its promotion begins a history of its own.
+            OS_USER.write_durably(&former_data().join(RESTORED), token)?;
+            write_signal(former_data())?;
+            return OS_USER.write_durably(&former_data().join(BROUGHT), token);
+        };
+        remove(former_data())?;
+        require_room(restore.facts.size)?;
+        self.fetch(restore, repository, progress).await?;
+        OS_USER.write_durably(&new_data().join(BROUGHT), token)?;
+        sync_disk()?;
+        std::fs::rename(new_data(), former_data()).map_err(|e| at(former_data(), &e))?;
+        sync_directory(Path::new(DATA))
+    }
+
+    /// Puts what is aside under this token in the place of the data, which is aside then.
+    pub(super) async fn exchange_data(
+        &self,
+        assignment: &Assignment,
+        token: &str,
+    ) -> Result<(), Failure> {
+        self.kill_everything().await?;
+        let bears = |directory: &Path| {
+            std::fs::read_to_string(directory.join(BROUGHT)).is_ok_and(|found| found == token)
+        };
+        if !bears(data()) {
+            if !bears(former_data()) {
+                return Err(Failure::permanent("what was to take the data's place is not here"));
+            }
+            exchange(former_data(), data())?;
+        }
+        remove_file(rewinding())?;
         self.write_config(assignment)?;
         self.write_upstream(assignment, None)?;
-        sync_disk()?;
-        std::fs::rename(new_data(), data()).map_err(|e| at(data(), &e))?;
-        sync_directory(Path::new(DATA))?;
-        info!("restored: backup {}", restore.facts.id);
+        info!("the data was exchanged with what was aside");
         Ok(())
     }
 

@@ -143,6 +143,7 @@ impl Provider for Docker {
             disk_max: 16 << 40,
             nodes_max: NODES_MAX,
             disks_grow_in_use: disk::grow_in_use(),
+            one_host: true,
         }
     }
 

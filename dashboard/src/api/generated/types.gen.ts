@@ -354,11 +354,39 @@ export type Capabilities = {
     backups?: boolean;
     multi_primary: boolean;
     point_in_time: boolean;
+    /**
+     * A backup can take the place of a cluster's data.
+     */
+    restores_in_place?: boolean;
     sharded: boolean;
     /**
      * Keeps acknowledged writes through a failover when asked to.
      */
     synchronous: boolean;
+};
+
+/**
+ * How full the disks are, and how long they last.
+ */
+export type Capacity = {
+    /**
+     * Bytes a day, of all nodes; none while one of them does not know it.
+     */
+    bytes_per_day?: number | null;
+    disk_size: number;
+    /**
+     * Of all nodes that say so.
+     */
+    disk_used: number;
+    /**
+     * In so many days the first disk is full, should it go on like that; none where none grows, or
+     * not known.
+     */
+    full_in_days?: number | null;
+    /**
+     * The same for people.
+     */
+    sentence: string;
 };
 
 /**
@@ -424,6 +452,11 @@ export type ClusterSpec = {
      * clusters that were made before there were allowlists: everybody.
      */
     allowlist?: Array<AllowEntry> | null;
+    /**
+     * No two of its nodes may be on the same host: refused where the provider has only one. Said
+     * when the cluster is created, and kept.
+     */
+    apart?: boolean;
     backup?: BackupSchedule | null;
     drill?: DrillSchedule | null;
     /**
@@ -483,6 +516,7 @@ export type ClusterSpec = {
  */
 export type ClusterView = {
     backup?: BackupSummary;
+    capacity?: Capacity;
     created_at: Timestamp;
     generation: number;
     id: ClusterId;
@@ -507,6 +541,7 @@ export type ClusterView = {
      * The primary's name, where there is one.
      */
     primary_name?: string | null;
+    replaced?: Replaced | null;
     /**
      * One sentence on the state, for people.
      */
@@ -527,7 +562,7 @@ export type ClusterView = {
 /**
  * The stable words. Each has a page under `docs/errors/`; add, never rename.
  */
-export type Code = 'bad-request' | 'invalid-field' | 'unauthenticated' | 'wrong-password' | 'second-factor-needed' | 'forbidden' | 'not-found' | 'method-not-allowed' | 'name-taken' | 'generation-mismatch' | 'operation-refused' | 'idempotency-key-reused' | 'join-token-invalid' | 'payload-too-large' | 'too-many-attempts' | 'provider-unavailable' | 'internal';
+export type Code = 'bad-request' | 'invalid-field' | 'unauthenticated' | 'wrong-password' | 'second-factor-needed' | 'sign-in-refused' | 'forbidden' | 'not-found' | 'method-not-allowed' | 'name-taken' | 'generation-mismatch' | 'operation-refused' | 'idempotency-key-reused' | 'join-token-invalid' | 'payload-too-large' | 'too-many-attempts' | 'provider-unavailable' | 'internal';
 
 /**
  * An address with connections of clients.
@@ -686,6 +721,20 @@ export type Decision = {
      * The number of the rule that decided; 0 when a person asked.
      */
     rule: number;
+};
+
+/**
+ * How fast a disk fills up, by what its node has seen.
+ */
+export type DiskGrowth = {
+    /**
+     * Bytes a day; below 0 where it gets emptier.
+     */
+    bytes_per_day: number;
+    /**
+     * The time that was looked at.
+     */
+    over_hours: number;
 };
 
 /**
@@ -995,6 +1044,16 @@ export type Health = {
 };
 
 /**
+ * `GET /v1/identity-provider`: how people may sign in beside a password.
+ */
+export type IdentityProviderView = {
+    /**
+     * None: with a password alone.
+     */
+    title?: string | null;
+};
+
+/**
  * What places in the engine's log (`Position::offset`) count, and what can be had from it.
  */
 export type LogFacts = {
@@ -1125,12 +1184,15 @@ export type NewOperation = {
      */
     allow_loss?: boolean;
     /**
-     * For `resync`, `drain` and `reboot`: go on also where writes wait meanwhile, because fewer
-     * replicas are left than have to confirm them, or because the only node is started again.
+     * For `resync`, `restore`, `undo_restore`, `drain` and `reboot`: go on also where writes wait
+     * meanwhile, because fewer replicas are left than have to confirm them, or because the only
+     * node is started again.
      */
     allow_waiting?: boolean;
+    at?: Timestamp | null;
     /**
-     * For `delete_cluster`: the cluster's name, typed again.
+     * For `delete_cluster`, `restore`, `undo_restore` and `keep_restored`: the cluster's name,
+     * typed again.
      */
     confirm?: string | null;
     /**
@@ -1158,9 +1220,25 @@ export type NewOperation = {
     rate_kib?: number | null;
     /**
      * For `backup`: the repository (id or name); the schedule's, or the only one, when left out.
-     * For `delete_cluster`: where a last backup is stored first; none when left out.
+     * For `delete_cluster`: where a last backup is stored first; none when left out. For
+     * `restore`: where what is there now is stored first, found as for `backup`.
      */
     repository?: string | null;
+    source?: Source | null;
+    /**
+     * For `reboot`: not now, but when a window begins the next time, in UTC, as cron has it:
+     * `0 3 * * 0` for Sundays at 3:00.
+     */
+    window?: string | null;
+    /**
+     * With `at` or `window`: minutes in which it has to begin, or it does not; 15, or 60 of a
+     * window, when left out.
+     */
+    within_minutes?: number | null;
+    /**
+     * For `restore`: take no backup of what is there now.
+     */
+    without_backup?: boolean;
 };
 
 /**
@@ -1224,6 +1302,17 @@ export type NewSession = {
     code?: string | null;
     password: string;
     user: string;
+};
+
+/**
+ * `POST /v1/identity-provider/sign-ins`.
+ */
+export type NewSignIn = {
+    /**
+     * Where the dashboard is that the provider shall lead back to, for example
+     * `https://bellwether.example.com:7443`; the first that the server knows when left out.
+     */
+    address?: string | null;
 };
 
 /**
@@ -1321,6 +1410,12 @@ export type NodeView = {
      */
     cpu_percent?: number | null;
     created_at: Timestamp;
+    /**
+     * In so many days its disk is full, should it go on like that; none where it does not grow, or
+     * not known.
+     */
+    disk_full_in_days?: number | null;
+    disk_growth?: DiskGrowth | null;
     disk_size?: number | null;
     disk_used?: number | null;
     /**
@@ -1393,6 +1488,8 @@ export type Operation = {
      */
     cluster_name: string;
     created_at: Timestamp;
+    due_at?: Timestamp | null;
+    due_until?: Timestamp | null;
     ended_at?: Timestamp | null;
     id: OperationId;
     kind: OperationKind;
@@ -1438,9 +1535,9 @@ export type OperationId = string;
 /**
  * What an operation does. The names are stored: add, never rename.
  */
-export type OperationKind = 'create_cluster' | 'add_node' | 'remove_node' | 'switchover' | 'failover' | 'rejoin' | 'resync' | 'reconfigure' | 'drill' | 'backup' | 'prove' | 'drain' | 'undrain' | 'reboot' | 'resize' | 'reshard' | 'delete_cluster';
+export type OperationKind = 'create_cluster' | 'add_node' | 'remove_node' | 'replace_node' | 'switchover' | 'failover' | 'rejoin' | 'resync' | 'reconfigure' | 'drill' | 'backup' | 'prove' | 'drain' | 'undrain' | 'reboot' | 'resize' | 'reshard' | 'restore' | 'undo_restore' | 'keep_restored' | 'delete_cluster';
 
-export type OperationStatus = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled';
+export type OperationStatus = 'scheduled' | 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled';
 
 /**
  * A setting that is not a person's to choose, and why.
@@ -1554,6 +1651,7 @@ export type PageBackup = {
 export type PageClusterView = {
     items: Array<{
         backup?: BackupSummary;
+        capacity?: Capacity;
         created_at: Timestamp;
         generation: number;
         id: ClusterId;
@@ -1578,6 +1676,7 @@ export type PageClusterView = {
          * The primary's name, where there is one.
          */
         primary_name?: string | null;
+        replaced?: Replaced | null;
         /**
          * One sentence on the state, for people.
          */
@@ -1652,6 +1751,12 @@ export type PageNodeView = {
          */
         cpu_percent?: number | null;
         created_at: Timestamp;
+        /**
+         * In so many days its disk is full, should it go on like that; none where it does not grow, or
+         * not known.
+         */
+        disk_full_in_days?: number | null;
+        disk_growth?: DiskGrowth | null;
         disk_size?: number | null;
         disk_used?: number | null;
         /**
@@ -1730,6 +1835,8 @@ export type PageOperation = {
          */
         cluster_name: string;
         created_at: Timestamp;
+        due_at?: Timestamp | null;
+        due_until?: Timestamp | null;
         ended_at?: Timestamp | null;
         id: OperationId;
         kind: OperationKind;
@@ -2012,6 +2119,22 @@ export type ParameterView = {
 };
 
 /**
+ * How long writes waited in this cluster's last changes of primary, as clients at its endpoints
+ * measured it.
+ */
+export type PastPauses = {
+    /**
+     * How many were measured, of the last ten; 0: it is not known yet.
+     */
+    count: number;
+    max_ms: number;
+    /**
+     * Half of them were shorter, or as long.
+     */
+    median_ms: number;
+};
+
+/**
  * One part of a change of primary.
  */
 export type Phase = {
@@ -2080,6 +2203,7 @@ export type Plan = {
      */
     erases: Array<string>;
     kind: OperationKind;
+    pauses?: PastPauses | null;
     /**
      * Copies of the data beside the primary at the lowest point of the operation.
      */
@@ -2098,7 +2222,8 @@ export type Plan = {
      */
     summary: string;
     /**
-     * For how long writes would wait, in milliseconds; 0 when they do not.
+     * For how long writes would wait, in milliseconds; 0 when they do not. Of a change of primary:
+     * what is usual in this cluster, or elsewhere while nothing is known here.
      */
     write_pause_ms: number;
 };
@@ -2229,6 +2354,10 @@ export type ProviderLimits = {
      * Nodes that fit in one cluster's network.
      */
     nodes_max: number;
+    /**
+     * All machines are on one host: what takes it takes every node.
+     */
+    one_host?: boolean;
 };
 
 /**
@@ -2267,6 +2396,23 @@ export type QrCode = {
  */
 export type RecoveryCodes = {
     codes: Array<string>;
+};
+
+/**
+ * A cluster's data was replaced, and what was there before is kept until that is confirmed.
+ */
+export type Replaced = {
+    /**
+     * When the data of today took its place.
+     */
+    at: Timestamp;
+    /**
+     * Where the data that it replaced lies: the way back is there as long as this node is.
+     */
+    node: NodeId;
+    node_name: string;
+    safety?: BackupId | null;
+    source?: Source | null;
 };
 
 /**
@@ -2559,6 +2705,33 @@ export type ShardView = {
 };
 
 /**
+ * A sign-in that was begun.
+ */
+export type SignIn = {
+    /**
+     * Whoever has it ends the sign-in, and nobody else: it is kept and shown to nobody.
+     */
+    binding: string;
+    expires_at: Timestamp;
+    /**
+     * The provider's page for a browser. It leads back to the dashboard with `code` and `state`.
+     */
+    url: string;
+};
+
+/**
+ * `POST /v1/identity-provider/sessions`: ends a sign-in.
+ */
+export type SignInEnd = {
+    binding: string;
+    /**
+     * As the provider's page led back with it.
+     */
+    code: string;
+    state: string;
+};
+
+/**
  * Slots from one to another, both included.
  */
 export type SlotRange = {
@@ -2695,6 +2868,10 @@ export type UserId = string;
  */
 export type UserSummary = {
     access: Access;
+    /**
+     * Signs in through the identity provider, which says what they may; has no password.
+     */
+    by_provider?: boolean;
     created_at: Timestamp;
     id: UserId;
     last_seen_at?: Timestamp | null;
@@ -2723,6 +2900,10 @@ export type UserView = {
      * What an allowlist calls whoever asks: an address, or `server`.
      */
     address?: string;
+    /**
+     * Signs in through the identity provider, and has no password.
+     */
+    by_provider?: boolean;
     id: UserId;
     /**
      * The first password was printed by the server: it must be changed before anything else is
@@ -3825,6 +4006,56 @@ export type PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationResponses 
 
 export type PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationResponse = PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationResponses[keyof PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationResponses];
 
+export type PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationCancelData = {
+    body?: never;
+    path: {
+        /**
+         * id or name
+         */
+        cluster: string;
+        /**
+         * name
+         */
+        database_user: string;
+    };
+    query?: never;
+    url: '/v1/clusters/{cluster}/database-users/{database_user}/rotation/cancel';
+};
+
+export type PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationCancelErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+    /**
+     * `operation-refused`
+     */
+    409: Problem;
+};
+
+export type PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationCancelError = PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationCancelErrors[keyof PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationCancelErrors];
+
+export type PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationCancelResponses = {
+    /**
+     * accepted: it is done in the background
+     */
+    202: DatabaseUserView;
+};
+
+export type PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationCancelResponse = PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationCancelResponses[keyof PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationCancelResponses];
+
 export type PostV1ClustersByClusterDatabaseUsersByDatabaseUserRotationEndData = {
     body: RotationEnd;
     path: {
@@ -4479,6 +4710,121 @@ export type GetV1HealthResponses = {
 
 export type GetV1HealthResponse = GetV1HealthResponses[keyof GetV1HealthResponses];
 
+export type GetV1IdentityProviderData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/identity-provider';
+};
+
+export type GetV1IdentityProviderErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+};
+
+export type GetV1IdentityProviderError = GetV1IdentityProviderErrors[keyof GetV1IdentityProviderErrors];
+
+export type GetV1IdentityProviderResponses = {
+    /**
+     * done
+     */
+    200: IdentityProviderView;
+};
+
+export type GetV1IdentityProviderResponse = GetV1IdentityProviderResponses[keyof GetV1IdentityProviderResponses];
+
+export type PostV1IdentityProviderSessionsData = {
+    body: SignInEnd;
+    path?: never;
+    query?: never;
+    url: '/v1/identity-provider/sessions';
+};
+
+export type PostV1IdentityProviderSessionsErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `sign-in-refused`
+     */
+    401: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+    /**
+     * `payload-too-large`
+     */
+    413: Problem;
+    /**
+     * `invalid-field`
+     */
+    422: Problem;
+    /**
+     * `provider-unavailable`
+     */
+    503: Problem;
+};
+
+export type PostV1IdentityProviderSessionsError = PostV1IdentityProviderSessionsErrors[keyof PostV1IdentityProviderSessionsErrors];
+
+export type PostV1IdentityProviderSessionsResponses = {
+    /**
+     * made
+     */
+    201: Session;
+};
+
+export type PostV1IdentityProviderSessionsResponse = PostV1IdentityProviderSessionsResponses[keyof PostV1IdentityProviderSessionsResponses];
+
+export type PostV1IdentityProviderSignInsData = {
+    body: NewSignIn;
+    path?: never;
+    query?: never;
+    url: '/v1/identity-provider/sign-ins';
+};
+
+export type PostV1IdentityProviderSignInsErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+    /**
+     * `payload-too-large`
+     */
+    413: Problem;
+    /**
+     * `invalid-field`
+     */
+    422: Problem;
+    /**
+     * `too-many-attempts`
+     */
+    429: Problem;
+    /**
+     * `provider-unavailable`
+     */
+    503: Problem;
+};
+
+export type PostV1IdentityProviderSignInsError = PostV1IdentityProviderSignInsErrors[keyof PostV1IdentityProviderSignInsErrors];
+
+export type PostV1IdentityProviderSignInsResponses = {
+    /**
+     * made
+     */
+    201: SignIn;
+};
+
+export type PostV1IdentityProviderSignInsResponse = PostV1IdentityProviderSignInsResponses[keyof PostV1IdentityProviderSignInsResponses];
+
 export type GetV1MeData = {
     body?: never;
     path?: never;
@@ -4742,6 +5088,49 @@ export type GetV1OperationsResponses = {
 
 export type GetV1OperationsResponse = GetV1OperationsResponses[keyof GetV1OperationsResponses];
 
+export type DeleteV1OperationsByIdData = {
+    body?: never;
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/v1/operations/{id}';
+};
+
+export type DeleteV1OperationsByIdErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `not-found`
+     */
+    404: Problem;
+    /**
+     * `operation-refused`
+     */
+    409: Problem;
+};
+
+export type DeleteV1OperationsByIdError = DeleteV1OperationsByIdErrors[keyof DeleteV1OperationsByIdErrors];
+
+export type DeleteV1OperationsByIdResponses = {
+    /**
+     * done
+     */
+    200: Operation;
+};
+
+export type DeleteV1OperationsByIdResponse = DeleteV1OperationsByIdResponses[keyof DeleteV1OperationsByIdResponses];
+
 export type GetV1OperationsByIdData = {
     body?: never;
     path: {
@@ -4924,6 +5313,10 @@ export type DeleteV1ProjectsByProjectMembersByUserErrors = {
      * `not-found`
      */
     404: Problem;
+    /**
+     * `operation-refused`
+     */
+    409: Problem;
 };
 
 export type DeleteV1ProjectsByProjectMembersByUserError = DeleteV1ProjectsByProjectMembersByUserErrors[keyof DeleteV1ProjectsByProjectMembersByUserErrors];
@@ -4967,6 +5360,10 @@ export type PutV1ProjectsByProjectMembersByUserErrors = {
      * `not-found`
      */
     404: Problem;
+    /**
+     * `operation-refused`
+     */
+    409: Problem;
     /**
      * `payload-too-large`
      */
@@ -5772,6 +6169,10 @@ export type PostV1UsersByUserPasswordErrors = {
      * `not-found`
      */
     404: Problem;
+    /**
+     * `operation-refused`
+     */
+    409: Problem;
 };
 
 export type PostV1UsersByUserPasswordError = PostV1UsersByUserPasswordErrors[keyof PostV1UsersByUserPasswordErrors];

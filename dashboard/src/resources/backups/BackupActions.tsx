@@ -5,7 +5,7 @@ import { useState } from 'react';
 
 import { verifyBackup } from '../../api/backups';
 import { applyEvents } from '../../api/feed';
-import type { Backup } from '../../api/types';
+import type { Backup, ClusterView } from '../../api/types';
 import { ErrorNote } from '../../ui/ErrorNote';
 import { formatMoment } from '../../ui/format';
 import { GuardedButton } from '../../ui/GuardedButton';
@@ -13,15 +13,24 @@ import { DEFAULT_PROJECT, hasSomewhere, isAtLeast, roleIn, useAccess } from '../
 import { messages } from './backups.messages';
 import classes from './backups.module.css';
 import { DeleteBackupDialog } from './DeleteBackupDialog';
+import { RestoreOverDialog } from './RestoreOverDialog';
 import { momentOf } from './status';
 
+interface Props {
+  backup: Backup;
+  all: Backup[];
+  /** The cluster that it could be restored over. */
+  cluster?: ClusterView | undefined;
+}
+
 /** What can be done with a backup, by whom may. */
-export function BackupActions({ backup, all }: { backup: Backup; all: Backup[] }) {
+export function BackupActions({ backup, all, cluster }: Props) {
   const access = useAccess();
   const role = roleIn(access, backup.project ?? DEFAULT_PROJECT);
   const client = useQueryClient();
   const navigate = useNavigate();
   const [isAsked, setIsAsked] = useState(false);
+  const [isOver, setIsOver] = useState(false);
   const verify = useMutation({
     mutationFn: () => verifyBackup(backup.id),
     onSuccess: (operation) => applyEvents(client, [{ kind: 'operation', operation }]),
@@ -41,6 +50,15 @@ export function BackupActions({ backup, all }: { backup: Backup; all: Backup[] }
       >
         {messages.restore}
       </GuardedButton>
+      {cluster && isAtLeast(roleIn(access, cluster.spec.project ?? DEFAULT_PROJECT), 'admin') && (
+        <GuardedButton
+          reason={reason || whyNotOver(cluster)}
+          label={messages.over.label(when)}
+          onPress={() => setIsOver(true)}
+        >
+          {messages.over.open}
+        </GuardedButton>
+      )}
       <GuardedButton
         reason={reason}
         label={messages.verifyLabel(when)}
@@ -68,6 +86,14 @@ export function BackupActions({ backup, all }: { backup: Backup; all: Backup[] }
           </Button>
         </div>
       )}
+      {cluster && (
+        <RestoreOverDialog
+          cluster={cluster}
+          backup={backup}
+          isOpen={isOver}
+          onClose={() => setIsOver(false)}
+        />
+      )}
       <DeleteBackupDialog
         backup={backup}
         all={all}
@@ -76,4 +102,9 @@ export function BackupActions({ backup, all }: { backup: Backup; all: Backup[] }
       />
     </div>
   );
+}
+
+/** Why it cannot take the place of the cluster's data now; empty when it can. */
+function whyNotOver({ operations }: ClusterView): string {
+  return operations.find(({ kind, allowed }) => kind === 'restore' && !allowed)?.reason ?? '';
 }

@@ -62,7 +62,7 @@ export function BackupItem({ backup, all, cluster }: Props) {
       {isOpen && (
         <div className={classes.detail} id={id}>
           <BackupDetails backup={backup} />
-          <BackupActions backup={backup} all={all} />
+          <BackupActions backup={backup} all={all} cluster={cluster} />
         </div>
       )}
     </li>

@@ -5,6 +5,7 @@ import { useEngine } from '../clusters/useEngine';
 import { BackupHistory } from './BackupHistory';
 import { messages } from './backups.messages';
 import classes from './backups.module.css';
+import { ReplacedCard } from './ReplacedCard';
 import { ScheduleCard } from './ScheduleCard';
 import { StandingCard } from './StandingCard';
 
@@ -20,6 +21,7 @@ export function BackupsTab({ cluster }: { cluster: ClusterView }) {
   }
   return (
     <div className={classes.stack}>
+      <ReplacedCard cluster={cluster} />
       <div className={classes.pair}>
         <StandingCard cluster={cluster} />
         <ScheduleCard cluster={cluster} />

@@ -165,6 +165,27 @@ export const messages = {
   id: 'Id',
   result: 'Result',
 
+  over: {
+    open: 'Restore over this cluster…',
+    label: (when: string) => `Restore the backup of ${when} over this cluster`,
+    title: (name: string, when: string) => `Replace the data of ${name} by the backup of ${when}?`,
+    action: 'Replace the data',
+    at: 'As of a moment after the backup',
+    window: (from: string, to: string) => `From ${from} to ${to}; empty: as the backup holds it.`,
+    first: 'Back up what is there now first',
+    firstText: 'Nothing is replaced when that fails.',
+    waiting: 'Writes may wait until enough replicas are copied anew',
+    aside: 'The data was replaced',
+    asideText: (when: string, node: string) =>
+      `At ${when} other data took the place of this cluster’s. What it replaced is set aside on ${node} and takes up room there until you decide.`,
+    undo: 'Bring it back…',
+    keep: 'Remove it…',
+    undoTitle: (name: string) => `Bring the former data of ${name} back?`,
+    undoAction: 'Bring it back',
+    keepTitle: (name: string) => `Remove the former data of ${name}?`,
+    keepAction: 'Remove it for ever',
+  },
+
   removeTitle: (when: string) => `Delete the backup of ${when}?`,
   removeText: (repository: string) =>
     `It is removed from ${repository} for good. There is no way back.`,

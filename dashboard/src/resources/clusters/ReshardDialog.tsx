@@ -1,7 +1,7 @@
 import { Button, Modal, NumberInput } from '@mantine/core';
 import { type FormEvent, useState } from 'react';
 
-import type { ClusterView } from '../../api/types';
+import type { ClusterView, OperationKind } from '../../api/types';
 import { ErrorNote } from '../../ui/ErrorNote';
 import { PlanSkeleton } from '../plans/PlanSkeleton';
 import { PlanView } from '../plans/PlanView';
@@ -12,6 +12,8 @@ import { useEngine } from './useEngine';
 import { useReviewedChange } from './useReviewedChange';
 
 const words = messages.reshard;
+
+const KINDS: OperationKind[] = ['reshard'];
 
 interface Props {
   cluster: ClusterView;
@@ -37,7 +39,7 @@ function Form({ cluster, onClose }: Omit<Props, 'isOpen'>) {
   const [shards, setShards] = useState<number | string>(cluster.spec.shards ?? 0);
   const change = { shards: Number(shards) };
   const isWhole = shards !== '' && Number.isInteger(change.shards);
-  const reviewed = useReviewedChange(cluster, change, 'reshard', onClose);
+  const reviewed = useReviewedChange(cluster, change, KINDS, onClose);
   const { isReviewed, query, apply, plans, isReady, named } = reviewed;
   const submit = (event: FormEvent) => {
     event.preventDefault();

@@ -3,7 +3,7 @@ import { useQuery } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
 
 import { providersQuery } from '../../api/queries';
-import type { ClusterView } from '../../api/types';
+import type { ClusterView, OperationKind } from '../../api/types';
 import { ErrorNote } from '../../ui/ErrorNote';
 import { GIB } from '../../ui/format';
 import { useFirstWrong } from '../../ui/useFirstWrong';
@@ -24,6 +24,9 @@ import { useEngine } from './useEngine';
 import { useReviewedChange } from './useReviewedChange';
 
 const words = messages.resize;
+
+/** What gives a node its size. */
+const KINDS: OperationKind[] = ['resize', 'replace_node'];
 
 interface Props {
   cluster: ClusterView;
@@ -48,8 +51,7 @@ function useBounds(cluster: ClusterView) {
   const { spec } = cluster;
   const engine = useEngine(cluster);
   const provider = useQuery(providersQuery).data?.find((one) => one.name === spec.provider);
-  // A disk can only grow.
-  return sizeBounds(engine, provider, spec.size.disk);
+  return sizeBounds(engine, provider);
 }
 
 function Form({ cluster, onClose }: Omit<Props, 'isOpen'>) {
@@ -64,7 +66,7 @@ function Form({ cluster, onClose }: Omit<Props, 'isOpen'>) {
   const [allowsWaiting, setAllowsWaiting] = useState(false);
   const form = useFirstWrong<HTMLFormElement>(errors);
   const change = { size: toSize(size), allow_waiting: allowsWaiting };
-  const reviewed = useReviewedChange(cluster, change, 'resize', onClose);
+  const reviewed = useReviewedChange(cluster, change, KINDS, onClose);
   const { isReviewed, query, apply, plans, isReady, named } = reviewed;
   const submit = (event: FormEvent) => {
     event.preventDefault();

@@ -2,7 +2,6 @@ import { Alert } from '@mantine/core';
 
 import type { Plan } from '../../api/types';
 import { formatDuration, startSentence } from '../../ui/format';
-import { withoutOption } from '../plans/waiting';
 import classes from './clusters.module.css';
 import { messages } from './clusters.messages';
 
@@ -12,7 +11,7 @@ const words = messages.resize;
 export function ResizePlans({ plans }: { plans: Plan[] }) {
   if (plans.length === 0) return <p className={classes.dim}>{words.nothing}</p>;
   const pause = plans.reduce((sum, plan) => sum + plan.write_pause_ms, 0);
-  const refusals = plans.flatMap((plan) => plan.refusals.map(withoutOption));
+  const refusals = plans.flatMap((plan) => plan.refusals);
   return (
     <div className={classes.form}>
       {refusals.map((refusal) => (

@@ -73,6 +73,8 @@ export const messages = {
     size: 'Each node',
     replication: 'Replication',
     timers: 'Timers',
+    hosts: 'Hosts',
+    apart: 'no two nodes on the same',
     parameters: 'Settings of the engine',
     created: 'Created',
     source: 'Restored from the backup',
@@ -85,7 +87,7 @@ export const messages = {
   resize: {
     open: 'Change size…',
     heading: (name: string) => `What shall each node of ${name} have?`,
-    text: 'One node after the other gets it, replicas first. A disk grows while everything runs, and can only grow.',
+    text: 'One node after the other gets it, replicas first. A disk grows while everything runs; for a smaller one, a new node takes the place of each.',
     review: 'Review',
     action: 'Change size',
     cancel: 'Cancel',

@@ -8,19 +8,28 @@ import type { ClusterChange, ClusterView, OperationKind } from '../../api/types'
 import { toFieldErrors } from './create/draft';
 
 /**
- * A change of a cluster that is planned first, when asked to, and then made by operations of that
- * kind.
+ * A change of a cluster that is planned first, when asked to, and then made by operations of those
+ * kinds.
  */
 export function useReviewedChange(
   cluster: ClusterView,
   change: ClusterChange,
-  kind: OperationKind,
+  kinds: OperationKind[],
   onDone: () => void,
 ) {
   const client = useQueryClient();
   const [isReviewed, setIsReviewed] = useState(false);
   const query = useQuery({
-    queryKey: ['plan', cluster.id, kind, JSON.stringify(change), cluster.generation],
+    // Nodes and shards may come and go meanwhile: what was planned without them is planned anew.
+    queryKey: [
+      'plan',
+      cluster.id,
+      kinds.join(),
+      JSON.stringify(change),
+      cluster.generation,
+      cluster.nodes_total,
+      (cluster.shards ?? []).map((shard) => shard.name).join(),
+    ],
     queryFn: () => planChange(cluster, change),
     enabled: isReviewed,
     retry: false,
@@ -34,7 +43,7 @@ export function useReviewedChange(
       onDone();
     },
   });
-  const plans = query.data?.filter((plan) => plan.kind === kind) ?? [];
+  const plans = query.data?.filter((plan) => kinds.includes(plan.kind)) ?? [];
   const isRefused = plans.some((plan) => plan.refusals.length > 0);
   return {
     isReviewed,

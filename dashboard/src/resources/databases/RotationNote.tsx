@@ -2,7 +2,7 @@ import { Alert, Button } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 
-import { endRotation } from '../../api/databases';
+import { cancelRotation, endRotation } from '../../api/databases';
 import { keys } from '../../api/keys';
 import type { ClusterView, Rotation } from '../../api/types';
 import { AskDialog } from '../../ui/Ask';
@@ -35,6 +35,10 @@ export function RotationNote({ cluster, name, rotation, isReady, onSessionsEnded
     },
     onSettled: () => client.invalidateQueries({ queryKey: keys.databaseUsers(cluster.id) }),
   });
+  const turnBack = useMutation({
+    mutationFn: () => cancelRotation(cluster.id, name),
+    onSettled: () => client.invalidateQueries({ queryKey: keys.databaseUsers(cluster.id) }),
+  });
   const count = rotation.sessions.reduce((sum, one) => sum + one.count, 0);
   const isFree = rotation.sessions.length === 0 && rotation.unknown.length === 0;
   return (
@@ -59,8 +63,17 @@ export function RotationNote({ cluster, name, rotation, isReady, onSessionsEnded
       )}
       {isFree && <p className={classes.said}>{messages.unused}</p>}
       {end.error && !isAsked && <ErrorNote error={end.error} />}
+      {turnBack.error && <ErrorNote error={turnBack.error} />}
       {may.operate && (
         <div className={classes.buttons}>
+          <Button
+            size="xs"
+            variant="default"
+            loading={turnBack.isPending}
+            onClick={() => turnBack.mutate()}
+          >
+            {messages.turnBack(rotation.former)}
+          </Button>
           {isFree ? (
             <Button
               size="xs"

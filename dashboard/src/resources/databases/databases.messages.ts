@@ -67,6 +67,7 @@ export const messages = {
       .join(' · '),
   unused: 'Nobody uses it.',
   unknown: (nodes: string) => `Who uses it on ${nodes} is not known.`,
+  turnBack: (former: string) => `Keep ${former} instead`,
   end: 'End the rotation',
   endAnyway: 'End it all the same…',
   endTitle: (former: string) => `Turn ${former} off although it may be used?`,

@@ -19,6 +19,8 @@ interface Props {
   title: string;
   action: string;
   isDangerous?: boolean;
+  /** Something has to be said first. */
+  isIncomplete?: boolean;
   /** What else has to be decided, above the buttons. */
   choices?: ReactNode;
   isOpen: boolean;
@@ -35,7 +37,15 @@ export function ConfirmOperation(props: Props) {
   );
 }
 
-function Body({ cluster, request, action, isDangerous, choices, onClose }: Props) {
+function Body({
+  cluster,
+  request,
+  action,
+  isDangerous,
+  isIncomplete,
+  choices,
+  onClose,
+}: Props) {
   // One key for each time the question is asked: a second click starts nothing twice.
   const [key] = useState(newKey);
   const client = useQueryClient();
@@ -50,7 +60,9 @@ function Body({ cluster, request, action, isDangerous, choices, onClose }: Props
     mutationFn: () => startOperation(cluster.id, request, key),
     onSuccess: (operation) => {
       applyEvents(client, [{ kind: 'operation', operation }]);
-      client.setQueryData(keys.watched(cluster.id), operation.id);
+      if (operation.status !== 'scheduled') {
+        client.setQueryData(keys.watched(cluster.id), operation.id);
+      }
       onClose();
     },
   });
@@ -72,7 +84,7 @@ function Body({ cluster, request, action, isDangerous, choices, onClose }: Props
         </Button>
         <Button
           color={isDangerous ? 'red' : undefined}
-          disabled={!plan.data || plan.isPlaceholderData || isRefused}
+          disabled={!plan.data || plan.isPlaceholderData || isRefused || isIncomplete}
           loading={start.isPending}
           onClick={() => start.mutate()}
           data-autofocus={isDangerous ? undefined : true}

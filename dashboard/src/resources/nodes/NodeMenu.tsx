@@ -7,6 +7,7 @@ import {
   DrainIcon,
   PowerIcon,
   PromoteIcon,
+  ReplaceIcon,
   ReturnIcon,
   RetryIcon,
   TrashIcon,
@@ -15,6 +16,7 @@ import { AllowWaiting } from './AllowWaiting';
 import { ConfirmOperation } from './ConfirmOperation';
 import classes from './nodes.module.css';
 import { messages } from './nodes.messages';
+import { isSaid, NOW, type When, WhenChoice, whenOf } from './WhenChoice';
 import { isForWaiting } from '../plans/waiting';
 
 interface Props {
@@ -22,13 +24,21 @@ interface Props {
   node: NodeView;
 }
 
-type Asked = 'switchover' | 'resync' | 'drain' | 'undrain' | 'reboot' | 'remove_node';
+type Asked =
+  | 'switchover'
+  | 'resync'
+  | 'drain'
+  | 'undrain'
+  | 'reboot'
+  | 'replace_node'
+  | 'remove_node';
 
 /** What can be done with a node; what cannot is listed with the reason, so that nobody searches. */
 export function NodeMenu({ cluster, node }: Props) {
   const [asked, setAsked] = useState<Asked | null>(null);
   const [endsTransactions, setEndsTransactions] = useState(false);
   const [allowsWaiting, setAllowsWaiting] = useState(false);
+  const [when, setWhen] = useState<When>(NOW);
   const resync = node.operations.find((operation) => operation.kind === 'resync');
   const isForWaits = isForWaiting(resync?.reason ?? '');
   const isDrained = node.phase === 'maintenance';
@@ -37,6 +47,7 @@ export function NodeMenu({ cluster, node }: Props) {
     setAsked(null);
     setEndsTransactions(false);
     setAllowsWaiting(false);
+    setWhen(NOW);
   };
   return (
     <>
@@ -87,6 +98,13 @@ export function NodeMenu({ cluster, node }: Props) {
           />
           <Choice
             node={node}
+            kind="replace_node"
+            icon={<ReplaceIcon />}
+            words={messages.replace}
+            onChoose={() => setAsked('replace_node')}
+          />
+          <Choice
+            node={node}
             kind="remove_node"
             icon={<TrashIcon />}
             words={messages.remove}
@@ -127,10 +145,25 @@ export function NodeMenu({ cluster, node }: Props) {
         <ConfirmOperation
           key={kind}
           cluster={cluster}
-          request={{ kind, node: node.id, allow_waiting: allowsWaiting }}
+          request={{
+            kind,
+            node: node.id,
+            allow_waiting: allowsWaiting,
+            ...(kind === 'reboot' ? whenOf(when) : {}),
+          }}
           title={messages.leaveTitle[kind](node.name)}
-          action={messages.confirmLeave[kind]}
-          choices={<AllowWaiting isAllowed={allowsWaiting} onChange={setAllowsWaiting} />}
+          action={
+            kind === 'reboot' && when.kind !== 'now'
+              ? messages.confirmLater
+              : messages.confirmLeave[kind]
+          }
+          isIncomplete={kind === 'reboot' && !isSaid(when)}
+          choices={
+            <>
+              {kind === 'reboot' && <WhenChoice when={when} onChange={setWhen} />}
+              <AllowWaiting isAllowed={allowsWaiting} onChange={setAllowsWaiting} />
+            </>
+          }
           isOpen={asked === kind}
           onClose={close}
         />
@@ -141,6 +174,15 @@ export function NodeMenu({ cluster, node }: Props) {
         title={messages.undrainTitle(node.name)}
         action={messages.undrain}
         isOpen={asked === 'undrain'}
+        onClose={close}
+      />
+      <ConfirmOperation
+        cluster={cluster}
+        request={{ kind: 'replace_node', node: node.id }}
+        title={messages.replaceTitle(node.name)}
+        action={messages.confirmReplace}
+        isDangerous
+        isOpen={asked === 'replace_node'}
         onClose={close}
       />
       <ConfirmOperation

@@ -4,7 +4,7 @@ import { Link } from '@tanstack/react-router';
 import { nodesQuery } from '../../api/queries';
 import type { ClusterView, NodeView } from '../../api/types';
 import { Card } from '../../ui/Card';
-import { formatBytes, formatPercent } from '../../ui/format';
+import { formatBytes, formatPercent, startSentence } from '../../ui/format';
 import { Meter } from '../../ui/Meter';
 import { cpuShare, shareOf } from './figures';
 import classes from './nodes.module.css';
@@ -33,6 +33,9 @@ export function NodesGlance({ cluster }: { cluster: ClusterView }) {
           <Glance key={node.id} node={node} />
         ))}
       </ul>
+      {cluster.capacity?.sentence && (
+        <p className={classes.lasting}>{startSentence(cluster.capacity.sentence)}.</p>
+      )}
     </Card>
   );
 }

@@ -39,6 +39,12 @@ export function NodesTable({ cluster, nodes }: { cluster: ClusterView; nodes: No
 const divergedOf = (node: NodeView) =>
   (node.diverged ?? []).filter((found) => found.transactions !== 0);
 
+/** How long its disk lasts, as far as is known. */
+function lasting({ disk_full_in_days: days, disk_growth: growth }: NodeView): string {
+  if (days != null) return messages.fullIn(days);
+  return growth ? '' : messages.growthUnknown;
+}
+
 function NodeRow({ cluster, node }: { cluster: ClusterView; node: NodeView }) {
   const { memory_used, memory_limit, disk_used, disk_size } = node;
   const may = useMay(cluster);
@@ -91,6 +97,7 @@ function NodeRow({ cluster, node }: { cluster: ClusterView; node: NodeView }) {
           of={messages.of(formatBytes(disk_size ?? 0))}
           high={0.85}
         />
+        {disk_used != null && <span className={table.sub}>{lasting(node)}</span>}
       </td>
       <td data-label={columns.connections} className={table.number}>
         {node.connections ?? messages.unknown}

@@ -18,6 +18,7 @@ import classes from './operations.module.css';
 import { messages } from './operations.messages';
 import { reportRows } from './report';
 import { StepList } from './StepList';
+import { TakeBack } from './TakeBack';
 import { isChangeOfPrimary, isEnded, operationLooks, operationTitle } from './status';
 
 interface Props {
@@ -62,6 +63,7 @@ export function OperationItem({ operation, isOpenAtFirst, showCluster }: Props) 
             <StepList steps={operation.steps} label={messages.steps} />
           </section>
           <Details operation={operation} showCluster={showCluster} />
+          {operation.status === 'scheduled' && <TakeBack operation={operation} />}
         </div>
       )}
     </li>
@@ -114,6 +116,7 @@ function tookMs(operation: Operation): number | null {
 }
 
 function timeWords(operation: Operation, now: number): string {
+  if (operation.status === 'scheduled') return formatMoment(operation.due_at ?? '');
   if (operation.status === 'queued') return messages.waiting;
   const took = tookMs(operation);
   if (took === null) {

@@ -20,6 +20,7 @@ export const messages = {
   cluster: 'Cluster',
   running: (time: string) => `running for ${time}`,
   waiting: 'waiting for its turn',
+  takeBack: 'Take it back',
   reportLabels: {
     evidence: 'What was seen',
     former_name: 'Former primary',

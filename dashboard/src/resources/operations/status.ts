@@ -2,6 +2,7 @@ import type { Operation, OperationKind, OperationStatus, StepState } from '../..
 import type { StatusLook } from '../../ui/tones';
 
 export const operationLooks: Record<OperationStatus, StatusLook> = {
+  scheduled: { tone: 'idle', word: 'For later' },
   queued: { tone: 'idle', word: 'Queued' },
   running: { tone: 'busy', word: 'Running' },
   succeeded: { tone: 'ok', word: 'Succeeded' },
@@ -21,6 +22,7 @@ const titles: Record<OperationKind, string> = {
   create_cluster: 'Create cluster',
   add_node: 'Add node',
   remove_node: 'Remove node',
+  replace_node: 'Replace',
   drain: 'Drain',
   undrain: 'Return to service',
   reboot: 'Reboot',
@@ -34,6 +36,9 @@ const titles: Record<OperationKind, string> = {
   drill: 'Drill',
   backup: 'Backup',
   prove: 'Verify backup',
+  restore: 'Restore over',
+  undo_restore: 'Undo restore',
+  keep_restored: 'Keep restored data',
   delete_cluster: 'Delete cluster',
 };
 
@@ -49,7 +54,9 @@ export const isChangeOfPrimary = (operation: Pick<Operation, 'kind'>): boolean =
   operation.kind === 'failover' || operation.kind === 'switchover';
 
 export const isEnded = (operation: Pick<Operation, 'status'>): boolean =>
-  operation.status !== 'queued' && operation.status !== 'running';
+  operation.status !== 'queued' &&
+  operation.status !== 'running' &&
+  operation.status !== 'scheduled';
 
 /** The step that runs or comes next, counted from 1, and how many there are. */
 export function progressOf(operation: Operation): { at: number; of: number; title: string } {

@@ -67,7 +67,9 @@ function UserRow({ user, isOwner }: { user: UserSummary; isOwner: boolean }) {
   const projects = Object.entries(user.access.projects ?? {}).map(([project, role]) =>
     messages.inProject(messages.roles[role], project),
   );
-  const about = [...projects, messages.counts(user.sessions, user.tokens)].join(' · ');
+  const counts = messages.counts(user.sessions, user.tokens);
+  const through = user.by_provider ? [messages.byProvider] : [];
+  const about = [...projects, counts, ...through].join(' · ');
   return (
     <li>
       <span className={classes.who}>
@@ -82,7 +84,7 @@ function UserRow({ user, isOwner }: { user: UserSummary; isOwner: boolean }) {
           isLabelHidden
           none={messages.nowhere}
           value={user.access.everywhere ?? null}
-          isDisabled={!isOwner || change.isPending}
+          isDisabled={!isOwner || change.isPending || user.by_provider === true}
           onChange={choose}
         />
         {isOwner && (
@@ -93,7 +95,9 @@ function UserRow({ user, isOwner }: { user: UserSummary; isOwner: boolean }) {
               </ActionIcon>
             </Menu.Target>
             <Menu.Dropdown>
-              <Menu.Item onClick={() => setAsked('reset')}>{messages.reset}</Menu.Item>
+              {!user.by_provider && (
+                <Menu.Item onClick={() => setAsked('reset')}>{messages.reset}</Menu.Item>
+              )}
               {user.second_factor && (
                 <Menu.Item onClick={() => setAsked('factor')}>{messages.removeFactor}</Menu.Item>
               )}

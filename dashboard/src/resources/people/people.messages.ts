@@ -22,6 +22,7 @@ export const messages = {
   inProject: (role: string, project: string) => `${role} in ${project}`,
   counts: (sessions: number, tokens: number) =>
     `${formatCount(sessions, 'session', 'sessions')}, ${formatCount(tokens, 'token', 'tokens')}`,
+  byProvider: 'through the identity provider, which says what they may',
   you: 'you',
   roleOf: (name: string) => `Role of ${name} everywhere`,
   addUser: 'Add user…',

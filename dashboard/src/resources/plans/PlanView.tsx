@@ -5,16 +5,17 @@ import { Facts } from '../../ui/Facts';
 import { startSentence } from '../../ui/format';
 import classes from './PlanView.module.css';
 import { messages } from './plans.messages';
-import { withoutOption } from './waiting';
 
 /** What an operation would do, as the server plans it. */
 export function PlanView({ plan, hideSummary }: { plan: Plan; hideSummary?: boolean }) {
   const touchesWrites = plan.kind !== 'create_cluster' && plan.kind !== 'delete_cluster';
+  const isReplacing = plan.kind === 'restore' || plan.kind === 'undo_restore';
   const facts: (readonly [string, ReactNode])[] = [];
   if (touchesWrites) {
-    const { write_pause_ms: pause } = plan;
+    const { write_pause_ms: pause, pauses } = plan;
     const waits = plan.kind === 'drill' ? messages.writesWait : messages.writesPause;
     facts.push([messages.writes, pause > 0 ? waits(pause) : messages.writesGoOn]);
+    if (pause > 0 && pauses) facts.push([messages.before, messages.pausesBefore(pauses)]);
     facts.push([messages.copies, messages.copiesMin(plan.redundancy_min)]);
   }
   if (plan.bytes_copied > 0) {
@@ -33,7 +34,7 @@ export function PlanView({ plan, hideSummary }: { plan: Plan; hideSummary?: bool
       {plan.refusals.length > 0 && (
         <div className={classes.refusals} role="alert">
           <h3 className={classes.heading}>{messages.refused}</h3>
-          <Lines lines={plan.refusals.map(withoutOption)} />
+          <Lines lines={plan.refusals} />
         </div>
       )}
       {changes.length > 0 && (
@@ -55,7 +56,9 @@ export function PlanView({ plan, hideSummary }: { plan: Plan; hideSummary?: bool
       {facts.length > 0 && <Facts rows={facts} />}
       {plan.erases.length > 0 && (
         <div className={classes.erases}>
-          <h3 className={classes.heading}>{messages.erases}</h3>
+          <h3 className={classes.heading}>
+            {isReplacing ? messages.replaces : messages.erases}
+          </h3>
           <Lines lines={plan.erases} />
         </div>
       )}

@@ -1,3 +1,4 @@
+import type { PastPauses } from '../../api/types';
 import { formatBytes, formatCount, formatDuration } from '../../ui/format';
 
 export const messages = {
@@ -7,6 +8,11 @@ export const messages = {
   /** A drill may be of a loss, where sessions end. */
   writesWait: (ms: number) => `wait about ${formatDuration(ms)}, as in earnest`,
   writesGoOn: 'go on without a pause',
+  before: 'Measured here',
+  pausesBefore: ({ count, median_ms, max_ms }: PastPauses) =>
+    count === 0
+      ? 'not known yet; the figure is what is usual elsewhere'
+      : `${formatDuration(median_ms)} in the middle and ${formatDuration(max_ms)} at most, in the last ${formatCount(count, 'change', 'changes')} of primary`,
   copies: 'Copies',
   copiesMin: (count: number) =>
     count === 0
@@ -20,5 +26,6 @@ export const messages = {
   restartsOf: (nodes: readonly string[]) => `one after the other: ${nodes.join(', ')}`,
   restartsNone: 'none: it is taken while the engines run',
   erases: 'Erased for ever',
+  replaces: 'Replaces',
   steps: 'Steps',
 };

@@ -4,7 +4,7 @@ import { useState } from 'react';
 
 import { keys } from '../../api/keys';
 import { createToken, deleteToken, endSession } from '../../api/people';
-import { projectsQuery, sessionsQuery, tokensQuery } from '../../api/queries';
+import { meQuery, projectsQuery, sessionsQuery, tokensQuery } from '../../api/queries';
 import type { Role, SessionView, TokenView } from '../../api/types';
 import { AskDialog } from '../../ui/Ask';
 import { Card } from '../../ui/Card';
@@ -28,6 +28,7 @@ export function SessionsPage() {
   useTitle(words.title);
   const sessions = useQuery(sessionsQuery);
   const tokens = useQuery(tokensQuery);
+  const me = useQuery(meQuery).data;
   const error = sessions.error ?? tokens.error;
   return (
     <>
@@ -40,7 +41,7 @@ export function SessionsPage() {
             {inOrder(sessions.data ?? []).map((session) => <SessionRow key={session.id} session={session} />)}
           </ul>
         </Card>
-        <SecondFactorCard />
+        {!me?.by_provider && <SecondFactorCard />}
         <Card title={words.tokens}>
           {tokens.isPending && <Skeleton height={40} />}
           {tokens.data?.length === 0 && <p className={classes.dim}>{words.noTokens}</p>}

@@ -1,10 +1,12 @@
 import { Button, PasswordInput, TextInput } from '@mantine/core';
-import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { getRouteApi, useRouter } from '@tanstack/react-router';
 import { type FormEvent, useState } from 'react';
 
+import { leaveToSignIn } from '../../api/identity';
 import { keys } from '../../api/keys';
 import { asProblem } from '../../api/problem';
+import { identityProviderQuery } from '../../api/queries';
 import { signIn } from '../../api/session';
 import { ErrorNote } from '../../ui/ErrorNote';
 import { BellMark } from '../../ui/icons';
@@ -32,6 +34,8 @@ export function SignInPage() {
       router.history.push(next ?? '/clusters');
     },
   });
+  const provider = useQuery(identityProviderQuery).data?.title;
+  const leave = useMutation({ mutationFn: () => leaveToSignIn(next ?? '/clusters') });
   const submit = (event: FormEvent) => {
     event.preventDefault();
     setIsChecked(true);
@@ -85,6 +89,19 @@ export function SignInPage() {
           <Button type="submit" mt={4} loading={enter.isPending}>
             {words.action}
           </Button>
+          {provider && (
+            <>
+              {leave.error && <ErrorNote error={leave.error} />}
+              <Button
+                variant="default"
+                // The provider's page comes next: what is pressed twice is begun once.
+                loading={leave.isPending || leave.isSuccess}
+                onClick={() => leave.mutate()}
+              >
+                {words.through(provider)}
+              </Button>
+            </>
+          )}
         </form>
         <p className={classes.foot}>{words.first}</p>
       </div>

@@ -10,6 +10,16 @@ export const messages = {
     first: 'First time here? The server printed a password for admin when it started.',
     userNeeded: 'Enter your user name.',
     passwordNeeded: 'Enter your password.',
+    through: (provider: string) => `Sign in with ${provider}`,
+  },
+  providerReturn: {
+    title: 'Signing in',
+    wait: 'The server asks the identity provider who you are.',
+    refused: (code: string) => `The identity provider did not let you in: ${code}.`,
+    back: 'Back to signing in',
+    terminal: 'Paste this where you began to sign in, within a minute:',
+    code: 'What the terminal asks for',
+    warning: 'If you have not begun it yourself in a terminal of yours, close this page and give it to nobody.',
   },
   password: {
     title: 'Change password',

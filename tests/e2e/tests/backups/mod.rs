@@ -4,6 +4,7 @@
 mod borg;
 pub(crate) mod engines;
 mod moment;
+mod replaced;
 mod restored;
 mod scene;
 mod taken;

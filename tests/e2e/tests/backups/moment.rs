@@ -16,7 +16,7 @@ use tokio_postgres::Client;
 use super::scene::{WORK_MAX, list, register, spec_of};
 
 /// Makes transactions of these numbers, one after the other.
-async fn write(client: &Client, numbers: std::ops::Range<i32>) -> anyhow::Result<()> {
+pub(super) async fn write(client: &Client, numbers: std::ops::Range<i32>) -> anyhow::Result<()> {
     for number in numbers {
         client.execute("INSERT INTO moments VALUES ($1)", &[&number]).await?;
     }
@@ -25,7 +25,7 @@ async fn write(client: &Client, numbers: std::ops::Range<i32>) -> anyhow::Result
 
 /// A moment after everything that was acknowledged and before whatever comes, by the clock that
 /// commits are noted with.
-async fn moment(client: &Client) -> anyhow::Result<Timestamp> {
+pub(super) async fn moment(client: &Client) -> anyhow::Result<Timestamp> {
     let question = "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', \
                     'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')";
     let text: String = client.query_one(question, &[]).await?.get(0);
@@ -45,7 +45,7 @@ async fn complete(api: &Api) -> anyhow::Result<Backup> {
     taken.context("there is no backup yet")
 }
 
-async fn until_stored(api: &Api, at: Timestamp) -> anyhow::Result<()> {
+pub(super) async fn until_stored(api: &Api, at: Timestamp) -> anyhow::Result<()> {
     until("the log is stored", Duration::from_secs(60), || async {
         let standing = api.cluster("orders").await?.backup;
         ensure!(standing.problem.is_empty(), "{}", standing.problem);
@@ -79,7 +79,7 @@ async fn restore(
 }
 
 /// The log of this cluster is kept, and there is a backup that it goes on from.
-async fn keep_log(api: &Api, cluster: &ClusterView) -> anyhow::Result<Backup> {
+pub(super) async fn keep_log(api: &Api, cluster: &ClusterView) -> anyhow::Result<Backup> {
     let schedule = json!({ "schedule": "monthly", "repository": "vault", "point_in_time": true });
     api.change("orders", cluster.generation, &json!({ "backup": schedule })).await?;
     // Although none is due.

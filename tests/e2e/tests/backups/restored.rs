@@ -79,6 +79,19 @@ async fn a_restore_that_cannot_succeed_fails_soon_and_is_cleaned_up() -> anyhow:
     register(&api, &store.repository("vault", "vault")).await?;
     api.create("orders", 1, "async").await?;
     let backup = take(&api, "orders", "vault").await?;
+    let path = format!("/v1/backups/{}/verify", backup.id);
+
+    // Damage in the middle of what was stored is found by a proof, and named.
+    store.damage("vault")?;
+    let begun: Operation = api.post(&path, &json!({})).await?;
+    let failure = api.finish(begun.id.as_str(), WORK_MAX).await;
+    let words = failure.err().context("it cannot be proven")?.to_string();
+    ensure!(words.contains("the repository is damaged"), "{words}");
+    let shown: Backup = api.get(&format!("/v1/backups/{}", backup.id)).await?;
+    let proof = shown.proof.context("it was tried")?;
+    ensure!(!proof.proven && proof.message.contains("the repository is damaged"), "{proof:?}");
+    println!("{}", proof.message);
+
     store.clear().await?;
     let operation = ask_restore(&api, &backup, "copy", 1).await?;
     let failure = api.finish(&operation, WORK_MAX).await;
@@ -90,7 +103,6 @@ async fn a_restore_that_cannot_succeed_fails_soon_and_is_cleaned_up() -> anyhow:
     api.delete("copy").await?;
 
     // The same is found by a proof, and shown where it matters.
-    let path = format!("/v1/backups/{}/verify", backup.id);
     let begun: Operation = api.post(&path, &json!({})).await?;
     let failure = api.finish(begun.id.as_str(), WORK_MAX).await;
     ensure!(failure.is_err(), "there is nothing to prove");

@@ -11,7 +11,10 @@ use bellwether_testkit::{Api, MysqlWriter, Server, mysql};
 use mysql_async::prelude::Queryable as _;
 use serde_json::json;
 
+use self::held::Sessions;
 use crate::database_users::the_family_of_mysql_has_users;
+
+mod held;
 
 /// How one of the engines is dealt with.
 pub(crate) struct Engine {
@@ -22,6 +25,8 @@ pub(crate) struct Engine {
     pub(crate) client: &'static str,
     /// How the client is told to verify.
     pub(crate) verifies: &'static str,
+    /// And how not to encrypt.
+    pub(crate) unencrypted: &'static str,
 }
 
 impl Engine {
@@ -97,6 +102,11 @@ pub(crate) async fn only_the_clusters_users_get_in_and_only_by_tls(
     assert_eq!(own(&verified)?, "1");
     let stranger = format!("--ssl-ca=/etc/ssl/certs/ca-certificates.crt {}", engine.verifies);
     assert_ne!(own(&stranger)?, "1", "another authority was trusted");
+    let wrong = Connection { password: Some("wrong".into()), ..connection.clone() };
+    let said = engine.knock(&container, &wrong, &verified)?;
+    assert!(said.contains("1045"), "another password was taken: {said}");
+    let plain = own(engine.unencrypted)?;
+    assert!(plain.contains("3159"), "it is not encrypted: {plain}");
     // Nothing unencrypted, nobody's but the application's user, nowhere but through the gate.
     let mut client = mysql::read_write(&connection).await?;
     let grants: Vec<String> = client.query("SHOW GRANTS").await?;
@@ -206,7 +216,9 @@ pub(crate) async fn a_planned_change_loses_nothing(engine: &Engine) -> anyhow::R
         Ok(said.split_whitespace().last().unwrap_or_default().parse()?)
     };
     let before = (Instant::now(), uptime(&primary)?);
-    let writer = MysqlWriter::start(api.connection("orders").await?).await?;
+    let connection = api.connection("orders").await?;
+    let mut sessions = Sessions::open(&connection).await?;
+    let writer = MysqlWriter::start(connection.clone()).await?;
     for _ in 0..2 {
         writer.progress(50).await?;
         let replica = api.promotable("orders", Duration::from_secs(30)).await?;
@@ -214,12 +226,18 @@ pub(crate) async fn a_planned_change_loses_nothing(engine: &Engine) -> anyhow::R
         api.finish(operation.id.as_str(), Duration::from_secs(60)).await?;
         let cluster = api.healthy("orders", Duration::from_secs(30)).await?;
         assert_eq!(cluster.primary.as_ref(), Some(&replica.id));
+        sessions.went_along().await?;
+        let report = held::it_was_measured(&api).await?;
+        println!("writes waited {:?} ms: {:?}", report.write_gap_ms, report.measured_by);
     }
+    held::statements_can_be_ended(&connection).await?;
     writer.progress(50).await?;
     // It follows without having been stopped.
     let passed = before.0.elapsed().as_secs();
     ensure!(uptime(&primary)? + 2 >= before.1 + passed, "the former primary was stopped");
     let (history, found) = writer.stop().await?;
+    println!("the longest pause was {:?}", history.longest_gap());
+    assert_eq!(history.errors(), 0, "a client was told of the change");
     assert_eq!(history.lost(&found), Vec::<i64>::new(), "acknowledged writes are missing");
     server.check_log()
 }

@@ -11,6 +11,7 @@ use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::BackupAssignment;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
@@ -22,9 +23,12 @@ pub(super) struct Aside {
     backup: Option<Running<BackupEnd>>,
     check: Option<Running<Result<Checked, Failure>>>,
     checked: Option<CheckReport>,
+    pub(super) bringing: Option<Running<Result<(), Failure>>>,
+    /// Why the last attempt to bring data failed, and when.
+    pub(super) not_brought: Option<(Failure, Instant)>,
 }
 
-struct Running<T> {
+pub(super) struct Running<T> {
     token: String,
     progress: Arc<Mutex<(u64, u64)>>,
     task: AbortOnDropHandle<T>,
@@ -32,7 +36,7 @@ struct Running<T> {
 
 impl Aside {
     pub(super) fn new(open: OpenRepository) -> Self {
-        Self { open, backup: None, check: None, checked: None }
+        Self { open, backup: None, check: None, checked: None, bringing: None, not_brought: None }
     }
 
     pub(super) fn open(&self) -> OpenRepository {
@@ -42,7 +46,7 @@ impl Aside {
 
 impl<T: Send + 'static> Running<T> {
     /// Begins; whoever waits is woken at the end.
-    fn begin(
+    pub(super) fn begin(
         token: &str,
         waker: Arc<Notify>,
         work: impl FnOnce(Arc<Mutex<(u64, u64)>>) -> JoinHandle<T>,
@@ -55,6 +59,23 @@ impl<T: Send + 'static> Running<T> {
             end.unwrap_or_else(|broken| std::panic::resume_unwind(broken.into_panic()))
         });
         Self { token: token.to_owned(), progress, task: AbortOnDropHandle::new(task) }
+    }
+
+    pub(super) fn token(&self) -> &str {
+        &self.token
+    }
+
+    pub(super) fn progress(&self) -> (u64, u64) {
+        *self.progress.lock().expect("nothing panics while it is held")
+    }
+
+    pub(super) fn is_finished(&self) -> bool {
+        self.task.is_finished()
+    }
+
+    /// What came of it; none when it broke.
+    pub(super) async fn end(self) -> Option<T> {
+        self.task.await.ok()
     }
 }
 

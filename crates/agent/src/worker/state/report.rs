@@ -110,6 +110,8 @@ impl Worker {
             settings: self.settings.report(settings_version, probe),
             backup: self.backup_report(),
             log: self.log_report(),
+            bring: self.bring_report(),
+            replaced: probe.replaced.clone(),
             check: self.check_report(),
             moving: probe.moving.clone(),
             member: self.member(),

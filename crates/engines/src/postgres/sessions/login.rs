@@ -9,7 +9,8 @@ use tokio::net::TcpStream;
 use super::PostgresSessions;
 use super::messages::{self, Message, authentication, message};
 use super::scram::{self, Refusal, Shown};
-use super::wire::{Client, Tls};
+use super::wire::Tls;
+use crate::passing::Client;
 use crate::postgres::{PROBE_USER, REPLICATION_USER, REWIND_USER, SUPERUSER};
 
 /// The whole of it, as with the engine's `authentication_timeout`.

@@ -13,7 +13,6 @@ mod carry;
 mod enter;
 mod login;
 mod messages;
-mod pass;
 mod prober;
 pub(super) mod scram;
 mod session;

@@ -13,10 +13,9 @@ use super::carry::{Bound, Carried};
 use super::enter::{Entered, Stopped};
 use super::login::Startup;
 use super::messages::{authentication, fatal, message};
-use super::pass::{Buffer, Passing, Stop};
 use super::scram::Shown;
 use super::talk::Talk;
-use super::wire::Client;
+use crate::passing::{Buffer, Client, Conversation as _, Passing, Stop};
 
 /// Looking at a session that pauses.
 const LOOK_MAX: Duration = Duration::from_secs(2);
@@ -159,17 +158,18 @@ impl<'a> Session<'a> {
         };
         entered.counted = None;
         if !aside.is_empty() {
-            self.talk.hear(&aside);
+            self.talk.hear(&mut aside);
             self.client.write_all(&aside).await.map_err(|_| None)?;
             self.client.flush().await.map_err(|_| None)?;
         }
         match carried {
             Ok(carried) => {
                 // Whoever only says goodbye needs no primary.
-                let has_more = self.up.await_more(&mut self.client, &mut self.talk).await;
-                if !has_more || self.up.begins_with(b'X') {
+                let has_more = self.up.await_more(&mut self.client).await;
+                if !has_more || self.up.rest().first() == Some(&b'X') {
                     return Err(None);
                 }
+                self.up.is_said(&mut self.talk);
                 match self.resume(entered).await? {
                     Some(entered) => Ok(entered),
                     None => self.go_on(&carried).await,
@@ -207,7 +207,8 @@ impl<'a> Session<'a> {
         };
         let Some(counted) = counted else { return Ok(None) };
         entered.counted = Some(counted);
-        let is_served = self.down.is_served(&mut entered.server, &mut self.talk).await;
+        let is_end = |said: &[u8]| said.first() == Some(&b'E');
+        let is_served = self.down.is_served(&mut entered.server, &mut self.talk, is_end).await;
         Ok(is_served.then_some(entered))
     }
 

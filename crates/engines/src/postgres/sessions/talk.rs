@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::messages::{Piece, Scan, message, pair};
 use super::words::Words;
+use crate::passing::Conversation;
 
 /// A longer unnamed statement is not kept.
 const UNNAMED_BYTES_MAX: usize = 256 * 1024;
@@ -46,17 +47,6 @@ impl Talk {
         Self { status: b'I', ..Self::default() }
     }
 
-    /// Neither side expects anything of the other.
-    pub(super) fn is_idle(&self) -> bool {
-        self.status == b'I' && self.is_between() && self.awaited.is_empty()
-    }
-
-    /// Whether what the client says next can wait: it is not in the middle of something that only
-    /// it can end.
-    pub(super) fn may_wait(&self) -> bool {
-        self.is_between() && (self.status == b'I' || !self.awaited.is_empty())
-    }
-
     fn is_between(&self) -> bool {
         let is_whole = self.from_client.is_whole() && self.from_server.is_whole();
         is_whole && !self.is_begun && !self.is_copying
@@ -70,13 +60,6 @@ impl Talk {
     /// The server's last word was an error, which the client has heard.
     pub(super) fn has_ended_in_error(&self) -> bool {
         self.last_kind == b'E'
-    }
-
-    /// Notes what the client says.
-    pub(super) fn say(&mut self, bytes: &[u8]) {
-        let mut scan = std::mem::take(&mut self.from_client);
-        scan.pass(bytes, |piece| self.said(&piece));
-        self.from_client = scan;
     }
 
     fn said(&mut self, piece: &Piece<'_>) {
@@ -122,13 +105,6 @@ impl Talk {
         }
     }
 
-    /// Notes what the server says.
-    pub(super) fn hear(&mut self, bytes: &[u8]) {
-        let mut scan = std::mem::take(&mut self.from_server);
-        scan.pass(bytes, |piece| self.heard(&piece));
-        self.from_server = scan;
-    }
-
     fn heard(&mut self, piece: &Piece<'_>) {
         if matches!(piece.kind, b'Z' | b'S') {
             if piece.is_first {
@@ -163,10 +139,40 @@ impl Talk {
     }
 }
 
+impl Conversation for Talk {
+    fn say(&mut self, bytes: &mut Vec<u8>) {
+        let mut scan = std::mem::take(&mut self.from_client);
+        scan.pass(bytes, |piece| self.said(&piece));
+        self.from_client = scan;
+    }
+
+    fn hear(&mut self, bytes: &mut Vec<u8>) {
+        let mut scan = std::mem::take(&mut self.from_server);
+        scan.pass(bytes, |piece| self.heard(&piece));
+        self.from_server = scan;
+    }
+
+    fn is_idle(&self) -> bool {
+        self.status == b'I' && self.is_between() && self.awaited.is_empty()
+    }
+
+    fn may_wait(&self) -> bool {
+        self.is_between() && (self.status == b'I' || !self.awaited.is_empty())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::messages::query;
     use super::*;
+
+    fn say(talk: &mut Talk, bytes: &[u8]) {
+        talk.say(&mut bytes.to_vec());
+    }
+
+    fn hear(talk: &mut Talk, bytes: &[u8]) {
+        talk.hear(&mut bytes.to_vec());
+    }
 
     fn ready(status: u8) -> Vec<u8> {
         message(b'Z', &[status])
@@ -176,17 +182,17 @@ mod tests {
     fn a_session_is_idle_between_transactions_only() {
         let mut talk = Talk::new();
         assert!(talk.is_idle());
-        talk.say(&query(b"begin"));
+        say(&mut talk, &query(b"begin"));
         assert!(!talk.is_idle() && talk.may_wait() && talk.is_owed());
-        talk.hear(&ready(b'T'));
+        hear(&mut talk, &ready(b'T'));
         assert!(!talk.is_idle() && !talk.may_wait());
-        talk.say(&query(b"commit"));
+        say(&mut talk, &query(b"commit"));
         let end = ready(b'I');
-        talk.hear(&end[..3]);
+        hear(&mut talk, &end[..3]);
         assert!(!talk.is_idle());
-        talk.hear(&end[3..]);
+        hear(&mut talk, &end[3..]);
         assert!(talk.is_idle() && !talk.is_owed());
-        talk.say(&query(b"half")[..3]);
+        say(&mut talk, &query(b"half")[..3]);
         assert!(!talk.is_idle() && !talk.may_wait());
     }
 
@@ -194,12 +200,12 @@ mod tests {
     fn pipelines_end_with_their_last_sync() {
         let mut talk = Talk::new();
         let bind = message(b'B', b"\0\0");
-        talk.say(&bind);
+        say(&mut talk, &bind);
         assert!(!talk.may_wait() && talk.is_owed());
-        talk.say(&[message(b'S', b""), bind, message(b'S', b"")].concat());
-        talk.hear(&ready(b'I'));
+        say(&mut talk, &[message(b'S', b""), bind, message(b'S', b"")].concat());
+        hear(&mut talk, &ready(b'I'));
         assert!(!talk.is_idle() && talk.may_wait());
-        talk.hear(&ready(b'I'));
+        hear(&mut talk, &ready(b'I'));
         assert!(talk.is_idle());
     }
 
@@ -207,20 +213,20 @@ mod tests {
     fn a_copy_is_in_the_middle_until_it_is_done() {
         let mut talk = Talk::new();
         // Extended: the Sync with it is ignored by the server.
-        talk.say(&[message(b'E', b"\0\0\0\0\0"), message(b'S', b"")].concat());
-        talk.hear(&message(b'G', b"\0\0\0"));
+        say(&mut talk, &[message(b'E', b"\0\0\0\0\0"), message(b'S', b"")].concat());
+        hear(&mut talk, &message(b'G', b"\0\0\0"));
         assert!(!talk.may_wait());
-        talk.say(&message(b'd', b"1\n"));
-        talk.say(&[message(b'c', b""), message(b'S', b"")].concat());
+        say(&mut talk, &message(b'd', b"1\n"));
+        say(&mut talk, &[message(b'c', b""), message(b'S', b"")].concat());
         assert!(!talk.is_idle() && talk.may_wait());
-        talk.hear(&ready(b'I'));
+        hear(&mut talk, &ready(b'I'));
         assert!(talk.is_idle());
         // Simple: the query's own end comes after it.
-        talk.say(&query(b"copy t from stdin"));
-        talk.hear(&message(b'G', b"\0\0\0"));
-        talk.say(&[message(b'd', b"1\n"), message(b'c', b"")].concat());
+        say(&mut talk, &query(b"copy t from stdin"));
+        hear(&mut talk, &message(b'G', b"\0\0\0"));
+        say(&mut talk, &[message(b'd', b"1\n"), message(b'c', b"")].concat());
         assert!(!talk.is_idle());
-        talk.hear(&ready(b'I'));
+        hear(&mut talk, &ready(b'I'));
         assert!(talk.is_idle());
     }
 
@@ -229,19 +235,19 @@ mod tests {
         let mut talk = Talk::new();
         let named = message(b'P', b"a\0select 1\0\0\0");
         let unnamed = message(b'P', b"\0select 2\0\0\0");
-        talk.say(&named);
+        say(&mut talk, &named);
         assert_eq!(talk.unnamed, None);
-        talk.say(&unnamed[..7]);
-        talk.say(&unnamed[7..]);
+        say(&mut talk, &unnamed[..7]);
+        say(&mut talk, &unnamed[7..]);
         assert_eq!(talk.unnamed.as_ref(), Some(&unnamed));
-        talk.say(&query(b"select 3"));
+        say(&mut talk, &query(b"select 3"));
         assert_eq!(talk.unnamed, None);
     }
 
     #[test]
     fn what_the_server_tells_of_itself_is_kept() {
         let mut talk = Talk::new();
-        talk.hear(&message(b'S', b"TimeZone\0UTC\0"));
+        hear(&mut talk, &message(b'S', b"TimeZone\0UTC\0"));
         assert_eq!(talk.told["TimeZone"], "UTC");
     }
 }

@@ -9,8 +9,9 @@ use std::task::{Context, Poll};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_rustls::{client, server};
+use tokio_rustls::client;
 
+use crate::passing::Client;
 use crate::tls::Ends;
 
 /// What clients that begin with TLS at once have to name (PostgreSQL's manual, "SSL Session
@@ -19,9 +20,6 @@ pub(super) const ALPN: &[u8] = b"postgresql";
 
 /// Asks for TLS: the length of the message, and the number that is no version.
 const ASK_TLS: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
-
-/// A client.
-pub(super) type Client = Box<server::TlsStream<TcpStream>>;
 
 /// The primary.
 pub(super) enum Server {

@@ -77,6 +77,7 @@ export function settingsOf(draft: Draft, catalogue: Catalogue, upTo: StepName = 
   if (spec.nodes > 1) {
     all.push([words.replication, replicationOf(spec, engine), 'topology']);
     all.push([words.timers, timerWords[spec.timers], 'topology']);
+    if (spec.apart) all.push([words.hosts, words.apart, 'topology']);
   }
   const chosen = Object.entries(spec.parameters);
   if (chosen.length > 0) {

@@ -79,6 +79,9 @@ export const messages = {
       'The rest goes on as long as it is the majority. Whether every node accepts writes cannot be changed later.',
     replication: 'When is a write acknowledged?',
     acks: 'Replicas that confirm each write',
+    apart: 'No two nodes on the same host',
+    apartHelp: 'Refused where that cannot be kept.',
+    oneHost: 'Here all machines are on one host: what takes it takes every copy.',
     timers: 'How soon a lost primary is replaced',
     replaces: (replicas: number) =>
       replicas === 0

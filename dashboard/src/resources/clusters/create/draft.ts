@@ -40,6 +40,8 @@ export interface Draft extends SizeEntries {
   mode: string;
   acks: Entry;
   timers: TimerProfile;
+  /** No two nodes on the same host. */
+  apart: boolean;
   name: string;
   /** Chosen settings of the engine. */
   parameters: Record<string, string>;
@@ -81,6 +83,7 @@ const fieldSteps: Record<string, StepName> = {
   multi_primary: 'topology',
   replication: 'topology',
   timers: 'topology',
+  apart: 'topology',
   parameters: 'topology',
   allowlist: 'access',
   name: 'name',
@@ -185,6 +188,7 @@ export function firstDraft(catalogue: Catalogue, caller = ''): Draft {
     mode: engine?.replication_modes[0]?.name ?? 'async',
     acks: 1,
     timers: 'lan',
+    apart: false,
     name: '',
     parameters: {},
     allow: caller,
@@ -212,6 +216,7 @@ export function toSpec(draft: Draft): ClusterSpec {
     // Nobody confirms where nobody follows.
     replication: replicated && !draft.multiPrimary ? mode : 'async',
     timers: draft.timers,
+    ...(draft.apart && replicated && { apart: true }),
     parameters: draft.parameters,
     ...(draft.project !== '' && { project: draft.project }),
     allowlist: allowed(draft).map(

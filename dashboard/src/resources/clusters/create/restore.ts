@@ -40,6 +40,7 @@ export function draftOf(
     mode,
     acks: Math.max(1, acks),
     timers: spec.timers ?? first.timers,
+    apart: spec.apart ?? false,
     parameters: spec.parameters ?? {},
     allow: spec.allowlist
       ? allowlist.map((entry) => entry.address).join('\n')

@@ -1,4 +1,4 @@
-import { Button, NumberInput, Select, Textarea, TextInput } from '@mantine/core';
+import { Button, Checkbox, NumberInput, Select, Textarea, TextInput } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 
 import { meQuery, projectsQuery } from '../../../api/queries';
@@ -149,6 +149,7 @@ export function TopologyStep({ draft, catalogue, errors, onChange }: StepProps) 
   const engine = engineOf(draft, catalogue);
   const provider = providerOf(draft, catalogue);
   const isSharded = draft.shards !== 0;
+  const hasOneHost = provider?.limits.one_host ?? false;
   const { multiPrimary } = draft;
   const least = nodesLeast(engine, multiPrimary);
   const most = nodesMost(engine, provider, Number(draft.shards), multiPrimary);
@@ -249,6 +250,14 @@ export function TopologyStep({ draft, catalogue, errors, onChange }: StepProps) 
             value={draft.timers}
             data={Object.entries(timerWords).map(([value, label]) => ({ value, label }))}
             onChange={(timers) => onChange({ timers: (timers ?? 'lan') as TimerProfile })}
+          />
+          <Checkbox
+            label={words.apart}
+            description={hasOneHost ? words.oneHost : words.apartHelp}
+            disabled={hasOneHost && !draft.apart}
+            error={errors.apart}
+            checked={draft.apart}
+            onChange={(event) => onChange({ apart: event.currentTarget.checked })}
           />
         </>
       )}

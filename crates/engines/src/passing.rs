@@ -6,9 +6,27 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 
-use super::talk::Talk;
-use super::wire::{Client, Server};
+/// A client.
+pub(crate) type Client = Box<TlsStream<TcpStream>>;
+
+/// A session's conversation, as far as it matters for where it can pause and go on.
+pub(crate) trait Conversation {
+    /// Notes what the client says, and may put it in other words.
+    fn say(&mut self, bytes: &mut Vec<u8>);
+
+    /// Notes what the server says, and may put it in other words.
+    fn hear(&mut self, bytes: &mut Vec<u8>);
+
+    /// Neither side expects anything of the other.
+    fn is_idle(&self) -> bool;
+
+    /// Whether what the client says next can wait: it is not in the middle of something that only
+    /// it can end.
+    fn may_wait(&self) -> bool;
+}
 
 /// Of each direction of a session: as much as a record of TLS holds.
 const BUFFER_BYTES: usize = 16 * 1024;
@@ -18,16 +36,15 @@ const TURNS_MAX: usize = 32;
 
 /// Bytes on their way.
 #[derive(Default)]
-pub(super) struct Buffer {
+pub(crate) struct Buffer {
     bytes: Vec<u8>,
     sent: usize,
-    filled: usize,
     is_unflushed: bool,
 }
 
 impl Buffer {
-    pub(super) fn is_empty(&self) -> bool {
-        self.sent == self.filled
+    pub(crate) fn is_empty(&self) -> bool {
+        self.sent == self.bytes.len()
     }
 
     /// Reads more into an empty buffer; how much: 0 at the end of the stream.
@@ -36,19 +53,24 @@ impl Buffer {
         from: &mut (impl AsyncRead + Unpin),
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
+        self.sent = 0;
         self.bytes.resize(BUFFER_BYTES, 0);
         let mut free = ReadBuf::new(&mut self.bytes);
-        std::task::ready!(Pin::new(from).poll_read(cx, &mut free))?;
-        (self.sent, self.filled) = (0, free.filled().len());
-        Poll::Ready(Ok(self.filled))
+        let read = Pin::new(from).poll_read(cx, &mut free);
+        let filled = free.filled().len();
+        self.bytes.truncate(filled);
+        std::task::ready!(read)?;
+        Poll::Ready(Ok(filled))
     }
 
     fn clear(&mut self) {
-        (self.sent, self.filled) = (0, 0);
+        self.bytes.clear();
+        self.sent = 0;
     }
 
-    fn filled(&self) -> &[u8] {
-        &self.bytes[self.sent..self.filled]
+    /// What is to be sent.
+    pub(crate) fn rest(&self) -> &[u8] {
+        &self.bytes[self.sent..]
     }
 
     /// Writes on; ready once all is written.
@@ -58,8 +80,7 @@ impl Buffer {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         while !self.is_empty() {
-            let rest = &self.bytes[self.sent..self.filled];
-            let sent = std::task::ready!(Pin::new(&mut *to).poll_write(cx, rest))?;
+            let sent = std::task::ready!(Pin::new(&mut *to).poll_write(cx, self.rest()))?;
             if sent == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -77,7 +98,7 @@ impl Buffer {
 
 /// Why passing has stopped.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Stop {
+pub(crate) enum Stop {
     ClientGone,
     ServerGone,
     /// Nothing is under way, and nothing shall begin.
@@ -85,18 +106,18 @@ pub(super) enum Stop {
 }
 
 /// Both directions of a session.
-pub(super) struct Passing<'a> {
-    pub(super) client: &'a mut Client,
-    pub(super) server: &'a mut Server,
-    pub(super) talk: &'a mut Talk,
-    pub(super) up: &'a mut Buffer,
-    pub(super) down: &'a mut Buffer,
+pub(crate) struct Passing<'a, S, T> {
+    pub(crate) client: &'a mut Client,
+    pub(crate) server: &'a mut S,
+    pub(crate) talk: &'a mut T,
+    pub(crate) up: &'a mut Buffer,
+    pub(crate) down: &'a mut Buffer,
 }
 
-impl Passing<'_> {
+impl<S: AsyncRead + AsyncWrite + Unpin, T: Conversation> Passing<'_, S, T> {
     /// Passes bytes on. `is_held`: what the client begins anew waits. May be given up and called
     /// again at any time: nothing is lost.
-    pub(super) async fn run(&mut self, is_held: bool) -> Stop {
+    pub(crate) async fn run(&mut self, is_held: bool) -> Stop {
         poll_fn(|cx| self.poll(cx, is_held)).await
     }
 
@@ -130,7 +151,7 @@ impl Passing<'_> {
         let mut has_moved = false;
         if self.down.is_empty() {
             match self.down.poll_fill(self.server, cx) {
-                Poll::Ready(Ok(1..)) => self.talk.hear(self.down.filled()),
+                Poll::Ready(Ok(1..)) => self.talk.hear(&mut self.down.bytes),
                 Poll::Ready(_) => return Err(Side::Server),
                 Poll::Pending => return Ok(false),
             }
@@ -151,7 +172,7 @@ impl Passing<'_> {
                 return Ok(false);
             }
             match self.up.poll_fill(self.client, cx) {
-                Poll::Ready(Ok(1..)) => self.talk.say(self.up.filled()),
+                Poll::Ready(Ok(1..)) => self.talk.say(&mut self.up.bytes),
                 Poll::Ready(_) => return Err(Side::Client),
                 Poll::Pending => return Ok(false),
             }
@@ -177,30 +198,32 @@ enum Side {
 
 impl Buffer {
     /// Waits for what a client that pauses says next, without passing it on; false at its end.
-    pub(super) async fn await_more(&mut self, client: &mut Client, talk: &mut Talk) -> bool {
+    pub(crate) async fn await_more(&mut self, client: &mut Client) -> bool {
         if !self.is_empty() {
             return true;
         }
         let read = poll_fn(|cx| self.poll_fill(client, cx)).await;
-        if matches!(read, Ok(1..)) {
-            talk.say(self.filled());
-            return true;
-        }
-        false
+        matches!(read, Ok(1..))
     }
 
-    pub(super) fn begins_with(&self, kind: u8) -> bool {
-        self.filled().first() == Some(&kind)
+    /// What was awaited is about to be passed on.
+    pub(crate) fn is_said(&mut self, talk: &mut impl Conversation) {
+        talk.say(&mut self.bytes);
     }
 
     /// Whether the server of a session that pauses is still there. What it said meanwhile is for
     /// the client, unless it was the end.
-    pub(super) async fn is_served(&mut self, server: &mut Server, talk: &mut Talk) -> bool {
+    pub(crate) async fn is_served(
+        &mut self,
+        server: &mut (impl AsyncRead + Unpin),
+        talk: &mut impl Conversation,
+        is_end: fn(&[u8]) -> bool,
+    ) -> bool {
         let read = poll_fn(|cx| Poll::Ready(self.poll_fill(server, cx))).await;
         match read {
             Poll::Pending => true,
-            Poll::Ready(Ok(1..)) if self.filled().first() != Some(&b'E') => {
-                talk.hear(self.filled());
+            Poll::Ready(Ok(1..)) if !is_end(self.rest()) => {
+                talk.hear(&mut self.bytes);
                 true
             }
             Poll::Ready(_) => {
