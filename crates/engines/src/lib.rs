@@ -15,6 +15,7 @@ mod facts;
 mod files;
 mod findings;
 pub mod hydra;
+mod led;
 pub mod mariadb;
 pub mod mysql;
 mod mysql_family;

@@ -14,17 +14,14 @@ use crate::{
 /// The operations on the cluster as a whole.
 #[must_use]
 pub fn allowed_on_cluster(view: &View) -> Vec<Allowed> {
+    let on_cluster = |kind| allowed(kind, refuse_on_cluster(view, kind));
     if view.is_sharded() {
         return vec![
-            allowed(OperationKind::AddNode, refuse_on_cluster(view, OperationKind::AddNode)),
+            on_cluster(OperationKind::AddNode),
             allowed(OperationKind::Reconfigure, reconfigure::refuse(view)),
-            allowed(
-                OperationKind::DeleteCluster,
-                refuse_on_cluster(view, OperationKind::DeleteCluster),
-            ),
+            on_cluster(OperationKind::DeleteCluster),
         ];
     }
-    let on_cluster = |kind| allowed(kind, refuse_on_cluster(view, kind));
     if view.is_multi_primary() {
         use OperationKind::{AddNode, Backup, DeleteCluster, Drill, Failover, Reconfigure, Resync};
         let kinds = [AddNode, Resync, Reconfigure, Drill, Backup, Failover];

@@ -177,7 +177,7 @@ async fn every_node_gets_another_size_while_writes_go_on() -> anyhow::Result<()>
     let began = Instant::now();
     let generation = api.cluster("orders").await?.generation;
     let size = |disk: &str| json!({ "cpus": 0.5, "memory": "640MiB", "disk": disk });
-    for (field, wrong) in [("size.disk", size("1GiB")), ("size.memory", size("2GiB"))] {
+    for (field, wrong) in [("size.disk", size("64MiB")), ("size.memory", size("2GiB"))] {
         let mut wrong = wrong;
         if field == "size.memory" {
             wrong["memory"] = json!("900TiB");

@@ -10,8 +10,7 @@ use super::session::{Session, text};
 /// Changes that row, and no other.
 pub(crate) const PROBE_USER: &str = "bellwether_probe";
 
-/// A transaction, and a write that changes nothing.
-pub(crate) const CHANGE: &str = "UPDATE bellwether.probes SET changes = changes + 1 WHERE id = 1";
+/// A write that changes nothing.
 pub(crate) const TOUCH: &str = "UPDATE bellwether.probes SET changes = changes WHERE id = 1";
 
 /// Makes the row and the user in the data of a primary that is about to serve, where they are not

@@ -1,16 +1,12 @@
 import { Modal } from '@mantine/core';
-import { keepPreviousData, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { type ReactNode, useState } from 'react';
+import type { ReactNode } from 'react';
 
-import { planOperation, startOperation } from '../../api/clusters';
-import { applyEvents } from '../../api/feed';
-import { keys } from '../../api/keys';
 import type { ClusterView, NewOperation } from '../../api/types';
 import { ErrorNote } from '../../ui/ErrorNote';
-import { newKey } from '../../ui/newKey';
 import { TypeToConfirm } from '../../ui/TypeToConfirm';
 import { PlanSkeleton } from '../plans/PlanSkeleton';
 import { PlanView } from '../plans/PlanView';
+import { usePlannedOperation } from '../plans/usePlannedOperation';
 import { messages } from './backups.messages';
 
 interface Props {
@@ -35,24 +31,7 @@ export function ReplaceDialog(props: Props) {
 }
 
 function Body({ cluster, request, action, choices, onClose }: Props) {
-  // One key for each time the question is asked: a second click starts nothing twice.
-  const [key] = useState(newKey);
-  const client = useQueryClient();
-  const plan = useQuery({
-    queryKey: ['plan', cluster.id, JSON.stringify(request), key],
-    placeholderData: keepPreviousData,
-    queryFn: () => planOperation(cluster.id, request),
-    gcTime: 0,
-    staleTime: 0,
-  });
-  const start = useMutation({
-    mutationFn: () => startOperation(cluster.id, { ...request, confirm: cluster.name }, key),
-    onSuccess: (operation) => {
-      applyEvents(client, [{ kind: 'operation', operation }]);
-      client.setQueryData(keys.watched(cluster.id), operation.id);
-      onClose();
-    },
-  });
+  const { plan, start } = usePlannedOperation(cluster, request, onClose, cluster.name);
   return (
     <TypeToConfirm
       word={cluster.name}

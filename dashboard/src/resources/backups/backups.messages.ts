@@ -167,7 +167,7 @@ export const messages = {
 
   over: {
     open: 'Restore over this cluster…',
-    label: (when: string) => `Restore the backup of ${when} over this cluster`,
+    label: (when: string) => `Restore over this cluster: the backup of ${when}`,
     title: (name: string, when: string) => `Replace the data of ${name} by the backup of ${when}?`,
     action: 'Replace the data',
     at: 'As of a moment after the backup',

@@ -1,15 +1,11 @@
 import { Button, Modal } from '@mantine/core';
-import { keepPreviousData, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { type ReactNode, useState } from 'react';
+import type { ReactNode } from 'react';
 
-import { planOperation, startOperation } from '../../api/clusters';
-import { applyEvents } from '../../api/feed';
-import { keys } from '../../api/keys';
 import type { ClusterView, NewOperation } from '../../api/types';
 import { ErrorNote } from '../../ui/ErrorNote';
-import { newKey } from '../../ui/newKey';
 import { PlanSkeleton } from '../plans/PlanSkeleton';
 import { PlanView } from '../plans/PlanView';
+import { usePlannedOperation } from '../plans/usePlannedOperation';
 import classes from './nodes.module.css';
 import { messages } from './nodes.messages';
 
@@ -46,26 +42,7 @@ function Body({
   choices,
   onClose,
 }: Props) {
-  // One key for each time the question is asked: a second click starts nothing twice.
-  const [key] = useState(newKey);
-  const client = useQueryClient();
-  const plan = useQuery({
-    queryKey: ['plan', cluster.id, JSON.stringify(request), key],
-    placeholderData: keepPreviousData,
-    queryFn: () => planOperation(cluster.id, request),
-    gcTime: 0,
-    staleTime: 0,
-  });
-  const start = useMutation({
-    mutationFn: () => startOperation(cluster.id, request, key),
-    onSuccess: (operation) => {
-      applyEvents(client, [{ kind: 'operation', operation }]);
-      if (operation.status !== 'scheduled') {
-        client.setQueryData(keys.watched(cluster.id), operation.id);
-      }
-      onClose();
-    },
-  });
+  const { plan, start } = usePlannedOperation(cluster, request, onClose);
   const isRefused = plan.data !== undefined && plan.data.refusals.length > 0;
   return (
     <>

@@ -15,6 +15,7 @@ use super::greeting::{Greeting, Wish};
 use super::login::ask_password;
 use super::packets::{EOF, ERROR, Link, MORE, OK, Reader, error_code};
 use super::proofs::{NATIVE, SHA2, Shown};
+use crate::led::overtaken;
 use crate::passing::Client;
 
 /// Between two attempts.
@@ -272,12 +273,5 @@ fn check(said: &[u8]) -> Result<(), Failed> {
         Some(_) => Err(Failed::Refused(said.to_vec())),
         None if said.first() == Some(&ERROR) => Err(Failed::Broken),
         None => Ok(()),
-    }
-}
-
-/// Ends when a later term than that is known.
-pub(super) async fn overtaken(mut led: watch::Receiver<Led>, term: Term) {
-    if led.wait_for(|led| led.term > term).await.is_err() {
-        std::future::pending::<()>().await;
     }
 }

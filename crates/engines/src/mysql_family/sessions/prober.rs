@@ -1,8 +1,9 @@
 //! The client that measures how long writes wait.
 //!
-//! The first write of each of its sessions is a transaction, confirmed by replicas as every other.
-//! The further ones change nothing: the engine treats them as writes, and refuses them where it
-//! would refuse new data, but they are in no log, so that none is told as lost with a primary.
+//! Its writes change nothing: the engine treats them as writes, and refuses them where it would
+//! refuse new data, but they are in no log, so that none is told as lost with a primary, and none
+//! waits for replicas. MariaDB's copy of the data waits for every commit that does, and a replica
+//! that is still to be made by such a copy could never confirm one.
 
 use async_trait::async_trait;
 use bellwether_contracts::sessions::Way;
@@ -19,19 +20,13 @@ use super::enter::{Entered, Stopped};
 use super::greeting::Wish;
 use super::packets::error_words;
 use super::proofs::Shown;
-use crate::mysql_family::probes::{CHANGE, PROBE_USER, TOUCH};
+use crate::mysql_family::probes::{PROBE_USER, TOUCH};
 
 /// Measures one endpoint.
 pub(crate) struct MysqlProber {
     sessions: MysqlSessions,
     password: Zeroizing<String>,
-    kept: Mutex<Option<Kept>>,
-}
-
-struct Kept {
-    entered: Entered,
-    /// Its transaction was taken.
-    has_changed: bool,
+    kept: Mutex<Option<Entered>>,
 }
 
 impl MysqlProber {
@@ -45,22 +40,21 @@ impl MysqlProber {
     }
 
     /// A session with the primary that leads now.
-    async fn session(&self, way: &dyn Way) -> Result<Kept, Failure> {
+    async fn session(&self, way: &dyn Way) -> Result<Entered, Failure> {
         let kept = self.kept.lock().await.take();
         let led = way.led().borrow().term;
-        if let Some(kept) = kept.filter(|kept| kept.entered.term >= led) {
+        if let Some(kept) = kept.filter(|kept| kept.term >= led) {
             return Ok(kept);
         }
         let mut shown = Shown::Password(Zeroizing::new(self.password.as_bytes().to_vec()));
         let entered = self.sessions.enter(way, &Wish::of(PROBE_USER), &mut shown, None).await;
-        let entered = entered.map_err(|stopped| match stopped {
+        entered.map_err(|stopped| match stopped {
             Stopped::Refused(said) => {
                 let words = error_words(&said);
                 Failure::transient(format!("the engine does not let the prober in: {words}"))
             }
             _ => Failure::transient("there is no primary"),
-        })?;
-        Ok(Kept { entered, has_changed: false })
+        })
     }
 }
 
@@ -68,11 +62,9 @@ impl MysqlProber {
 impl Prober for MysqlProber {
     async fn write(&self, way: &dyn Way) -> Result<Term, Failure> {
         let mut session = self.session(way).await?;
-        let statement = if session.has_changed { TOUCH } else { CHANGE };
-        let written = ask(&mut session.entered.server, statement.as_bytes()).await;
+        let written = ask(&mut session.server, TOUCH.as_bytes()).await;
         let written = written.map_err(|error| Failure::transient(error.to_string()))?;
-        let term = session.entered.term;
-        session.has_changed |= written.is_ok();
+        let term = session.term;
         *self.kept.lock().await = Some(session);
         match written {
             Ok(_) => Ok(term),
@@ -85,7 +77,7 @@ impl Prober for MysqlProber {
         match kept.as_mut() {
             Some(session) => {
                 // What it says unasked is its last word.
-                let _ = session.entered.server.read_u8().await;
+                let _ = session.server.read_u8().await;
                 *kept = None;
             }
             None => {

@@ -8,7 +8,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::sync::watch;
 
 use super::carry::Carried;
-use super::enter::{Entered, Stopped, overtaken};
+use super::enter::{Entered, Stopped};
 use super::greeting::Wish;
 use super::login::{Came, no_primary};
 use super::packets::{error, packet};
@@ -16,6 +16,7 @@ use super::proofs::Shown;
 use super::requests::QUIT;
 use super::talk::Talk;
 use super::{MysqlSessions, REFUSED, STATE};
+use crate::led::{overtaken, released};
 use crate::passing::{Buffer, Client, Passing, Stop};
 
 /// Looking at a session that pauses.
@@ -166,26 +167,8 @@ impl<'a> Session<'a> {
 
     /// Goes on with the same primary once nothing is held back, if it is still the primary.
     async fn resume(&mut self, mut entered: Entered) -> Result<Option<Entered>, End> {
-        let waiting = async {
-            loop {
-                // Counted before it is looked whether clients are held back.
-                let counted = self.way.open().begin();
-                let led = *self.led.borrow_and_update();
-                if led.term > entered.term {
-                    return None;
-                }
-                if !led.is_held {
-                    return Some(counted);
-                }
-                drop(counted);
-                if self.led.changed().await.is_err() {
-                    return None;
-                }
-            }
-        };
-        let Ok(counted) = tokio::time::timeout(self.way.wait_max(), waiting).await else {
-            return Err(Some(no_primary(self.way.as_ref())));
-        };
+        let released = released(self.way.as_ref(), &mut self.led, entered.term).await;
+        let Ok(counted) = released else { return Err(Some(no_primary(self.way.as_ref()))) };
         let Some(counted) = counted else { return Ok(None) };
         entered.counted = Some(counted);
         // Whatever a server says unasked is its last word.

@@ -13,8 +13,8 @@ use super::PostgresSessions;
 use super::login::{Startup, cancel};
 use super::messages::{Message, message, pair};
 use super::scram::{self, Shown};
-use super::session::overtaken;
 use super::wire::Server;
+use crate::led::overtaken;
 
 /// Between two attempts.
 const RETRY_EVERY: Duration = Duration::from_millis(20);

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bellwether_contracts::sessions::{Led, Way};
-use bellwether_model::Term;
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::watch;
 
@@ -15,6 +14,7 @@ use super::login::Startup;
 use super::messages::{authentication, fatal, message};
 use super::scram::Shown;
 use super::talk::Talk;
+use crate::led::{overtaken, released};
 use crate::passing::{Buffer, Client, Conversation as _, Passing, Stop};
 
 /// Looking at a session that pauses.
@@ -185,26 +185,8 @@ impl<'a> Session<'a> {
 
     /// Goes on with the same primary once nothing is held back, if it is still the primary.
     async fn resume(&mut self, mut entered: Entered) -> Result<Option<Entered>, End> {
-        let waiting = async {
-            loop {
-                // Counted before it is looked whether clients are held back.
-                let counted = self.way.open().begin();
-                let led = *self.led.borrow_and_update();
-                if led.term > entered.term {
-                    return None;
-                }
-                if !led.is_held {
-                    return Some(counted);
-                }
-                drop(counted);
-                if self.led.changed().await.is_err() {
-                    return None;
-                }
-            }
-        };
-        let Ok(counted) = tokio::time::timeout(self.way.wait_max(), waiting).await else {
-            return Err(Some(self.no_primary()));
-        };
+        let released = released(self.way.as_ref(), &mut self.led, entered.term).await;
+        let Ok(counted) = released else { return Err(Some(self.no_primary())) };
         let Some(counted) = counted else { return Ok(None) };
         entered.counted = Some(counted);
         let is_end = |said: &[u8]| said.first() == Some(&b'E');
@@ -269,13 +251,6 @@ impl<'a> Session<'a> {
                  try again later"
             ),
         )
-    }
-}
-
-/// Ends when a later term than that is known.
-pub(super) async fn overtaken(mut led: watch::Receiver<Led>, term: Term) {
-    if led.wait_for(|led| led.term > term).await.is_err() {
-        std::future::pending::<()>().await;
     }
 }
 
