@@ -22,7 +22,6 @@ use bellwether_planner::{
     View, check_spec, check_timers, cluster_view, members, plan_change, plan_creation, reconfigure,
     resize, shards,
 };
-
 use bellwether_store::clusters::{self, NameClaim};
 use bellwether_store::projects::Project;
 use bellwether_store::{Error as StoreError, Stored, Txn, views};
@@ -333,7 +332,7 @@ pub(crate) async fn change(
         );
         let spec = &cluster.object.spec;
         let refusal = shards::refuse_change(&view, spec);
-        if let Some(words) = refusal.or_else(|| members::refuse_change(&view, spec)) {
+        if let Some(words) = refusal.or_else(|| members::allowed::refuse_change(&view, spec)) {
             return Err(ApiError::new(Code::OperationRefused, words));
         }
         check_change(&api, &before, spec).await?;

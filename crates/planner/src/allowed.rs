@@ -7,9 +7,7 @@ use bellwether_model::{ClusterPhase, NodeId, OperationKind};
 
 use crate::election::{self, Verdict};
 use crate::view::{NodeFacts, View};
-use crate::{
-    backups, drills, maintenance, members, reconfigure, replace, restore, resync, shards,
-};
+use crate::{backups, drills, maintenance, members, reconfigure, replace, restore, resync, shards};
 
 /// The operations on the cluster as a whole.
 #[must_use]
@@ -23,11 +21,7 @@ pub fn allowed_on_cluster(view: &View) -> Vec<Allowed> {
         ];
     }
     if view.is_multi_primary() {
-        use OperationKind::{AddNode, Backup, DeleteCluster, Drill, Failover, Reconfigure, Resync};
-        let kinds = [AddNode, Resync, Reconfigure, Drill, Backup, Failover];
-        let refused = |kind| allowed(kind, refuse_equals(view, kind, None));
-        let own = on_cluster(DeleteCluster);
-        return kinds.map(refused).into_iter().chain([own]).collect();
+        return members::allowed::on_cluster(view);
     }
     let failover = refuse_failover(view);
     let resync = resync::refuse(view, &resync::of_all(view));
@@ -53,9 +47,7 @@ pub fn allowed_on_cluster(view: &View) -> Vec<Allowed> {
 pub fn allowed_on_node(view: &View, node: &NodeId) -> Vec<Allowed> {
     let Some(facts) = view.node(node) else { return Vec::new() };
     if view.is_multi_primary() {
-        use OperationKind::{Drain, Reboot, RemoveNode, Resync, Switchover, Undrain};
-        let kinds = [Switchover, Resync, RemoveNode, Drain, Undrain, Reboot];
-        return kinds.map(|kind| allowed(kind, refuse_equals(view, kind, Some(facts)))).into();
+        return members::allowed::on_node(view, facts);
     }
     // What only a person's word is missing for can be asked for.
     let leave = |kind| allowed(kind, maintenance::refuse(view, facts, kind, true));
@@ -75,25 +67,12 @@ pub fn allowed_on_node(view: &View, node: &NodeId) -> Vec<Allowed> {
 /// # Errors
 /// The reason why not, with what to do about it.
 pub fn check_operation(view: &View, request: &NewOperation) -> Result<(), String> {
-    let named = || {
-        let text = request.node.as_deref().filter(|text| !text.is_empty());
-        let text = text.ok_or_else(|| "`node` is missing: name the node".to_owned())?;
-        view.node_named(text).ok_or_else(|| {
-            let names: Vec<_> = view.nodes.iter().map(|facts| facts.node.name.as_str()).collect();
-            format!("there is no node `{text}` here; there are {}", names.join(", "))
-        })
-    };
+    let named = || named(view, request);
     if let Some(refusal) = shards::refuse(view, request.kind) {
         return Err(refusal);
     }
     if view.is_multi_primary() {
-        use OperationKind::{Drain, Reboot, RemoveNode, Switchover, Undrain};
-        let is_of_node = matches!(request.kind, Switchover | RemoveNode | Drain | Undrain | Reboot);
-        let node = if is_of_node { Some(named()?) } else { None };
-        let has_backup = request.repository.is_some();
-        let backup = has_backup.then(|| members::refuse(view, OperationKind::Backup, None));
-        let refusal = refuse_equals(view, request.kind, node).or(backup.flatten());
-        return refusal.map_or(Ok(()), Err);
+        return members::allowed::check(view, request);
     }
     let refusal = match request.kind {
         OperationKind::Switchover => refuse_switchover(view, named()?),
@@ -137,21 +116,17 @@ pub fn check_operation(view: &View, request: &NewOperation) -> Result<(), String
     refusal.map_or(Ok(()), Err)
 }
 
-/// Why this cannot be asked of a cluster in which every node accepts writes.
-fn refuse_equals(view: &View, kind: OperationKind, node: Option<&NodeFacts>) -> Option<String> {
-    use OperationKind::{AddNode, DeleteCluster, Drain, Reboot, RemoveNode, Undrain};
-    if kind == DeleteCluster {
-        return refuse_on_cluster(view, kind);
-    }
-    let is_possible = matches!(kind, AddNode | RemoveNode | Drain | Undrain | Reboot);
-    let busy = || refuse_busy(view).filter(|_| is_possible);
-    let phase = || node.and_then(|facts| maintenance::refuse_phase(facts, kind));
-    busy().or_else(phase).or_else(|| members::refuse(view, kind, node)).or_else(|| {
-        (!is_possible).then(|| "this is not asked of a multi-primary cluster".to_owned())
+/// The node that the request names.
+pub(crate) fn named<'a>(view: &'a View, request: &NewOperation) -> Result<&'a NodeFacts, String> {
+    let text = request.node.as_deref().filter(|text| !text.is_empty());
+    let text = text.ok_or_else(|| "`node` is missing: name the node".to_owned())?;
+    view.node_named(text).ok_or_else(|| {
+        let names: Vec<_> = view.nodes.iter().map(|facts| facts.node.name.as_str()).collect();
+        format!("there is no node `{text}` here; there are {}", names.join(", "))
     })
 }
 
-fn allowed(kind: OperationKind, refusal: Option<String>) -> Allowed {
+pub(crate) fn allowed(kind: OperationKind, refusal: Option<String>) -> Allowed {
     Allowed { kind, allowed: refusal.is_none(), reason: refusal.unwrap_or_default() }
 }
 
@@ -181,16 +156,20 @@ fn refuse_on_cluster(view: &View, kind: OperationKind) -> Option<String> {
         return Some(refusal);
     }
     if kind == OperationKind::DeleteCluster {
-        if view.is_being_deleted() {
-            return Some("the cluster is being deleted already".to_owned());
-        }
-        let words = || "it is protected from deletion; take the protection off first".to_owned();
-        return view.cluster.spec.protected.then(words);
+        return refuse_deletion(view);
     }
     refuse_busy(view).or_else(|| match election::judge(view) {
         Verdict::Healthy => None,
         _ => Some("the primary is not healthy; a new node is copied from it".to_owned()),
     })
+}
+
+pub(crate) fn refuse_deletion(view: &View) -> Option<String> {
+    if view.is_being_deleted() {
+        return Some("the cluster is being deleted already".to_owned());
+    }
+    let words = || "it is protected from deletion; take the protection off first".to_owned();
+    view.cluster.spec.protected.then(words)
 }
 
 /// A person is asked only where automation may not decide: the primary is lost, writes had to be

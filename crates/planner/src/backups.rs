@@ -26,7 +26,7 @@ pub fn refuse(view: &View) -> Option<String> {
         return Some(SHARDED.to_owned());
     }
     if view.is_multi_primary() {
-        return Some(members::NO_BACKUPS.to_owned());
+        return Some(members::allowed::NO_BACKUPS.to_owned());
     }
     let is_backup = |operation: &bellwether_model::Operation| {
         operation.kind == bellwether_model::OperationKind::Backup

@@ -37,7 +37,7 @@ pub fn refuse_now(
         return None;
     }
     if view.is_multi_primary() {
-        return members::refuse(view, kind, Some(facts));
+        return members::allowed::refuse_now(view, kind, Some(facts));
     }
     if view.nodes.len() == 1 {
         return refuse_only(facts, kind, allow_waiting);

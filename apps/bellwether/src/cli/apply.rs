@@ -314,8 +314,10 @@ impl Work {
             Action::None => vec![format!("= {name}: as it is")],
             Action::Change => self.changes.iter().map(change).collect(),
             Action::Create => vec![format!(
-                "+ {name}: {} with {} nodes, replication {}",
-                spec.engine, spec.nodes, spec.replication
+                "+ {name}: {} with {} nodes, {}",
+                spec.engine,
+                spec.nodes,
+                clusters::replication_in_words(spec)
             )],
         }
     }

@@ -233,7 +233,7 @@ async fn show(context: &Context, name: &str) -> Result {
     }
     say!("{}: {}", cluster.name, cluster.sentence);
     say!(
-        "{} {} on {}, {} of {}, {} memory, {} disk; replication {}; term {}",
+        "{} {} on {}, {} of {}, {} memory, {} disk; {}; term {}",
         cluster.spec.engine,
         cluster.spec.version,
         cluster.spec.provider,
@@ -241,7 +241,7 @@ async fn show(context: &Context, name: &str) -> Result {
         cluster.spec.size.cores(),
         cluster.spec.size.memory,
         cluster.spec.size.disk,
-        cluster.spec.replication,
+        replication_in_words(&cluster.spec),
         cluster.term,
     );
     if !cluster.capacity.sentence.is_empty() {
@@ -270,6 +270,14 @@ fn nodes_in_words(spec: &ClusterSpec) -> String {
         0 if spec.multi_primary => format!("{nodes}, each of which accepts writes"),
         0 => nodes,
         shards => format!("{shards} shards of {nodes}"),
+    }
+}
+
+/// Where every node accepts writes that is not a choice of modes.
+pub(super) fn replication_in_words(spec: &ClusterSpec) -> String {
+    match spec.multi_primary {
+        true => "every write agreed on by all members".to_owned(),
+        false => format!("replication {}", spec.replication),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bellwether_model::node::NodePhase;
 use bellwether_model::operation::NewOperation;
 use bellwether_model::{Actual, NodeId, Operation, Target};
-use bellwether_planner::{NodeFacts, members};
+use bellwether_planner::members;
 
 use super::{nodes, unknown_step};
 use crate::pass::{Outcome, Pass};
@@ -58,19 +58,17 @@ fn withdraw(pass: &mut Pass, id: &NodeId) -> Outcome {
 
 /// Clients are led elsewhere first; then its engine tells the others that it leaves, where it can:
 /// they count without it.
-fn leave(pass: &mut Pass, id: &NodeId) -> Outcome {
+pub(super) fn leave(pass: &mut Pass, id: &NodeId) -> Outcome {
     let Some(facts) = pass.view.node(id) else { return Outcome::Next };
     let is_heard = facts.is_fresh(pass.view.timers().suspect_ms.max(2_000));
     let has_stopped = !matches!(facts.actual(), Actual::Primary { .. } | Actual::Unknown);
     let is_primary = pass.cluster.object.status.primary.as_ref() == Some(id);
-    let serves = |other: &&NodeFacts| members::serves(&pass.view, other);
-    let mut others = pass.view.nodes.iter().filter(|other| other.node.id != *id);
-    let (has_heir, any) = (others.clone().any(|o| serves(&o)), others.next());
-    if is_primary && has_heir {
+    if is_primary && members::others(&pass.view, id).next().is_some() {
         return Outcome::wait("clients are being led to another node");
     }
     if is_primary {
         // Nobody serves: who is led to is said by whoever begins the group anew.
+        let any = pass.view.nodes.iter().find(|other| other.node.id != *id);
         pass.cluster.object.status.primary = any.map(|other| other.node.id.clone());
         return Outcome::wait("it is forgotten as the node that clients are led to");
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bellwether_model::cluster::{ClusterPhase, ClusterStatus};
 use bellwether_model::member::{MemberReport, Standing};
 use bellwether_model::node::NodePhase;
+use bellwether_model::operation::NewOperation;
 use bellwether_model::replication::Position;
 use bellwether_model::*;
 use bellwether_protocol::Report;
@@ -12,6 +13,7 @@ use bellwether_protocol::local::{EngineFigures, Follower, HostFigures, WorkerRep
 use bellwether_protocol::session::{GateReport, Surrender};
 
 use super::*;
+use crate::allowed::check_operation;
 
 pub(crate) struct Sketch {
     pub(crate) cluster: Cluster,
@@ -20,6 +22,12 @@ pub(crate) struct Sketch {
 
 pub(crate) fn node_id(ordinal: u32) -> NodeId {
     NodeId::from(format!("node-{ordinal}"))
+}
+
+/// Why that cannot be asked for, of a node where one is named; empty: it can.
+pub(crate) fn refusal(view: &View, kind: OperationKind, node: &str) -> String {
+    let node = Some(node.to_owned()).filter(|name| !name.is_empty());
+    check_operation(view, &NewOperation::of(kind, node)).err().unwrap_or_default()
 }
 
 /// A healthy asynchronous cluster of so many nodes, the first its primary under term 1.

@@ -38,7 +38,7 @@ export function SettingsTab({ cluster }: { cluster: ClusterView }) {
           cluster.phase !== 'failed' && (
             <div className={classes.buttons}>
               {!!spec.shards && <ReshardButton cluster={cluster} />}
-              <ResizeButton cluster={cluster} />
+              {!spec.multi_primary && <ResizeButton cluster={cluster} />}
             </div>
           )
         }

@@ -28,8 +28,7 @@ export function replicationOf(
   spec: Pick<ClusterSpec, 'multi_primary' | 'replication'>,
   engine: EngineProfile | undefined,
 ): string {
-  const equals = engine?.topologies.find(({ picture }) => picture === 'multi_primary');
-  if (spec.multi_primary) return equals?.title ?? '';
+  if (spec.multi_primary) return messages.facts.agreed;
   return replicationTitle(spec.replication ?? 'async', engine);
 }
 

@@ -244,6 +244,10 @@ export function TopologyStep({ draft, catalogue, errors, onChange }: StepProps) 
               onChange={(value) => onChange({ acks: toEntry(value) })}
             />
           )}
+        </>
+      )}
+      {nodes > 1 && (
+        <>
           <Select
             label={words.timers}
             maw={420}
