@@ -201,9 +201,9 @@ table inet {TABLE} {{
     )
 }
 
-/// What engines say to each other in a sharded cluster or a group of equals. In the former they also
-/// tell each other one port for everybody, which is that of the endpoint; from one engine to another
-/// it is the engine's own. Engines run as users of their own, everything of ours does not.
+/// What engines say to each other in a sharded cluster or a group of equals. In the former they
+/// also tell each other one port for everybody, which is that of the endpoint; from one engine to
+/// another it is the engine's own. Engines run as users of their own, everything of ours does not.
 fn bus(ports: EnginePorts) -> (String, String) {
     let EnginePorts { bus, read_write, private, .. } = ports;
     if bus == 0 {

@@ -1,8 +1,8 @@
 //! Who begins a group anew that has lost its majority, in two steps, of a term each. First every
-//! engine stops that runs without the majority, and says where its data ends. Then one whose data is
-//! the most is to begin, while no other engine runs. So there are never two groups, and what anybody
-//! was told of is kept: nothing is decided before every node has been heard, or a person has removed
-//! it.
+//! engine stops that runs without the majority, and says where its data ends. Then one whose data
+//! is the most is to begin, while no other engine runs. So there are never two groups, and what
+//! anybody was told of is kept: nothing is decided before every node has been heard, or a person
+//! has removed it.
 
 use std::collections::BTreeSet;
 
