@@ -25,10 +25,11 @@ pub(crate) async fn regroup(
     if let Some(founder) = founder {
         pass.cluster.object.status.primary = Some(founder.clone());
     }
+    let begun = pass.cluster.object.status.term + 1;
+    pass.cluster.object.status.begun = begun;
     begin_term(&mut pass);
     if let Some(founder) = founder {
-        let term = pass.cluster.object.status.term;
-        pass.assign(founder, Target::Member { term, from: None });
+        pass.assign(founder, Target::Member { term: begun, begun, from: None });
     }
     world.store.commit(pass.into_txn(None)).await?;
     Ok(Progress::Moved)
@@ -56,8 +57,7 @@ fn begin_term(pass: &mut Pass) {
     let status = &mut pass.cluster.object.status;
     status.term += 1;
     status.promised = status.promised.max(status.term);
-    (pass.view.cluster.status.term, pass.view.cluster.status.primary) =
-        (status.term, status.primary.clone());
+    pass.view.cluster.status = status.clone();
     let is_member = |target: &Target| matches!(target, Target::Member { .. });
     let nodes = pass.nodes.iter().map(|node| &node.object);
     let members = nodes.filter(|node| is_member(&node.target)).map(|node| node.id.clone());

@@ -247,6 +247,9 @@ pub struct ClusterStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub candidate: Option<NodeId>,
     pub config: JointConfig,
+    /// The term under which a group of equals was last begun, or is to be.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub begun: Term,
     /// What a planned switchover asks of the primary and the endpoints just now.
     #[serde(default)]
     pub handover: Handover,
@@ -298,6 +301,7 @@ impl Default for ClusterStatus {
             primary: None,
             candidate: None,
             config: JointConfig::default(),
+            begun: 0,
             handover: Handover::None,
             operation: None,
             last_failover_at: None,

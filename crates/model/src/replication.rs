@@ -152,7 +152,9 @@ pub enum Target {
     Source { term: Term },
     /// Be a member of a group whose members all accept writes. `from`: whose data is copied where
     /// there is none here. None: begin the group with the data here, once, for the others to join.
-    Member { term: Term, from: Option<NodeId> },
+    /// `begun`: since when there is this group; one without the majority that is of an earlier
+    /// term stops, to say where its data ends.
+    Member { term: Term, begun: Term, from: Option<NodeId> },
     /// Engine stopped, data kept.
     Stopped,
     /// Engine stopped and data removed. The token names the operation that may do so.

@@ -54,5 +54,5 @@ pub fn target(view: &View, id: &NodeId) -> Target {
     let others = view.active().map(|facts| &facts.node.id);
     let all = status.primary.iter().chain(others);
     let from = all.into_iter().find(|other| *other != id).unwrap_or(id);
-    Target::Member { term: status.term, from: Some(from.clone()) }
+    Target::Member { term: status.term, begun: status.begun, from: Some(from.clone()) }
 }

@@ -1,4 +1,5 @@
-//! Every node accepts writes: one is lost under load, then the majority, then everything stops.
+//! Every node accepts writes: one is lost under load, then one is cut off from the others, then the
+//! majority is killed, then everything stops; then one is lost for good, and then the majority is.
 
 use std::time::{Duration, Instant};
 
@@ -6,6 +7,7 @@ use anyhow::{Context as _, ensure};
 use bellwether_model::connection::Connection;
 use bellwether_model::{ClusterPhase, ClusterView, NodeView};
 use bellwether_testkit::docker::{container_of, docker};
+use bellwether_testkit::faults::Loss;
 use bellwether_testkit::wait::until;
 use bellwether_testkit::{Api, MysqlWriter, Server, mysql};
 use mysql_async::prelude::Queryable as _;
@@ -15,6 +17,9 @@ const CONNECT_MAX: Duration = Duration::from_secs(2);
 
 /// Writes elsewhere go on within this time when a node is killed.
 const PAUSE_MAX: Duration = Duration::from_secs(3);
+
+/// Rows that were written one by one until everything has stopped.
+const ROWS_MADE: usize = 5;
 
 /// What is found wrong in its spec keeps a cluster from being made.
 async fn create(api: &Api, nodes: u32) -> anyhow::Result<ClusterView> {
@@ -38,8 +43,8 @@ async fn kill(node: &NodeView) -> anyhow::Result<()> {
 #[tokio::test]
 async fn every_node_writes_and_what_is_lost_comes_back() -> anyhow::Result<()> {
     let (server, api) = Server::start().await?;
-    let refused = create(&api, 2).await.err().context("two nodes were made")?.to_string();
-    ensure!(refused.contains("no majority is left"), "{refused}");
+    let error = create(&api, 2).await.err().context("two nodes were made")?.to_string();
+    ensure!(error.contains("no majority is left"), "{error}");
     let made = create(&api, 3).await?;
     let creation = made.operation.context("creating is an operation")?;
     api.finish(creation.as_str(), Duration::from_secs(180)).await?;
@@ -48,14 +53,27 @@ async fn every_node_writes_and_what_is_lost_comes_back() -> anyhow::Result<()> {
     let (nodes, connection) = (api.nodes("orders").await?, api.connection("orders").await?);
 
     every_node_writes(&nodes, &connection).await?;
-    let refused = api.operate("orders", "switchover", Some("orders-2")).await.err();
-    let refused = refused.context("it was promoted")?.to_string();
-    ensure!(refused.contains("nothing to promote"), "{refused}");
+    refused(&api, "switchover", "orders-2", "nothing to promote").await?;
+    let drills = json!({ "drill": { "schedule": "0 3 * * *", "kind": "switchover" } });
+    let error = api.change("orders", cluster.generation, &drills).await.err();
+    let error = error.context("there are drills")?.to_string();
+    ensure!(error.contains("no primary to drill with"), "{error}");
 
     one_is_killed(&api, &nodes, &connection, &led).await?;
+    one_is_cut_off(&api, &nodes, &connection).await?;
     the_majority_is_killed(&api, &nodes, &connection).await?;
     everything_stops(&api, &nodes, &connection).await?;
+    one_is_lost_for_good(&api).await?;
+    the_majority_is_lost_for_good(&api).await?;
     server.check_log()
+}
+
+/// That is not done, for the reason that has these words.
+async fn refused(api: &Api, kind: &str, node: &str, words: &str) -> anyhow::Result<()> {
+    let error = api.operate("orders", kind, Some(node)).await.err();
+    let error = error.with_context(|| format!("{kind} of {node} has begun"))?.to_string();
+    ensure!(error.contains(words), "{error}");
+    Ok(())
 }
 
 async fn every_node_writes(nodes: &[NodeView], connection: &Connection) -> anyhow::Result<()> {
@@ -112,6 +130,58 @@ async fn one_is_killed(
     ensure!(now.primary.as_ref() != Some(&lost.id), "clients are led to who is gone");
     api.healthy("orders", Duration::from_secs(90)).await?;
     for writer in [near, led] {
+        let (history, found) = writer.stop().await?;
+        ensure!(history.lost(&found).is_empty(), "acknowledged writes are missing");
+    }
+    Ok(())
+}
+
+/// That which clients are led to loses touch with the others: it takes nothing more, they go on,
+/// and it joins them again with what it lacks.
+async fn one_is_cut_off(
+    api: &Api,
+    nodes: &[NodeView],
+    connection: &Connection,
+) -> anyhow::Result<()> {
+    let led = api.cluster("orders").await?.primary;
+    let (alone, others): (Vec<&NodeView>, Vec<&NodeView>) =
+        nodes.iter().partition(|node| Some(&node.id) == led.as_ref());
+    let alone = alone.first().context("that which clients are led to")?;
+    let addresses: Vec<&str> = others.iter().map(|node| node.address.as_str()).collect();
+    let is_theirs =
+        |endpoint: &&String| addresses.iter().any(|one| endpoint.starts_with(&format!("{one}:")));
+    let theirs: Vec<String> = connection.read_write.iter().filter(is_theirs).cloned().collect();
+    let far =
+        MysqlWriter::through(Connection { read_write: theirs, ..connection.clone() }, 0, "far");
+    let far = far.await?;
+    let near = MysqlWriter::through(at(connection, alone), 0, "cut").await?;
+
+    let cut = Instant::now();
+    let loss = Loss::between(&container_of(alone.id.as_str())?, &addresses)?;
+    until("clients are led elsewhere", Duration::from_secs(20), || async {
+        let now = api.cluster("orders").await?;
+        ensure!(now.primary != led && now.phase == ClusterPhase::Degraded, "{}", now.sentence);
+        Ok(())
+    })
+    .await?;
+    far.progress(50).await?;
+    let outage = far.history().outage(cut);
+    ensure!(outage < PAUSE_MAX + CONNECT_MAX, "writes at the others waited {outage:?}");
+    let taken = near.history().acknowledged().len();
+    far.progress(100).await?;
+    let after = near.history().acknowledged().len();
+    ensure!(taken == after, "one without the majority took {} writes", after - taken);
+    drop(loss);
+
+    let healed = Instant::now();
+    near.progress(50).await?;
+    api.healthy("orders", Duration::from_secs(60)).await?;
+    println!("cut off: writes waited {outage:?}; healed: whole after {:?}", healed.elapsed());
+    let mut client = mysql::read_write(&at(connection, alone)).await?;
+    let up: Option<(String, u64)> = client.query_first("SHOW GLOBAL STATUS LIKE 'Uptime'").await?;
+    let up = Duration::from_secs(up.context("for how long it has run")?.1 + 1);
+    ensure!(up > cut.elapsed(), "its data was copied anew: its engine runs for {up:?}");
+    for writer in [near, far] {
         let (history, found) = writer.stop().await?;
         ensure!(history.lost(&found).is_empty(), "acknowledged writes are missing");
     }
@@ -177,4 +247,60 @@ async fn everything_stops(
         counts(connection, node, nodes.len() + 2).await?;
     }
     Ok(())
+}
+
+/// Its machine will never be back: it is not removed from three, and another takes its place.
+async fn one_is_lost_for_good(api: &Api) -> anyhow::Result<()> {
+    let connection = api.connection("orders").await?;
+    let led = api.cluster("orders").await?.primary;
+    let nodes = api.nodes("orders").await?;
+    let lost = nodes.iter().find(|node| Some(&node.id) == led.as_ref()).context("a node")?;
+    docker(&["rm", "-f", &container_of(lost.id.as_str())?])?;
+    until("the others go on", Duration::from_secs(20), || async {
+        let now = api.cluster("orders").await?;
+        ensure!(now.primary != led && now.phase == ClusterPhase::Degraded, "{}", now.sentence);
+        Ok(())
+    })
+    .await?;
+    let words = format!("replace {}, or add a node first", lost.name);
+    refused(api, "remove_node", &lost.name, &words).await?;
+    let began = Instant::now();
+    let operation = api.operate("orders", "replace_node", Some(&lost.name)).await?;
+    api.finish(operation.id.as_str(), Duration::from_secs(120)).await?;
+    api.healthy("orders", Duration::from_secs(60)).await?;
+    println!("lost for good: replaced after {:?}", began.elapsed());
+    for node in api.nodes("orders").await? {
+        counts(&connection, &node, ROWS_MADE).await?;
+    }
+    Ok(())
+}
+
+/// The one that is left is not removed; when a person has removed the others, it goes on alone.
+async fn the_majority_is_lost_for_good(api: &Api) -> anyhow::Result<()> {
+    let nodes = api.nodes("orders").await?;
+    let (left, lost) = nodes.split_first().context("a node")?;
+    let connection = api.connection("orders").await?;
+    let machines: Result<Vec<String>, _> =
+        lost.iter().map(|node| container_of(node.id.as_str())).collect();
+    let machines = machines?;
+    docker(&[&["rm", "-f"], &*machines.iter().map(String::as_str).collect::<Vec<_>>()].concat())?;
+    until("nobody removes the last", Duration::from_secs(20), || async {
+        refused(api, "remove_node", &left.name, "remove those that are lost for good").await
+    })
+    .await?;
+    let began = Instant::now();
+    for node in lost {
+        let operation = api.operate("orders", "remove_node", Some(&node.name)).await?;
+        api.finish(operation.id.as_str(), Duration::from_secs(60)).await?;
+    }
+    until("it takes writes alone", Duration::from_secs(60), || async {
+        let mut client =
+            mysql::connect(&connection, &at(&connection, left).read_write[0], CONNECT_MAX).await?;
+        Ok(client.query_drop("INSERT INTO seen (node) VALUES ('last')").await?)
+    })
+    .await?;
+    println!("majority lost for good: alone after {:?}", began.elapsed());
+    let now = api.cluster("orders").await?;
+    ensure!(now.phase == ClusterPhase::Degraded, "{}", now.sentence);
+    counts(&connection, left, ROWS_MADE + 1).await
 }

@@ -137,7 +137,7 @@ fn from_absent(target: &Target, facts: &Facts) -> Plan {
         }
         Target::Replica { upstream, .. } => Plan::Act(Act::Seed(upstream.clone())),
         // What it had begun is gone: others may have it.
-        Target::Member { term, from: None } if facts.led >= *term => {
+        Target::Member { term, from: None, .. } if facts.led >= *term => {
             Plan::Wait("the database that was made here is gone; waiting for newer orders")
         }
         Target::Member { from: None, .. } => Plan::Act(Act::Bootstrap),
@@ -184,7 +184,9 @@ fn from_stopped(was_primary: bool, target: &Target, facts: &Facts) -> Plan {
             Plan::Wait("the new term is not promised yet")
         }
         Target::Source { .. } => Plan::Act(Act::StartReplica(None)),
-        Target::Member { term, from: None } if facts.led < *term => Plan::Act(Act::Found(*term)),
+        Target::Member { term, from: None, .. } if facts.led < *term => {
+            Plan::Act(Act::Found(*term))
+        }
         Target::Member { .. } => join(facts),
         Target::Demoted { .. } | Target::Stopped => Plan::Done,
         Target::Gone { .. } => Plan::Act(Act::Erase),
@@ -263,7 +265,7 @@ fn from_primary(term: Term, target: &Target, facts: &Facts) -> Plan {
 /// From a member of a group of equals, whose engine runs.
 fn from_member(term: Term, in_quorum: bool, target: &Target, facts: &Facts) -> Plan {
     match target {
-        Target::Member { term: wanted, .. } if !in_quorum && term < *wanted => {
+        Target::Member { begun, .. } if !in_quorum && term < *begun => {
             // The group is begun anew, and by an engine that nobody joins unasked.
             Plan::Act(Act::Stop)
         }
@@ -337,8 +339,8 @@ mod tests {
             Target::Replica { upstream: other(), term: 2 },
             Target::Demoted { term: 2 },
             Target::Source { term: 2 },
-            Target::Member { term: 2, from: None },
-            Target::Member { term: 2, from: Some(other()) },
+            Target::Member { term: 2, begun: 2, from: None },
+            Target::Member { term: 2, begun: 2, from: Some(other()) },
             Target::Stopped,
             Target::Gone { token: "t".into() },
         ]
@@ -396,8 +398,8 @@ mod tests {
 
     #[test]
     fn a_group_is_begun_once_and_by_orders_alone() {
-        let founds = Target::Member { term: 2, from: None };
-        let joins = Target::Member { term: 2, from: Some(other()) };
+        let founds = Target::Member { term: 2, begun: 2, from: None };
+        let joins = Target::Member { term: 2, begun: 2, from: Some(other()) };
         let stopped = Actual::Stopped { was_primary: true };
         let act = |actual: &Actual, target: &Target, led, in_quorum| {
             plan(actual, target, &Facts { led, in_quorum, ..no() })
@@ -416,6 +418,9 @@ mod tests {
             assert_eq!(act(&former, target, 1, Some(true)), Plan::Act(Act::AdoptTerm(2)));
             assert!(matches!(act(&present, target, 2, Some(false)), Plan::Wait(_)));
         }
+        // Clients are led elsewhere: nobody has to stop for that.
+        let led = Target::Member { term: 2, begun: 1, from: Some(other()) };
+        assert_eq!(act(&former, &led, 1, Some(false)), Plan::Act(Act::AdoptTerm(2)));
         assert_eq!(act(&present, &Target::Stopped, 2, Some(true)), Plan::Act(Act::Stop));
     }
 

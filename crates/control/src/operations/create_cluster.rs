@@ -218,12 +218,13 @@ pub(super) fn bootstrap_primary(world: &World, pass: &mut Pass) -> Outcome {
     let status = &mut pass.cluster.object.status;
     if status.term == 0 {
         (status.term, status.promised) = (term, term);
+        status.begun = if pass.view.is_multi_primary() { term } else { 0 };
         status.candidate = Some(first.clone());
         status.config.current.version = 1;
     }
     let term = status.term;
     let target = match pass.view.is_multi_primary() {
-        true => Target::Member { term, from: None },
+        true => Target::Member { term, begun: term, from: None },
         false => Target::Primary { term, create: true },
     };
     pass.assign(&first, target);

@@ -105,11 +105,11 @@ mod tests {
     fn nobody_else_begins_a_group_while_one_may() {
         let mut sketch = sketch(3).equals();
         (1..=3).for_each(|ordinal| sketch.out(ordinal, Some(9)));
-        sketch.node(2).target = Target::Member { term: 1, from: None };
+        sketch.node(2).target = Target::Member { term: 1, begun: 1, from: None };
         assert_eq!(regroups(&sketch), None);
         sketch.member(2).has_founded = true;
         assert_eq!(regroups(&sketch), Some(None), "its attempt has failed: another term");
-        sketch.node(2).target = Target::Member { term: 1, from: Some(node_id(1)) };
+        sketch.node(2).target = Target::Member { term: 1, begun: 1, from: Some(node_id(1)) };
         sketch.member(2).has_founded = false;
         sketch.member(2).founds = true;
         assert_eq!(regroups(&sketch), None, "it has not given up yet");

@@ -218,11 +218,12 @@ impl Sketch {
     /// Every node accepts writes, and clients are led to the first.
     pub(crate) fn equals(mut self) -> Self {
         self.cluster.spec.multi_primary = true;
+        self.cluster.status.begun = 1;
         self.cluster.status.config.current.voters.clear();
         let all: Vec<NodeId> = self.nodes.iter().map(|(node, ..)| node.id.clone()).collect();
         for (node, _, report, _) in &mut self.nodes {
             let from = all.iter().find(|id| **id != node.id).cloned();
-            node.target = Target::Member { term: 1, from };
+            node.target = Target::Member { term: 1, begun: 1, from };
             report.gate.open = true;
             let standing = Standing {
                 state: "Synced".into(),

@@ -373,7 +373,7 @@ fn a_primary_whose_worker_or_disk_is_silent_for_long_gives_its_term_up() {
 #[test]
 fn a_member_of_equals_serves_while_its_worker_says_that_its_engine_has_the_majority() {
     let mut core = Core::new("c".into(), node(1), Durable::default(), 0);
-    let target = Target::Member { term: 1, from: Some(node(2)) };
+    let target = Target::Member { term: 1, begun: 1, from: Some(node(2)) };
     let orders = Assignment { multi_primary: true, ..assignment(1, target, &[]) };
     core.on_assignment(orders, 1_000).expect("accepted");
     assert_eq!(core.gate(1_000), Gate::Closed);

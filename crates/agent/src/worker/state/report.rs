@@ -59,7 +59,7 @@ impl Worker {
 
     /// Of the group of equals that it belongs to.
     fn member(&self) -> Option<MemberReport> {
-        let Target::Member { term, from } = &self.assignment()?.target else { return None };
+        let Target::Member { term, from, .. } = &self.assignment()?.target else { return None };
         let is_founding = matches!(&self.step, Some((Act::Found(_) | Act::Bootstrap, _)));
         Some(MemberReport {
             term: *term,

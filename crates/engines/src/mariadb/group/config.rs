@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use bellwether_model::group::Timers;
 use bellwether_protocol::Assignment;
 
 /// Galera itself.
@@ -34,13 +35,28 @@ wsrep-sst-auth = mysql:
 wsrep-provider-options = \"base_port={bus};gmcast.listen_addr=ssl://0.0.0.0:{bus};\
 ist.recv_addr={address}:{ist};socket.ssl=YES;socket.ssl_key={conf}/engine.key;\
 socket.ssl_cert={conf}/engine.pem;socket.ssl_ca={conf}/ca.pem;gcache.size={kept}M;\
-gcache.recover=yes;pc.recovery=no;pc.wait_prim_timeout=PT10S;evs.keepalive_period=PT0.3S;\
-evs.inactive_check_period=PT0.2S;evs.suspect_timeout=PT1.5S;evs.inactive_timeout=PT3S;\
-gmcast.peer_timeout=PT1S\"
+gcache.recover=yes;pc.recovery=no;pc.wait_prim_timeout=PT10S;{timers}\"
 ",
         // A name may have 32 characters and not one more.
         cluster = assignment.cluster.as_str().replace('-', ""),
+        timers = timers(&assignment.timers),
     )
+}
+
+/// When members give one up that is silent. What they tell each other then is said again soon: lost
+/// once, it would hold writes for a second.
+fn timers(timers: &Timers) -> String {
+    let suspect_ms = timers.suspect_ms;
+    [
+        ("evs.keepalive_period", suspect_ms / 5),
+        ("evs.join_retrans_period", suspect_ms / 5),
+        ("evs.inactive_check_period", suspect_ms / 8),
+        ("evs.suspect_timeout", suspect_ms),
+        ("evs.inactive_timeout", timers.lease_ms.max(suspect_ms * 2)),
+        ("gmcast.peer_timeout", suspect_ms * 2 / 3),
+    ]
+    .map(|(name, ms)| format!("{name}=PT{}.{:03}S", ms / 1_000, ms % 1_000))
+    .join(";")
 }
 
 /// How the engine's own script copies to another member, at the end of the file.
@@ -54,4 +70,19 @@ tcert = {conf}/engine.pem
 tca = {conf}/ca.pem
 "
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use bellwether_model::group::TimerProfile;
+
+    use super::*;
+
+    #[test]
+    fn members_give_one_up_by_the_clusters_timers() {
+        let lan = timers(&TimerProfile::Lan.timers());
+        assert!(lan.contains("evs.suspect_timeout=PT1.500S;"), "{lan}");
+        assert!(lan.contains("evs.keepalive_period=PT0.300S;"), "{lan}");
+        assert!(lan.contains("evs.inactive_timeout=PT3.000S;"), "{lan}");
+    }
 }

@@ -49,7 +49,7 @@ describe('a topology', () => {
   });
 
   it('puts the one that clients are led to first of those that accept writes', () => {
-    const equals = [1, 2, 3].map((ordinal) => node(ordinal, { role: 'primary' }));
+    const equals = [1, 2, 3].map((ordinal) => node(ordinal, { role: 'primary', gate_open: true }));
     const cast = castOf(equals, 'n2');
     expect(cast.primary?.name).toBe('demo-2');
     expect(cast.isServing).toBe(true);
