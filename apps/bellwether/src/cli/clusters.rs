@@ -267,7 +267,6 @@ async fn show(context: &Context, name: &str) -> Result {
 fn nodes_in_words(spec: &ClusterSpec) -> String {
     let nodes = if spec.nodes == 1 { "1 node".to_owned() } else { format!("{} nodes", spec.nodes) };
     match spec.shards {
-        0 if spec.multi_primary => format!("{nodes}, each of which accepts writes"),
         0 => nodes,
         shards => format!("{shards} shards of {nodes}"),
     }
@@ -276,7 +275,7 @@ fn nodes_in_words(spec: &ClusterSpec) -> String {
 /// Where every node accepts writes that is not a choice of modes.
 pub(super) fn replication_in_words(spec: &ClusterSpec) -> String {
     match spec.multi_primary {
-        true => "every write agreed on by all members".to_owned(),
+        true => "every node accepts writes, agreed on by all members".to_owned(),
         false => format!("replication {}", spec.replication),
     }
 }

@@ -83,6 +83,7 @@ export const messages = {
     apartHelp: 'Refused where that cannot be kept.',
     oneHost: 'Here all machines are on one host: what takes it takes every copy.',
     timers: 'How soon a lost primary is replaced',
+    timersOfEquals: 'How soon the others go on without a lost node',
     replaces: (replicas: number) =>
       replicas === 0
         ? 'Nothing takes over when the node is lost. More nodes can be added later.'

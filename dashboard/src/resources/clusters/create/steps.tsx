@@ -249,7 +249,7 @@ export function TopologyStep({ draft, catalogue, errors, onChange }: StepProps) 
       {nodes > 1 && (
         <>
           <Select
-            label={words.timers}
+            label={multiPrimary ? words.timersOfEquals : words.timers}
             maw={420}
             value={draft.timers}
             data={Object.entries(timerWords).map(([value, label]) => ({ value, label }))}
