@@ -4,14 +4,12 @@ use std::path::Path;
 
 use bellwether_contracts::Failure;
 use bellwether_model::Timestamp;
-use bellwether_protocol::Assignment;
 
 use super::seed::{BEGINS_AT, begins_at};
 use super::{Mariadb, gtid};
 use crate::files::remove;
-use crate::mysql_family::backup::{Copied, users, written_at};
-use crate::mysql_family::databases::turn_all_off;
-use crate::mysql_family::place::{Mark, data_in, new_root, root, socket_file, temporary};
+use crate::mysql_family::backup::{Copied, written_at};
+use crate::mysql_family::place::{data_in, root, socket_file, temporary};
 use crate::mysql_family::{OS_USER, place};
 
 /// Where it keeps what it has not copied yet.
@@ -48,19 +46,5 @@ impl Mariadb {
         self.processes.run(&mut prepare, "the copy cannot be made ready").await?;
         remove(&scratch)?;
         Ok(Copied { at: at.unwrap_or_else(Timestamp::now), position })
-    }
-
-    /// Makes restored data, which nobody serves yet, that of the cluster that it is now.
-    pub(super) async fn adopt_restored(&self, assignment: &Assignment) -> Result<(), Failure> {
-        let mut statements = vec![
-            "FLUSH PRIVILEGES".to_owned(),
-            "DELETE FROM mysql.global_priv WHERE User LIKE 'bellwether\\_replica\\_%'".to_owned(),
-            "FLUSH PRIVILEGES".to_owned(),
-        ];
-        statements.extend(turn_all_off(self.words.lock_logins));
-        statements.extend(users(assignment));
-        let statements: String = statements.iter().map(|one| format!("{one};\n")).collect();
-        self.run_alone(new_root(), &statements).await?;
-        Mark::BeginsAt.set_in(new_root(), &begins_at(&data_in(new_root()))?)
     }
 }

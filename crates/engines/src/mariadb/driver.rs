@@ -10,6 +10,7 @@ use bellwether_model::replication::Position;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Member;
 
+use super::seed::begins_at;
 use super::{Mariadb, gtid};
 use crate::mysql_family::backup::Copied;
 use crate::mysql_family::driver::Hands;
@@ -120,8 +121,8 @@ impl Hands for Mariadb {
         self.copy_beside(directory).await
     }
 
-    async fn adopt(&self, assignment: &Assignment) -> Result<(), Failure> {
-        self.adopt_restored(assignment).await
+    fn begins_at(directory: &Path) -> Result<Option<String>, Failure> {
+        begins_at(directory).map(Some)
     }
 
     async fn make_fit(

@@ -41,7 +41,7 @@ pub fn profile() -> EngineProfile {
             multi_primary: true,
             sharded: false,
             backups: true,
-            restores_in_place: false,
+            restores_in_place: true,
         },
         log: LogFacts {
             unit: LogUnit::Transactions,

@@ -4,15 +4,12 @@ use std::path::Path;
 
 use bellwether_contracts::Failure;
 use bellwether_model::Timestamp;
-use bellwether_protocol::Assignment;
 
 use super::Mysql;
 use super::seed::{COPY_MAX, LOOK_EVERY};
-use crate::mysql_family::backup::{Copied, users};
-use crate::mysql_family::databases::turn_all_off;
-use crate::mysql_family::place::{data_in, new_root};
+use crate::mysql_family::backup::Copied;
 use crate::mysql_family::quote;
-use crate::mysql_family::session::{Session, number, text};
+use crate::mysql_family::session::{Session, number};
 
 /// Whether the copy has come to its last stretch of the log, at whose end is the moment it holds.
 const ENDS: &str = "SELECT COUNT(*) AS n FROM performance_schema.clone_progress \
@@ -41,21 +38,5 @@ impl Mysql {
                 }
             }
         }
-    }
-
-    /// Makes restored data, which nobody serves yet, that of the cluster that it is now.
-    pub(super) async fn adopt_restored(&self, assignment: &Assignment) -> Result<(), Failure> {
-        let alone = self.run_alone(&data_in(new_root())).await?;
-        let rows = self.act.query(self.words.users).await?;
-        let known = rows.iter().filter_map(|row| text(row, "name"));
-        let mut statements: Vec<String> =
-            known.map(|name| format!("DROP USER '{name}'@'%'")).collect();
-        // Whom the node followed that it was copied from.
-        statements.push(self.words.reset.to_owned());
-        statements.extend(turn_all_off(self.words.lock_logins));
-        statements.extend(users(assignment));
-        let statements: Vec<&str> = statements.iter().map(String::as_str).collect();
-        self.act.execute(&statements).await?;
-        self.stop_alone(alone).await
     }
 }

@@ -104,10 +104,6 @@ impl Hands for Mysql {
         self.copy_beside(directory).await
     }
 
-    async fn adopt(&self, assignment: &Assignment) -> Result<(), Failure> {
-        self.adopt_restored(assignment).await
-    }
-
     async fn make_fit(
         &self,
         assignment: &Assignment,

@@ -100,9 +100,10 @@ pub(crate) trait Hands: Deref<Target = Node> + Send + Sync + 'static {
     /// there yet.
     async fn copy_here(&self, directory: &Path) -> Result<Copied, Failure>;
 
-    /// Makes restored data in the directory of new data, which nobody serves yet, that of the
-    /// cluster that it is now: its users, and nobody to follow.
-    async fn adopt(&self, assignment: &Assignment) -> Result<(), Failure>;
+    /// What the engine is to be told of where a copy in that directory begins.
+    fn begins_at(_directory: &Path) -> Result<Option<String>, Failure> {
+        Ok(None)
+    }
 
     async fn make_fit(&self, assignment: &Assignment, upstream: &Member)
     -> Result<Repair, Failure>;
@@ -289,6 +290,20 @@ impl<H: Hands> Driver for FamilyDriver<H> {
         progress: Progress<'_>,
     ) -> Result<(), Failure> {
         self.bring_back(assignment, restore, repository, progress).await
+    }
+
+    async fn bring(
+        &self,
+        _: &Assignment,
+        token: &str,
+        source: Option<(&RestoreAssignment, &dyn Repository)>,
+        progress: Progress<'_>,
+    ) -> Result<(), Failure> {
+        self.set_aside(token, source, progress).await
+    }
+
+    async fn exchange(&self, assignment: &Assignment, token: &str) -> Result<(), Failure> {
+        self.exchange_data(assignment, token).await
     }
 
     async fn check(&self) -> Result<Checked, Failure> {

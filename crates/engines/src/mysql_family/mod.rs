@@ -14,6 +14,7 @@ pub(crate) mod place;
 pub(crate) mod probe;
 pub(crate) mod probes;
 pub(crate) mod replication;
+mod restore;
 mod roles;
 mod room;
 pub(crate) mod session;

@@ -75,6 +75,12 @@ pub(crate) enum Mark {
     BeginsAt,
     /// What was received before the engine ended may not be applied in full.
     Unapplied,
+    /// It was restored: its users have the passwords of the cluster that it was taken from.
+    Restored,
+    /// It was restored, and logins that were asked for are not let in yet.
+    LoginsOff,
+    /// The token of the order under which it was set aside to take the place of other data.
+    Brought,
 }
 
 impl Mark {
@@ -86,6 +92,9 @@ impl Mark {
             Self::Copied => "copied",
             Self::BeginsAt => "begins_at",
             Self::Unapplied => "unapplied",
+            Self::Restored => "restored",
+            Self::LoginsOff => "logins_off",
+            Self::Brought => "brought",
         }
     }
 
@@ -98,7 +107,7 @@ impl Mark {
     }
 
     pub(crate) fn read(self) -> Option<String> {
-        std::fs::read_to_string(self.path(root())).ok()
+        self.read_in(root())
     }
 
     pub(crate) fn set(self, text: &str) -> Result<(), Failure> {
@@ -121,7 +130,7 @@ impl Mark {
         sync_directory(root())
     }
 
-    fn read_in(self, root: &Path) -> Option<String> {
+    pub(crate) fn read_in(self, root: &Path) -> Option<String> {
         std::fs::read_to_string(self.path(root)).ok()
     }
 }

@@ -41,6 +41,10 @@ impl Node {
             probe.position = self.last_position();
             return probe;
         }
+        if Mark::Restored.is_set() {
+            // Its users are not yet those of the cluster that it is now.
+            return probe;
+        }
         let mut seen = probe.clone();
         if !self.ask(&mut seen).await {
             return probe;
@@ -66,9 +70,16 @@ impl Node {
             data: data_state(),
             copied: Mark::Copied.read(),
             keeps_former: former_root().exists(),
+            aside: Mark::Brought.read_in(former_root()),
+            replaced: Mark::Brought.read(),
             diverged: self.diverged(),
             ..Probe::default()
         }
+    }
+
+    /// Other data begins: what was seen of the one before is no news of it.
+    pub(super) fn forget_seen(&self) {
+        *self.cache.lock().expect("nothing panics while it is held") = Cache::default();
     }
 
     /// How far the log was when the engine last said so.

@@ -24,6 +24,11 @@ impl<H: Hands> FamilyDriver<H> {
         Mark::Replica.set("")?;
         Mark::HandedOver.clear()?;
         self.start(assignment).await?;
+        if let Err(failure) = self.0.adopt(assignment).await {
+            // It is not what it shall be, and is looked at by nobody before it is.
+            self.0.kill_server().await?;
+            return Err(failure);
+        }
         self.0.apply_received().await?;
         self.follow_member(assignment, upstream).await
     }
@@ -95,6 +100,7 @@ impl<H: Hands> FamilyDriver<H> {
         if last.timeline != term {
             hands.act.execute(&[&row(term, last)]).await?;
         }
+        hands.let_logins_in(assignment).await?;
         if let Err(failure) = keep_prober(&hands.act, assignment).await {
             warn!("{failure}");
         }

@@ -12,23 +12,19 @@ use bellwether_model::backup::BackupResult;
 use bellwether_model::replication::Position;
 use bellwether_model::restore::Checked;
 use bellwether_protocol::Assignment;
-use bellwether_protocol::assignment::{BackupAssignment, RestoreAssignment};
+use bellwether_protocol::assignment::BackupAssignment;
 use serde::{Deserialize, Serialize};
-use tracing::info as log;
 
 use super::resp::info;
-use super::{Redis, data, log_of, new_data};
-use crate::backup::{
-    Begun, FINGERPRINT, Held, Staging, bring, fingerprint, require_room, sync_disk,
-};
-use crate::backup::{RETURNED, store};
-use crate::files::{DATA, at, remove, remove_file, sync_directory};
+use super::{Redis, data};
+use crate::backup::{Begun, Held, Staging, fingerprint, require_room, store};
+use crate::files::{at, remove_file};
 
 /// What the engine saves into its directory.
 const SAVED: &str = "dump.rdb";
 
 /// The same in a backup.
-const KEPT: &str = "data.rdb";
+pub(super) const KEPT: &str = "data.rdb";
 
 /// Saving takes at most so long.
 const SAVE_MAX: Duration = Duration::from_secs(3_600);
@@ -38,11 +34,6 @@ const BEGIN_MAX: Duration = Duration::from_secs(600);
 
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-
-/// The files that make up data which begins with what was saved.
-const BASE: &str = "appendonly.aof.1.base.rdb";
-const MANIFEST: (&str, &str) =
-    ("appendonly.aof.manifest", "file appendonly.aof.1.base.rdb seq 1 type b\n");
 
 /// How many keys there were.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,39 +131,6 @@ impl Redis {
             true => Ok(saved),
             false => Err(Failure::transient("what the engine saved is not whole")),
         }
-    }
-
-    /// Brings the data back into a new directory and puts it in place when it is complete.
-    pub(super) async fn bring_back(
-        &self,
-        assignment: &Assignment,
-        restore: &RestoreAssignment,
-        repository: &dyn Repository,
-        progress: Progress<'_>,
-    ) -> Result<(), Failure> {
-        self.kill_everything().await?;
-        for left in [new_data(), data()] {
-            remove(left)?;
-        }
-        let user = self.kind.user();
-        let returned = bring(restore, repository, progress, user).await?;
-        let log_directory = log_of(new_data());
-        user.own_directory(new_data())?;
-        user.own_directory(&log_directory)?;
-        for (from, to) in [
-            (returned.join(KEPT), log_directory.join(BASE)),
-            (returned.join(FINGERPRINT), new_data().join(FINGERPRINT)),
-        ] {
-            std::fs::rename(&from, &to).map_err(|e| at(&from, &e))?;
-        }
-        user.write_durably(&log_directory.join(MANIFEST.0), MANIFEST.1)?;
-        remove(Path::new(RETURNED))?;
-        self.write_config(assignment)?;
-        sync_disk()?;
-        std::fs::rename(new_data(), data()).map_err(|e| at(data(), &e))?;
-        sync_directory(Path::new(DATA))?;
-        log!("restored: backup {}", restore.facts.id);
-        Ok(())
     }
 
     /// The engine has verified the checksum of everything when it loaded it; what is there is

@@ -224,6 +224,21 @@ impl Driver for Redis {
         self.bring_back(assignment, restore, repository, progress).await
     }
 
+    async fn bring(
+        &self,
+        _: &Assignment,
+        token: &str,
+        source: Option<(&RestoreAssignment, &dyn Repository)>,
+        progress: Progress<'_>,
+    ) -> Result<(), Failure> {
+        self.set_aside(token, source, progress).await
+    }
+
+    async fn exchange(&self, assignment: &Assignment, token: &str) -> Result<(), Failure> {
+        self.note_members(assignment);
+        self.exchange_data(assignment, token).await
+    }
+
     async fn check(&self) -> Result<Checked, Failure> {
         self.look_through().await
     }

@@ -25,6 +25,7 @@ mod probe;
 pub mod profile;
 mod replication;
 mod resp;
+mod restore;
 pub mod sessions;
 mod settings;
 mod shards;

@@ -14,8 +14,11 @@ use super::{Redis, data, former_data, log_of, new_data};
 /// In data that was copied under an order: its token.
 pub(super) const COPIED: &str = "bellwether_copied";
 
+/// In data that was set aside to take the place of other data: the token of the order.
+pub(super) const BROUGHT: &str = "bellwether_brought";
+
 /// In data of a primary.
-const PRIMARY: &str = "bellwether_primary";
+pub(super) const PRIMARY: &str = "bellwether_primary";
 
 /// In every data: its place.
 const PLACE: &str = "bellwether_place";
@@ -73,7 +76,7 @@ impl Redis {
     }
 }
 
-fn is_whole(directory: &Path) -> bool {
+pub(super) fn is_whole(directory: &Path) -> bool {
     log_of(directory).join("appendonly.aof.manifest").exists()
         || directory.join("appendonly.aof").exists()
 }
@@ -104,6 +107,11 @@ pub(super) fn log_bytes() -> Option<u64> {
 /// The token of the order that the data was copied under.
 pub(super) fn copied() -> Option<String> {
     std::fs::read_to_string(data().join(COPIED)).ok()
+}
+
+/// The token of the order under which that data was set aside.
+pub(super) fn brought(directory: &Path) -> Option<String> {
+    std::fs::read_to_string(directory.join(BROUGHT)).ok()
 }
 
 pub(super) fn keeps_former() -> bool {

@@ -12,7 +12,7 @@ use tracing::warn;
 
 use super::place::{self, Place};
 use super::resp::info;
-use super::{Handed, Redis, data};
+use super::{Handed, Redis, data, former_data};
 use crate::room::{keep_reserve, release_reserve, room};
 
 /// Nobody listens there: whom a replica of nobody follows.
@@ -42,6 +42,8 @@ impl Redis {
             data: place::data_state(),
             copied: place::copied(),
             keeps_former: place::keeps_former(),
+            aside: place::brought(former_data()),
+            replaced: place::brought(data()),
             diverged: self.diverged.lock().expect("nothing panics while it is held").clone(),
             ..Probe::default()
         };

@@ -50,7 +50,7 @@ pub fn profile(kind: Kind) -> EngineProfile {
             sharded: kind != Kind::KeyDb,
             // What it would take is in no image of KeyDB that could be tried.
             backups: kind != Kind::KeyDb,
-            restores_in_place: false,
+            restores_in_place: kind != Kind::KeyDb,
         },
         log: LogFacts { keeps_tail: false, ..LogFacts::BYTES },
         user: "app".to_owned(),

@@ -1,9 +1,10 @@
 //! The other engines are backed up and restored, too: from a replica while writes go on, into a
-//! cluster of its own with a replica, and proven.
+//! cluster of its own with a replica, and proven, and over what the cluster has (`in_place`).
 
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use bellwether_model::connection::Connection;
 use bellwether_model::{Backup, ClusterView, Operation};
 use bellwether_testkit::docker::docker;
 use bellwether_testkit::redis::Client;
@@ -12,6 +13,7 @@ use bellwether_testkit::{Api, MysqlWriter, RedisWriter, Server, mysql};
 use mysql_async::prelude::Queryable as _;
 use serde_json::json;
 
+use super::in_place::goes_and_comes_back;
 use super::scene::{WORK_MAX, register, restore, take};
 use crate::database_users::{Users, stay_behind};
 
@@ -74,8 +76,8 @@ async fn fill_keys(api: &Api, prefix: &str) -> anyhow::Result<()> {
     client.ask(&["RPUSH", &format!("{prefix}list"), "a", "b", "c"]).await.map(|_| ())
 }
 
-async fn keys_of(api: &Api, cluster: &str, prefix: &str) -> anyhow::Result<Vec<String>> {
-    let mut client = Client::read_write(&api.connection(cluster).await?).await?;
+async fn keys_of(connection: &Connection, prefix: &str) -> anyhow::Result<Vec<String>> {
+    let mut client = Client::read_write(connection).await?;
     let mut all: Vec<String> = Vec::new();
     for number in 0..500 {
         all.push(client.ask(&["GET", &format!("{prefix}{number}")]).await?);
@@ -94,7 +96,9 @@ async fn redis_family(engine: &str, version: &str) -> anyhow::Result<()> {
     register(&api, &store.repository("vault", "vault")).await?;
     create(&api, engine, version, "256MiB").await?;
     fill_keys(&api, "before").await?;
-    let before = keys_of(&api, "orders", "before").await?;
+    let before = keys_of(&api.connection("orders").await?, "before").await?;
+    let users = Users { api: &api, cluster: "orders" };
+    users.make("web", "*", "read_write").await?;
     let writer = RedisWriter::start(api.connection("orders").await?).await?;
     writer.progress(20).await?;
     let backup = take(&api, "orders", "vault").await?;
@@ -105,11 +109,20 @@ async fn redis_family(engine: &str, version: &str) -> anyhow::Result<()> {
     fill_keys(&api, "after").await?;
 
     let proven = restore_and_prove(&api, &backup, 2).await?;
-    assert_eq!(keys_of(&api, "copy", "before").await?, before, "as it was");
-    let after = keys_of(&api, "copy", "after").await?;
+    let copy = api.connection("copy").await?;
+    assert_eq!(keys_of(&copy, "before").await?, before, "as it was");
+    let after = keys_of(&copy, "after").await?;
     ensure!(after.iter().all(|value| value.is_empty() || value == "false"), "nothing newer");
     let proof = proven.proof.context("a proof")?;
     assert!(proof.proven && proof.compared > 500, "{proof:?}");
+
+    let held = (before, after);
+    let digest = async |connection: &Connection| {
+        Ok((keys_of(connection, "before").await?, keys_of(connection, "after").await?))
+    };
+    let write = async || fill_keys(&api, "after").await;
+    let is_let_in = async || Client::read_write(&users.connection("web").await?).await.map(|_| ());
+    goes_and_comes_back(&api, (&backup, &held), digest, write, is_let_in).await?;
     server.check_log()
 }
 
@@ -127,8 +140,8 @@ async fn fill_rows(api: &Api, rows: u32) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn rows_of(api: &Api, cluster: &str) -> anyhow::Result<(u64, String)> {
-    let mut client = mysql::read_write(&api.connection(cluster).await?).await?;
+async fn rows_of(connection: &Connection) -> anyhow::Result<(u64, String)> {
+    let mut client = mysql::read_write(connection).await?;
     client.query_drop("SET SESSION group_concat_max_len = 10000000").await?;
     let question = "SELECT COUNT(*), SHA2(GROUP_CONCAT(id, text ORDER BY id), 256) FROM facts";
     client.query_first(question).await?.context("one row")
@@ -143,7 +156,7 @@ async fn mysql_family(engine: &str, version: &str) -> anyhow::Result<()> {
     register(&api, &store.repository("vault", "vault")).await?;
     create(&api, engine, version, "768MiB").await?;
     fill_rows(&api, 1_000).await?;
-    let before = rows_of(&api, "orders").await?;
+    let before = rows_of(&api.connection("orders").await?).await?;
     let users = Users { api: &api, cluster: "orders" };
     users.make("web", "app", "read_write").await?;
     let writer = MysqlWriter::start(api.connection("orders").await?).await?;
@@ -156,7 +169,7 @@ async fn mysql_family(engine: &str, version: &str) -> anyhow::Result<()> {
     fill_rows(&api, 10).await?;
 
     let proven = restore_and_prove(&api, &backup, 2).await?;
-    assert_eq!(rows_of(&api, "copy").await?, before, "as it was");
+    assert_eq!(rows_of(&api.connection("copy").await?).await?, before, "as it was");
     let mut stolen = api.connection("copy").await?;
     stolen.password = api.connection("orders").await?.password;
     ensure!(mysql::read_write(&stolen).await.is_err(), "it has passwords of its own");
@@ -168,6 +181,10 @@ async fn mysql_family(engine: &str, version: &str) -> anyhow::Result<()> {
     writer.progress(10).await?;
     writer.stop().await?;
     api.healthy("copy", Duration::from_secs(30)).await?;
+
+    let write = async || fill_rows(&api, 10).await;
+    let is_let_in = async || mysql::read_write(&users.connection("web").await?).await.map(|_| ());
+    goes_and_comes_back(&api, (&backup, &before), rows_of, write, is_let_in).await?;
     server.check_log()
 }
 

@@ -3,6 +3,7 @@
 
 mod borg;
 pub(crate) mod engines;
+mod in_place;
 mod moment;
 mod replaced;
 mod restored;

@@ -19,7 +19,7 @@ use super::moment::{keep_log, moment, until_stored, write};
 use super::scene::{WORK_MAX, list, register};
 use crate::database_users::Users;
 
-const SOON: Duration = Duration::from_secs(90);
+pub(super) const SOON: Duration = Duration::from_secs(90);
 
 /// How many transactions are seen with that connection string, at the endpoint that it names.
 async fn seen(kept: &Connection) -> anyhow::Result<i64> {
@@ -27,7 +27,7 @@ async fn seen(kept: &Connection) -> anyhow::Result<i64> {
     Ok(client.query_one("SELECT count(*) FROM moments", &[]).await?.get(0))
 }
 
-async fn ask(api: &Api, kind: &str, more: Value) -> anyhow::Result<Operation> {
+pub(super) async fn ask(api: &Api, kind: &str, more: Value) -> anyhow::Result<Operation> {
     let mut request = json!({ "kind": kind, "confirm": "orders" });
     for (name, value) in more.as_object().context("an object")? {
         request[name] = value.clone();
