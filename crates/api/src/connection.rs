@@ -10,12 +10,12 @@ use bellwether_store::secrets;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::State;
 use crate::auth::Caller;
 use crate::clusters::find_view;
 use crate::databases::find_whole;
 use crate::error::{ApiError, Result};
 use crate::extract::{Path, Query};
+use crate::{State, authority};
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -75,5 +75,7 @@ pub(crate) async fn show(
         let id = &whole.cluster.id;
         who.password = secrets::login_password(&api.store, id, &engine.user, &who.login);
     }
-    Ok(Json(connect::connection(&view, engine, &who, &api.authority_certificate)))
+    let settings = authority::settings(&api)?.object;
+    let other = settings.other_certificate().is_some();
+    Ok(Json(connect::connection(&view, engine, &who, (&settings.trusted(), other))))
 }

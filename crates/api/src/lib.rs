@@ -5,6 +5,7 @@ mod access;
 mod allowlist;
 mod audit;
 mod auth;
+mod authority;
 mod backups;
 mod clusters;
 mod connection;
@@ -67,8 +68,6 @@ pub struct Api {
     pub repositories: OpenRepository,
     /// Where people may sign in beside passwords.
     pub identity: Option<Arc<dyn IdentityProvider>>,
-    /// PEM.
-    pub authority_certificate: String,
     pub version: String,
 }
 
@@ -135,6 +134,10 @@ fn routes() -> OpenApiRouter<Arc<Inner>> {
         .routes(routes!(projects::list, projects::create))
         .routes(routes!(projects::delete))
         .routes(routes!(projects::set_member, projects::remove_member))
+        .routes(routes!(authority::show))
+        .routes(routes!(authority::rotate))
+        .routes(routes!(authority::cancel))
+        .routes(routes!(authority::end))
         .routes(routes!(engines::list))
         .routes(routes!(engines::show))
         .routes(routes!(providers::list))

@@ -1,5 +1,6 @@
 //! A typed client of the REST API.
 
+mod authority;
 mod databases;
 mod error;
 mod stream;

@@ -28,6 +28,7 @@ use bellwether_store::live::Seen;
 use bellwether_store::logs;
 use bellwether_store::repositories;
 use bellwether_store::secrets::{self, Secret};
+use bellwether_store::settings::ServerSettings;
 use bellwether_store::{Object, Stored};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
@@ -169,7 +170,8 @@ impl Session {
     }
 
     fn concerns(&self, kind: &str, key: &str) -> bool {
-        (kind == Cluster::KIND && (key == self.cluster.as_str() || self.is_whole(key)))
+        kind == ServerSettings::KIND
+            || (kind == Cluster::KIND && (key == self.cluster.as_str() || self.is_whole(key)))
             || (kind == Node::KIND
                 && (key == self.node.as_str()
                     || self
@@ -327,15 +329,19 @@ pub fn assignment(world: &World, node: &NodeId) -> Option<Assignment> {
         secrets::login_password(&world.store, &asked.id, &engine.user, login)
     })?;
     let whole = whole.as_ref().map(|(cluster, others)| assign::Whole { cluster, others });
-    Some(assign::assignment(
-        (&world.epoch, seq),
-        &cluster.object,
-        (&nodes, whole),
-        &node,
-        engine,
-        (secrets, databases),
-        backups,
-    ))
+    let settings = ServerSettings::of(&world.store)?;
+    Some(Assignment {
+        certificates: settings.object.issue,
+        ..assign::assignment(
+            (&world.epoch, seq),
+            &cluster.object,
+            (&nodes, whole),
+            &node,
+            engine,
+            (secrets, databases),
+            backups,
+        )
+    })
 }
 
 /// What is ordered of the node, with the ways into repositories.

@@ -95,13 +95,14 @@ impl User {
     }
 }
 
-/// Which certificate the running engine was told of last, lest one be forgotten when the telling
-/// fails.
+/// Which certificate and authorities the running engine was told of last, lest one be forgotten
+/// when the telling fails.
 const TOLD: &str = "engine.told";
 
 fn mark_of(directory: &Path) -> std::io::Result<Vec<u8>> {
-    let certificate = std::fs::read(directory.join("engine.pem"))?;
-    Ok(ring::digest::digest(&ring::digest::SHA256, &certificate).as_ref().to_vec())
+    let mut told = std::fs::read(directory.join("engine.pem"))?;
+    told.extend(std::fs::read(directory.join("ca.pem"))?);
+    Ok(ring::digest::digest(&ring::digest::SHA256, &told).as_ref().to_vec())
 }
 
 /// Two directories take each other's place, at one blow. Where there is none to exchange with, the

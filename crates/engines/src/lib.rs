@@ -15,6 +15,7 @@ mod facts;
 mod files;
 mod findings;
 pub mod hydra;
+mod kept_log;
 mod led;
 pub mod mariadb;
 pub mod mysql;

@@ -75,9 +75,7 @@ impl Ends {
         server.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
         // Sessions of databases live long; tickets are two more messages for each.
         server.send_tls13_tickets = 0;
-        let mut roots = RootCertStore::empty();
-        let authority = CertificateDer::from_pem_file(directory.join("ca.pem"));
-        roots.add(authority.map_err(|e| wrong(e.into()))?).map_err(|e| wrong(e.into()))?;
+        let roots = authorities(directory)?;
         let client = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
         Ok(Self {
             acceptor: TlsAcceptor::from(Arc::new(server)),
@@ -85,4 +83,15 @@ impl Ends {
             certificate,
         })
     }
+}
+
+/// The authorities that are trusted, of that directory; two of them while one takes the place of
+/// the other.
+pub(crate) fn authorities(directory: &Path) -> io::Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    let found = CertificateDer::pem_file_iter(directory.join("ca.pem"));
+    for authority in found.map_err(io::Error::other)? {
+        roots.add(authority.map_err(io::Error::other)?).map_err(io::Error::other)?;
+    }
+    Ok(roots)
 }

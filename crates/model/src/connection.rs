@@ -14,8 +14,11 @@ pub struct Connection {
     pub read_write: Vec<String>,
     /// Every node's address and port that leads to a replica.
     pub read_only: Vec<String>,
-    /// The authority that signed the nodes' certificates, PEM.
+    /// Every authority whose certificates are trusted, PEM.
     pub ca_certificate: String,
+    /// What to know of it now: another authority takes the place of the one that signs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_note: Option<String>,
     /// Ready-made commands and connection strings.
     pub examples: Vec<ConnectionExample>,
 }

@@ -5,6 +5,7 @@
 pub mod access;
 pub mod allowlist;
 pub mod audit;
+pub mod authority;
 pub mod backup;
 pub mod bytes;
 pub mod cluster;

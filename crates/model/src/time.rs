@@ -30,6 +30,12 @@ impl Timestamp {
         self.0.as_millisecond()
     }
 
+    /// Microseconds since 1970.
+    #[must_use]
+    pub fn as_micros(self) -> i64 {
+        self.0.as_microsecond()
+    }
+
     /// Whole milliseconds from `earlier` to this; zero when the clock went back.
     #[must_use]
     pub fn millis_since(self, earlier: Self) -> u64 {

@@ -46,6 +46,7 @@ pub fn assignment(
     Assignment {
         seq,
         epoch: epoch.to_owned(),
+        certificates: 0,
         cluster: cluster.id.clone(),
         cluster_name: cluster.spec.name.clone(),
         node: node.id.clone(),

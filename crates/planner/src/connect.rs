@@ -6,6 +6,10 @@ use bellwether_model::node::NodePhase;
 
 use crate::view::View;
 
+/// What clients have to know while another authority takes the place of the one that signs.
+const ROTATED: &str = "The authority is being rotated. This ca.pem holds the former and the new \
+                       one: give it to every client before the rotation is ended.";
+
 /// As whom a client connects, and to which database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Who {
@@ -20,7 +24,7 @@ pub fn connection(
     view: &View,
     engine: &EngineProfile,
     who: &Who,
-    ca_certificate: &str,
+    (ca_certificate, is_rotated): (&str, bool),
 ) -> Connection {
     let addresses: Vec<&str> = view
         .every_node()
@@ -45,6 +49,7 @@ pub fn connection(
         read_write: with_port(engine.ports.read_write),
         read_only: with_port(engine.ports.read_only),
         ca_certificate: ca_certificate.to_owned(),
+        ca_note: is_rotated.then(|| ROTATED.to_owned()),
         examples,
     }
 }

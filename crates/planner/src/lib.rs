@@ -8,6 +8,7 @@
 pub mod allowed;
 pub mod allowlist;
 pub mod assign;
+pub mod authority;
 pub mod backups;
 pub mod capacity;
 pub mod check;

@@ -463,7 +463,8 @@ mod tests {
     fn a_certificate_that_is_not_renewed_is_told_by_node_and_cluster() {
         let mut sketch = sketch(2);
         let report = |is_late| {
-            Some(CertificateReport { ends_at: Timestamp::from_millis(1_900_000_000_000), is_late })
+            let ends_at = Timestamp::from_millis(1_900_000_000_000);
+            Some(CertificateReport { ends_at, is_late, issue: 0 })
         };
         sketch.worker(2).certificate = report(false);
         let id = sketch.id(2);

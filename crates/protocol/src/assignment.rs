@@ -29,6 +29,9 @@ pub struct Assignment {
     /// not know of it.
     #[serde(default)]
     pub epoch: String,
+    /// The node shall have the certificates of this issue (`Certificates::issue`).
+    #[serde(default)]
+    pub certificates: u64,
     pub cluster: ClusterId,
     pub cluster_name: String,
     pub node: NodeId,

@@ -44,7 +44,7 @@ pub struct RenewRequest {
 /// What the authority signed for a node.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Certificates {
-    /// The authority's own certificate, PEM.
+    /// The certificates of every authority that is trusted, PEM, the one that signed first.
     pub ca_certificate: String,
     /// For dialling the server (client authentication), PEM.
     pub agent_certificate: String,
@@ -52,6 +52,9 @@ pub struct Certificates {
     pub engine_certificate: String,
     /// Both certificates of the node end so long from now.
     pub good_for_seconds: u64,
+    /// Counts what changes them beside time: who is trusted, and who signs.
+    #[serde(default)]
+    pub issue: u64,
 }
 
 /// The agent's configuration file, `/etc/bellwether/agent.json`, written when the machine is made.
@@ -60,7 +63,7 @@ pub struct Certificates {
 pub struct AgentConfig {
     /// Where the server is: `https://10.87.3.1:7443`. Several are tried in turn.
     pub servers: Vec<String>,
-    /// The authority that signed the server's certificate, PEM.
+    /// The authorities of which one signed the server's certificate, PEM.
     pub ca_certificate: String,
     /// The one-time join token; worthless once the agent has joined.
     pub token: String,

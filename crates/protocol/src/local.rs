@@ -180,6 +180,9 @@ pub struct CertificateReport {
     pub ends_at: Timestamp,
     /// It should have been renewed long ago.
     pub is_late: bool,
+    /// Of which issue it is (`Certificates::issue`).
+    #[serde(default)]
+    pub issue: u64,
 }
 
 /// The clients of a node as its kernel sees them; members of the cluster are none.

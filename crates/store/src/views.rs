@@ -68,7 +68,9 @@ fn age(at: Timestamp, now: Timestamp) -> Option<u64> {
     (at.millis_since(now) <= CLOCK_STEP_MS).then(|| now.millis_since(at))
 }
 
-fn facts(store: &Store, node: Node) -> NodeFacts {
+/// A node with what is known of it.
+#[must_use]
+pub fn facts(store: &Store, node: Node) -> NodeFacts {
     let seen = store.live().get(&node.id).map(|seen: live::Seen| bellwether_planner::Seen {
         age_ms: millis(seen.at.elapsed()),
         session_age_ms: millis(seen.since.elapsed()),

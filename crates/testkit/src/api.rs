@@ -10,7 +10,7 @@ use bellwether_model::operation::Allowed;
 use bellwether_model::plan::Plan;
 use bellwether_model::user::Session;
 use bellwether_model::{
-    ClusterPhase, ClusterView, NodeView, Operation, OperationKind, OperationStatus,
+    Bytes, ClusterPhase, ClusterView, NodeView, Operation, OperationKind, OperationStatus,
 };
 use reqwest::RequestBuilder;
 use serde::de::DeserializeOwned;
@@ -144,10 +144,11 @@ impl Api {
         replication: &str,
     ) -> anyhow::Result<ClusterView> {
         let profile: EngineProfile = self.get(&format!("/v1/engines/{engine}")).await?;
+        let memory = Bytes(profile.memory_min.max(512 << 20));
         let spec = json!({
             "name": name, "engine": engine, "version": profile.versions[0], "provider": "docker",
             "nodes": nodes, "replication": replication,
-            "size": { "cpus": 1, "memory": "512MiB", "disk": "2GiB" },
+            "size": { "cpus": 1, "memory": memory, "disk": "2GiB" },
             "allowlist": [{ "address": "server" }],
         });
         let cluster: ClusterView = self.post("/v1/clusters", &spec).await?;

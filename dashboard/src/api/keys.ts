@@ -4,6 +4,7 @@ export const keys = {
   me: ['me'] as const,
   identityProvider: ['identity-provider'] as const,
   audit: ['audit'] as const,
+  authority: ['authority'] as const,
   users: ['users'] as const,
   projects: ['projects'] as const,
   sessions: ['sessions'] as const,

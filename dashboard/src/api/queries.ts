@@ -8,6 +8,7 @@ import {
 import { getBackup, listBackups, listRepositories } from './backups';
 import { getAllowlist } from './allowlist';
 import { listAudit } from './audit';
+import { showAuthority } from './authority';
 import { listEngineParameters, listEngines, listProviders } from './catalogue';
 import {
   getCluster,
@@ -45,6 +46,12 @@ export const auditQuery = infiniteQueryOptions({
   queryFn: ({ pageParam, signal }) => listAudit(pageParam, signal),
   initialPageParam: first,
   getNextPageParam: nextPage,
+});
+
+export const authorityQuery = queryOptions({
+  queryKey: keys.authority,
+  queryFn: ({ signal }) => showAuthority(signal),
+  refetchInterval: 3_000,
 });
 
 export const usersQuery = queryOptions({

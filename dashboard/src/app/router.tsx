@@ -3,6 +3,7 @@ import { createRootRoute, createRoute, createRouter, Outlet, redirect } from '@t
 import { asProblem } from '../api/problem';
 import { meQuery } from '../api/queries';
 import { AuditPage } from '../resources/audit/AuditPage';
+import { AuthorityPage } from '../resources/authority/AuthorityPage';
 import { BackupsPage } from '../resources/backups/BackupsPage';
 import { ClusterPage } from '../resources/clusters/ClusterPage';
 import { ClustersPage } from '../resources/clusters/ClustersPage';
@@ -138,6 +139,12 @@ const audit = createRoute({
   component: AuditPage,
 });
 
+const authority = createRoute({
+  getParentRoute: () => shell,
+  path: '/authority',
+  component: AuthorityPage,
+});
+
 const anything = createRoute({
   getParentRoute: () => shell,
   path: '$',
@@ -159,6 +166,7 @@ export const router = createRouter({
       sessions,
       people,
       audit,
+      authority,
       anything,
     ]),
   ]),

@@ -1,9 +1,12 @@
 //! Certificates are renewed before they end, and a node whose certificate has ended while the
-//! server was away is still known by its key.
+//! server was away is still known by its key. Another authority takes the place of the one that
+//! signs, while clients go on.
 
 use std::time::Duration;
 
+use bellwether_model::authority::{AuthorityState, AuthorityView};
 use bellwether_model::connection::Connection;
+use bellwether_model::node::NodeRole;
 use bellwether_model::{ClusterView, Timestamp};
 use bellwether_testkit::docker::{container_of, inside};
 use bellwether_testkit::wait::until;
@@ -111,7 +114,63 @@ async fn certificates_are_renewed_and_who_missed_that_is_still_known() -> anyhow
     enter_all(&api, &others).await?;
     let (history, found) = writer.stop().await?;
     assert_eq!(history.lost(&found), Vec::<i64>::new());
+    rotate_the_authority(&api, &others, &connection).await?;
     server.check_log()
+}
+
+/// Waits until the rotation has got so far.
+async fn until_rotated(api: &Api, state: AuthorityState) -> anyhow::Result<AuthorityView> {
+    until("the authority is rotated", Duration::from_secs(30), || async {
+        let view: AuthorityView = api.get("/v1/authority").await?;
+        anyhow::ensure!(view.state == state && view.waiting.is_empty(), "{view:?}");
+        Ok(view)
+    })
+    .await
+}
+
+/// Makes another authority, lets clients know of it, and lets it sign. `former` is what a client
+/// has that was told of nothing.
+async fn rotate_the_authority(
+    api: &Api,
+    others: &[&str],
+    former: &Connection,
+) -> anyhow::Result<()> {
+    let change = async |what: &str| {
+        let path = format!("/v1/authority/rotation{what}");
+        api.post::<AuthorityView>(&path, &json!({})).await
+    };
+    let too_early = change("/end").await.err().map(|error| error.to_string()).unwrap_or_default();
+    assert!(too_early.contains("no rotation"), "{too_early}");
+    change("").await?;
+    let view = until_rotated(api, AuthorityState::Introduced).await?;
+    assert_eq!(view.ca_certificate.matches("BEGIN CERTIFICATE").count(), 2);
+    // Who was told, and who was not.
+    let told = api.connection("postgresql").await?;
+    assert_eq!(told.ca_certificate, view.ca_certificate);
+    sql::read_write(former).await?;
+    enter_all(api, others).await?;
+    let writer = Writer::start(told.clone()).await?;
+
+    change("/end").await?;
+    let view = until_rotated(api, AuthorityState::Settled).await?;
+    assert_eq!(view.ca_certificate.matches("BEGIN CERTIFICATE").count(), 1);
+    assert!(!former.ca_certificate.contains(&view.ca_certificate), "it is another one");
+    sql::read_write(&told).await?;
+    enter_all(api, others).await?;
+    let refused = sql::read_write(former).await.err().map(|error| format!("{error:#}"));
+    let words = refused.unwrap_or_default();
+    assert!(words.contains("UnknownIssuer"), "a client that was not told: {words}");
+
+    // Nodes verify each other by it, too.
+    let nodes = api.nodes("postgresql").await?;
+    let replica = nodes.iter().find(|node| node.role == NodeRole::Replica).expect("there is one");
+    let operation = api.operate("postgresql", "switchover", Some(&replica.name)).await?;
+    api.finish(operation.id.as_str(), Duration::from_secs(30)).await?;
+    api.healthy("postgresql", Duration::from_secs(30)).await?;
+    writer.progress(50).await?;
+    let (history, found) = writer.stop().await?;
+    assert_eq!((history.errors(), history.lost(&found)), (0, Vec::<i64>::new()));
+    Ok(())
 }
 
 /// A client of each cluster comes in now, and verifies who it talks to.

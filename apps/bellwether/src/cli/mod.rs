@@ -3,6 +3,7 @@
 mod allowlist;
 mod apply;
 mod audit;
+mod authority;
 mod backups;
 mod clusters;
 mod config;
@@ -135,6 +136,9 @@ pub(crate) enum Command {
     /// What was changed and which secrets were shown, by whom
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Who signs certificates, and another in its place
+    #[command(subcommand)]
+    Authority(authority::Command),
     /// Bearer tokens for programs
     #[command(subcommand)]
     Token(tokens::Command),
@@ -240,6 +244,7 @@ async fn dispatch(global: Global, command: Command) -> Result {
         Command::SecondFactor(command) => second_factor::run(&context, command).await,
         Command::Session(command) => people::run_session(&context, command).await,
         Command::Audit(command) => audit::run(&context, command).await,
+        Command::Authority(command) => authority::run(&context, command).await,
         Command::Token(command) => tokens::run(&context, command).await,
     }
 }

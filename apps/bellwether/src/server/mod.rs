@@ -155,7 +155,6 @@ async fn serve(args: ServerArgs) -> anyhow::Result<()> {
         providers,
         repositories,
         identity,
-        authority_certificate: world.authority.certificate.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     });
     let people = api.fallback_service(dashboard::service());
@@ -180,6 +179,7 @@ fn run_loops(world: &Arc<World>) {
         tokio::spawn(orphans::run(world.clone())),
         tokio::spawn(backups::run(world.clone())),
         tokio::spawn(logs::run(world.clone())),
+        tokio::spawn(authority::rotation::run(world.clone())),
     ] {
         tokio::spawn(watch_task(task));
     }

@@ -24,6 +24,9 @@ use crate::files;
 /// Between two looks at the calendar, at most.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
+/// Before certificates that are due are asked for again.
+const AGAIN_AFTER: Duration = Duration::from_secs(5);
+
 /// When the certificates beside it end. Written after them.
 const FILE: &str = "certificates.json";
 
@@ -33,11 +36,14 @@ struct Calendar {
     /// From then on they are renewed: when a third of their life is left.
     renew_at: u64,
     ends_at: u64,
+    /// As in [`Certificates`].
+    #[serde(default)]
+    issue: u64,
 }
 
 impl Calendar {
-    fn of(good_for: u64, now: u64) -> Self {
-        Self { renew_at: now + good_for / 3 * 2, ends_at: now + good_for }
+    fn of((good_for, issue): (u64, u64), now: u64) -> Self {
+        Self { renew_at: now + good_for / 3 * 2, ends_at: now + good_for, issue }
     }
 
     /// Half of the time to renew them has passed, and somebody should know.
@@ -46,6 +52,7 @@ impl Calendar {
         CertificateReport {
             ends_at: Timestamp::from_millis(ends_at),
             is_late: now > self.renew_at + self.ends_at.saturating_sub(self.renew_at) / 2,
+            issue: self.issue,
         }
     }
 
@@ -67,7 +74,7 @@ fn calendar(directory: &Path) -> Option<Calendar> {
 }
 
 pub(super) fn note(certificates: &Certificates, directory: &Path) -> std::io::Result<()> {
-    let calendar = Calendar::of(certificates.good_for_seconds, now());
+    let calendar = Calendar::of((certificates.good_for_seconds, certificates.issue), now());
     files::write_json(&directory.join(FILE), &calendar)
 }
 
@@ -75,12 +82,21 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// Renews the certificates of that directory for ever, and tells who dials the server with them.
-pub(crate) async fn keep(directory: &Path, servers: &[String], identity: watch::Sender<Identity>) {
+/// Renews the certificates of that directory for ever, in time and when others are `wanted`, and
+/// tells who dials the server with them.
+pub(crate) async fn keep(
+    directory: &Path,
+    servers: &[String],
+    identity: watch::Sender<Identity>,
+    mut wanted: watch::Receiver<Option<u64>>,
+) {
     let mut said = String::new();
     loop {
-        let calendar = calendar(directory);
-        if calendar.is_none_or(|calendar| calendar.renew_at <= now()) {
+        let issue = *wanted.borrow_and_update();
+        let is_due = |calendar: &Calendar| {
+            calendar.renew_at <= now() || issue.is_some_and(|issue| issue != calendar.issue)
+        };
+        if calendar(directory).as_ref().is_none_or(is_due) {
             let result =
                 match tokio::time::timeout(ATTEMPT_MAX, renew(directory, servers, &identity)).await
                 {
@@ -93,7 +109,16 @@ pub(crate) async fn keep(directory: &Path, servers: &[String], identity: watch::
             }
             said = words;
         }
-        tokio::time::sleep(calendar.map_or(LOOK_EVERY, Calendar::pause)).await;
+        let pause = match calendar(directory) {
+            // What was not renewed is soon asked for again.
+            Some(calendar) if is_due(&calendar) => calendar.pause().min(AGAIN_AFTER),
+            known => known.map_or(LOOK_EVERY, Calendar::pause),
+        };
+        let news = wanted.changed();
+        // Whoever says what is wanted may have gone; time goes on.
+        if let Ok(Err(_)) = tokio::time::timeout(pause, news).await {
+            tokio::time::sleep(pause).await;
+        }
     }
 }
 
@@ -139,13 +164,13 @@ mod tests {
 
     #[test]
     fn a_third_of_their_life_is_left_when_they_are_renewed() {
-        let calendar = Calendar::of(900, 1_000);
-        assert_eq!(calendar, Calendar { renew_at: 1_600, ends_at: 1_900 });
+        let calendar = Calendar::of((900, 7), 1_000);
+        assert_eq!(calendar, Calendar { renew_at: 1_600, ends_at: 1_900, issue: 7 });
         assert_eq!(calendar.pause(), Duration::from_secs(30));
         assert!(!calendar.report(1_750).is_late && calendar.report(1_751).is_late);
         assert_eq!(calendar.report(0).ends_at.as_millis(), 1_900_000);
-        assert_eq!(Calendar::of(365 * 24 * 3600, 0).pause(), LOOK_EVERY);
-        assert!(Calendar::of(10, 0).pause() < Duration::from_secs(1));
+        assert_eq!(Calendar::of((365 * 24 * 3600, 0), 0).pause(), LOOK_EVERY);
+        assert!(Calendar::of((10, 0), 0).pause() < Duration::from_secs(1));
     }
 
     #[test]

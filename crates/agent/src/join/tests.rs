@@ -62,6 +62,7 @@ async fn an_answer_that_is_lost_is_asked_for_again_with_the_same_keys() {
                 agent_certificate: "agent".into(),
                 engine_certificate: "engine".into(),
                 good_for_seconds: 900,
+                issue: 0,
             },
         };
         answer(&mut stream, "200 OK", &serde_json::to_string(&given).expect("plain data")).await;

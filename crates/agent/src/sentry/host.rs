@@ -26,6 +26,8 @@ pub(super) struct Host {
     incoming: mpsc::Receiver<FromSession>,
     locals: mpsc::Receiver<FromLocal>,
     state: PathBuf,
+    /// The issue of certificates that the node shall have.
+    certificates: watch::Sender<Option<u64>>,
     saved: (mpsc::Sender<std::io::Result<Durable>>, mpsc::Receiver<std::io::Result<Durable>>),
 }
 
@@ -43,7 +45,8 @@ impl Host {
         let (from_session, incoming) = mpsc::channel(64);
         let (renewed, who) = watch::channel(identity.clone());
         let (directory, servers) = (paths.identity.clone(), config.servers.clone());
-        tokio::spawn(async move { renew::keep(&directory, &servers, renewed).await });
+        let (certificates, wanted) = watch::channel(None);
+        tokio::spawn(async move { renew::keep(&directory, &servers, renewed, wanted).await });
         tokio::spawn(session::keep(config.servers, who, to_session, from_session));
         Ok(Self {
             peers: Peers::new(identity.cluster.clone(), identity.node.clone()),
@@ -51,6 +54,7 @@ impl Host {
             incoming,
             locals,
             state: paths.sentry_state.clone(),
+            certificates,
             saved: mpsc::channel(1),
         })
     }
@@ -98,6 +102,8 @@ impl Hands for Host {
 
     fn follow(&mut self, assignment: &Assignment) {
         self.peers.assign(assignment);
+        let wanted = Some(assignment.certificates);
+        self.certificates.send_if_modified(|known| std::mem::replace(known, wanted) != wanted);
     }
 
     fn nonce(&mut self) -> u64 {

@@ -546,7 +546,8 @@ impl Worker {
             return;
         }
         let certificate = self.place.certificate();
-        let is_renewed = certificate.map(|c| c.ends_at) != self.certificate.map(|c| c.ends_at);
+        let which = |found: CertificateReport| (found.ends_at, found.issue);
+        let is_renewed = certificate.map(which) != self.certificate.map(which);
         if is_renewed || self.configured.as_ref() != Some(assignment) {
             match driver.configure(assignment).await {
                 Ok(()) => self.configured = Some(assignment.clone()),

@@ -27,6 +27,7 @@ const ELSEWHERE: &[(&str, &str, u16, &str)] = &[
 async fn every_documented_answer_is_given_and_no_other() {
     let world = World::new().await;
     anybody(&world).await;
+    crate::authority::walk(&world).await;
     access(&world).await;
     lists(&world).await;
     creation(&world).await;
@@ -69,6 +70,10 @@ async fn anybody(world: &World) {
         ("GET", "/v1/repositories/x"),
         ("DELETE", "/v1/repositories/x"),
         ("GET", "/v1/repositories/x/key"),
+        ("GET", "/v1/authority"),
+        ("POST", "/v1/authority/rotation"),
+        ("POST", "/v1/authority/rotation/cancel"),
+        ("POST", "/v1/authority/rotation/end"),
         ("GET", "/v1/audit"),
         ("GET", "/v1/audit/export"),
         ("GET", "/v1/audit/verification"),

@@ -2,6 +2,7 @@
 //! nothing. Every answer is held against the document (see `document`).
 
 mod access;
+mod authority;
 mod backups;
 mod calls;
 mod changes;

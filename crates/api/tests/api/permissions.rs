@@ -51,6 +51,10 @@ const TABLE: &str = "
     DELETE /v1/users/{user}                         server owner
     POST   /v1/users/{user}/password                server owner
     DELETE /v1/users/{user}/second-factor           server owner
+    GET    /v1/authority                            server viewer
+    POST   /v1/authority/rotation                   server owner
+    POST   /v1/authority/rotation/cancel            server owner
+    POST   /v1/authority/rotation/end               server owner
     GET    /v1/audit                                server admin
     GET    /v1/audit/export                         server admin
     GET    /v1/audit/verification                   server admin

@@ -12,6 +12,7 @@ use bellwether_model::cluster::{ClusterNetwork, NodeSize};
 use bellwether_model::engine::EngineProfile;
 use bellwether_model::provider::ProviderLimits;
 use bellwether_model::{ClusterId, NodeId, Timestamp, TokenId, UserId};
+use bellwether_store::settings::ServerSettings;
 use bellwether_store::tokens::{Token, TokenKind, hash};
 use bellwether_store::users::User;
 use bellwether_store::{Options, Store, Txn};
@@ -38,6 +39,17 @@ pub(crate) struct World {
     _directory: tempfile::TempDir,
 }
 
+fn settings(store: &Store) -> ServerSettings {
+    ServerSettings {
+        instance: "test".to_owned(),
+        authority_certificate: "-----BEGIN CERTIFICATE-----\nAAAA\n".to_owned(),
+        authority_key: store.seal("authority-key", b"key"),
+        authority_number: 0,
+        issue: 0,
+        rotation: None,
+    }
+}
+
 impl World {
     /// A server with one user, who has one bearer token.
     pub(crate) async fn new() -> Self {
@@ -54,7 +66,8 @@ impl World {
         let options = Options { directory: directory.path().to_owned() };
         let store = Store::open(options).expect("a store");
         let admin = user("admin");
-        store.commit(Txn::new().insert(&admin)).await.expect("a user");
+        let settings = settings(&store);
+        store.commit(Txn::new().insert(&admin).insert(&settings)).await.expect("a user");
         let provider = Arc::new(Nothing::default());
         let vault = Arc::new(Vault::default());
         let identity = Arc::new(SomeProvider::default());
@@ -67,7 +80,6 @@ impl World {
                 Arc::new(move |_| vault.clone())
             },
             identity: has_provider.then(|| identity.clone() as _),
-            authority_certificate: "-----BEGIN CERTIFICATE-----".to_owned(),
             version: "0.0.0-test".to_owned(),
         });
         let (document, said) = (Document::read(), Mutex::default());

@@ -1,5 +1,4 @@
 use rustls::client::danger::ServerCertVerifier as _;
-use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{ServerName, UnixTime};
 use rustls::server::danger::ClientCertVerifier as _;
 
@@ -25,7 +24,9 @@ fn der(pem: &str) -> CertificateDer<'static> {
 
 fn roots(authority: &Authority) -> Arc<rustls::RootCertStore> {
     let mut roots = rustls::RootCertStore::empty();
-    roots.add(der(&authority.certificate)).expect("added");
+    for trusted in CertificateDer::pem_slice_iter(authority.trusted().expect("read").as_bytes()) {
+        roots.add(trusted.expect("a certificate")).expect("added");
+    }
     Arc::new(roots)
 }
 
@@ -83,4 +84,42 @@ async fn whom_another_authority_vouches_for_is_not_let_in() {
     let verifier = known::ByKey(verifier);
     let shown = der(&given.agent_certificate);
     assert!(verifier.verify_client_cert(&shown, &[], from_now(0)).is_err());
+}
+
+#[tokio::test]
+async fn who_trusts_both_authorities_believes_either_while_one_takes_the_place_of_the_other() {
+    let (_directory, authority) = authority().await;
+    let (agent, engine) = (key(), key());
+    let certify = || authority.certify("n", (&agent, &engine), vec!["demo-1".into()]);
+    let name = ServerName::try_from("demo-1").expect("a name");
+    let believes = |roots: &Arc<rustls::RootCertStore>, given: &Certificates| {
+        let verifier = rustls::client::WebPkiServerVerifier::builder(roots.clone());
+        let (shown, now) = (der(&given.engine_certificate), from_now(0));
+        let verifier = verifier.build().expect("a verifier");
+        verifier.verify_server_cert(&shown, &[], &name, &[], now).is_ok()
+    };
+    let change = async |change: &dyn Fn(&mut ServerSettings)| {
+        let mut settings = ServerSettings::of(&authority.store).expect("there");
+        change(&mut settings.object);
+        authority.store.commit(Txn::new().update(&settings)).await.expect("saved");
+    };
+    let (first, former) = (certify().expect("signed"), roots(&authority));
+    let (certificate, key) = make(&authority.instance, 1).expect("made");
+    let key = authority.store.seal(KEY_CONTEXT, &key);
+    change(&|settings| settings.introduce(1, certificate.clone(), key.clone())).await;
+    let (second, both) = (certify().expect("signed"), roots(&authority));
+    assert_eq!((first.issue, second.issue), (0, 1));
+    assert!(believes(&former, &second) && believes(&both, &first) && believes(&both, &second));
+
+    change(&|settings| assert!(settings.change_over())).await;
+    let third = certify().expect("signed");
+    assert!(believes(&both, &third) && !believes(&former, &third));
+    assert!(third.ca_certificate.starts_with(&certificate), "the one that signs is first");
+
+    change(&ServerSettings::end_rotation).await;
+    let (fourth, new) = (certify().expect("signed"), roots(&authority));
+    assert_eq!((fourth.issue, fourth.ca_certificate.as_str()), (3, certificate.as_str()));
+    assert!(believes(&new, &third) && believes(&new, &fourth) && !believes(&new, &second));
+    let address = IpAddr::from([127, 0, 0, 1]);
+    assert!(authority.server_config(address).is_ok());
 }

@@ -172,9 +172,10 @@ async fn make_machine(world: Arc<World>, cluster: Cluster, node: Node) -> Result
     let token = Secret::open(&world.store, &cluster.id, &name)
         .or_else(|| has_joined().then(Vec::new))
         .ok_or_else(|| Failure::permanent("the node's join token is gone"))?;
+    let trusted = world.authority.trusted();
     let config = AgentConfig {
         servers: vec![format!("https://{}:{}", network.gateway, world.agent_port)],
-        ca_certificate: world.authority.certificate.clone(),
+        ca_certificate: trusted.map_err(|error| Failure::transient(error.to_string()))?,
         token: String::from_utf8_lossy(&token).into_owned(),
     };
     let agent_config = serde_json::to_string(&config).expect("plain data");

@@ -10,10 +10,12 @@ use bellwether_model::replication::Position;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Member;
 
-use super::seed::begins_at;
-use super::{Mariadb, gtid};
+use super::seed::{begins_at, note_end};
+use super::written::Watch;
+use super::{Mariadb, gtid, written};
 use crate::mysql_family::backup::Copied;
 use crate::mysql_family::driver::Hands;
+use crate::mysql_family::kept_log::Written;
 use crate::mysql_family::node::{own, term};
 use crate::mysql_family::place::{Mark, conf};
 use crate::mysql_family::{quote, replication_user};
@@ -123,6 +125,24 @@ impl Hands for Mariadb {
 
     fn begins_at(directory: &Path) -> Result<Option<String>, Failure> {
         begins_at(directory).map(Some)
+    }
+
+    fn watch_log(&self, assignment: &Assignment) {
+        let mut watch = self.watch.lock().expect("nothing panics while it is held");
+        match assignment.log {
+            Some(_) => {
+                watch.get_or_insert_with(Watch::begin);
+            }
+            None => *watch = None,
+        }
+    }
+
+    fn written(log: &Path) -> Vec<Written> {
+        written::written(log)
+    }
+
+    fn note_end(data: &Path, end: Position) -> Result<(), Failure> {
+        note_end(data, end)
     }
 
     async fn make_fit(

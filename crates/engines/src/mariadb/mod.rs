@@ -18,8 +18,10 @@ mod repair;
 mod replication;
 mod seed;
 mod words;
+mod written;
 
 use std::ops::Deref;
+use std::sync::Mutex;
 
 use bellwether_protocol::Assignment;
 
@@ -32,6 +34,8 @@ pub(crate) struct Mariadb {
     donor_port: u16,
     donor: donor::Donor,
     group: group::Group,
+    /// Notes when the log is written, while it is kept.
+    watch: Mutex<Option<written::Watch>>,
 }
 
 impl Mariadb {
@@ -42,6 +46,7 @@ impl Mariadb {
             donor_port: assignment.engine.ports.peer,
             donor: donor::Donor::default(),
             group: group::Group::default(),
+            watch: Mutex::default(),
         }
     }
 }

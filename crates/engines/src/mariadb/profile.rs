@@ -37,7 +37,7 @@ pub fn profile() -> EngineProfile {
         },
         capabilities: Capabilities {
             synchronous: true,
-            point_in_time: false,
+            point_in_time: true,
             multi_primary: true,
             sharded: false,
             backups: true,

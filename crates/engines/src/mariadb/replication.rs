@@ -4,6 +4,7 @@ use bellwether_contracts::Failure;
 use tracing::{info, warn};
 
 use super::{Mariadb, gtid};
+use crate::mysql_family::alone::{run_log, said};
 use crate::mysql_family::node::relay_logs;
 use crate::mysql_family::place::{Mark, socket_file};
 use crate::mysql_family::quote;
@@ -50,44 +51,20 @@ impl Mariadb {
 
     /// Reads logs from after that id and runs what they hold.
     async fn replay(&self, from: &str, logs: &[std::path::PathBuf]) -> Result<(), Failure> {
-        let broken = |error: std::io::Error| Failure::transient(format!("the replay: {error}"));
-        let mut read = self
-            .command("mariadb-binlog")
-            .arg("--no-defaults")
-            .arg(format!("--start-position={from}"))
-            .args(logs)
-            .stdin(std::process::Stdio::null())
-            .stdout(std::process::Stdio::piped())
-            .stderr(std::process::Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(broken)?;
-        let pipe: Option<std::process::Stdio> = match read.stdout.take() {
-            Some(output) => Some(output.try_into().map_err(broken)?),
-            None => None,
-        };
-        // As the engine's superuser, which a socket in a closed directory lets in.
-        let mut run = tokio::process::Command::new("/usr/bin/mariadb");
-        run.args(["--no-defaults", "--binary-mode", "--user=root"])
-            .arg(format!("--socket={}", socket_file().display()))
-            .stdin(pipe.unwrap_or_else(std::process::Stdio::null))
-            .stdout(std::process::Stdio::null())
-            .stderr(std::process::Stdio::piped())
-            .kill_on_drop(true);
-        let run = run.output();
-        let (ran, read) =
-            tokio::time::timeout(APPLY_MAX, async { tokio::join!(run, read.wait_with_output()) })
-                .await
-                .map_err(|_| Failure::transient("the replay does not end"))?;
-        let (ran, read) = (ran.map_err(broken)?, read.map_err(broken)?);
-        let said = String::from_utf8_lossy(&read.stderr);
+        let mut read = self.command(self.words.log_reader);
+        read.arg("--no-defaults").arg(format!("--start-position={from}")).args(logs);
+        let socket = socket_file();
+        let run = run_log(&mut read, self.words.client, &socket, &|_, _| {});
+        let (read, ran) = tokio::time::timeout(APPLY_MAX, run)
+            .await
+            .map_err(|_| Failure::transient("the replay does not end"))??;
+        let (read_said, ran_said) = (said(&read), said(&ran));
         // All that was received is applied.
-        let is_nothing_new = said.contains(NOTHING_NEW);
+        let is_nothing_new = read_said.contains(NOTHING_NEW);
         if ran.status.success() && (read.status.success() || is_nothing_new) {
             return Ok(());
         }
-        let ran = String::from_utf8_lossy(&ran.stderr);
-        let last = ran.lines().last().or(said.lines().last());
+        let last = ran_said.lines().last().or(read_said.lines().last());
         Err(Failure::transient(last.unwrap_or("the log cannot be read").to_owned()))
     }
 }

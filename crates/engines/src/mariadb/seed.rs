@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use bellwether_contracts::Failure;
+use bellwether_model::replication::Position;
 use bellwether_protocol::Assignment;
 use bellwether_protocol::assignment::Member;
 use rustls::pki_types::ServerName;
@@ -13,8 +14,9 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 use super::donor::{WHOLE, broken};
-use super::{Mariadb, group};
-use crate::files::remove;
+use super::{Mariadb, group, gtid};
+use crate::files::{remove, remove_file};
+use crate::mysql_family::OS_USER;
 use crate::mysql_family::driver::Hands as _;
 use crate::mysql_family::place::{
     Mark, conf, data_in, is_waiting, make_new, new_root, put_in_place, root,
@@ -176,5 +178,25 @@ pub(super) fn begins_at(directory: &Path) -> Result<String, Failure> {
     match ids.map(str::trim).filter(|ids| !ids.is_empty()) {
         Some(ids) => Ok(ids.to_owned()),
         None => Err(Failure::transient("the copy does not say where it begins")),
+    }
+}
+
+/// Has it go up to that place.
+pub(super) fn note_end(directory: &Path, end: Position) -> Result<(), Failure> {
+    let [name, former] = BEGINS_AT;
+    remove_file(&directory.join(former))?;
+    OS_USER.write_durably(&directory.join(name), &format!("log\t0\t{}\n", gtid::id(end)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_says_what_ids_it_goes_up_to() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let said = "binlog.000001\t1070\t0-1-4\n";
+        std::fs::write(directory.path().join(BEGINS_AT[1]), said).expect("written");
+        assert_eq!(begins_at(directory.path()).ok().as_deref(), Some("0-1-4"));
     }
 }

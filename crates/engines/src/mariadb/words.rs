@@ -46,6 +46,10 @@ pub(super) static WORDS: Words = Words {
     lock_logins: "UPDATE mysql.global_priv SET Priv = JSON_SET(Priv, '$.account_locked', true) \
                   WHERE Host = '%' AND User IN \
                   (SELECT name FROM bellwether.kept WHERE kind = 'login')",
+    log: &super::binlog::FORMAT,
+    log_reader: "mariadb-binlog",
+    client: "mariadb",
+    alone: &["--skip-slave-start"],
 };
 
 fn ids(row: &Row, column: &str) -> bellwether_model::replication::Position {

@@ -9,7 +9,46 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use super::Mysql;
 use super::gtid::Set;
+use crate::mysql_family::log_file::{Begin, LogFormat, number};
 use crate::mysql_family::node::binlogs;
+
+/// Kinds of events: what was before a file, and what begins a transaction, whose source may have a
+/// tag.
+const BEFORE: u8 = 35;
+const TRANSACTION: u8 = 33;
+const TAGGED: u8 = 42;
+
+/// Of a transaction: when it was committed here, and at its origin, where that is another moment.
+const COMMITTED_AT: usize = 42;
+const COMMITTED_BYTES: usize = 7;
+const HAS_ORIGIN: u64 = 1 << 55;
+
+/// What the log tells of transactions.
+pub(super) static FORMAT: LogFormat = LogFormat {
+    before_kind: BEFORE,
+    before: |body, purged| Some(Set::read(body)?.with(&Set::parse(purged)).count()),
+    purged: "SELECT @@global.gtid_purged AS purged",
+    begin: |kind, body| match kind {
+        TRANSACTION => Some(begin(committed(body))),
+        // Its form is another; the second in which it was begun is told with every event.
+        TAGGED => Some(begin(None)),
+        _ => None,
+    },
+};
+
+fn begin(committed: Option<i64>) -> Begin {
+    Begin { offset: None, is_open: false, committed }
+}
+
+/// When it was committed, in microseconds since 1970.
+fn committed(body: &[u8]) -> Option<i64> {
+    let here = number(body, COMMITTED_AT, COMMITTED_BYTES)?;
+    let committed = match here & HAS_ORIGIN {
+        0 => here,
+        _ => number(body, COMMITTED_AT + COMMITTED_BYTES, COMMITTED_BYTES)?,
+    };
+    i64::try_from(committed).ok().filter(|committed| *committed > 0)
+}
 
 /// Reading a file may take so long.
 const READ_MAX: Duration = Duration::from_secs(120);
@@ -109,6 +148,17 @@ impl Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_transaction_tells_when_it_was_committed_first() {
+        let mut body = vec![0; COMMITTED_AT];
+        body.extend(&1_764_158_193_000_001_u64.to_le_bytes()[..COMMITTED_BYTES]);
+        assert_eq!(committed(&body), Some(1_764_158_193_000_001));
+        body[COMMITTED_AT + COMMITTED_BYTES - 1] |= 0x80;
+        body.extend(&1_764_158_190_000_001_u64.to_le_bytes()[..COMMITTED_BYTES]);
+        assert_eq!(committed(&body), Some(1_764_158_190_000_001));
+        assert_eq!(committed(&body[..20]), None);
+    }
 
     const PRINTED: &str = "# at 126
 #261125 19:55:52 server id 1  end_log_pos 197 CRC32 0x1 \tPrevious-GTIDs

@@ -59,6 +59,17 @@ pub(super) static WORDS: Words = Words {
     of_group: None,
     lock_logins: "UPDATE mysql.user SET account_locked = 'Y' WHERE Host = '%' AND User IN \
                   (SELECT name FROM bellwether.kept WHERE kind = 'login')",
+    log: &super::binlog::FORMAT,
+    log_reader: "mysqlbinlog",
+    client: "mysql",
+    alone: &[
+        "--skip-replica-start",
+        "--mysqlx=OFF",
+        "--gtid-mode=ON",
+        "--enforce-gtid-consistency=ON",
+        "--secure-file-priv=NULL",
+        "--plugin-load-add=auth_socket.so",
+    ],
 };
 
 /// The last term that the data knows of, and how many transactions it holds.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use bellwether_contracts::driver::{Joined, Kept, Probe, Repair};
+use bellwether_contracts::driver::{Joined, Kept, LogSpan, Logged, Probe, Repair};
 use bellwether_contracts::repository::Progress;
 use bellwether_contracts::{Driver, Failure, Repository};
 use bellwether_model::backup::BackupResult;
@@ -14,10 +14,11 @@ use bellwether_model::restore::Checked;
 use bellwether_model::transaction::Transaction;
 use bellwether_model::{Target, Term};
 use bellwether_protocol::Assignment;
-use bellwether_protocol::assignment::{BackupAssignment, Member, RestoreAssignment};
+use bellwether_protocol::assignment::{BackupAssignment, LogAssignment, Member, RestoreAssignment};
 use bellwether_protocol::databases::LoginUse;
 
 use super::backup::Copied;
+use super::kept_log::Written;
 use super::node::Node;
 use super::place::{
     Mark, conf, config_file, former_root, handed_over, new_root, root, socket_directory, temporary,
@@ -105,6 +106,19 @@ pub(crate) trait Hands: Deref<Target = Node> + Send + Sync + 'static {
         Ok(None)
     }
 
+    /// Notes when the log is written, where the log does not say it and is to be kept.
+    fn watch_log(&self, _assignment: &Assignment) {}
+
+    /// What is noted of a file of the log.
+    fn written(_log: &Path) -> Vec<Written> {
+        Vec::new()
+    }
+
+    /// Notes where copied data ends that a log was run on, as a copy that was made there says it.
+    fn note_end(_data: &Path, _end: Position) -> Result<(), Failure> {
+        Ok(())
+    }
+
     async fn make_fit(&self, assignment: &Assignment, upstream: &Member)
     -> Result<Repair, Failure>;
 }
@@ -152,6 +166,7 @@ impl<H: Hands> Driver for FamilyDriver<H> {
             // Everything else is the group's.
             return Ok(());
         }
+        hands.watch_log(assignment);
         if Mark::Replica.is_set() {
             hands.keep_users(assignment).await?;
             return hands.confirm_or_not(assignment).await;
@@ -280,6 +295,16 @@ impl<H: Hands> Driver for FamilyDriver<H> {
         progress: Progress<'_>,
     ) -> Result<BackupResult, Failure> {
         self.take_backup(assignment, backup, repository, progress).await
+    }
+
+    async fn store_log(
+        &self,
+        assignment: &Assignment,
+        log: &LogAssignment,
+        span: LogSpan,
+        repository: &dyn Repository,
+    ) -> Result<Logged, Failure> {
+        self.keep_log(assignment, log, span, repository).await
     }
 
     async fn restore(

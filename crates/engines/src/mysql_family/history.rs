@@ -46,6 +46,12 @@ impl History {
         after.map(|after| after.offset)
     }
 
+    /// Where each term ended that this one goes back to, the first one first.
+    pub(crate) fn ends(&self) -> Vec<Position> {
+        let ended = self.began.iter().map(|(_, after)| *after);
+        ended.filter(|after| after.offset > 0 && after.timeline != self.end.timeline).collect()
+    }
+
     /// Whether everything up to there is part of this history.
     pub(crate) fn holds(&self, place: Position) -> bool {
         place.offset == 0 || self.end_of(place.timeline).is_some_and(|end| place.offset <= end)
@@ -78,5 +84,6 @@ mod tests {
         for other in [at(1, 41), at(3, 91), at(6, 121), at(5, 60), at(7, 1)] {
             assert!(!history.holds(other), "{other}");
         }
+        assert_eq!(history.ends(), [at(1, 40), at(3, 90)]);
     }
 }

@@ -1,5 +1,6 @@
 //! What MariaDB and MySQL have in common; `words` says where they only differ in how it is said.
 
+pub(crate) mod alone;
 pub(crate) mod backup;
 pub(crate) mod clients;
 pub(crate) mod databases;
@@ -7,6 +8,9 @@ pub(crate) mod diverged;
 pub(crate) mod driver;
 mod fingerprint;
 pub(crate) mod history;
+pub(crate) mod kept_log;
+pub(crate) mod log_file;
+mod moment;
 pub(crate) mod node;
 pub(crate) mod parameters;
 pub(crate) mod peers;

@@ -223,9 +223,14 @@ pub(crate) fn relay_logs() -> Result<Vec<PathBuf>, Failure> {
 
 /// The last files of the binary log, the oldest first.
 pub(crate) fn binlogs() -> Result<Vec<PathBuf>, Failure> {
-    let mut logs = files_of("binlog")?;
+    let mut logs = all_binlogs()?;
     let first = logs.len().saturating_sub(FILES_MAX);
     Ok(logs.split_off(first))
+}
+
+/// Every file of the binary log, the oldest first.
+pub(crate) fn all_binlogs() -> Result<Vec<PathBuf>, Failure> {
+    files_of("binlog")
 }
 
 fn files_of(log: &str) -> Result<Vec<PathBuf>, Failure> {
@@ -240,7 +245,7 @@ fn files_of(log: &str) -> Result<Vec<PathBuf>, Failure> {
 }
 
 /// Whether it is a file of that log: `relay.000012`.
-fn is_numbered(path: &Path, log: &str) -> bool {
+pub(crate) fn is_numbered(path: &Path, log: &str) -> bool {
     let is_of_log = path.file_stem().is_some_and(|stem| stem == log);
     let number = path.extension().and_then(|extension| extension.to_str());
     is_of_log && number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))

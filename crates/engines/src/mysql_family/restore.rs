@@ -62,6 +62,9 @@ impl<H: Hands> FamilyDriver<H> {
             std::fs::rename(&from, &to).map_err(|e| at(&from, &e))?;
         }
         remove(Path::new(RETURNED))?;
+        if let Some(log) = &restore.log {
+            self.bring_log(&restore.facts, log, repository, progress).await?;
+        }
         if let Some(place) = H::begins_at(&data)? {
             Mark::BeginsAt.set_in(new_root(), &place)?;
         }

@@ -2,6 +2,7 @@
 //! over TLS.
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use bellwether_contracts::Failure;
@@ -31,16 +32,20 @@ pub(crate) struct Session {
 impl Session {
     /// To the node's own engine, as its superuser.
     pub(crate) fn local() -> Self {
-        Self::local_saying(None)
+        Self::at(&socket_file())
     }
 
     /// The same for one that says something first.
     pub(crate) fn local_saying(first: Option<&str>) -> Self {
-        let opts = common()
-            .user(Some("root"))
-            .socket(Some(socket_file().to_string_lossy().into_owned()))
-            .init(first.into_iter().collect::<Vec<_>>());
-        Self::with(opts)
+        let socket = socket_file().to_string_lossy().into_owned();
+        let first = first.into_iter().collect::<Vec<_>>();
+        Self::with(common().user(Some("root")).socket(Some(socket)).init(first))
+    }
+
+    /// To the engine at that socket, as its superuser.
+    pub(crate) fn at(socket: &Path) -> Self {
+        let socket = socket.to_string_lossy().into_owned();
+        Self::with(common().user(Some("root")).socket(Some(socket)))
     }
 
     /// To another member's engine, which proves its name.

@@ -3,6 +3,7 @@
 use bellwether_model::replication::Position;
 use mysql_async::Row;
 
+use super::log_file::LogFormat;
 use super::session::{number, text};
 use super::stand_in::LogPlace;
 
@@ -60,6 +61,12 @@ pub(crate) struct Words {
     pub(crate) of_group: Option<&'static str>,
     /// Locks the users whose names are in our table of logins.
     pub(crate) lock_logins: &'static str,
+    /// How its log tells transactions, and the programs that read it and run what they read.
+    pub(crate) log: &'static LogFormat,
+    pub(crate) log_reader: &'static str,
+    pub(crate) client: &'static str,
+    /// What an engine is started with, beside what both take, that is nobody's but the agent's.
+    pub(crate) alone: &'static [&'static str],
 }
 
 /// Access denied, and two numbers for a user that is locked.

@@ -13,14 +13,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use bellwether_contracts::driver::{LogSpan, Logged};
-use bellwether_contracts::repository::Part;
 use bellwether_contracts::{Failure, Repository};
-use bellwether_model::log::{LogPiece, StoredPiece};
+use bellwether_model::log::LogPiece;
 use bellwether_model::replication::Position;
 use bellwether_model::{BackupId, Target, Timestamp};
 use bellwether_protocol::Assignment;
-use bellwether_protocol::assignment::{LogAssignment, LogStore};
-use tracing::{debug, warn};
+use bellwether_protocol::assignment::LogAssignment;
+use tracing::warn;
 
 use super::log_end::segment_bytes;
 use super::segments::{copy_until, is_history, names};
@@ -28,18 +27,13 @@ use super::sql::Session;
 use super::{OS_USER, Postgres, log_directory, timelines};
 use crate::backup::Staging;
 use crate::files::{at, size_of};
+use crate::kept_log::{joined, latest, put_piece, store_of};
 
 /// What keeps the log that is not stored yet.
 const SLOT: &str = "bellwether_log";
 
-/// What a piece of log is called in a repository.
-pub(super) const LOG_PART: &str = "log";
-
 /// Where a piece is put together; a backup may be, too, at the same time.
 const STAGING: &str = "/data/log";
-
-/// Every piece tells of so many forks at most: what is told with it goes on a command line.
-const ANCESTORS_MAX: usize = 200;
 
 const QUESTION_MAX: Duration = Duration::from_secs(2);
 
@@ -85,9 +79,7 @@ impl Postgres {
         span: LogSpan,
         repository: &dyn Repository,
     ) -> Result<Logged, Failure> {
-        let Some(store) = &log.store else {
-            return Err(Failure::permanent("it is not said where the log is to be stored"));
-        };
+        let store = store_of(log)?;
         // One of its own: whoever looks at the engine does not wait for this.
         let sql = Session::new(self.port);
         hold_log(&sql, assignment).await?;
@@ -125,7 +117,7 @@ impl Postgres {
         if span.stored.is_none() {
             repository.open(true).await?;
         }
-        let archive = self.put_piece(assignment, store, &piece, (&staging, repository)).await?;
+        let stored = put_piece(assignment, store, piece, (&staging, repository)).await?;
         let is_whole = wanted.first().is_none_or(|name| {
             is_same(&directory.join(name), &staging.directory().join(name), wanted.len() == 1)
         });
@@ -138,29 +130,7 @@ impl Postgres {
         {
             warn!("log that is stored is not let go of: {failure}");
         }
-        Ok(Logged::Stored(StoredPiece { piece, archive }))
-    }
-
-    async fn put_piece(
-        &self,
-        assignment: &Assignment,
-        store: &LogStore,
-        piece: &LogPiece,
-        (staging, repository): (&Staging, &dyn Repository),
-    ) -> Result<String, Failure> {
-        let part = Part {
-            backup: piece.id.clone(),
-            name: LOG_PART,
-            directory: staging.directory().to_owned(),
-            leave_out: Vec::new(),
-            host: assignment.node_name.clone(),
-            size: piece.size,
-            rate_kib: store.rate_kib,
-            facts: serde_json::to_string(piece).expect("plain data"),
-        };
-        let stored = repository.put(&part, &|_, _| {}).await?;
-        debug!("the log is stored from {} to {}: {} bytes", piece.from, piece.to, stored.added);
-        Ok(stored.archive)
+        Ok(Logged::Stored(stored))
     }
 }
 
@@ -180,23 +150,6 @@ async fn flushed(sql: &Session) -> Result<Position, Failure> {
     let row = rows.first().ok_or_else(|| Failure::transient("the engine says nothing"))?;
     let number = |column: usize| row.get::<_, i64>(column).max(0) as u64;
     Ok(Position { timeline: number(1), offset: number(0) })
-}
-
-/// What is told of the timelines before: those of forks so long ago that no backup is as old are
-/// left out.
-fn latest(mut history: Vec<Position>) -> Vec<Position> {
-    history.drain(..history.len().saturating_sub(ANCESTORS_MAX));
-    history
-}
-
-/// Where the log goes on that is stored to that place: there, or where the present history left
-/// that of the place. None where it never was in it.
-fn joined(place: Position, end: Position, history: &[Position]) -> Option<Position> {
-    if place.timeline == end.timeline {
-        return (place.offset <= end.offset).then_some(place);
-    }
-    let left = history.iter().find(|left| left.timeline == place.timeline)?;
-    Some(Position { offset: place.offset.min(left.offset), ..place })
 }
 
 /// Links the segments of these names, and copies the histories; whether all were there. What the
@@ -232,22 +185,6 @@ fn is_same(there: &Path, stored: &Path, is_copy: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn place(timeline: u64, offset: u64) -> Position {
-        Position { timeline, offset }
-    }
-
-    #[test]
-    fn the_log_goes_on_where_the_present_history_left_the_one_that_is_stored() {
-        let history = [place(1, 450), place(4, 500)];
-        let end = place(7, 900);
-        assert_eq!(joined(place(7, 800), end, &history), Some(place(7, 800)));
-        assert_eq!(joined(place(1, 400), end, &history), Some(place(1, 400)));
-        let lost = joined(place(1, 480), end, &history);
-        assert_eq!(lost, Some(place(1, 450)), "what was later was lost with a primary");
-        assert_eq!(joined(place(5, 480), end, &history), None);
-        assert_eq!(joined(place(7, 901), end, &history), None);
-    }
 
     #[test]
     fn what_is_missing_is_seen_and_what_is_after_the_end_is_left_out() {

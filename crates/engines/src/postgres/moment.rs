@@ -22,13 +22,13 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tracing::info;
 
 use super::driver::parse_lsn;
-use super::kept_log::LOG_PART;
 use super::log_end::segment_bytes;
 use super::restore::put_to;
 use super::segments::{complete, end_at, names};
 use super::{FLOORS, OS_USER, Postgres, TIMELINE, data, new_data};
 use crate::backup::{RETURNED, give_all, part};
 use crate::files::remove;
+use crate::kept_log::LOG_PART;
 
 /// Between two looks whether the log is replayed.
 const LOOK_EVERY: Duration = Duration::from_millis(100);

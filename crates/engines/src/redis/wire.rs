@@ -7,14 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bellwether_contracts::Failure;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use tokio::io::{
     AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite,
     AsyncWriteExt as _, BufReader,
 };
 use tokio::net::{TcpStream, UnixStream};
+
+use crate::tls::authorities;
 
 /// A line that is longer is nobody's answer.
 const LINE_BYTES_MAX: u64 = 64 << 10;
@@ -68,9 +69,7 @@ impl Wire {
         password: &str,
     ) -> Result<Self, Failure> {
         let connecting = async {
-            let mut roots = RootCertStore::empty();
-            let authority = CertificateDer::from_pem_file(directory.join("ca.pem"));
-            roots.add(authority.map_err(io::Error::other)?).map_err(io::Error::other)?;
+            let roots = authorities(directory)?;
             let config =
                 ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
             let name = ServerName::try_from(address.to_owned()).map_err(io::Error::other)?;

@@ -196,6 +196,47 @@ export type AuditVerification = {
 };
 
 /**
+ * One authority.
+ */
+export type AuthorityCertificate = {
+    /**
+     * SHA-256 of the certificate, as `openssl x509 -fingerprint -sha256` prints it.
+     */
+    fingerprint: string;
+    role: AuthorityRole;
+};
+
+export type AuthorityRole = 'signs' | 'next' | 'former';
+
+/**
+ * How far the rotation of the authority is.
+ */
+export type AuthorityState = 'settled' | 'introducing' | 'introduced' | 'replacing';
+
+/**
+ * `GET /v1/authority`: who is trusted, and who signs.
+ */
+export type AuthorityView = {
+    /**
+     * The same ones, the one that signs first.
+     */
+    authorities: Array<AuthorityCertificate>;
+    /**
+     * Every authority that is trusted, PEM: what clients verify by, `ca.pem`.
+     */
+    ca_certificate: string;
+    /**
+     * The state in a sentence, with what to do.
+     */
+    message: string;
+    state: AuthorityState;
+    /**
+     * The nodes that do not have certificates of this state yet.
+     */
+    waiting: Array<WaitingNode>;
+};
+
+/**
  * The stored backup, and the backup as the API shows it.
  */
 export type Backup = {
@@ -586,9 +627,13 @@ export type ConnectedClient = {
  */
 export type Connection = {
     /**
-     * The authority that signed the nodes' certificates, PEM.
+     * Every authority whose certificates are trusted, PEM.
      */
     ca_certificate: string;
+    /**
+     * What to know of it now: another authority takes the place of the one that signs.
+     */
+    ca_note?: string | null;
     database: string;
     /**
      * Ready-made commands and connection strings.
@@ -2924,6 +2969,15 @@ export type UserView = {
 };
 
 /**
+ * A node that a rotation waits for.
+ */
+export type WaitingNode = {
+    cluster: string;
+    node: string;
+    reason: string;
+};
+
+/**
  * What one of the others knows of the primary.
  */
 export type Witness = {
@@ -3055,6 +3109,150 @@ export type GetV1AuditVerificationResponses = {
 };
 
 export type GetV1AuditVerificationResponse = GetV1AuditVerificationResponses[keyof GetV1AuditVerificationResponses];
+
+export type GetV1AuthorityData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/authority';
+};
+
+export type GetV1AuthorityErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+};
+
+export type GetV1AuthorityError = GetV1AuthorityErrors[keyof GetV1AuthorityErrors];
+
+export type GetV1AuthorityResponses = {
+    /**
+     * done
+     */
+    200: AuthorityView;
+};
+
+export type GetV1AuthorityResponse = GetV1AuthorityResponses[keyof GetV1AuthorityResponses];
+
+export type PostV1AuthorityRotationData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/authority/rotation';
+};
+
+export type PostV1AuthorityRotationErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `operation-refused`
+     */
+    409: Problem;
+};
+
+export type PostV1AuthorityRotationError = PostV1AuthorityRotationErrors[keyof PostV1AuthorityRotationErrors];
+
+export type PostV1AuthorityRotationResponses = {
+    /**
+     * done
+     */
+    200: AuthorityView;
+};
+
+export type PostV1AuthorityRotationResponse = PostV1AuthorityRotationResponses[keyof PostV1AuthorityRotationResponses];
+
+export type PostV1AuthorityRotationCancelData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/authority/rotation/cancel';
+};
+
+export type PostV1AuthorityRotationCancelErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `operation-refused`
+     */
+    409: Problem;
+};
+
+export type PostV1AuthorityRotationCancelError = PostV1AuthorityRotationCancelErrors[keyof PostV1AuthorityRotationCancelErrors];
+
+export type PostV1AuthorityRotationCancelResponses = {
+    /**
+     * done
+     */
+    200: AuthorityView;
+};
+
+export type PostV1AuthorityRotationCancelResponse = PostV1AuthorityRotationCancelResponses[keyof PostV1AuthorityRotationCancelResponses];
+
+export type PostV1AuthorityRotationEndData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/authority/rotation/end';
+};
+
+export type PostV1AuthorityRotationEndErrors = {
+    /**
+     * `bad-request`
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`
+     */
+    401: Problem;
+    /**
+     * `forbidden`
+     */
+    403: Problem;
+    /**
+     * `operation-refused`: not every node trusts it
+     */
+    409: Problem;
+};
+
+export type PostV1AuthorityRotationEndError = PostV1AuthorityRotationEndErrors[keyof PostV1AuthorityRotationEndErrors];
+
+export type PostV1AuthorityRotationEndResponses = {
+    /**
+     * done
+     */
+    200: AuthorityView;
+};
+
+export type PostV1AuthorityRotationEndResponse = PostV1AuthorityRotationEndResponses[keyof PostV1AuthorityRotationEndResponses];
 
 export type GetV1BackupsData = {
     body?: never;

@@ -9,6 +9,7 @@ import { CopyAction, CopyText } from '../../ui/CopyText';
 import { ErrorNote } from '../../ui/ErrorNote';
 import { Facts } from '../../ui/Facts';
 import { DownloadIcon, EyeIcon, EyeOffIcon } from '../../ui/icons';
+import { saveText } from '../../ui/saveText';
 import { useMay } from '../people/may';
 import classes from './connection.module.css';
 import { messages } from './connection.messages';
@@ -148,24 +149,14 @@ function Values(props: Omit<PanelProps, 'isOfEquals'> & { addresses: string[] })
               size="compact-xs"
               variant="subtle"
               leftSection={<DownloadIcon size={13} />}
-              onClick={() => save('ca.pem', connection.ca_certificate)}
+              onClick={() => saveText('ca.pem', connection.ca_certificate)}
             >
               {messages.download}
             </Button>
-            <span className={classes.help}>{messages.certificateHelp}</span>
+            <span className={classes.help}>{connection.ca_note ?? messages.certificateHelp}</span>
           </span>,
         ],
       ]}
     />
   );
-}
-
-/** Hands the text to the browser as a file. */
-function save(name: string, text: string): void {
-  const url = URL.createObjectURL(new Blob([text], { type: 'application/x-pem-file' }));
-  const link = document.createElement('a');
-  link.href = url;
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 1_000);
 }

@@ -19,9 +19,14 @@ export function PeoplePage() {
         title={messages.title}
         actions={
           isAtLeast(access?.everywhere, 'admin') && (
-            <Button component={Link} to="/audit" variant="default">
-              {messages.audit}
-            </Button>
+            <>
+              <Button component={Link} to="/authority" variant="default">
+                {messages.authority}
+              </Button>
+              <Button component={Link} to="/audit" variant="default">
+                {messages.audit}
+              </Button>
+            </>
           )
         }
       />

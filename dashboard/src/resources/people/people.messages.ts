@@ -4,6 +4,7 @@ import { formatCount } from '../../ui/format';
 export const messages = {
   title: 'People',
   audit: 'Audit log',
+  authority: 'Certificate authority',
   roles: { viewer: 'Viewer', operator: 'Operator', admin: 'Admin', owner: 'Owner' } satisfies Record<
     Role,
     string

@@ -27,7 +27,12 @@ pub(crate) fn can_run(engine: &str, version: &str) -> bool {
     is_there
 }
 
-async fn create(api: &Api, engine: &str, version: &str, memory: &str) -> anyhow::Result<()> {
+pub(super) async fn create(
+    api: &Api,
+    engine: &str,
+    version: &str,
+    memory: &str,
+) -> anyhow::Result<()> {
     let spec = json!({
         "name": "orders", "engine": engine, "version": version, "nodes": 2,
         "size": { "cpus": 1, "memory": memory, "disk": "2GiB" },

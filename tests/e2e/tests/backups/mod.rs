@@ -5,6 +5,7 @@ mod borg;
 pub(crate) mod engines;
 mod in_place;
 mod moment;
+mod moment_mysql;
 mod replaced;
 mod restored;
 mod scene;

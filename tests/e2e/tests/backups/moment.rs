@@ -55,7 +55,7 @@ pub(super) async fn until_stored(api: &Api, at: Timestamp) -> anyhow::Result<()>
     .await
 }
 
-fn asked(backup: &Backup, name: &str, at: Timestamp) -> anyhow::Result<Value> {
+pub(super) fn asked(backup: &Backup, name: &str, at: Timestamp) -> anyhow::Result<Value> {
     let mut spec = spec_of(backup, name, 1)?;
     spec["source"]["at"] = json!(at);
     Ok(spec)

@@ -33,6 +33,7 @@ fn assignment(seq: u64, target: Target, voters: &[u32]) -> Assignment {
     };
     Assignment {
         epoch: String::new(),
+        certificates: 0,
         seq,
         cluster: ClusterId::from("c"),
         cluster_name: "demo".into(),
