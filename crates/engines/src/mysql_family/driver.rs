@@ -159,6 +159,10 @@ impl<H: Hands> Driver for FamilyDriver<H> {
         hands.write_config(assignment)?;
         if OS_USER.take_identity(conf())? {
             hands.unlogged(hands.words.read_certificate).await?;
+            let of_group = hands.words.read_certificate_of_group.filter(|_| hands.is_of_group);
+            if let Some(statement) = of_group {
+                hands.unlogged(statement).await?;
+            }
             OS_USER.note_identity(conf())?;
         }
         hands.offer_copies(assignment);
