@@ -43,7 +43,7 @@ pub(super) static WORDS: Words = Words {
     revoke: "REVOKE",
     further_rights: &["DELETE HISTORY"],
     of_group: Some("SET SESSION wsrep_dirty_reads = ON"),
-    read_certificate_of_group: Some("SET GLOBAL wsrep_provider_options = 'socket.ssl_reload=1'"),
+    read_certificate_of_group: Some("SET GLOBAL wsrep_provider_socket_ssl_reload = ON"),
     lock_logins: "UPDATE mysql.global_priv SET Priv = JSON_SET(Priv, '$.account_locked', true) \
                   WHERE Host = '%' AND User IN \
                   (SELECT name FROM bellwether.kept WHERE kind = 'login')",
