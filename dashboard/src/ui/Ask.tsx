@@ -10,12 +10,14 @@ interface Props {
   keep: string;
   error: unknown;
   isPending: boolean;
+  /** Nothing is lost by it. */
+  isHarmless?: boolean;
   onAct: () => void;
   onClose: () => void;
 }
 
 /** Says what would follow, and does it when told to. */
-export function Ask({ text, action, keep, error, isPending, onAct, onClose }: Props) {
+export function Ask({ text, action, keep, error, isPending, isHarmless, onAct, onClose }: Props) {
   return (
     <div className={classes.form}>
       <p className={classes.dim}>{text}</p>
@@ -24,7 +26,7 @@ export function Ask({ text, action, keep, error, isPending, onAct, onClose }: Pr
         <Button variant="default" onClick={onClose} data-autofocus>
           {keep}
         </Button>
-        <Button color="red" loading={isPending} onClick={onAct}>
+        <Button color={isHarmless ? undefined : 'red'} loading={isPending} onClick={onAct}>
           {action}
         </Button>
       </div>

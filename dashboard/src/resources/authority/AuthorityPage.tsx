@@ -122,6 +122,7 @@ function Rotation({ authority }: { authority: AuthorityView }) {
         title={messages.rotateTitle}
         text={messages.rotateText}
         action={messages.rotateAction}
+        isHarmless
         {...dialog('rotate', rotateAuthority)}
       />
       <AskDialog
