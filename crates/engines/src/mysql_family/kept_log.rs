@@ -157,7 +157,7 @@ async fn until_written(
     let until = Instant::now() + WRITTEN_MAX;
     loop {
         let (format, purged) = (node.words.log, purged.to_owned());
-        let look = move || look_for(format, from, end, &purged);
+        let look = move || look_for(all_binlogs()?, format, (from, end), &purged);
         let broke = |_| Err(Failure::transient("looking at the log broke"));
         match tokio::task::spawn_blocking(look).await.unwrap_or_else(broke)? {
             Looked::Gone => return Ok(None),
@@ -177,13 +177,12 @@ enum Looked {
 }
 
 fn look_for(
+    mut files: Vec<PathBuf>,
     format: &LogFormat,
-    from: Position,
-    end: Position,
+    (from, end): (Position, Position),
     purged: &str,
 ) -> Result<Looked, Failure> {
     let mut wanted: Vec<Wanted> = Vec::new();
-    let mut files = all_binlogs()?;
     while let Some(path) = files.pop() {
         // One that was only just begun has nothing in it.
         let Some(before) = before(&path, format, purged)? else { continue };
@@ -241,4 +240,65 @@ fn copy_until(from: &Path, to: &Path, ends: u64) -> std::io::Result<()> {
     let mut target = std::fs::File::create(to)?;
     std::io::copy(&mut std::fs::File::open(from)?.take(ends), &mut target)?;
     target.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::log_file::tests::{event, head, query};
+    use super::super::log_file::{Begin, number};
+    use super::*;
+
+    /// A file begins with how many were before it; every transaction is one statement.
+    static FORMAT: LogFormat = LogFormat {
+        before_kind: 201,
+        before: |body, _| number(body, 0, 8),
+        purged: "",
+        begin: |kind, _| {
+            (kind == 200).then_some(Begin { offset: None, is_open: false, committed: None })
+        },
+    };
+
+    fn file(directory: &Path, number: u64, before: u64, count: u64) -> PathBuf {
+        let mut bytes = [head(), event(201, 7, &before.to_le_bytes())].concat();
+        for _ in 0..count {
+            bytes.extend(event(200, 7, &[]));
+            bytes.extend(query("CREATE TABLE a (b int)"));
+        }
+        let path = directory.join(format!("binlog.{number:06}"));
+        std::fs::write(&path, bytes).expect("written");
+        path
+    }
+
+    /// The number of files, how many transactions were before the first, and how many the last one
+    /// has when it is cut.
+    fn look(files: &[PathBuf], from: u64, end: u64) -> Option<(usize, u64, usize)> {
+        let place = |offset| Position { timeline: 1, offset };
+        match look_for(files.to_vec(), &FORMAT, (place(from), place(end)), "").expect("read") {
+            Looked::Gone => None,
+            Looked::NotYet => Some((0, 0, 0)),
+            Looked::Found(wanted, ends) => {
+                let (first, last) = (wanted.first()?, wanted.last()?);
+                let cut = last.path.with_extension("cut");
+                copy_until(&last.path, &cut, ends).expect("copied");
+                let held = transactions(&cut, &FORMAT, last.before).expect("read");
+                Some((wanted.len(), first.before, held.len()))
+            }
+        }
+    }
+
+    #[test]
+    fn the_files_are_found_that_hold_what_is_to_be_stored() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = |number, before, count| file(directory.path(), number, before, count);
+        let files = [file(1, 10, 5), file(2, 15, 5), file(3, 20, 5)];
+        assert_eq!(look(&files, 12, 13), Some((1, 10, 3)));
+        assert_eq!(look(&files, 12, 23), Some((3, 10, 3)));
+        assert_eq!(look(&files, 15, 20), Some((1, 15, 5)), "it begins where a file does");
+        assert_eq!(look(&files, 20, 20), Some((1, 20, 0)), "there is nothing yet");
+        assert_eq!(look(&files, 20, 26), Some((0, 0, 0)), "it is not written yet");
+        assert_eq!(look(&files, 9, 23), None, "it is gone");
+        std::fs::write(directory.path().join("binlog.000004"), b"").expect("begun");
+        let begun = [files.as_slice(), &[directory.path().join("binlog.000004")]].concat();
+        assert_eq!(look(&begun, 21, 25), Some((1, 20, 5)));
+    }
 }
