@@ -315,11 +315,16 @@ async fn find(
     }
 }
 
-/// Whom to try, in order: replicas by their load, the primary last.
+/// Whom to try, in order: replicas by their load, the primary last. Where all accept writes, those
+/// who do are led to one of them as long as it is reached.
 fn candidates(routes: &Routes, kind: Kind, load: &Load) -> Vec<(String, u16, bool)> {
     let primary = routes.primary.iter().map(|(address, port)| (address.clone(), *port, true));
     match kind {
-        Kind::ReadWrite => primary.collect(),
+        Kind::ReadWrite => {
+            let writers =
+                routes.writers.iter().map(|(address, port)| (address.clone(), *port, true));
+            primary.chain(writers).collect()
+        }
         Kind::ReadOnly => {
             let mut replicas: Vec<(String, u16, bool)> =
                 routes.replicas.iter().map(|(a, port)| (a.clone(), *port, false)).collect();

@@ -19,8 +19,8 @@ use bellwether_model::{
     Cluster, ClusterId, ClusterSpec, ClusterView, Operation, OperationKind, Timestamp,
 };
 use bellwether_planner::{
-    View, check_spec, check_timers, cluster_view, plan_change, plan_creation, reconfigure, resize,
-    shards,
+    View, check_spec, check_timers, cluster_view, members, plan_change, plan_creation, reconfigure,
+    resize, shards,
 };
 use bellwether_store::clusters::{self, NameClaim};
 use bellwether_store::projects::Project;
@@ -331,10 +331,7 @@ pub(crate) async fn change(
             asked_for(&api, &view.cluster.spec, &change)?,
         );
         let spec = &cluster.object.spec;
-        if let Some(words) = shards::refuse_change(&view, spec) {
-            return Err(ApiError::new(Code::OperationRefused, words));
-        }
-        check_change(&api, &before, spec).await?;
+        check_change(&api, &view, &before, spec).await?;
         check_new_timers(&view, &before, spec)?;
         let provider = api.provider(&spec.provider);
         let grows = provider.is_some_and(|provider| provider.limits().disks_grow_in_use);
@@ -467,7 +464,8 @@ fn differences(before: &ClusterSpec, after: &ClusterSpec) -> String {
 }
 
 /// Fields that are wrong or right whatever they were before.
-const CHANGED_ALONE: [&str; 8] = [
+const CHANGED_ALONE: [&str; 9] = [
+    "multi_primary",
     "nodes",
     "apart",
     "shards",
@@ -480,9 +478,18 @@ const CHANGED_ALONE: [&str; 8] = [
 
 /// Whether the changed fields can be carried out. What was fit before is not held against it,
 /// although limits may have changed since.
-async fn check_change(api: &Inner, before: &ClusterSpec, after: &ClusterSpec) -> Result<()> {
+async fn check_change(
+    api: &Inner,
+    view: &View,
+    before: &ClusterSpec,
+    after: &ClusterSpec,
+) -> Result<()> {
     if after == before {
         return Ok(());
+    }
+    let refusal = shards::refuse_change(view, after);
+    if let Some(words) = refusal.or_else(|| members::allowed::refuse_change(view, after)) {
+        return Err(ApiError::new(Code::OperationRefused, words));
     }
     let mut problems = problems(api, after)?;
     problems.retain(|problem| {

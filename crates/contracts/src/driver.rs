@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use bellwether_model::backup::BackupResult;
 use bellwether_model::divergence::Divergence;
 use bellwether_model::log::StoredPiece;
+use bellwether_model::member::Standing;
 use bellwether_model::replication::Position;
 use bellwether_model::restore::Checked;
 use bellwether_model::settings::SettingsReport;
@@ -55,6 +56,8 @@ pub struct Probe {
     /// The primary has given its role up without a stop (`Driver::hand_over`): it takes no writes,
     /// and waits to be told whom to follow.
     pub handed_over: bool,
+    /// What the engine says of the group of equals that it is a member of.
+    pub standing: Option<Standing>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -91,6 +94,15 @@ pub enum Repair {
     Rewound,
     /// It cannot be repaired: a full copy is needed.
     NeedsCopy,
+}
+
+/// What came of joining a group of equals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Joined {
+    /// It is a member that has everything.
+    Member,
+    /// No member that can be reached belongs to a majority.
+    NobodyThere,
 }
 
 /// Which databases and users an engine has.
@@ -188,6 +200,18 @@ pub trait Driver: Send + Sync {
     /// Makes a running replica a primary; returns once it accepts writes. Where the log ended that
     /// it took over, which is all that it shows and did not write as primary; none: not known.
     async fn promote(&self, assignment: &Assignment) -> Result<Option<Position>, Failure>;
+
+    /// Begins a group of equals with the data here, whose engine is stopped, for the others to
+    /// join; returns once it accepts writes. Asked at most once for each term.
+    async fn found(&self, _assignment: &Assignment) -> Result<(), Failure> {
+        Err(Failure::permanent("this engine's nodes do not all accept writes"))
+    }
+
+    /// Starts the engine as a member of the group that is there, with what it lacks taken from the
+    /// others; never begins one.
+    async fn join(&self, _assignment: &Assignment) -> Result<Joined, Failure> {
+        Err(Failure::permanent("this engine's nodes do not all accept writes"))
+    }
 
     /// Prepares for a quick handover (a checkpoint); no effect on clients.
     async fn prepare_handover(&self) -> Result<(), Failure>;

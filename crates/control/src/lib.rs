@@ -14,6 +14,7 @@ pub mod leases;
 pub mod lineage;
 pub mod logs;
 pub mod machines;
+mod members;
 mod nodes_of;
 pub mod operations;
 pub mod orphans;

@@ -20,7 +20,7 @@ use crate::operations::gaps;
 use crate::pass::Pass;
 use crate::runner::{self, Progress};
 use crate::world::World;
-use crate::{allowlist, backups, databases, drills, logs, scheduled, shards};
+use crate::{allowlist, backups, databases, drills, logs, members, scheduled, shards};
 
 /// Between two passes when nothing woke the loop: silence has to be noticed too.
 const TICK: Duration = Duration::from_millis(100);
@@ -155,6 +155,8 @@ async fn pass(
         }
         Act::Align(shard) => shards::align(world, &view, &shard).await,
         Act::Drill(due) => drills::follow(world, cluster, due).await,
+        Act::Regroup { founder } => members::regroup(world, cluster, founder.as_ref()).await,
+        Act::Lead { node } => members::lead(world, cluster, &node).await,
         Act::Due(operation, due) => scheduled::follow(world, operation, due).await,
         Act::StartMachine { node } => {
             start_machine(world, &cluster.object, &node);

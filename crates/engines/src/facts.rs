@@ -1,6 +1,7 @@
 //! Words that profiles of several engines tell alike.
 
 use bellwether_model::engine::{ExampleTemplate, ReplicationFact, TopologyFact, TopologyPicture};
+use bellwether_model::member::MEMBERS_MIN;
 use bellwether_model::shard::NODES_OF_SHARD_MAX;
 
 /// One node, or a primary with replicas.
@@ -29,6 +30,23 @@ pub(crate) fn topologies() -> Vec<TopologyFact> {
             shards_max: 0,
         },
     ]
+}
+
+/// Every node accepts writes.
+pub(crate) fn multi_primary() -> TopologyFact {
+    TopologyFact {
+        name: "multi_primary".to_owned(),
+        title: "Multi-primary".to_owned(),
+        summary: "Every node accepts writes, and the engines' own majority decides who may; with \
+                  one node lost the others go on. Clients are led to one node as long as it is \
+                  well: transactions that meet on two nodes end with an error on one."
+            .to_owned(),
+        picture: TopologyPicture::MultiPrimary,
+        nodes_min: MEMBERS_MIN,
+        nodes_max: 9,
+        shards_min: 0,
+        shards_max: 0,
+    }
 }
 
 /// Several groups, each with a part of the keys.

@@ -73,11 +73,15 @@ pub struct ClusterSpec {
     #[serde(default = "default_provider")]
     pub provider: String,
     /// Number of nodes: 1 is a primary alone, more add replicas. Of each shard, where there are
-    /// shards.
+    /// shards. Where every node accepts writes there are three at least.
     pub nodes: u32,
     /// Of how many shards it is; 0 where keys are not divided, which stays so.
     #[serde(default, skip_serializing_if = "is_none")]
     pub shards: u32,
+    /// Every node accepts writes, and the engines' own majority decides who may. Said when the
+    /// cluster is created, and kept.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub multi_primary: bool,
     #[serde(default = "default_size")]
     pub size: NodeSize,
     /// `async`, `prefer`, `strict` or `quorum(N)`.
@@ -243,6 +247,9 @@ pub struct ClusterStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub candidate: Option<NodeId>,
     pub config: JointConfig,
+    /// The term under which a group of equals was last begun, or is to be.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub begun: Term,
     /// What a planned switchover asks of the primary and the endpoints just now.
     #[serde(default)]
     pub handover: Handover,
@@ -294,6 +301,7 @@ impl Default for ClusterStatus {
             primary: None,
             candidate: None,
             config: JointConfig::default(),
+            begun: 0,
             handover: Handover::None,
             operation: None,
             last_failover_at: None,

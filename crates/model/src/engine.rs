@@ -101,7 +101,8 @@ pub struct EnginePorts {
     pub read_gate: u16,
     /// Where sentries ask each other for the lease (UDP); members of the cluster only.
     pub peer: u16,
-    /// Where engines of a sharded cluster tell each other who has which keys; members of the
+    /// Where engines talk to each other of what concerns all of them: who has which keys, or who
+    /// is a member of their group; the two ports after it are theirs as well. Members of the
     /// cluster only. 0: there is none.
     #[serde(default)]
     pub bus: u16,

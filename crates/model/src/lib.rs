@@ -21,6 +21,7 @@ pub mod id;
 pub mod identity;
 pub mod log;
 pub mod maintenance;
+pub mod member;
 pub mod mutation;
 pub mod name;
 pub mod node;

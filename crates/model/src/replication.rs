@@ -150,6 +150,11 @@ pub enum Target {
     /// A former primary whose engine died: start it in recovery, following nobody and behind closed
     /// gates, so that the candidate of this term takes from its log what it lacks.
     Source { term: Term },
+    /// Be a member of a group whose members all accept writes. `from`: whose data is copied where
+    /// there is none here. None: begin the group with the data here, once, for the others to join.
+    /// `begun`: since when there is this group; one without the majority that is of an earlier
+    /// term stops, to say where its data ends.
+    Member { term: Term, begun: Term, from: Option<NodeId> },
     /// Engine stopped, data kept.
     Stopped,
     /// Engine stopped and data removed. The token names the operation that may do so.
@@ -165,6 +170,7 @@ impl Target {
             Self::Replica { .. } => "replica",
             Self::Demoted { .. } => "demoted",
             Self::Source { .. } => "source",
+            Self::Member { .. } => "member",
             Self::Stopped => "stopped",
             Self::Gone { .. } => "gone",
         }

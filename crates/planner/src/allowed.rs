@@ -7,7 +7,7 @@ use bellwether_model::{ClusterPhase, NodeId, OperationKind};
 
 use crate::election::{self, Verdict};
 use crate::view::{NodeFacts, View};
-use crate::{backups, drills, maintenance, reconfigure, replace, restore, resync, shards};
+use crate::{backups, drills, maintenance, members, reconfigure, replace, restore, resync, shards};
 
 /// The operations on the cluster as a whole.
 #[must_use]
@@ -19,6 +19,9 @@ pub fn allowed_on_cluster(view: &View) -> Vec<Allowed> {
             allowed(OperationKind::Reconfigure, reconfigure::refuse(view)),
             on_cluster(OperationKind::DeleteCluster),
         ];
+    }
+    if view.is_multi_primary() {
+        return members::allowed::on_cluster(view);
     }
     let failover = refuse_failover(view);
     let resync = resync::refuse(view, &resync::of_all(view));
@@ -43,6 +46,9 @@ pub fn allowed_on_cluster(view: &View) -> Vec<Allowed> {
 #[must_use]
 pub fn allowed_on_node(view: &View, node: &NodeId) -> Vec<Allowed> {
     let Some(facts) = view.node(node) else { return Vec::new() };
+    if view.is_multi_primary() {
+        return members::allowed::on_node(view, facts);
+    }
     // What only a person's word is missing for can be asked for.
     let leave = |kind| allowed(kind, maintenance::refuse(view, facts, kind, true));
     vec![
@@ -61,16 +67,12 @@ pub fn allowed_on_node(view: &View, node: &NodeId) -> Vec<Allowed> {
 /// # Errors
 /// The reason why not, with what to do about it.
 pub fn check_operation(view: &View, request: &NewOperation) -> Result<(), String> {
-    let named = || {
-        let text = request.node.as_deref().filter(|text| !text.is_empty());
-        let text = text.ok_or_else(|| "`node` is missing: name the node".to_owned())?;
-        view.node_named(text).ok_or_else(|| {
-            let names: Vec<_> = view.nodes.iter().map(|facts| facts.node.name.as_str()).collect();
-            format!("there is no node `{text}` here; there are {}", names.join(", "))
-        })
-    };
+    let named = || named(view, request);
     if let Some(refusal) = shards::refuse(view, request.kind) {
         return Err(refusal);
+    }
+    if view.is_multi_primary() {
+        return members::allowed::check(view, request);
     }
     let refusal = match request.kind {
         OperationKind::Switchover => refuse_switchover(view, named()?),
@@ -114,7 +116,17 @@ pub fn check_operation(view: &View, request: &NewOperation) -> Result<(), String
     refusal.map_or(Ok(()), Err)
 }
 
-fn allowed(kind: OperationKind, refusal: Option<String>) -> Allowed {
+/// The node that the request names.
+pub(crate) fn named<'a>(view: &'a View, request: &NewOperation) -> Result<&'a NodeFacts, String> {
+    let text = request.node.as_deref().filter(|text| !text.is_empty());
+    let text = text.ok_or_else(|| "`node` is missing: name the node".to_owned())?;
+    view.node_named(text).ok_or_else(|| {
+        let names: Vec<_> = view.nodes.iter().map(|facts| facts.node.name.as_str()).collect();
+        format!("there is no node `{text}` here; there are {}", names.join(", "))
+    })
+}
+
+pub(crate) fn allowed(kind: OperationKind, refusal: Option<String>) -> Allowed {
     Allowed { kind, allowed: refusal.is_none(), reason: refusal.unwrap_or_default() }
 }
 
@@ -144,16 +156,20 @@ fn refuse_on_cluster(view: &View, kind: OperationKind) -> Option<String> {
         return Some(refusal);
     }
     if kind == OperationKind::DeleteCluster {
-        if view.is_being_deleted() {
-            return Some("the cluster is being deleted already".to_owned());
-        }
-        let words = || "it is protected from deletion; take the protection off first".to_owned();
-        return view.cluster.spec.protected.then(words);
+        return refuse_deletion(view);
     }
     refuse_busy(view).or_else(|| match election::judge(view) {
         Verdict::Healthy => None,
         _ => Some("the primary is not healthy; a new node is copied from it".to_owned()),
     })
+}
+
+pub(crate) fn refuse_deletion(view: &View) -> Option<String> {
+    if view.is_being_deleted() {
+        return Some("the cluster is being deleted already".to_owned());
+    }
+    let words = || "it is protected from deletion; take the protection off first".to_owned();
+    view.cluster.spec.protected.then(words)
 }
 
 /// A person is asked only where automation may not decide: the primary is lost, writes had to be

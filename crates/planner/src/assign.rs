@@ -62,6 +62,7 @@ pub fn assignment(
         },
         timers: cluster.spec.timers.timers(),
         mode: cluster.spec.replication,
+        multi_primary: cluster.spec.multi_primary,
         group: Group {
             term: status.term,
             // Endpoints may already try the candidate: its gate opens only when it serves.

@@ -9,6 +9,7 @@ use bellwether_model::{Backup, BackupId, Timestamp};
 
 use crate::allowed::{lag, refuse_busy};
 use crate::logs;
+use crate::members;
 use crate::schedule::{last_until, next_after};
 use crate::view::{NodeFacts, View};
 
@@ -23,6 +24,9 @@ pub fn refuse(view: &View) -> Option<String> {
     }
     if view.is_sharded() || view.cluster.shard.is_some() {
         return Some(SHARDED.to_owned());
+    }
+    if view.is_multi_primary() {
+        return Some(members::allowed::NO_BACKUPS.to_owned());
     }
     let is_backup = |operation: &bellwether_model::Operation| {
         operation.kind == bellwether_model::OperationKind::Backup

@@ -1,7 +1,8 @@
 //! Whether a spec can be carried out: every field that cannot, with what would be right.
 
-use bellwether_model::engine::{EngineProfile, TopologyFact};
+use bellwether_model::engine::{EngineProfile, TopologyFact, TopologyPicture};
 use bellwether_model::group::TimerProfile;
+use bellwether_model::member::MEMBERS_MIN;
 use bellwether_model::problem::FieldProblem;
 use bellwether_model::provider::ProviderLimits;
 use bellwether_model::shard::shard_name;
@@ -23,6 +24,8 @@ pub fn check_spec(
         ("version", check_version(spec, engine)),
         ("name", check_room_for_shards(spec)),
         ("shards", check_shards(spec, engine)),
+        ("multi_primary", check_equals(spec, engine)),
+        ("replication", check_equals_mode(spec)),
         ("nodes", check_nodes(spec, engine, limits)),
         ("apart", check_apart(spec, limits)),
         ("replication", check_replication(spec, engine)),
@@ -74,11 +77,21 @@ fn check_nodes(
     engine: &EngineProfile,
     limits: &ProviderLimits,
 ) -> Option<String> {
-    let fits = |topology: &&TopologyFact| (topology.shards_max > 0) == (spec.shards > 0);
+    let fits = |topology: &&TopologyFact| {
+        (topology.shards_max > 0) == (spec.shards > 0)
+            && is_of_equals(topology) == spec.multi_primary
+    };
     // An engine without shards is told so, and no more.
     let most = engine.topologies.iter().filter(fits).map(|t| t.nodes_max).max();
     let most = most.or((spec.shards == 0).then_some(1))?;
     let most = most.min(limits.nodes_max / spec.shards.max(1));
+    if spec.multi_primary && spec.nodes < MEMBERS_MIN {
+        let nodes = spec.nodes;
+        return Some(format!(
+            "with {nodes} nodes no majority is left when one is lost, and the rest would take no \
+             writes either; choose {MEMBERS_MIN} to {most}, or a primary with replicas"
+        ));
+    }
     (spec.nodes == 0 || spec.nodes > most)
         .then(|| format!("{} nodes cannot be made; choose 1 to {most}", spec.nodes))
 }
@@ -106,6 +119,35 @@ fn check_shards(spec: &ClusterSpec, engine: &EngineProfile) -> Option<String> {
     (!possible.contains(&spec.shards)).then(|| {
         let (least, most) = (possible.start(), possible.end());
         format!("{} shards cannot be made; choose {least} to {most}", spec.shards)
+    })
+}
+
+fn is_of_equals(topology: &TopologyFact) -> bool {
+    topology.picture == TopologyPicture::MultiPrimary
+}
+
+fn check_equals(spec: &ClusterSpec, engine: &EngineProfile) -> Option<String> {
+    if !spec.multi_primary {
+        return None;
+    }
+    if !engine.topologies.iter().any(is_of_equals) {
+        return Some(format!("{}'s nodes cannot all accept writes", engine.title));
+    }
+    let refused = [
+        (spec.shards > 0, "is not divided over shards; leave `shards` out"),
+        (spec.drill.is_some(), "has no primary to drill with; leave `drill` out"),
+        (spec.backup.is_some(), "cannot be backed up yet; leave `backup` out"),
+        (spec.source.is_some(), "cannot begin with a backup yet; leave `source` out"),
+    ];
+    let refused = refused.iter().find(|(is_asked, _)| *is_asked);
+    refused.map(|(_, words)| format!("a cluster whose nodes all accept writes {words}"))
+}
+
+fn check_equals_mode(spec: &ClusterSpec) -> Option<String> {
+    (spec.multi_primary && spec.replication != ReplicationMode::Async).then(|| {
+        "where every node accepts writes the engines agree on each by themselves; leave \
+         `replication` out"
+            .to_owned()
     })
 }
 

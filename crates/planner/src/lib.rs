@@ -18,6 +18,7 @@ pub mod drills;
 pub mod election;
 pub mod logs;
 pub mod maintenance;
+pub mod members;
 pub mod moves;
 pub mod plan;
 pub mod reconfigure;

@@ -6,6 +6,7 @@ use bellwether_model::node::NodePhase;
 use crate::allowed::refuse_busy;
 use crate::drills;
 use crate::election::{self, Verdict};
+use crate::members;
 use crate::view::{NodeFacts, View};
 
 /// Why this node cannot be drained, rebooted or taken back into service now.
@@ -29,15 +30,14 @@ pub fn refuse_now(
 ) -> Option<String> {
     let name = &facts.node.name;
     let is_drained = facts.node.phase == NodePhase::Maintenance;
-    match (kind, facts.node.phase) {
-        (OperationKind::Undrain, NodePhase::Maintenance) => return None,
-        (OperationKind::Undrain, _) => return Some(format!("{name} is in service already")),
-        (OperationKind::Drain, NodePhase::Maintenance) => {
-            return Some(format!("{name} is in maintenance already"));
-        }
-        (OperationKind::Reboot | OperationKind::Resize, NodePhase::Maintenance)
-        | (_, NodePhase::Active) => {}
-        _ => return Some(format!("{name} is not a full member; wait until it is one")),
+    if let Some(refusal) = refuse_phase(facts, kind) {
+        return Some(refusal);
+    }
+    if kind == OperationKind::Undrain {
+        return None;
+    }
+    if view.is_multi_primary() {
+        return members::allowed::refuse_now(view, kind, Some(facts));
     }
     if view.nodes.len() == 1 {
         return refuse_only(facts, kind, allow_waiting);
@@ -53,6 +53,25 @@ pub fn refuse_now(
         return None;
     }
     refuse_waiting(view, facts, is_primary)
+}
+
+/// Why this is not asked of a node that is where it is.
+#[must_use]
+pub fn refuse_phase(facts: &NodeFacts, kind: OperationKind) -> Option<String> {
+    let name = &facts.node.name;
+    match (kind, facts.node.phase) {
+        (OperationKind::Undrain, NodePhase::Maintenance) => None,
+        (OperationKind::Undrain, _) => Some(format!("{name} is in service already")),
+        (OperationKind::Drain, NodePhase::Maintenance) => {
+            Some(format!("{name} is in maintenance already"))
+        }
+        (OperationKind::Reboot | OperationKind::Resize, NodePhase::Maintenance)
+        | (_, NodePhase::Active) => None,
+        (OperationKind::Drain | OperationKind::Reboot | OperationKind::Resize, _) => {
+            Some(format!("{name} is not a full member; wait until it is one"))
+        }
+        _ => None,
+    }
 }
 
 /// Why this node is not rebooted before a person says that writes may wait meanwhile.

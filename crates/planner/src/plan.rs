@@ -9,7 +9,7 @@ use bellwether_model::{ClusterSpec, OperationKind};
 use crate::allowed::check_operation;
 use crate::steps::steps;
 use crate::view::{NodeFacts, View};
-use crate::{backups, restore, resync};
+use crate::{backups, members, restore, resync};
 
 /// Milliseconds writes wait in a planned switchover, before this cluster has figures of its own.
 pub(crate) const SWITCHOVER_PAUSE_MS: u64 = 300;
@@ -51,11 +51,15 @@ pub fn plan_creation(spec: &ClusterSpec, limits: &ProviderLimits) -> Plan {
         0 => nodes,
         shards => format!("{shards} shards, each of {nodes},"),
     };
+    let replication = match spec.multi_primary {
+        true => "every node accepts writes, each agreed on by all members".to_owned(),
+        false => format!("replication {}", spec.replication),
+    };
     Plan {
         kind: OperationKind::CreateCluster,
         summary: format!(
             "Creates {} with {nodes} of {} {} on {}, each with {}, {} of memory and a disk \
-             of {}; replication {}.{together}",
+             of {}; {replication}.{together}",
             spec.name,
             spec.engine,
             spec.version,
@@ -63,7 +67,6 @@ pub fn plan_creation(spec: &ClusterSpec, limits: &ProviderLimits) -> Plan {
             spec.size.cores(),
             spec.size.memory,
             spec.size.disk,
-            spec.replication,
         ),
         steps: planned_steps(OperationKind::CreateCluster),
         write_pause_ms: 0,
@@ -161,6 +164,8 @@ fn pause(
     let is_primary =
         node.is_some_and(|facts| view.cluster.status.primary.as_ref() == Some(&facts.node.id));
     match request.kind {
+        // The others take writes all the while.
+        _ if view.is_multi_primary() => (0, None),
         OperationKind::Switchover => planned(),
         OperationKind::ReplaceNode if is_primary => planned(),
         OperationKind::Drain | OperationKind::Reboot | OperationKind::Resize if is_primary => {
@@ -187,6 +192,11 @@ fn summary(view: &View, kind: OperationKind, node: Option<&NodeFacts>) -> String
     let name = &view.cluster.spec.name;
     let node = node.map_or("a node", |facts| facts.node.name.as_str());
     let primary = view.primary().map_or("the primary", |facts| facts.node.name.as_str());
+    if view.is_multi_primary()
+        && let Some(words) = members::summary(view, kind, node)
+    {
+        return words;
+    }
     match kind {
         OperationKind::CreateCluster => format!("Creates {name}."),
         OperationKind::AddNode => format!("Adds a replica to {name}, copied from {primary}."),
@@ -287,6 +297,9 @@ pub fn plan_change(view: &View, nodes: u32) -> Vec<Plan> {
 
 pub(crate) fn is_copy(view: &View, facts: &NodeFacts) -> bool {
     let status = &view.cluster.status;
+    if view.is_multi_primary() {
+        return members::serves(view, facts);
+    }
     status.primary.as_ref().is_some_and(|primary| facts.streams_from(primary))
 }
 

@@ -9,7 +9,7 @@ use crate::allowed::refuse_busy;
 use crate::drills;
 use crate::election::{self, Verdict};
 use crate::view::{NodeFacts, View};
-use crate::{resize, shards};
+use crate::{members, resize, shards};
 
 /// Why no other node can take the place of this one now.
 #[must_use]
@@ -22,6 +22,9 @@ pub fn refuse(view: &View, facts: &NodeFacts) -> Option<String> {
 /// The same for one whose turn has come.
 #[must_use]
 pub fn refuse_now(view: &View, facts: &NodeFacts) -> Option<String> {
+    if view.is_multi_primary() {
+        return members::allowed::refuse_now(view, OperationKind::ReplaceNode, Some(facts));
+    }
     let name = &facts.node.name;
     if view.cluster.status.unheard.contains(&facts.node.id) {
         return Some(format!(

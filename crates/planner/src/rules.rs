@@ -12,6 +12,7 @@ use crate::allowed::steps_aside;
 use crate::backups;
 use crate::drills::{self, Due};
 use crate::election::{self, Verdict};
+use crate::members;
 use crate::resize;
 use crate::restore;
 use crate::scheduled;
@@ -38,6 +39,11 @@ pub enum Act {
     Assign { node: NodeId, target: Target },
     /// No longer wait for what these nodes know that the server's store does not.
     StopWaiting(Vec<NodeId>),
+    /// Begin a group of equals anew: with that node's data, or let every engine stop first that is
+    /// without the majority.
+    Regroup { founder: Option<NodeId> },
+    /// Lead clients to that node of a group of equals.
+    Lead { node: NodeId },
     /// Start the node's machine, which is off.
     StartMachine { node: NodeId },
     /// Do this about the schedule of drills.
@@ -100,6 +106,8 @@ rules! {
     109 "its keys are not divided as it is asked for" has_other_division;
     110 "each of its shards decides for itself" is_sharded;
     201 "a change of primary is under way" is_changing_primary;
+    202 "the group of equals has lost its majority, and every node is heard" has_no_majority;
+    203 "the node that clients are led to is not well, and another is" has_other_writer;
     205 "the primary is lost, or nobody hears it who has to confirm its writes, and a replica can \
          take over" can_fail_over;
     207 "an election was begun and not finished" has_unfinished_election;
@@ -258,7 +266,24 @@ fn is_settling(view: &View) -> Option<Act> {
     (!view.is_settled() && !is_heard).then_some(Act::Hold)
 }
 
+fn has_no_majority(view: &View) -> Option<Act> {
+    members::regroup(view)
+}
+
+fn has_other_writer(view: &View) -> Option<Act> {
+    members::lead(view)
+}
+
+/// Whether the role of a primary is ours to give: not where the engines' own majority decides who
+/// may write.
+fn elects(view: &View) -> bool {
+    !view.is_multi_primary()
+}
+
 fn can_fail_over(view: &View) -> Option<Act> {
+    if !elects(view) {
+        return None;
+    }
     let is_recent = view.last_failover_age_ms.is_some_and(|age| age < stable_min_ms(view));
     let is_lost = match election::judge(view) {
         Verdict::EngineDead | Verdict::MachineStopped | Verdict::NodeLost => true,
@@ -274,8 +299,9 @@ fn can_fail_over(view: &View) -> Option<Act> {
 
 fn has_unfinished_election(view: &View) -> Option<Act> {
     let status = &view.cluster.status;
-    let is_unfinished =
-        status.term > 0 && (status.promised > status.term || status.primary.is_none());
+    let is_unfinished = elects(view)
+        && status.term > 0
+        && (status.promised > status.term || status.primary.is_none());
     let may_try = view.last_failure_age_ms.is_none_or(|age| age > 2_000);
     let start = Act::Start { kind: OperationKind::Failover, node: None };
     is_unfinished.then_some(if may_try { start } else { Act::Hold })
@@ -288,7 +314,7 @@ fn is_headless(view: &View) -> Option<Act> {
     );
     let primary = view.primary()?;
     let node = primary.node.id.clone();
-    if !is_lost {
+    if !is_lost || !elects(view) {
         return None;
     }
     // Its engine died and nobody can be elected: it is still the best copy, under a new term.
@@ -303,7 +329,7 @@ fn is_headless(view: &View) -> Option<Act> {
 }
 
 fn needs_configuration(view: &View) -> Option<Act> {
-    voters::next_config(view).map(Act::Configure)
+    voters::next_config(view).filter(|_| elects(view)).map(Act::Configure)
 }
 
 fn has_operation(view: &View) -> Option<Act> {
@@ -364,7 +390,13 @@ fn needs_assignment(view: &View) -> Option<Act> {
     let follows =
         |facts: &&NodeFacts| matches!(facts.node.phase, NodePhase::Active | NodePhase::Maintenance);
     view.nodes.iter().filter(follows).find_map(|facts| {
-        let wanted = if facts.node.id == *primary {
+        let wanted = if view.is_multi_primary() {
+            let is_founding = matches!(facts.node.target, Target::Member { from: None, .. });
+            if is_founding && !members::serves(view, facts) {
+                return None;
+            }
+            members::target(view, &facts.node.id)
+        } else if facts.node.id == *primary {
             match facts.node.target {
                 Target::Primary { term, .. } if term == status.term => return None,
                 _ => Target::Primary { term: status.term, create: false },
@@ -383,7 +415,8 @@ fn may_start_own(view: &View) -> bool {
 
 fn has_too_few(view: &View) -> Option<Act> {
     let is_short = (view.nodes.len() as u32) < view.cluster.spec.nodes;
-    (is_short && may_start_own(view) && view.primary().is_some())
+    let has_donor = view.primary().is_some_and(|f| elects(view) || members::serves(view, f));
+    (is_short && may_start_own(view) && has_donor)
         .then_some(Act::Start { kind: OperationKind::AddNode, node: None })
 }
 

@@ -15,6 +15,7 @@ use crate::backups;
 use crate::capacity::{self, disk};
 use crate::check::check_timers;
 use crate::election::{self, Verdict};
+use crate::members;
 use crate::resize;
 use crate::restore;
 use crate::schedule;
@@ -98,6 +99,9 @@ pub fn phase(view: &View) -> (ClusterPhase, String) {
     }
     if let Some(sentence) = is_learning(view) {
         return (ClusterPhase::Unknown, sentence);
+    }
+    if view.is_multi_primary() {
+        return members::phase(view);
     }
     let name = view.primary().map_or("the primary", |facts| facts.node.name.as_str());
     match election::judge(view) {
@@ -250,6 +254,7 @@ fn role(view: &View, facts: &NodeFacts) -> NodeRole {
         return NodeRole::None;
     }
     match facts.actual() {
+        Actual::Primary { .. } if members::serves(view, facts) => NodeRole::Primary,
         Actual::Primary { term } if *term == view.cluster.status.term => NodeRole::Primary,
         Actual::Replica { .. } => NodeRole::Replica,
         _ => NodeRole::None,
@@ -278,6 +283,12 @@ pub fn health(view: &View, facts: &NodeFacts) -> NodeHealth {
         NodePhase::Seeding | NodePhase::Rejoining | NodePhase::Active | NodePhase::Maintenance => {}
     }
     let status = &view.cluster.status;
+    if view.is_multi_primary() {
+        let is_well = !is_disk_full(facts) && fault(facts).is_none();
+        let health = members::health(view, facts);
+        let is_ill = health == NodeHealth::Healthy && !is_well;
+        return if is_ill { NodeHealth::Degraded } else { health };
+    }
     match (facts.actual(), &node.target) {
         (Actual::Failed { .. }, _) => NodeHealth::Failed,
         (Actual::Primary { term }, Target::Primary { .. }) if *term == status.term => {
@@ -390,6 +401,9 @@ fn is_disk_full(facts: &NodeFacts) -> bool {
 
 /// What the node does.
 fn activity(view: &View, facts: &NodeFacts) -> String {
+    if let Some(words) = members::activity(view, facts).filter(|_| view.is_multi_primary()) {
+        return words;
+    }
     let from = upstream(view, facts).unwrap_or_else(|| "nobody".to_owned());
     let doing = facts.worker().map_or("", |worker| worker.doing.as_str());
     let with_doing = |words: &str| match doing {

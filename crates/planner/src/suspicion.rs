@@ -10,7 +10,8 @@ use crate::view::View;
 #[must_use]
 pub fn suspicion(view: &View) -> Option<Suspicion> {
     use OperationKind::{Failover, Switchover};
-    let primary = view.primary()?;
+    // Whoever is lost of a group of equals is replaced by nobody.
+    let primary = view.primary().filter(|_| !view.is_multi_primary())?;
     let is_replaced =
         view.operation.as_ref().is_some_and(|o| [Failover, Switchover].contains(&o.kind));
     if is_replaced || view.is_being_deleted() {

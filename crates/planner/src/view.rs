@@ -84,6 +84,12 @@ impl View {
         self.cluster.spec.shards > 0 && self.cluster.shard.is_none()
     }
 
+    /// Whether every node accepts writes, and the engines' own majority decides who may.
+    #[must_use]
+    pub fn is_multi_primary(&self) -> bool {
+        self.cluster.spec.multi_primary
+    }
+
     /// The groups that have nodes: its shards, or itself.
     #[must_use]
     pub fn groups(&self) -> &[View] {

@@ -39,6 +39,9 @@ pub struct Assignment {
     pub engine: EngineAssignment,
     pub timers: Timers,
     pub mode: ReplicationMode,
+    /// Every member accepts writes; `Group::primary` is the one that endpoints prefer.
+    #[serde(default)]
+    pub multi_primary: bool,
     pub group: Group,
     /// Promise, durably, to take no part in a term below this; cut replication from earlier
     /// primaries.

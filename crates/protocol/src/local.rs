@@ -7,6 +7,7 @@ use bellwether_model::backup::BackupReport;
 use bellwether_model::divergence::Divergence;
 use bellwether_model::failure::Class;
 use bellwether_model::log::LogReport;
+use bellwether_model::member::MemberReport;
 use bellwether_model::node::DiskGrowth;
 use bellwether_model::replication::{Actual, Position};
 use bellwether_model::report::WriteGap;
@@ -154,6 +155,9 @@ pub struct WorkerReport {
     /// How far slots have come that leave this shard (primary).
     #[serde(default)]
     pub moving: Option<MoveReport>,
+    /// Of the group of equals that its engine is a member of.
+    #[serde(default)]
+    pub member: Option<MemberReport>,
     /// The disk under the data takes no writes, and has not for so long that nobody waits for it.
     #[serde(default)]
     pub disk_hangs: bool,
@@ -287,6 +291,10 @@ pub struct Routes {
     /// The primary's gate, address and port; none: hold new connections. On the primary itself it
     /// is a loopback address and the private port.
     pub primary: Option<(String, u16)>,
+    /// Other nodes that accept writes, where all do: they are tried when the primary is not
+    /// reached.
+    #[serde(default)]
+    pub writers: Vec<(String, u16)>,
     /// The name that the primary's certificate bears.
     #[serde(default)]
     pub primary_name: String,

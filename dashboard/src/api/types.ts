@@ -87,7 +87,7 @@ type Left =
   | 'project'
   | 'backup'
   | 'source'
-  | 'protected' | 'apart';
+  | 'protected' | 'apart' | 'multi_primary';
 /** What the server always says of a cluster's spec, and what it may leave out. */
 export type ClusterSpec = Required<Omit<wire.ClusterSpec, Left>> & Pick<wire.ClusterSpec, Left>;
 export type ClusterView = Omit<wire.ClusterView, 'spec'> & { spec: ClusterSpec };

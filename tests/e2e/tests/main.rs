@@ -19,6 +19,7 @@ mod extension;
 mod failover;
 mod held_clients;
 mod maintenance;
+mod multi_primary;
 mod mysql_family;
 mod nodes;
 mod parameters;

@@ -112,6 +112,7 @@ fn draw_spec(state: &mut State) -> ClusterSpec {
         provider: crate::provider::NAME.to_owned(),
         nodes,
         shards: 0,
+        multi_primary: false,
         size: NodeSize { cpus: 1.0, memory: bytes, disk: bytes },
         replication,
         timers,

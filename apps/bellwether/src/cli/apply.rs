@@ -206,6 +206,7 @@ fn refuse_impossible(spec: &ClusterSpec, known: &ClusterView) -> Result {
         ("version", *version != known.spec.version),
         ("provider", spec.provider != known.spec.provider),
         ("shards", (spec.shards > 0) != (known.spec.shards > 0)),
+        ("multi_primary", spec.multi_primary != known.spec.multi_primary),
         ("project", spec.project != known.spec.project),
         ("apart", spec.apart != known.spec.apart),
     ];
@@ -313,8 +314,10 @@ impl Work {
             Action::None => vec![format!("= {name}: as it is")],
             Action::Change => self.changes.iter().map(change).collect(),
             Action::Create => vec![format!(
-                "+ {name}: {} with {} nodes, replication {}",
-                spec.engine, spec.nodes, spec.replication
+                "+ {name}: {} with {} nodes, {}",
+                spec.engine,
+                spec.nodes,
+                clusters::replication_in_words(spec)
             )],
         }
     }

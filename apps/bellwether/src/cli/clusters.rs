@@ -76,6 +76,10 @@ pub(crate) struct Create {
     /// Divide the keys over so many shards, each a primary with replicas; 0: they are not divided
     #[arg(long, default_value = "0")]
     shards: u32,
+    /// Every node accepts writes, and the engines' own majority decides who may: three nodes at
+    /// least, and an engine that can. See `bellwether engine show`
+    #[arg(long)]
+    multi_primary: bool,
     /// Processor cores of each node
     #[arg(long, default_value = "1")]
     cpus: f64,
@@ -161,6 +165,7 @@ async fn run_create(context: &Context, create: Create) -> Result {
         provider: create.provider,
         nodes: create.nodes,
         shards: create.shards,
+        multi_primary: create.multi_primary,
         size: NodeSize { cpus: create.cpus, memory: create.memory, disk: create.disk },
         replication: create.replication,
         timers: create.timers,
@@ -228,7 +233,7 @@ async fn show(context: &Context, name: &str) -> Result {
     }
     say!("{}: {}", cluster.name, cluster.sentence);
     say!(
-        "{} {} on {}, {} of {}, {} memory, {} disk; replication {}; term {}",
+        "{} {} on {}, {} of {}, {} memory, {} disk; {}; term {}",
         cluster.spec.engine,
         cluster.spec.version,
         cluster.spec.provider,
@@ -236,7 +241,7 @@ async fn show(context: &Context, name: &str) -> Result {
         cluster.spec.size.cores(),
         cluster.spec.size.memory,
         cluster.spec.size.disk,
-        cluster.spec.replication,
+        replication_in_words(&cluster.spec),
         cluster.term,
     );
     if !cluster.capacity.sentence.is_empty() {
@@ -264,6 +269,14 @@ fn nodes_in_words(spec: &ClusterSpec) -> String {
     match spec.shards {
         0 => nodes,
         shards => format!("{shards} shards of {nodes}"),
+    }
+}
+
+/// Where every node accepts writes that is not a choice of modes.
+pub(super) fn replication_in_words(spec: &ClusterSpec) -> String {
+    match spec.multi_primary {
+        true => "every node accepts writes, agreed on by all members".to_owned(),
+        false => format!("replication {}", spec.replication),
     }
 }
 

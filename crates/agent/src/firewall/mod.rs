@@ -201,16 +201,19 @@ table inet {TABLE} {{
     )
 }
 
-/// What engines say to each other in a sharded cluster, and whom they follow there: they tell each
-/// other one port for everybody, which is that of the endpoint. From one engine to another it is
-/// the engine's own. Engines run as users of their own, everything of ours does not.
+/// What engines say to each other in a sharded cluster or a group of equals. In the former they
+/// also tell each other one port for everybody, which is that of the endpoint; from one engine to
+/// another it is the engine's own. Engines run as users of their own, everything of ours does not.
 fn bus(ports: EnginePorts) -> (String, String) {
     let EnginePorts { bus, read_write, private, .. } = ports;
     if bus == 0 {
         return Default::default();
     }
-    let arrivals = format!("\n  tcp dport {bus} jump sentries");
-    (arrivals, format!("\n  meta skuid != 0 tcp dport {read_write} dnat to :{private}"))
+    let arrivals = format!("\n  tcp dport {bus}-{} jump sentries", bus + 2);
+    let to = |members: &str| {
+        format!("\n  meta skuid != 0 {members} tcp dport {read_write} dnat to :{private}")
+    };
+    (arrivals, to("ip daddr @members4") + &to("ip6 daddr @members6"))
 }
 
 /// Who may come, and what is counted of those who may not.

@@ -216,6 +216,7 @@ impl Core {
                 || known.drained != report.drained
                 || known.surrendered != report.surrendered
                 || known.log_end != report.log_end
+                || known.member != report.member
                 || is_move_news(known.moving.as_ref(), report.moving.as_ref())
                 || (known.position != report.position
                     && (report.cut_for > 0 || self.hold_since.is_some()))
@@ -271,7 +272,7 @@ impl Core {
     fn assigned_term(&self) -> Option<Term> {
         match self.assignment()?.target {
             Target::Primary { term, .. } | Target::Demoted { term } => Some(term),
-            Target::Replica { .. } | Target::Source { .. } => None,
+            Target::Replica { .. } | Target::Source { .. } | Target::Member { .. } => None,
             Target::Stopped | Target::Gone { .. } => None,
         }
     }
@@ -364,9 +365,25 @@ impl Core {
         self.assignment().map(|known| known.group.config.voters()).unwrap_or_default()
     }
 
+    /// It is one of a group whose members all accept writes. There is no lease then: the engines'
+    /// majority decides who may write, and one without it refuses by itself.
+    fn is_member(&self) -> bool {
+        self.assignment().is_some_and(|known| matches!(known.target, Target::Member { .. }))
+    }
+
+    fn serves_as_member(&self, now: u64) -> bool {
+        let is_heard = |at: u64| now.saturating_sub(at) <= WORKER_MS_MAX;
+        let worker = self.worker.as_ref();
+        self.is_member()
+            && worker.is_some_and(|(report, at)| report.serving.is_some() && is_heard(*at))
+    }
+
     /// The gate as it may be now.
     #[must_use]
     pub fn gate(&self, now: u64) -> Gate {
+        if self.is_member() {
+            return if self.serves_as_member(now) { Gate::Solo } else { Gate::Closed };
+        }
         let (Some(assignment), Some(term)) = (self.assignment(), self.own_term()) else {
             return Gate::Closed;
         };
@@ -423,7 +440,8 @@ impl Core {
         };
         let is_near = lag <= assignment.read_lag_max
             && report.upstream_age_ms.is_some_and(|age| age <= assignment.timers.lease_ms * 2);
-        if is_heard && is_admitted && streams && is_near { READ_OPEN_MS } else { 0 }
+        let is_fit = (streams && is_near) || self.serves_as_member(now);
+        if is_heard && is_admitted && is_fit { READ_OPEN_MS } else { 0 }
     }
 
     /// Milliseconds that new connections are held from now on.
@@ -473,10 +491,15 @@ impl Core {
             }
             group.member(id).map(|member| (member.address.clone(), ports.gate))
         });
-        let others = group
-            .members
-            .iter()
-            .filter(|member| member.admitted && Some(&member.node) != group.primary.as_ref());
+        let others = || {
+            let members = group.members.iter().filter(|member| member.admitted);
+            members.filter(|member| Some(&member.node) != group.primary.as_ref())
+        };
+        let writers = others().filter(|_| assignment.multi_primary && !is_held);
+        let writers = writers.map(|member| match member.node == self.node {
+            true => ("127.0.0.1".to_owned(), ports.private),
+            false => (member.address.clone(), ports.gate),
+        });
         let name = group.primary.as_ref().and_then(|id| group.member(id));
         Some(Routes {
             version: self.version,
@@ -489,8 +512,9 @@ impl Core {
             read_write_port: ports.read_write,
             read_only_port: ports.read_only,
             primary,
+            writers: writers.collect(),
             term: group.term,
-            replicas: others.map(|member| (member.address.clone(), ports.read_gate)).collect(),
+            replicas: others().map(|member| (member.address.clone(), ports.read_gate)).collect(),
             connect_wait_ms: assignment.timers.connect_wait_ms,
         })
     }

@@ -35,6 +35,10 @@ pub(crate) struct Facts {
     pub(crate) has_others: bool,
     /// A primary that was down may not be started again for the term that it had.
     pub(crate) needs_new_term: bool,
+    /// Whether its engine belongs to the majority of a group of equals; none: it is of none.
+    pub(crate) in_quorum: Option<bool>,
+    /// A group was looked for a moment ago and not found.
+    pub(crate) is_alone: bool,
 }
 
 /// What an engine that does not answer was doing.
@@ -57,6 +61,10 @@ pub(crate) enum Act {
     StartReplica(Option<NodeId>),
     Follow(Option<NodeId>),
     Promote(Term),
+    /// Begin a group of equals.
+    Found(Term),
+    /// Become a member of the group that is there.
+    Join,
     /// The same primary, a new term: nothing to do for the engine.
     AdoptTerm(Term),
     /// Hand the role over in an orderly way and give the term up.
@@ -128,6 +136,12 @@ fn from_absent(target: &Target, facts: &Facts) -> Plan {
             Plan::Wait("there is no data here; an empty node is never made primary of a cluster")
         }
         Target::Replica { upstream, .. } => Plan::Act(Act::Seed(upstream.clone())),
+        // What it had begun is gone: others may have it.
+        Target::Member { term, from: None, .. } if facts.led >= *term => {
+            Plan::Wait("the database that was made here is gone; waiting for newer orders")
+        }
+        Target::Member { from: None, .. } => Plan::Act(Act::Bootstrap),
+        Target::Member { from: Some(from), .. } => Plan::Act(Act::Seed(from.clone())),
         Target::Demoted { .. } | Target::Source { .. } => Plan::Done,
         Target::Stopped | Target::Gone { .. } => Plan::Done,
     }
@@ -170,9 +184,21 @@ fn from_stopped(was_primary: bool, target: &Target, facts: &Facts) -> Plan {
             Plan::Wait("the new term is not promised yet")
         }
         Target::Source { .. } => Plan::Act(Act::StartReplica(None)),
+        Target::Member { term, from: None, .. } if facts.led < *term => {
+            Plan::Act(Act::Found(*term))
+        }
+        Target::Member { .. } => join(facts),
         Target::Demoted { .. } | Target::Stopped => Plan::Done,
         Target::Gone { .. } => Plan::Act(Act::Erase),
     }
+}
+
+/// Nobody begins a group by itself: two would.
+fn join(facts: &Facts) -> Plan {
+    if facts.is_alone {
+        return Plan::Wait("no member of a majority is found; waiting for one");
+    }
+    Plan::Act(Act::Join)
 }
 
 /// Whether others may hold more of that term than an engine that was down can go on with.
@@ -201,7 +227,7 @@ fn from_replica(upstream: Option<&NodeId>, target: &Target, facts: &Facts) -> Pl
             Some(0) => Plan::Act(Act::Repair(wanted.clone())),
             Some(_) => Plan::Act(Act::Seed(wanted.clone())),
         },
-        Target::Stopped | Target::Gone { .. } => Plan::Act(Act::Stop),
+        Target::Member { .. } | Target::Stopped | Target::Gone { .. } => Plan::Act(Act::Stop),
     }
 }
 
@@ -220,6 +246,9 @@ fn from_primary(term: Term, target: &Target, facts: &Facts) -> Plan {
     if facts.handed_over {
         return from_handed_over(term, target, facts);
     }
+    if let Some(in_quorum) = facts.in_quorum {
+        return from_member(term, in_quorum, target, facts);
+    }
     match target {
         Target::Primary { term: wanted, .. } if *wanted == term => Plan::Done,
         Target::Primary { term: wanted, .. } if *wanted > term => {
@@ -228,7 +257,32 @@ fn from_primary(term: Term, target: &Target, facts: &Facts) -> Plan {
         Target::Primary { .. } => Plan::Wait("an earlier term is not gone back to"),
         Target::Replica { .. } | Target::Demoted { .. } => Plan::Act(Act::Demote),
         Target::Source { .. } | Target::Stopped => Plan::Act(Act::Demote),
+        Target::Member { .. } => Plan::Act(Act::Stop),
         Target::Gone { .. } => Plan::Act(Act::Kill),
+    }
+}
+
+/// From a member of a group of equals, whose engine runs.
+fn from_member(term: Term, in_quorum: bool, target: &Target, facts: &Facts) -> Plan {
+    match target {
+        Target::Member { begun, .. } if !in_quorum && term < *begun => {
+            // The group is begun anew, and by an engine that nobody joins unasked.
+            Plan::Act(Act::Stop)
+        }
+        Target::Member { term: wanted, .. } if term < *wanted => Plan::Act(Act::AdoptTerm(*wanted)),
+        Target::Member { .. } if !in_quorum => {
+            Plan::Wait("it has lost touch with the majority, and takes no writes")
+        }
+        Target::Member { .. } if facts.restart => Plan::Act(Act::Stop),
+        Target::Member { .. } => Plan::Done,
+        // The others are told that it leaves, and count without it.
+        Target::Stopped | Target::Gone { .. } => Plan::Act(Act::Stop),
+        Target::Primary { .. } | Target::Replica { .. } => {
+            Plan::Wait("a member of a group of equals is nobody's primary or replica")
+        }
+        Target::Demoted { .. } | Target::Source { .. } => {
+            Plan::Wait("a member of a group of equals has no role to give up")
+        }
     }
 }
 
@@ -245,13 +299,18 @@ fn from_handed_over(term: Term, target: &Target, facts: &Facts) -> Plan {
         }
         Target::Demoted { .. } if facts.replace => Plan::Act(Act::Stop),
         Target::Demoted { .. } => Plan::Done,
-        Target::Source { .. } | Target::Stopped | Target::Gone { .. } => Plan::Act(Act::Stop),
+        Target::Source { .. } | Target::Member { .. } => Plan::Act(Act::Stop),
+        Target::Stopped | Target::Gone { .. } => Plan::Act(Act::Stop),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn no() -> Facts {
+        Facts::default()
+    }
 
     fn other() -> NodeId {
         NodeId::from("other")
@@ -280,6 +339,8 @@ mod tests {
             Target::Replica { upstream: other(), term: 2 },
             Target::Demoted { term: 2 },
             Target::Source { term: 2 },
+            Target::Member { term: 2, begun: 2, from: None },
+            Target::Member { term: 2, begun: 2, from: Some(other()) },
             Target::Stopped,
             Target::Gone { token: "t".into() },
         ]
@@ -302,6 +363,8 @@ mod tests {
             Act::Demote | Act::Kill | Act::GiveUp(_) => Actual::Stopped { was_primary: true },
             Act::Stop | Act::Reset | Act::Exchange => Actual::Stopped { was_primary: false },
             Act::Erase => Actual::Absent,
+            Act::Found(term) => Actual::Primary { term: *term },
+            Act::Join => Actual::Primary { term: 1 },
         }
     }
 
@@ -312,7 +375,9 @@ mod tests {
             .flat_map(|start| targets().into_iter().map(move |target| (start.clone(), target)));
         for (start, target) in pairs {
             for restore in [false, true] {
-                let facts = Facts { promised: 2, may_retry: true, restore, ..Facts::default() };
+                let is_member = matches!(target, Target::Member { .. });
+                let in_quorum = is_member.then_some(true);
+                let facts = Facts { promised: 2, may_retry: true, restore, in_quorum, ..no() };
                 let mut actual = start.clone();
                 let mut steps = 0;
                 loop {
@@ -329,6 +394,34 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_group_is_begun_once_and_by_orders_alone() {
+        let founds = Target::Member { term: 2, begun: 2, from: None };
+        let joins = Target::Member { term: 2, begun: 2, from: Some(other()) };
+        let stopped = Actual::Stopped { was_primary: true };
+        let act = |actual: &Actual, target: &Target, led, in_quorum| {
+            plan(actual, target, &Facts { led, in_quorum, ..no() })
+        };
+        assert_eq!(act(&stopped, &founds, 1, None), Plan::Act(Act::Found(2)));
+        assert_eq!(act(&stopped, &founds, 2, None), Plan::Act(Act::Join), "not a second time");
+        assert!(matches!(act(&Actual::Absent, &founds, 2, None), Plan::Wait(_)));
+        assert_eq!(act(&Actual::Absent, &joins, 0, None), Plan::Act(Act::Seed(other())));
+        assert_eq!(act(&stopped, &joins, 0, None), Plan::Act(Act::Join));
+        let alone = Facts { is_alone: true, ..no() };
+        assert!(matches!(plan(&stopped, &joins, &alone), Plan::Wait(_)));
+        // Whoever runs without the majority ends before the group is begun anew, and not otherwise.
+        let (former, present) = (Actual::Primary { term: 1 }, Actual::Primary { term: 2 });
+        for target in [&founds, &joins] {
+            assert_eq!(act(&former, target, 1, Some(false)), Plan::Act(Act::Stop));
+            assert_eq!(act(&former, target, 1, Some(true)), Plan::Act(Act::AdoptTerm(2)));
+            assert!(matches!(act(&present, target, 2, Some(false)), Plan::Wait(_)));
+        }
+        // Clients are led elsewhere: nobody has to stop for that.
+        let led = Target::Member { term: 2, begun: 1, from: Some(other()) };
+        assert_eq!(act(&former, &led, 1, Some(false)), Plan::Act(Act::AdoptTerm(2)));
+        assert_eq!(act(&present, &Target::Stopped, 2, Some(true)), Plan::Act(Act::Stop));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bellwether_contracts::driver::{DataState, Probe, ProcessState, Repair};
+use bellwether_contracts::driver::{DataState, Joined, Probe, ProcessState, Repair};
 use bellwether_contracts::{Class, Driver, Failure, OpenRepository};
 use bellwether_model::mutation::{Mutation, mutated};
 use bellwether_model::replication::Position;
@@ -41,6 +41,9 @@ const HANG: Duration = Duration::from_secs(8);
 const LOOK_MAX: Duration = Duration::from_secs(1);
 
 const NONE: Duration = Duration::ZERO;
+
+/// Between two looks for a group to join.
+const JOIN_EVERY: Duration = Duration::from_millis(500);
 
 /// Recovery after a crash may take its time; an engine that nobody waits for any more has so long.
 const START_MAX: Duration = Duration::from_secs(600);
@@ -99,6 +102,10 @@ pub struct Worker {
     disk: DiskWatch,
     aside: backup::Aside,
     log: Option<log::Keeping>,
+    /// When it is looked again for a group to join.
+    join_at: Option<Instant>,
+    /// Since when its engine runs without the majority.
+    lost_at: Option<Instant>,
 }
 
 /// How long the disk has taken no write, as far as it was watched: time in which this process stood
@@ -160,6 +167,8 @@ impl Worker {
             disk: DiskWatch { beats: 0, silence: Duration::ZERO, looked_at: Instant::now() },
             aside: backup::Aside::new(repositories),
             log: None,
+            join_at: None,
+            lost_at: None,
         })
     }
 
@@ -197,7 +206,7 @@ impl Worker {
             self.back_off = BACK_OFF.0;
         }
         if is_other {
-            self.failure = None;
+            (self.failure, self.join_at) = (None, None);
             self.back_off = BACK_OFF.0;
             self.streamed_at = Instant::now();
             // A copy from one who is not to be followed any more is worth nothing.
@@ -262,6 +271,7 @@ impl Worker {
         self.note_mute();
         self.note_disk();
         self.note_position();
+        self.note_majority();
         let Some(orders) = self.orders.clone() else { return false };
         let actual = self.actual();
         let facts = self.facts(&orders);
@@ -317,6 +327,8 @@ impl Worker {
                 && self.role.surrendered.is_some_and(|given| given.term >= self.role.primary_term),
             has_others: !orders.assignment.group.config.is_solo(),
             needs_new_term: self.driver.as_ref().is_some_and(|driver| !driver.resumes_term()),
+            in_quorum: self.probe.standing.as_ref().map(|standing| standing.in_quorum),
+            is_alone: self.join_at.is_some_and(|at| Instant::now() < at),
         }
     }
 
@@ -353,6 +365,15 @@ impl Worker {
                 self.dead_after.get_or_insert_with(|| self.positioned_at.elapsed());
             }
             ProcessState::Starting | ProcessState::Unknown => {}
+        }
+    }
+
+    fn note_majority(&mut self) {
+        let is_up = self.probe.process == ProcessState::Up;
+        let standing = self.probe.standing.as_ref().filter(|_| is_up && self.step.is_none());
+        match standing.is_some_and(|standing| !standing.in_quorum) {
+            true => _ = self.lost_at.get_or_insert_with(Instant::now),
+            false => self.lost_at = None,
         }
     }
 
@@ -589,7 +610,10 @@ impl Worker {
                 self.surrender(Surrender { term: *term, position, clean: false });
                 return true;
             }
-            Act::AdoptTerm(term) | Act::StartPrimary(term) | Act::Promote(term) => {
+            Act::AdoptTerm(term)
+            | Act::StartPrimary(term)
+            | Act::Promote(term)
+            | Act::Found(term) => {
                 let role = Role { primary_term: *term, ..self.role.clone() };
                 // On the disk before the engine is touched.
                 if let Err(error) = self.place.write_role(&role) {
@@ -682,6 +706,9 @@ impl Worker {
                 if self.started_at == Some(None) {
                     self.started_at = Some(start);
                 }
+            }
+            (Act::Join, Ended::Joined(Joined::NobodyThere)) => {
+                self.join_at = Some(Instant::now() + JOIN_EVERY);
             }
             (Act::StartReplica(_), _) => self.is_start_over = false,
             (Act::StartPrimary(_) | Act::Bootstrap, _) => {

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use bellwether_contracts::driver::Repair;
+use bellwether_contracts::driver::{Joined, Repair};
 use bellwether_contracts::{Driver, Failure, OpenRepository};
 use bellwether_model::NodeId;
 use bellwether_model::replication::Position;
@@ -17,6 +17,8 @@ pub(super) enum Ended {
     Stopped(Option<Position>),
     /// Where the log ended that was taken over, as far as that is known.
     Promoted(Option<Position>),
+    /// Whether there was a group to join.
+    Joined(Joined),
 }
 
 pub(super) type StepResult = Result<Ended, Failure>;
@@ -61,6 +63,8 @@ pub(super) async fn perform(
             driver.follow(&assignment, upstream.as_ref()).await?;
         }
         Act::Promote(_) => return Ok(Ended::Promoted(driver.promote(&assignment).await?)),
+        Act::Found(_) => driver.found(&assignment).await?,
+        Act::Join => return Ok(Ended::Joined(driver.join(&assignment).await?)),
         Act::Demote => return Ok(Ended::Stopped(driver.hand_over(&assignment).await?)),
         Act::Stop => {
             driver.stop().await?;
@@ -95,6 +99,8 @@ pub(super) fn words(act: &Act) -> &'static str {
         Act::Follow(Some(_)) => "following another node",
         Act::Follow(None) => "letting go of the former primary",
         Act::Promote(_) => "becoming primary",
+        Act::Found(_) => "beginning the group",
+        Act::Join => "joining the group",
         Act::AdoptTerm(_) => "taking the new term",
         Act::Demote | Act::GiveUp(_) => "giving the role up",
         Act::Stop | Act::Kill | Act::Reset => "stopping the engine",

@@ -237,6 +237,7 @@ fn publish(store: &Store, ids: &[NodeId], index: usize) {
         replaced: None,
         check: None,
         moving: None,
+        member: None,
         disk_hangs: false,
         engine: EngineFigures { version: Some("17.5".to_owned()), ..EngineFigures::default() },
         host: HostFigures { cpu_percent: Some(1.5), ..HostFigures::default() },

@@ -218,11 +218,16 @@ pub(super) fn bootstrap_primary(world: &World, pass: &mut Pass) -> Outcome {
     let status = &mut pass.cluster.object.status;
     if status.term == 0 {
         (status.term, status.promised) = (term, term);
+        status.begun = if pass.view.is_multi_primary() { term } else { 0 };
         status.candidate = Some(first.clone());
         status.config.current.version = 1;
     }
     let term = status.term;
-    pass.assign(&first, Target::Primary { term, create: true });
+    let target = match pass.view.is_multi_primary() {
+        true => Target::Member { term, begun: term, from: None },
+        false => Target::Primary { term, create: true },
+    };
+    pass.assign(&first, target);
     if let Some(node) = pass.node_mut(&first) {
         node.restore = source;
     }
@@ -325,7 +330,8 @@ fn open_endpoints(pass: &mut Pass) -> Outcome {
     let Some(primary) = pass.view.primary() else { return Outcome::wait("there is no primary") };
     let voters = &status.config.current.voters;
     let is_settled = status.config.next.is_none() && status.config.past.is_empty();
-    if voters.len() + 1 < pass.view.nodes.len() || !is_settled {
+    let is_whole = pass.view.is_multi_primary() || voters.len() + 1 >= pass.view.nodes.len();
+    if !is_whole || !is_settled {
         return Outcome::wait("waiting for every replica's vote");
     }
     if !primary.report().is_some_and(|report| report.gate.open) {

@@ -97,6 +97,10 @@ fn hand_over(
     id: &NodeId,
     state: &mut Maintenance,
 ) -> Outcome {
+    if pass.view.is_multi_primary() {
+        // Clients are led to another as soon as it is out of service.
+        return Outcome::Next;
+    }
     match pass.view.nodes.len() {
         1 => Outcome::Next,
         _ => switchover::away_from(world, pass, op, id, &mut state.change),
@@ -104,6 +108,9 @@ fn hand_over(
 }
 
 fn withdraw(pass: &mut Pass, id: &NodeId) -> Outcome {
+    if pass.view.is_multi_primary() {
+        return withdraw_member(pass, id);
+    }
     let status = &pass.cluster.object.status;
     if status.primary.as_ref() == Some(id) {
         return match pass.view.nodes.len() {
@@ -126,6 +133,19 @@ fn withdraw(pass: &mut Pass, id: &NodeId) -> Outcome {
             Outcome::fail("the others cannot do without its vote")
         }
         true => Outcome::wait("waiting until its vote is not needed any more"),
+    }
+}
+
+fn withdraw_member(pass: &mut Pass, id: &NodeId) -> Outcome {
+    let phase = pass.view.node(id).map(|facts| facts.node.phase);
+    if phase != Some(NodePhase::Maintenance) {
+        pass.set_phase(id, NodePhase::Maintenance);
+        return Outcome::wait("withdrawing it");
+    }
+    match pass.cluster.object.status.primary.as_ref() == Some(id) {
+        false => Outcome::Next,
+        true if pass.step_age_ms > WITHDRAW_MS_MAX => Outcome::fail("no other node is well enough"),
+        true => Outcome::wait("clients are being led to another node"),
     }
 }
 
@@ -251,7 +271,7 @@ fn await_agent(pass: &Pass, id: &NodeId) -> Outcome {
 
 fn await_catch_up(pass: &mut Pass, id: &NodeId) -> Outcome {
     let status = &pass.cluster.object.status;
-    if status.primary.as_ref() != Some(id) {
+    if status.primary.as_ref() != Some(id) || pass.view.is_multi_primary() {
         return nodes::await_catch_up(pass, id);
     }
     match pass.view.node(id).is_some_and(|facts| facts.serves(status.term)) {

@@ -10,7 +10,7 @@ use bellwether_model::node::NodePhase;
 use bellwether_model::settings::NodeSettings;
 use bellwether_model::shard::NODES_OF_SHARD_MAX;
 use bellwether_model::{Actual, Cluster, JoinTokenId, Node, NodeId, Target, Timestamp};
-use bellwether_planner::NodeFacts;
+use bellwether_planner::{NodeFacts, members};
 use bellwether_protocol::join::AgentConfig;
 use bellwether_store::join_tokens::JoinToken;
 use bellwether_store::secrets::Secret;
@@ -216,7 +216,11 @@ pub fn follow(pass: &mut Pass, id: &NodeId) -> Outcome {
     let Some(primary) = status.primary else {
         return Outcome::wait("there is no primary to follow just now");
     };
-    pass.assign(id, Target::Replica { upstream: primary, term: status.term });
+    let target = match pass.view.is_multi_primary() {
+        true => members::target(&pass.view, id),
+        false => Target::Replica { upstream: primary, term: status.term },
+    };
+    pass.assign(id, target);
     Outcome::Next
 }
 
@@ -228,6 +232,9 @@ pub fn admit(pass: &mut Pass, id: &NodeId) -> Outcome {
         return Outcome::wait("admitting it");
     }
     let status = &pass.cluster.object.status;
+    if pass.view.is_multi_primary() {
+        return Outcome::Next;
+    }
     let votes = status.config.next.is_none() && status.config.current.voters.contains(id);
     if votes || status.primary.as_ref() == Some(id) {
         return Outcome::Next;
@@ -242,6 +249,9 @@ pub fn await_catch_up(pass: &mut Pass, id: &NodeId) -> Outcome {
     let (Some(primary), Some(facts)) = (status.primary, pass.view.node(id).cloned()) else {
         return Outcome::wait("there is no primary to follow just now");
     };
+    if pass.view.is_multi_primary() {
+        return await_membership(pass, &facts);
+    }
     if !facts.is_assigned_to_follow(&primary, status.term) {
         pass.assign(id, Target::Replica { upstream: primary, term: status.term });
         return Outcome::wait("the primary has changed; following the new one");
@@ -254,6 +264,19 @@ pub fn await_catch_up(pass: &mut Pass, id: &NodeId) -> Outcome {
         return Outcome::Next;
     }
     Outcome::wait(waiting_words(&facts, lag))
+}
+
+/// Waits until its engine is a member that has everything.
+fn await_membership(pass: &mut Pass, facts: &NodeFacts) -> Outcome {
+    if members::serves(&pass.view, facts) {
+        return Outcome::Next;
+    }
+    let id = &facts.node.id;
+    let is_beginning = matches!(facts.node.target, Target::Member { from: None, .. });
+    if !is_beginning {
+        pass.assign(id, members::target(&pass.view, id));
+    }
+    Outcome::wait(waiting_words(facts, None))
 }
 
 pub(super) fn waiting_words(facts: &NodeFacts, lag: Option<u64>) -> String {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use bellwether_model::node::NodePhase;
 use bellwether_model::operation::NewOperation;
-use bellwether_model::{NodeId, Operation};
+use bellwether_model::{Actual, NodeId, Operation, Target};
+use bellwether_planner::members;
 
 use super::{nodes, unknown_step};
 use crate::pass::{Outcome, Pass};
@@ -41,6 +42,9 @@ fn check_quorum(pass: &mut Pass, op: &Operation, id: &NodeId) -> Outcome {
 }
 
 fn withdraw(pass: &mut Pass, id: &NodeId) -> Outcome {
+    if pass.view.is_multi_primary() {
+        return leave(pass, id);
+    }
     let status = &pass.cluster.object.status;
     if status.primary.as_ref() == Some(id) {
         pass.set_phase(id, NodePhase::Active);
@@ -48,6 +52,29 @@ fn withdraw(pass: &mut Pass, id: &NodeId) -> Outcome {
     }
     if status.config.voters().contains(id) {
         return Outcome::wait("waiting until its vote is not needed any more");
+    }
+    Outcome::Next
+}
+
+/// Clients are led elsewhere first; then its engine tells the others that it leaves, where it can:
+/// they count without it.
+pub(super) fn leave(pass: &mut Pass, id: &NodeId) -> Outcome {
+    let Some(facts) = pass.view.node(id) else { return Outcome::Next };
+    let is_heard = facts.is_fresh(pass.view.timers().suspect_ms.max(2_000));
+    let has_stopped = !matches!(facts.actual(), Actual::Primary { .. } | Actual::Unknown);
+    let is_primary = pass.cluster.object.status.primary.as_ref() == Some(id);
+    if is_primary && members::others(&pass.view, id).next().is_some() {
+        return Outcome::wait("clients are being led to another node");
+    }
+    if is_primary {
+        // Nobody serves: who is led to is said by whoever begins the group anew.
+        let any = pass.view.nodes.iter().find(|other| other.node.id != *id);
+        pass.cluster.object.status.primary = any.map(|other| other.node.id.clone());
+        return Outcome::wait("it is forgotten as the node that clients are led to");
+    }
+    if is_heard && !has_stopped {
+        pass.assign(id, Target::Stopped);
+        return Outcome::wait("its engine leaves the group");
     }
     Outcome::Next
 }

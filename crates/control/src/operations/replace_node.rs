@@ -8,10 +8,10 @@ use bellwether_model::cluster::SizeRefused;
 use bellwether_model::node::NodePhase;
 use bellwether_model::{NodeId, Operation, OperationId};
 use bellwether_planner::election::{self, Verdict};
-use bellwether_planner::{replace, resize};
+use bellwether_planner::{members, replace, resize};
 use serde::{Deserialize, Serialize};
 
-use super::{add_node, nodes, read_state, switchover, unknown_step, write_state};
+use super::{add_node, nodes, read_state, remove_node, switchover, unknown_step, write_state};
 use crate::pass::{Outcome, Pass};
 use crate::world::World;
 
@@ -81,6 +81,8 @@ fn take(
     match name {
         "check" => return check(pass, former),
         "hand_over" if pass.view.nodes.len() == 1 => return Outcome::Next,
+        // Clients are led past it when it is withdrawn.
+        "hand_over" | "move_role" if pass.view.is_multi_primary() => return Outcome::Next,
         "hand_over" | "move_role" => return hand_over(world, pass, op, state, former),
         "reserve_node" => return reserve(world, pass, state),
         _ => {}
@@ -93,6 +95,7 @@ fn take(
         "seed" => nodes::seed(pass, &new),
         "await_catch_up" => nodes::await_catch_up(pass, &new),
         "admit" => nodes::admit(pass, &new),
+        "withdraw" if pass.view.is_multi_primary() => withdraw_member(pass, state, (former, &new)),
         "withdraw" => withdraw(world, pass, op, state, (former, &new)),
         // It has no vote any more, and nobody follows it: from here on there is only forward.
         "release_machine" => match nodes::release(world, pass, former) {
@@ -179,6 +182,32 @@ fn withdraw(
         true => Outcome::wait("waiting until its vote is not needed any more"),
         false => Outcome::Next,
     }
+}
+
+/// `Next` once the former node's engine has left the group, and the new one is of it.
+fn withdraw_member(
+    pass: &mut Pass,
+    state: &mut State,
+    (former, new): (&NodeId, &NodeId),
+) -> Outcome {
+    let view = &pass.view;
+    let (Some(facts), Some(other)) = (view.node(former), view.node(new)) else {
+        return Outcome::fail("the new node is gone");
+    };
+    let phase = Some(facts.node.phase);
+    let waits = (!members::serves(view, other))
+        .then(|| format!("waiting until {} accepts writes", other.node.name));
+    let waits = waits.or_else(|| members::allowed::refuse_leaving(view, facts));
+    if let Some(words) = waits {
+        give_back(pass, Some(former), state);
+        return Outcome::Wait(words);
+    }
+    if phase != Some(NodePhase::Removing) {
+        state.former_phase = phase;
+        pass.set_phase(former, NodePhase::Removing);
+        return Outcome::wait("withdrawing it");
+    }
+    remove_node::leave(pass, former)
 }
 
 /// Why the former node cannot go yet: the new one is not in its place.

@@ -2,7 +2,7 @@
 
 use bellwether_protocol::Assignment;
 
-use super::Mariadb;
+use super::{Mariadb, group};
 use crate::mysql_family::place::{
     conf, data_in, log_in, root, socket_directory, socket_file, temporary,
 };
@@ -10,7 +10,6 @@ use crate::mysql_family::place::{
 impl Mariadb {
     pub(super) fn text_of_settings(&self, assignment: &Assignment) -> String {
         let disk = assignment.engine.size.disk.0;
-        let conf = conf().display();
         let text = format!(
             "# Written by the agent; changes are overwritten.
 [mariadbd]
@@ -34,7 +33,28 @@ character-set-server = utf8mb4
 performance-schema = OFF
 innodb-log-file-size = {redo}M
 innodb-flush-log-at-trx-commit = 1
-read-only = ON
+{role}",
+            conf = conf().display(),
+            data = data_in(root()).display(),
+            temporary = temporary().display(),
+            socket = socket_file().display(),
+            socket_directory = socket_directory().display(),
+            port = self.port,
+            redo = (disk >> 25).clamp(16, 2048),
+            role = match assignment.multi_primary {
+                true => group::lines(assignment, conf()),
+                false => replication_lines(disk),
+            },
+        );
+        let text = text + &self.chosen_lines(assignment);
+        if assignment.multi_primary { text + &group::copy_lines(conf()) } else { text }
+    }
+}
+
+/// Fenced when it starts, with a log for replicas.
+fn replication_lines(disk: u64) -> String {
+    format!(
+        "read-only = ON
 skip-slave-start = ON
 log-bin = {log}/binlog
 relay-log = {log}/relay
@@ -56,15 +76,7 @@ rpl-semi-sync-master-timeout = 4294967295
 rpl-semi-sync-master-wait-no-slave = ON
 rpl-semi-sync-slave-kill-conn-timeout = 1
 ",
-            data = data_in(root()).display(),
-            temporary = temporary().display(),
-            socket = socket_file().display(),
-            socket_directory = socket_directory().display(),
-            port = self.port,
-            redo = (disk >> 25).clamp(16, 2048),
-            log = log_in(root()).display(),
-            binlog = (disk / 4).max(256 << 20),
-        );
-        text + &self.chosen_lines(assignment)
-    }
+        log = log_in(root()).display(),
+        binlog = (disk / 4).max(256 << 20),
+    )
 }

@@ -41,14 +41,14 @@ const BROKEN: u8 = 0;
 pub(super) struct Donor(Mutex<Option<(String, JoinSet<()>)>>);
 
 impl Donor {
-    /// Listens from now on, for who knows this password.
-    fn listen(&self, port: u16, password: &str) {
+    /// Listens from now on, for who knows this password. `further`: arguments of the copy.
+    fn listen(&self, port: u16, password: &str, further: &'static [&'static str]) {
         let mut listening = self.0.lock().expect("nothing panics while it is held");
         if listening.as_ref().is_some_and(|(known, _)| known == password) {
             return;
         }
         let mut tasks = JoinSet::new();
-        tasks.spawn(serve(port, password.to_owned()));
+        tasks.spawn(serve(port, password.to_owned(), further));
         *listening = Some((password.to_owned(), tasks));
     }
 }
@@ -56,11 +56,13 @@ impl Donor {
 impl Mariadb {
     /// Lets other members copy from here.
     pub(super) fn listen_for_copies(&self, assignment: &Assignment) {
-        self.donor.listen(self.donor_port, &assignment.secrets.replication_password);
+        // A member of a group learns up to which change the copy goes.
+        let further: &[&str] = if self.is_of_group { &["--galera-info"] } else { &[] };
+        self.donor.listen(self.donor_port, &assignment.secrets.replication_password, further);
     }
 }
 
-async fn serve(port: u16, password: String) {
+async fn serve(port: u16, password: String, further: &'static [&'static str]) {
     let listener = loop {
         match TcpListener::bind(("::", port)).await {
             Ok(listener) => break listener,
@@ -82,7 +84,7 @@ async fn serve(port: u16, password: String) {
         let password = password.clone();
         clients.spawn(async move {
             let _permit = permit;
-            if let Err(error) = answer(stream, &password).await {
+            if let Err(error) = answer(stream, &password, further).await {
                 warn!("the copy for {}: {error}", from.ip());
             }
         });
@@ -90,7 +92,7 @@ async fn serve(port: u16, password: String) {
 }
 
 /// Proves who asks, and sends the copy.
-async fn answer(stream: TcpStream, password: &str) -> std::io::Result<()> {
+async fn answer(stream: TcpStream, password: &str, further: &[&str]) -> std::io::Result<()> {
     let refused = || std::io::Error::other("who asked did not know the password");
     let acceptor = Ends::read(conf(), &[])?.acceptor;
     let request = async {
@@ -110,6 +112,7 @@ async fn answer(stream: TcpStream, password: &str) -> std::io::Result<()> {
     send_piece(&mut stream, &size.to_be_bytes()).await?;
     let mut backup = Command::new("/usr/bin/mariadb-backup")
         .args(["--no-defaults", "--backup", "--stream=mbstream", "--user=root"])
+        .args(further)
         .arg(format!("--socket={}", socket_file().display()))
         .arg(format!("--datadir={}", data_in(root()).display()))
         .arg(format!("--target-dir={}", temporary().join("copy").display()))

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use bellwether_contracts::Failure;
-use bellwether_contracts::driver::Repair;
+use bellwether_contracts::driver::{Joined, Probe, Repair};
 use bellwether_model::Term;
 use bellwether_model::replication::Position;
 use bellwether_protocol::Assignment;
@@ -79,6 +79,18 @@ impl Hands for Mariadb {
         ));
         statements.push("START SLAVE".to_owned());
         statements
+    }
+
+    async fn look(&self) -> Probe {
+        if self.is_of_group { self.probe_member().await } else { self.probe().await }
+    }
+
+    async fn found_group(&self, assignment: &Assignment) -> Result<(), Failure> {
+        self.begin_group(assignment).await
+    }
+
+    async fn join_a_group(&self, assignment: &Assignment) -> Result<Joined, Failure> {
+        self.join_group(assignment).await
     }
 
     fn offer_copies(&self, assignment: &Assignment) {

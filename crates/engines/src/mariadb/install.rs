@@ -17,7 +17,7 @@ impl Mariadb {
         self.write_config(assignment)?;
         make_new()?;
         self.install(new_root()).await?;
-        self.run_alone(new_root(), &first_users(assignment)).await?;
+        self.run_alone(new_root(), &(first_users(assignment) + copier(assignment))).await?;
         Mark::Complete.set_in(new_root(), "")?;
         put_in_place(None)
     }
@@ -62,6 +62,16 @@ impl Mariadb {
             None => Err(crate::process::failed("the first users could not be made", &said)),
         }
     }
+}
+
+/// Where all nodes accept writes, the engine itself copies to one that joins, as the system's user
+/// that it runs as.
+fn copier(assignment: &Assignment) -> &'static str {
+    if !assignment.multi_primary {
+        return "";
+    }
+    "CREATE USER 'mysql'@'localhost' IDENTIFIED VIA unix_socket;\n\
+     GRANT RELOAD, PROCESS, LOCK TABLES, BINLOG MONITOR ON *.* TO 'mysql'@'localhost';\n"
 }
 
 /// The users that every node has, made with the data.

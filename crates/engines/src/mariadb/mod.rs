@@ -10,6 +10,7 @@ mod config;
 mod diverged;
 mod donor;
 mod driver;
+mod group;
 mod gtid;
 mod install;
 pub mod profile;
@@ -32,6 +33,7 @@ pub(crate) struct Mariadb {
     /// Where copies are asked for.
     donor_port: u16,
     donor: donor::Donor,
+    group: group::Group,
     /// Notes when the log is written, while it is kept.
     watch: Mutex<Option<written::Watch>>,
 }
@@ -43,6 +45,7 @@ impl Mariadb {
             node: Node::new(assignment, &words::WORDS),
             donor_port: assignment.engine.ports.peer,
             donor: donor::Donor::default(),
+            group: group::Group::default(),
             watch: Mutex::default(),
         }
     }

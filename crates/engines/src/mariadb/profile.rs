@@ -4,7 +4,7 @@ use bellwether_model::engine::{
     Capabilities, EnginePorts, EngineProfile, ExampleTemplate, LogFacts, LogUnit,
 };
 
-use crate::facts::{example, replication_modes, topologies};
+use crate::facts::{example, multi_primary, replication_modes, topologies};
 use crate::mysql_family::parameters::{owned, parameters};
 
 /// The stored name.
@@ -22,7 +22,7 @@ pub fn profile() -> EngineProfile {
                   transaction ids."
             .to_owned(),
         versions: vec!["11.8".to_owned()],
-        topologies: topologies(),
+        topologies: topologies().into_iter().chain([multi_primary()]).collect(),
         replication_modes: replication_modes(false),
         memory_min: 512 << 20,
         disk_min: 1 << 30,
@@ -33,12 +33,12 @@ pub fn profile() -> EngineProfile {
             private: 3305,
             read_gate: 3307,
             peer: 5440,
-            bus: 0,
+            bus: 4567,
         },
         capabilities: Capabilities {
             synchronous: true,
             point_in_time: true,
-            multi_primary: false,
+            multi_primary: true,
             sharded: false,
             backups: true,
             restores_in_place: true,

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 use super::donor::{WHOLE, broken};
-use super::{Mariadb, gtid};
+use super::{Mariadb, group, gtid};
 use crate::files::{remove, remove_file};
 use crate::mysql_family::OS_USER;
 use crate::mysql_family::driver::Hands as _;
@@ -64,9 +64,13 @@ impl Mariadb {
             .args(["--no-defaults", "--prepare"])
             .arg(format!("--target-dir={}", data_in(new_root()).display()));
         self.processes.run(&mut prepare, "the copy cannot be made ready").await?;
-        let ids = begins_at(&data_in(new_root()))?;
-        Mark::BeginsAt.set_in(new_root(), &ids)?;
-        Mark::Replica.set_in(new_root(), "")?;
+        if assignment.multi_primary {
+            group::note_copied(&data_in(new_root()))?;
+        } else {
+            let ids = begins_at(&data_in(new_root()))?;
+            Mark::BeginsAt.set_in(new_root(), &ids)?;
+            Mark::Replica.set_in(new_root(), "")?;
+        }
         if let Some(order) = order {
             Mark::Copied.set_in(new_root(), &order.token)?;
         }

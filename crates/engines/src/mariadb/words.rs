@@ -42,6 +42,8 @@ pub(super) static WORDS: Words = Words {
     count_setting: None,
     revoke: "REVOKE",
     further_rights: &["DELETE HISTORY"],
+    of_group: Some("SET SESSION wsrep_dirty_reads = ON"),
+    read_certificate_of_group: Some("SET GLOBAL wsrep_provider_socket_ssl_reload = ON"),
     lock_logins: "UPDATE mysql.global_priv SET Priv = JSON_SET(Priv, '$.account_locked', true) \
                   WHERE Host = '%' AND User IN \
                   (SELECT name FROM bellwether.kept WHERE kind = 'login')",

@@ -56,6 +56,8 @@ pub(super) static WORDS: Words = Words {
     // Without, it fails where none of the rights is there.
     revoke: "REVOKE IF EXISTS",
     further_rights: &[],
+    of_group: None,
+    read_certificate_of_group: None,
     lock_logins: "UPDATE mysql.user SET account_locked = 'Y' WHERE Host = '%' AND User IN \
                   (SELECT name FROM bellwether.kept WHERE kind = 'login')",
     log: &super::binlog::FORMAT,

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use bellwether_contracts::driver::{Kept, LogSpan, Logged, Probe, Repair};
+use bellwether_contracts::driver::{Joined, Kept, LogSpan, Logged, Probe, Repair};
 use bellwether_contracts::repository::Progress;
 use bellwether_contracts::{Driver, Failure, Repository};
 use bellwether_model::backup::BackupResult;
@@ -43,6 +43,20 @@ pub(crate) trait Hands: Deref<Target = Node> + Send + Sync + 'static {
         OS_USER.take_identity(conf())?;
         OS_USER.write(&config_file(), self.settings(assignment).as_bytes())?;
         Ok(())
+    }
+
+    async fn look(&self) -> Probe {
+        self.probe().await
+    }
+
+    /// Begins a group whose nodes all accept writes, where the engine has such.
+    async fn found_group(&self, _assignment: &Assignment) -> Result<(), Failure> {
+        Err(Failure::permanent("this engine's nodes do not all accept writes"))
+    }
+
+    /// Joins the group that is there.
+    async fn join_a_group(&self, _assignment: &Assignment) -> Result<Joined, Failure> {
+        Err(Failure::permanent("this engine's nodes do not all accept writes"))
     }
 
     /// Lets other members copy from here, where the engine itself does not.
@@ -115,7 +129,7 @@ pub(crate) struct FamilyDriver<H>(pub(crate) H);
 #[async_trait]
 impl<H: Hands> Driver for FamilyDriver<H> {
     async fn probe(&self) -> Probe {
-        self.0.probe().await
+        Hands::look(&self.0).await
     }
 
     async fn ended(&self) {
@@ -145,9 +159,17 @@ impl<H: Hands> Driver for FamilyDriver<H> {
         hands.write_config(assignment)?;
         if OS_USER.take_identity(conf())? {
             hands.unlogged(hands.words.read_certificate).await?;
+            let of_group = hands.words.read_certificate_of_group.filter(|_| hands.is_of_group);
+            if let Some(statement) = of_group {
+                hands.unlogged(statement).await?;
+            }
             OS_USER.note_identity(conf())?;
         }
         hands.offer_copies(assignment);
+        if hands.is_of_group {
+            // Everything else is the group's.
+            return Ok(());
+        }
         hands.watch_log(assignment);
         if Mark::Replica.is_set() {
             hands.keep_users(assignment).await?;
@@ -193,6 +215,16 @@ impl<H: Hands> Driver for FamilyDriver<H> {
         self.0.note_members(assignment);
         self.become_primary(assignment).await?;
         Ok(None)
+    }
+
+    async fn found(&self, assignment: &Assignment) -> Result<(), Failure> {
+        self.0.note_members(assignment);
+        self.0.found_group(assignment).await
+    }
+
+    async fn join(&self, assignment: &Assignment) -> Result<Joined, Failure> {
+        self.0.note_members(assignment);
+        self.0.join_a_group(assignment).await
     }
 
     async fn prepare_handover(&self) -> Result<(), Failure> {
@@ -308,6 +340,10 @@ impl<H: Hands> Driver for FamilyDriver<H> {
     }
 
     async fn is_configuration_active(&self, assignment: &Assignment) -> Result<bool, Failure> {
+        // In a group nobody confirms to a primary, and what concerns users is told to all.
+        if self.0.is_of_group {
+            return Ok(true);
+        }
         self.0.is_armed(assignment).await
     }
 }

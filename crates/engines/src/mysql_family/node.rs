@@ -42,6 +42,8 @@ const STOP_MAX: Duration = Duration::from_secs(25);
 pub(crate) struct Node {
     pub(crate) words: &'static Words,
     pub(crate) port: u16,
+    /// It is of a group whose nodes all accept writes.
+    pub(crate) is_of_group: bool,
     members: Mutex<Vec<Member>>,
     /// For looking, and for what may take its time.
     pub(crate) look: Session,
@@ -81,12 +83,14 @@ impl Drop for Opening<'_> {
 
 impl Node {
     pub(crate) fn new(assignment: &Assignment, words: &'static Words) -> Self {
+        let local = || Session::local_saying(words.of_group.filter(|_| assignment.multi_primary));
         Self {
             words,
             port: assignment.engine.ports.private,
+            is_of_group: assignment.multi_primary,
             members: Mutex::new(assignment.group.members.clone()),
-            look: Session::local(),
-            act: Session::local(),
+            look: local(),
+            act: local(),
             processes: Processes::new(OS_USER, words.process),
             cache: Mutex::default(),
             peers: Peers::new(words),
@@ -108,7 +112,7 @@ impl Node {
         Opening(&self.is_opening)
     }
 
-    pub(super) fn member_at(&self, address: &str) -> Option<NodeId> {
+    pub(crate) fn member_at(&self, address: &str) -> Option<NodeId> {
         let members = self.members.lock().expect("nothing panics while it is held");
         let found = members.iter().find(|m| m.address == address || m.address6 == address);
         found.map(|member| member.node.clone())

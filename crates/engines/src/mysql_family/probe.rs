@@ -36,23 +36,8 @@ pub(crate) struct Cache {
 
 impl Node {
     pub(crate) async fn probe(&self) -> Probe {
-        let process = match self.server() {
-            None => ProcessState::Down,
-            Some(_) => ProcessState::Starting,
-        };
-        let mut probe = Probe {
-            process,
-            data: data_state(),
-            copied: Mark::Copied.read(),
-            keeps_former: former_root().exists(),
-            aside: Mark::Brought.read_in(former_root()),
-            replaced: Mark::Brought.read(),
-            diverged: self.diverged(),
-            ..Probe::default()
-        };
-        if process == ProcessState::Down {
-            release_reserve();
-            self.peers.forget();
+        let mut probe = self.probe_process();
+        if probe.process == ProcessState::Down {
             probe.position = self.last_position();
             return probe;
         }
@@ -70,6 +55,28 @@ impl Node {
         seen
     }
 
+    /// What is known without the engine's answer.
+    pub(crate) fn probe_process(&self) -> Probe {
+        let process = match self.server() {
+            None => ProcessState::Down,
+            Some(_) => ProcessState::Starting,
+        };
+        if process == ProcessState::Down {
+            release_reserve();
+            self.peers.forget();
+        }
+        Probe {
+            process,
+            data: data_state(),
+            copied: Mark::Copied.read(),
+            keeps_former: former_root().exists(),
+            aside: Mark::Brought.read_in(former_root()),
+            replaced: Mark::Brought.read(),
+            diverged: self.diverged(),
+            ..Probe::default()
+        }
+    }
+
     /// Other data begins: what was seen of the one before is no news of it.
     pub(super) fn forget_seen(&self) {
         *self.cache.lock().expect("nothing panics while it is held") = Cache::default();
@@ -80,18 +87,15 @@ impl Node {
         self.cache.lock().expect("nothing panics while it is held").last_position
     }
 
-    /// Adds what the engine says of itself; whether it answered.
-    async fn ask(&self, probe: &mut Probe) -> bool {
+    /// Adds what any engine says of itself, and whether it is read-only; none: it did not answer.
+    pub(crate) async fn ask_figures(&self, probe: &mut Probe) -> Option<bool> {
         let question = format!(
             "SELECT @@global.read_only AS read_only, VERSION() AS version, \
              (SELECT COUNT(*) FROM information_schema.PROCESSLIST p WHERE {}) AS connections",
             are_clients()
         );
-        let Ok(rows) = self.look.query(&question).await else { return false };
-        let Ok(replica) = self.look.query(self.words.replica_status).await else { return false };
-        let Ok(logged) = self.look.query(self.words.logged).await else { return false };
-        let (Some(row), Some(logged)) = (rows.first(), logged.first()) else { return false };
-        let logged = (self.words.place)(logged);
+        let rows = self.look.query(&question).await.ok()?;
+        let row = rows.first()?;
         probe.process = ProcessState::Up;
         probe.figures = EngineFigures {
             version: text(row, "version").map(|version| short_version(&version)),
@@ -99,13 +103,21 @@ impl Node {
             connections: number(row, "connections").map(|n| n as u32),
             ..EngineFigures::default()
         };
+        Some(number(row, "read_only") != Some(0))
+    }
+
+    /// Adds what the engine says of itself; whether it answered.
+    async fn ask(&self, probe: &mut Probe) -> bool {
+        let Ok(replica) = self.look.query(self.words.replica_status).await else { return false };
+        let Ok(logged) = self.look.query(self.words.logged).await else { return false };
+        let Some(logged) = logged.first().map(self.words.place) else { return false };
+        let Some(is_read_only) = self.ask_figures(probe).await else { return false };
         if Mark::Replica.is_set() {
             let replication = self.words.replication(replica.first());
             let beats = self.heartbeats().await;
             self.read_replica(probe, &replication, beats, logged);
             self.knock_again(&replication).await;
         } else {
-            let is_read_only = number(row, "read_only") != Some(0);
             probe.handed_over = is_read_only && handed_over().is_some();
             let is_opening = is_read_only && self.is_opening.load(Ordering::Relaxed);
             probe.in_recovery = (!is_opening).then_some(false);
@@ -191,7 +203,7 @@ impl Node {
         }
     }
 
-    async fn add_slow(&self, probe: &mut Probe) {
+    pub(crate) async fn add_slow(&self, probe: &mut Probe) {
         let known = {
             let cache = self.cache.lock().expect("nothing panics while it is held");
             cache.slow.filter(|(at, _)| at.elapsed() < SLOW_EVERY)

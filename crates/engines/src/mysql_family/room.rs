@@ -11,7 +11,7 @@ use crate::room::{keep_reserve, must_refuse, room};
 impl Node {
     /// While a primary's engine runs: refuses new data in time, and accepts it when there is room
     /// again. Whether it is refused.
-    pub(super) async fn watch_room(&self) -> bool {
+    pub(crate) async fn watch_room(&self) -> bool {
         let known = self.is_refusing.load(Ordering::Relaxed);
         let Some((free, size)) = room() else { return known };
         keep_reserve(free, size);

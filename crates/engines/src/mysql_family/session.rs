@@ -35,6 +35,13 @@ impl Session {
         Self::at(&socket_file())
     }
 
+    /// The same for one that says something first.
+    pub(crate) fn local_saying(first: Option<&str>) -> Self {
+        let socket = socket_file().to_string_lossy().into_owned();
+        let first = first.into_iter().collect::<Vec<_>>();
+        Self::with(common().user(Some("root")).socket(Some(socket)).init(first))
+    }
+
     /// To the engine at that socket, as its superuser.
     pub(crate) fn at(socket: &Path) -> Self {
         let socket = socket.to_string_lossy().into_owned();

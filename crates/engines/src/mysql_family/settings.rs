@@ -32,7 +32,7 @@ impl Node {
     }
 
     /// What differs from what shall be, looked at now and then; what can be set is.
-    pub(super) async fn look_at_settings(&self) -> Option<SettingsReport> {
+    pub(crate) async fn look_at_settings(&self) -> Option<SettingsReport> {
         let (version, wanted) = match self.settings.due() {
             Due::Known(report) => return report,
             Due::Look(version, wanted) => (version, wanted),

@@ -57,6 +57,10 @@ pub(crate) struct Words {
     pub(crate) revoke: &'static str,
     /// Rights on a database that only one of the engines knows.
     pub(crate) further_rights: &'static [&'static str],
+    /// Lets a session look at an engine of a group that takes no writes, where there are groups.
+    pub(crate) of_group: Option<&'static str>,
+    /// Lets what members of a group tell each other read the certificate too.
+    pub(crate) read_certificate_of_group: Option<&'static str>,
     /// Locks the users whose names are in our table of logins.
     pub(crate) lock_logins: &'static str,
     /// How its log tells transactions, and the programs that read it and run what they read.

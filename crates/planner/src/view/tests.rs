@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use bellwether_model::cluster::{ClusterPhase, ClusterStatus};
+use bellwether_model::member::{MemberReport, Standing};
 use bellwether_model::node::NodePhase;
+use bellwether_model::operation::NewOperation;
 use bellwether_model::replication::Position;
 use bellwether_model::*;
 use bellwether_protocol::Report;
@@ -11,6 +13,7 @@ use bellwether_protocol::local::{EngineFigures, Follower, HostFigures, WorkerRep
 use bellwether_protocol::session::{GateReport, Surrender};
 
 use super::*;
+use crate::allowed::check_operation;
 
 pub(crate) struct Sketch {
     pub(crate) cluster: Cluster,
@@ -19,6 +22,12 @@ pub(crate) struct Sketch {
 
 pub(crate) fn node_id(ordinal: u32) -> NodeId {
     NodeId::from(format!("node-{ordinal}"))
+}
+
+/// Why that cannot be asked for, of a node where one is named; empty: it can.
+pub(crate) fn refusal(view: &View, kind: OperationKind, node: &str) -> String {
+    let node = Some(node.to_owned()).filter(|name| !name.is_empty());
+    check_operation(view, &NewOperation::of(kind, node)).err().unwrap_or_default()
 }
 
 /// A healthy asynchronous cluster of so many nodes, the first its primary under term 1.
@@ -124,6 +133,7 @@ fn sketch_node(cluster: &Cluster, ordinal: u32, count: u32) -> (Node, Seen, Repo
         replaced: None,
         check: None,
         moving: None,
+        member: None,
         disk_hangs: false,
         engine: EngineFigures::default(),
         host: HostFigures::default(),
@@ -203,6 +213,50 @@ impl Sketch {
     pub(crate) fn rejoining(&mut self) {
         self.node(3).phase = NodePhase::Rejoining;
         self.cluster.status.config.current.voters.remove(&node_id(3));
+    }
+
+    /// Every node accepts writes, and clients are led to the first.
+    pub(crate) fn equals(mut self) -> Self {
+        self.cluster.spec.multi_primary = true;
+        self.cluster.status.begun = 1;
+        self.cluster.status.config.current.voters.clear();
+        let all: Vec<NodeId> = self.nodes.iter().map(|(node, ..)| node.id.clone()).collect();
+        for (node, _, report, _) in &mut self.nodes {
+            let from = all.iter().find(|id| **id != node.id).cloned();
+            node.target = Target::Member { term: 1, begun: 1, from };
+            report.gate.open = true;
+            let standing = Standing {
+                state: "Synced".into(),
+                in_quorum: true,
+                ready: true,
+                peers: all.iter().cloned().collect(),
+                history: "h".into(),
+                end: None,
+            };
+            if let Some(worker) = &mut report.worker {
+                (worker.actual, worker.serving) = (Actual::Primary { term: 1 }, Some(1));
+                worker.member = Some(MemberReport { term: 1, standing, ..MemberReport::default() });
+            }
+        }
+        self
+    }
+
+    /// A member whose engine runs without the majority, or is stopped with so many changes.
+    pub(crate) fn out(&mut self, ordinal: u32, end: Option<u64>) {
+        self.report(ordinal).gate.open = false;
+        let worker = self.worker(ordinal);
+        worker.serving = None;
+        let member = worker.member.as_mut().expect("a member");
+        member.is_lost = end.is_none();
+        let history = member.standing.history.clone();
+        member.standing = Standing { history, end, ..Standing::default() };
+        if end.is_some() {
+            worker.actual = Actual::Stopped { was_primary: true };
+        }
+    }
+
+    pub(crate) fn member(&mut self, ordinal: u32) -> &mut MemberReport {
+        self.worker(ordinal).member.as_mut().expect("a member")
     }
 
     pub(crate) fn node(&mut self, ordinal: u32) -> &mut Node {

@@ -505,13 +505,18 @@ export type ClusterSpec = {
      */
     engine: string;
     /**
+     * Every node accepts writes, and the engines' own majority decides who may. Said when the
+     * cluster is created, and kept.
+     */
+    multi_primary?: boolean;
+    /**
      * 1 to 40 lower-case letters, digits and hyphens, beginning with a letter; unique on the
      * server.
      */
     name: string;
     /**
      * Number of nodes: 1 is a primary alone, more add replicas. Of each shard, where there are
-     * shards.
+     * shards. Where every node accepts writes there are three at least.
      */
     nodes: number;
     /**
@@ -891,7 +896,8 @@ export type DrillView = {
  */
 export type EnginePorts = {
     /**
-     * Where engines of a sharded cluster tell each other who has which keys; members of the
+     * Where engines talk to each other of what concerns all of them: who has which keys, or who
+     * is a member of their group; the two ports after it are theirs as well. Members of the
      * cluster only. 0: there is none.
      */
     bus?: number;

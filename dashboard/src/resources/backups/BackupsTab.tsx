@@ -1,6 +1,7 @@
 import type { ClusterView } from '../../api/types';
 import { Card } from '../../ui/Card';
 import { Empty } from '../../ui/Empty';
+import { startSentence } from '../../ui/format';
 import { useEngine } from '../clusters/useEngine';
 import { BackupHistory } from './BackupHistory';
 import { messages } from './backups.messages';
@@ -16,6 +17,14 @@ export function BackupsTab({ cluster }: { cluster: ClusterView }) {
     return (
       <Card>
         <Empty title={messages.cannot(engine.title)} text={messages.cannotText(engine.title)} />
+      </Card>
+    );
+  }
+  if (cluster.spec.multi_primary) {
+    const why = cluster.operations.find((operation) => operation.kind === 'backup')?.reason;
+    return (
+      <Card>
+        <Empty title={messages.cannotGroup} text={startSentence(why || messages.unavailable)} />
       </Card>
     );
   }

@@ -16,6 +16,7 @@ export const messages = {
   cannot: (engine: string) => `${engine} cannot be backed up yet`,
   cannotText: (engine: string) =>
     `Replicas keep copies of the data, but no copy outlives the cluster. Until Bellwether can do it, use ${engine}’s own tools.`,
+  cannotGroup: 'No backups where every node accepts writes',
 
   standing: 'What can be recovered',
   recoverable: 'Recoverable up to',

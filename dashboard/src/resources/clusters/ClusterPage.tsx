@@ -28,7 +28,7 @@ import { useMay } from '../people/may';
 import { SuspicionNote } from '../reports/SuspicionNote';
 import classes from './clusters.module.css';
 import { messages } from './clusters.messages';
-import { engineTitle, providerTitle, replicationTitle } from './describe';
+import { engineTitle, providerTitle, replicationOf } from './describe';
 import { Overview } from './Overview';
 import { SettingsTab } from './SettingsTab';
 import { clusterLooks } from './status';
@@ -104,7 +104,7 @@ function SubFacts({ cluster }: { cluster: ClusterView }) {
     `${engineTitle(spec.engine, engines)} ${spec.version}`,
     providerTitle(spec.provider, providers),
     formatCount(cluster.nodes_total, 'node', 'nodes'),
-    replicationTitle(spec.replication, engine),
+    replicationOf(spec, engine),
     ...(cluster.shards?.length
       ? [formatCount(cluster.shards.length, 'shard', 'shards')]
       : []),

@@ -44,7 +44,7 @@ export function Overview({ cluster }: { cluster: ClusterView }) {
         <div className={classes.stack}>
           <Creation cluster={cluster} />
           <NodesGlance cluster={cluster} />
-          <DrillsCard cluster={cluster} />
+          {!cluster.spec.multi_primary && <DrillsCard cluster={cluster} />}
           <Latest cluster={cluster} />
         </div>
       </div>

@@ -16,7 +16,7 @@ import { ParametersCard } from '../parameters/ParametersCard';
 import classes from './clusters.module.css';
 import { messages } from './clusters.messages';
 import { DeleteButton } from './DeleteButton';
-import { engineTitle, providerTitle, replicationTitle, sizeWords } from './describe';
+import { engineTitle, providerTitle, replicationOf, sizeWords } from './describe';
 import { ReshardDialog } from './ReshardDialog';
 import { ResizeDialog } from './ResizeDialog';
 import { timerWords } from './status';
@@ -38,7 +38,7 @@ export function SettingsTab({ cluster }: { cluster: ClusterView }) {
           cluster.phase !== 'failed' && (
             <div className={classes.buttons}>
               {!!spec.shards && <ReshardButton cluster={cluster} />}
-              <ResizeButton cluster={cluster} />
+              {!spec.multi_primary && <ResizeButton cluster={cluster} />}
             </div>
           )
         }
@@ -50,7 +50,7 @@ export function SettingsTab({ cluster }: { cluster: ClusterView }) {
             ...(spec.shards ? [[words.shards, String(spec.shards)] as const] : []),
             [words.nodes, String(spec.nodes)],
             [words.size, sizeWords(spec)],
-            [words.replication, replicationTitle(spec.replication, engine)],
+            [words.replication, replicationOf(spec, engine)],
             [words.timers, timerWords[spec.timers]],
             [words.project, spec.project ?? DEFAULT_PROJECT],
             [words.created, formatMoment(cluster.created_at)],

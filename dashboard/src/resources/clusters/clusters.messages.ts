@@ -72,6 +72,7 @@ export const messages = {
     shards: 'Shards',
     size: 'Each node',
     replication: 'Replication',
+    agreed: 'every write agreed on by all members',
     timers: 'Timers',
     hosts: 'Hosts',
     apart: 'no two nodes on the same',

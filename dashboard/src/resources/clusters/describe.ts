@@ -23,5 +23,14 @@ export function replicationTitle(text: string, engine: EngineProfile | undefined
   return name === 'quorum' ? `${title}, ${acks} confirm` : title;
 }
 
+/** How its nodes replicate: where all accept writes that is not a choice of modes. */
+export function replicationOf(
+  spec: Pick<ClusterSpec, 'multi_primary' | 'replication'>,
+  engine: EngineProfile | undefined,
+): string {
+  if (spec.multi_primary) return messages.facts.agreed;
+  return replicationTitle(spec.replication ?? 'async', engine);
+}
+
 export const sizeWords = ({ size }: Pick<ClusterSpec, 'size'>): string =>
   messages.facts.sizeOf(formatCpus(size.cpus), formatBytes(size.memory), formatBytes(size.disk));

@@ -45,6 +45,7 @@ export function ConnectionPanel({ cluster }: { cluster: ClusterView }) {
       {connection && connection.read_write.length > 0 && (
         <Panel
           connection={connection}
+          isOfEquals={cluster.spec.multi_primary ?? false}
           mayReveal={may.operate}
           isRevealed={isRevealed}
           isWaiting={query.isPlaceholderData}
@@ -57,13 +58,17 @@ export function ConnectionPanel({ cluster }: { cluster: ClusterView }) {
 
 interface PanelProps {
   connection: Connection;
+  /** Every node accepts writes. */
+  isOfEquals: boolean;
   mayReveal: boolean;
   isRevealed: boolean;
   isWaiting: boolean;
   onReveal: (isRevealed: boolean) => void;
 }
 
-function Panel({ connection, mayReveal, isRevealed, isWaiting, onReveal }: PanelProps) {
+function Panel(props: PanelProps) {
+  const { connection, isOfEquals, mayReveal, isRevealed, isWaiting, onReveal } = props;
+  const help = isOfEquals ? messages.endpointHelpOfEquals : messages.endpointHelp;
   const [endpoint, setEndpoint] = useState<Endpoint>('read_write');
   const [client, setClient] = useState('');
   const examples = connection.examples.filter((example) => example.endpoint === endpoint);
@@ -86,7 +91,7 @@ function Panel({ connection, mayReveal, isRevealed, isWaiting, onReveal }: Panel
           data={examples.map(({ name, title }) => ({ value: name, label: title }))}
         />
       </div>
-      <p className={classes.help}>{messages.endpointHelp[endpoint]}</p>
+      <p className={classes.help}>{help[endpoint]}</p>
       {example && <CopyText text={example.text} label={messages.copyOf(example.title)} />}
       {!isRevealed && <p className={classes.help}>{messages.placeholder}</p>}
       <Values
@@ -101,7 +106,7 @@ function Panel({ connection, mayReveal, isRevealed, isWaiting, onReveal }: Panel
   );
 }
 
-function Values(props: PanelProps & { addresses: string[] }) {
+function Values(props: Omit<PanelProps, 'isOfEquals'> & { addresses: string[] }) {
   const { connection, addresses, mayReveal, isRevealed, isWaiting, onReveal } = props;
   const password = isRevealed ? connection.password : undefined;
   return (

@@ -5,6 +5,10 @@ export const messages = {
     read_write: 'Leads to the primary, from any node. While it changes, new connections wait.',
     read_only: 'Leads to a replica that keeps up; to the primary when there is none.',
   } as Record<string, string>,
+  endpointHelpOfEquals: {
+    read_write: 'Leads to the same node from any, as long as that is well; then to another.',
+    read_only: 'Leads to one of the other nodes.',
+  } as Record<string, string>,
   endpointLabel: 'Endpoint',
   exampleLabel: 'Client',
   addresses: 'Addresses',

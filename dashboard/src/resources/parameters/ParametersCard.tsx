@@ -6,6 +6,7 @@ import { parametersQuery } from '../../api/queries';
 import type { ClusterView, ParameterView } from '../../api/types';
 import { Card } from '../../ui/Card';
 import { ErrorNote } from '../../ui/ErrorNote';
+import { startSentence } from '../../ui/format';
 import { useMay } from '../people/may';
 import { type Chosen, changedNames, choose, chosenOf, found } from './choose';
 import { ConfirmParameters } from './ConfirmParameters';
@@ -48,7 +49,11 @@ function Editor({ cluster, parameters }: { cluster: ClusterView; parameters: Par
   return (
     <>
       <p className={classes.about}>
-        {isAllowed ? messages.about : may.operate ? allowed?.reason : messages.readOnly}
+        {isAllowed
+          ? messages.about
+          : may.operate
+            ? startSentence(allowed?.reason ?? '')
+            : messages.readOnly}
       </p>
       <div className={classes.toolbar}>
         <TextInput

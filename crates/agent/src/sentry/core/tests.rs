@@ -58,6 +58,7 @@ fn assignment(seq: u64, target: Target, voters: &[u32]) -> Assignment {
         },
         timers: TimerProfile::Lan.timers(),
         mode: ReplicationMode::Async,
+        multi_primary: false,
         group: Group {
             term: 1,
             primary: Some(node(1)),
@@ -117,6 +118,7 @@ fn serving(term: Term) -> WorkerReport {
         replaced: None,
         check: None,
         moving: None,
+        member: None,
         disk_hangs: false,
         engine: EngineFigures::default(),
         host: HostFigures::default(),
@@ -367,4 +369,25 @@ fn a_primary_whose_worker_or_disk_is_silent_for_long_gives_its_term_up() {
     alone.on_worker(WorkerReport { disk_hangs: true, ..serving(1) }, 1_100);
     alone.on_time(60_000);
     assert_eq!(given_up(&alone), None, "nobody else can take over");
+}
+
+#[test]
+fn a_member_of_equals_serves_while_its_worker_says_that_its_engine_has_the_majority() {
+    let mut core = Core::new("c".into(), node(1), Durable::default(), 0);
+    let target = Target::Member { term: 1, begun: 1, from: Some(node(2)) };
+    let orders = Assignment { multi_primary: true, ..assignment(1, target, &[]) };
+    core.on_assignment(orders, 1_000).expect("accepted");
+    assert_eq!(core.gate(1_000), Gate::Closed);
+    core.on_worker(serving(7), 1_000);
+    assert_eq!(core.gate(1_100), Gate::Solo, "whatever the term");
+    assert!(core.read_gate_ms(1_100) > 0);
+    assert!(core.ask_voters(1, 1_100).is_none(), "nobody grants it anything");
+    assert_eq!(core.fenced(), None);
+    let routes = core.routes(1_100).expect("routes");
+    assert_eq!(routes.primary, Some(("127.0.0.1".to_owned(), 5431)));
+    assert_eq!(routes.writers.first(), Some(&("10.0.0.2".to_owned(), 5432)));
+    core.on_worker(WorkerReport { serving: None, ..serving(7) }, 1_200);
+    assert_eq!(core.gate(1_200), Gate::Closed);
+    core.on_worker(serving(7), 1_300);
+    assert_eq!(core.gate(12_000), Gate::Closed, "nothing is heard of its worker");
 }

@@ -54,8 +54,14 @@ impl Worker {
         if self.probe.process != ProcessState::Up {
             return self.databases.forget();
         }
-        let serves = matches!(assignment.target, Target::Primary { term, .. }
-            if self.served == Some(term));
+        let serves = match assignment.target {
+            Target::Primary { term, .. } => self.served == Some(term),
+            // They are data, which one writes for all.
+            Target::Member { .. } => {
+                self.served.is_some() && assignment.group.primary.as_ref() == Some(&assignment.node)
+            }
+            _ => false,
+        };
         self.databases.keep(driver, assignment, serves).await;
     }
 }

@@ -1,14 +1,19 @@
 //! What a worker says of its node.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use bellwether_contracts::driver::ProcessState;
+use bellwether_model::member::MemberReport;
 use bellwether_model::mutation::{Mutation, mutated};
 use bellwether_model::replication::Position;
-use bellwether_model::{NodeId, Term};
+use bellwether_model::{NodeId, Target, Term};
 use bellwether_protocol::local::WorkerReport;
 
-use super::{HANG, Worker};
+use super::{Act, HANG, Worker};
+
+/// Engines that have lost touch for a moment find each other again within this time.
+const LOST_AFTER: Duration = Duration::from_secs(5);
 
 impl Worker {
     /// The term served, once everything that must be so before clients are let in is so.
@@ -17,6 +22,12 @@ impl Worker {
             && self.probe.process == ProcessState::Up
             && self.failure.is_none();
         let assignment = &self.orders.as_ref()?.assignment;
+        if let Some(standing) = &self.probe.standing {
+            // Whether a member may write is its engine's to say, and that of the majority.
+            let is_member = matches!(assignment.target, Target::Member { .. });
+            let is_ready = standing.in_quorum && standing.ready;
+            return (is_up && is_member && is_ready).then_some(self.role.primary_term);
+        }
         if !is_up || self.role.primary_term == 0 {
             return None;
         }
@@ -44,6 +55,22 @@ impl Worker {
             self.started_at = Some(Some(Position::default()));
         }
         is_safe.then_some(self.role.primary_term)
+    }
+
+    /// Of the group of equals that it belongs to.
+    fn member(&self) -> Option<MemberReport> {
+        let Target::Member { term, from, .. } = &self.assignment()?.target else { return None };
+        let is_founding = matches!(&self.step, Some((Act::Found(_) | Act::Bootstrap, _)));
+        Some(MemberReport {
+            term: *term,
+            founds: from.is_none() || is_founding,
+            has_founded: from.is_none() && !is_founding && self.role.primary_term >= *term,
+            // One that has later orders stops by itself.
+            is_lost: self.step.is_none()
+                && self.role.primary_term >= *term
+                && self.lost_at.is_some_and(|at| at.elapsed() > LOST_AFTER),
+            standing: self.probe.standing.clone()?,
+        })
     }
 
     /// What is, for the sentry; none before the first orders.
@@ -87,6 +114,7 @@ impl Worker {
             replaced: probe.replaced.clone(),
             check: self.check_report(),
             moving: probe.moving.clone(),
+            member: self.member(),
             disk_hangs: self.disk.silence > HANG,
             engine: probe.figures.clone(),
             host,

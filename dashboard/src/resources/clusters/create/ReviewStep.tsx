@@ -4,7 +4,7 @@ import { formatMoment } from '../../../ui/format';
 import { PlanSkeleton } from '../../plans/PlanSkeleton';
 import { PlanView } from '../../plans/PlanView';
 import { messages as clusterMessages } from '../clusters.messages';
-import { engineTitle, providerTitle, replicationTitle, sizeWords } from '../describe';
+import { engineTitle, providerTitle, replicationOf, sizeWords } from '../describe';
 import { timerWords } from '../status';
 import classes from './create.module.css';
 import { messages } from './create.messages';
@@ -75,7 +75,7 @@ export function settingsOf(draft: Draft, catalogue: Catalogue, upTo: StepName = 
     all.splice(1, 0, [messages.backup.source, told, 'engine']);
   }
   if (spec.nodes > 1) {
-    all.push([words.replication, replicationTitle(spec.replication, engine), 'topology']);
+    all.push([words.replication, replicationOf(spec, engine), 'topology']);
     all.push([words.timers, timerWords[spec.timers], 'topology']);
     if (spec.apart) all.push([words.hosts, words.apart, 'topology']);
   }

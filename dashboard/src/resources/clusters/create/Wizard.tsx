@@ -279,7 +279,11 @@ function Summary({ draft, catalogue, step, isRestore }: SummaryProps) {
     <aside className={classes.aside}>
       <Card title={messages.soFar}>
         <div className={classes.sketch}>
-          <TopologySketch nodes={Math.max(1, Number(draft.nodes))} acks={acksOf(draft)} />
+          <TopologySketch
+            nodes={Math.max(1, Number(draft.nodes))}
+            acks={acksOf(draft)}
+            isOfEquals={draft.multiPrimary}
+          />
         </div>
         <Facts rows={settings.map(([name, value]) => [name, value] as const)} />
       </Card>

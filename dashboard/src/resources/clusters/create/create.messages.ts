@@ -73,12 +73,17 @@ export const messages = {
     shardsHelp: (least: number, most: number) =>
       `The keys are divided over them evenly. ${least} to ${most}.`,
     nodesHelp: (least: number, most: number) => `The primary counts too. ${least} to ${most}.`,
+    membersHelp: (least: number, most: number) =>
+      `Each of them accepts writes. ${least} to ${most}: a majority has to be left when one is lost.`,
+    goesOn:
+      'The rest goes on as long as it is the majority. Whether every node accepts writes cannot be changed later.',
     replication: 'When is a write acknowledged?',
     acks: 'Replicas that confirm each write',
     apart: 'No two nodes on the same host',
     apartHelp: 'Refused where that cannot be kept.',
     oneHost: 'Here all machines are on one host: what takes it takes every copy.',
     timers: 'How soon a lost primary is replaced',
+    timersOfEquals: 'How soon the others go on without a lost node',
     replaces: (replicas: number) =>
       replicas === 0
         ? 'Nothing takes over when the node is lost. More nodes can be added later.'

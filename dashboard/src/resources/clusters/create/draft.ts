@@ -9,6 +9,7 @@ import type {
   NodeSize,
   ProviderView,
   TimerProfile,
+  TopologyFact,
 } from '../../../api/types';
 import { formatBytes, formatCpus, GIB, startSentence } from '../../../ui/format';
 import { messages } from './create.messages';
@@ -34,6 +35,8 @@ export interface Draft extends SizeEntries {
   nodes: Entry;
   /** Over how many groups the keys are divided; 0: they are not. */
   shards: Entry;
+  /** Every node accepts writes. */
+  multiPrimary: boolean;
   mode: string;
   acks: Entry;
   timers: TimerProfile;
@@ -77,6 +80,7 @@ const fieldSteps: Record<string, StepName> = {
   size: 'machines',
   nodes: 'topology',
   shards: 'topology',
+  multi_primary: 'topology',
   replication: 'topology',
   timers: 'topology',
   apart: 'topology',
@@ -126,17 +130,32 @@ export function sizeBounds(
   };
 }
 
-/** The topologies of several groups, or of one. */
-export const topologiesOf = (engine: EngineProfile | undefined, isSharded: boolean) =>
-  (engine?.topologies ?? []).filter(({ shards_max }) => (shards_max ?? 0) > 0 === isSharded);
+const isOfEquals = ({ picture }: TopologyFact) => picture === 'multi_primary';
+
+/** The topologies of several groups, or of one, whose nodes all accept writes or do not. */
+export const topologiesOf = (
+  engine: EngineProfile | undefined,
+  isSharded: boolean,
+  isMultiPrimary = false,
+) =>
+  (engine?.topologies ?? []).filter(
+    (one) => (one.shards_max ?? 0) > 0 === isSharded && isOfEquals(one) === isMultiPrimary,
+  );
+
+/** The fewest nodes there can be: where all accept writes, a majority has to be left of them. */
+export function nodesLeast(engine: EngineProfile | undefined, isMultiPrimary: boolean) {
+  return (isMultiPrimary && topologiesOf(engine, false, true)[0]?.nodes_min) || 1;
+}
 
 /** The most nodes there can be, of each shard where there are shards. */
 export function nodesMost(
   engine: EngineProfile | undefined,
   provider: ProviderView | undefined,
   shards = 0,
+  isMultiPrimary = false,
 ) {
-  const possible = topologiesOf(engine, shards > 0).map((topology) => topology.nodes_max);
+  const topologies = topologiesOf(engine, shards > 0, isMultiPrimary);
+  const possible = topologies.map((topology) => topology.nodes_max);
   const most = Math.max(1, ...possible);
   const given = provider?.limits.nodes_max ?? most;
   return Math.min(most, Math.floor(given / Math.max(1, shards)));
@@ -165,6 +184,7 @@ export function firstDraft(catalogue: Catalogue, caller = ''): Draft {
     diskGib: gib(5, bounds.disk),
     nodes: Math.min(3, nodesMost(engine, provider)),
     shards: 0,
+    multiPrimary: false,
     mode: engine?.replication_modes[0]?.name ?? 'async',
     acks: 1,
     timers: 'lan',
@@ -191,9 +211,10 @@ export function toSpec(draft: Draft): ClusterSpec {
     provider: draft.provider,
     nodes: Number(draft.nodes),
     ...(draft.shards !== 0 && { shards: Number(draft.shards) }),
+    ...(draft.multiPrimary && { multi_primary: true }),
     size: toSize(draft),
     // Nobody confirms where nobody follows.
-    replication: replicated ? mode : 'async',
+    replication: replicated && !draft.multiPrimary ? mode : 'async',
     timers: draft.timers,
     ...(draft.apart && replicated && { apart: true }),
     parameters: draft.parameters,
@@ -218,7 +239,7 @@ export const toSize = ({ cpus, memoryGib, diskGib }: SizeEntries): NodeSize => (
 
 /** How many replicas confirm a write before it is acknowledged. */
 export function acksOf(draft: Draft): number {
-  if (draft.mode === 'async' || Number(draft.nodes) < 2) return 0;
+  if (draft.mode === 'async' || draft.multiPrimary || Number(draft.nodes) < 2) return 0;
   return draft.mode === 'quorum' ? Number(draft.acks) : 1;
 }
 
@@ -295,9 +316,12 @@ function checkTopology(
     }
   }
   if (nodes === '' || !Number.isInteger(nodes)) return { nodes: messages.errors.whole };
-  const most = nodesMost(engine, provider, shards);
-  if (nodes < 1 || nodes > most) return { nodes: messages.errors.range('1', String(most)) };
-  if (nodes === 1) return {};
+  const least = nodesLeast(engine, draft.multiPrimary);
+  const most = nodesMost(engine, provider, shards, draft.multiPrimary);
+  if (nodes < least || nodes > most) {
+    return { nodes: messages.errors.range(String(least), String(most)) };
+  }
+  if (nodes === 1 || draft.multiPrimary) return {};
   if (!engine?.replication_modes.some((mode) => mode.name === draft.mode)) {
     return { replication: messages.errors.mode };
   }

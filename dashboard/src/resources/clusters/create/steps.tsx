@@ -19,6 +19,7 @@ import {
   engineOf,
   toEntry,
   type FieldErrors,
+  nodesLeast,
   nodesMost,
   providerOf,
   shardsRange,
@@ -58,6 +59,7 @@ export function EngineStep({ draft, catalogue, errors, onChange }: StepProps) {
             mode: chosen?.replication_modes[0]?.name ?? 'async',
             parameters: {},
             shards: 0,
+            multiPrimary: false,
           });
         }}
       />
@@ -148,14 +150,16 @@ export function TopologyStep({ draft, catalogue, errors, onChange }: StepProps) 
   const provider = providerOf(draft, catalogue);
   const isSharded = draft.shards !== 0;
   const hasOneHost = provider?.limits.one_host ?? false;
-  const most = nodesMost(engine, provider, Number(draft.shards));
+  const { multiPrimary } = draft;
+  const least = nodesLeast(engine, multiPrimary);
+  const most = nodesMost(engine, provider, Number(draft.shards), multiPrimary);
   const nodes = Number(draft.nodes);
   const topologies = engine?.topologies ?? [];
-  const current = topologiesOf(engine, isSharded).find(
-    (one) => isSharded || (nodes >= one.nodes_min && nodes <= one.nodes_max),
+  const current = topologiesOf(engine, isSharded, multiPrimary).find(
+    (one) => isSharded || multiPrimary || (nodes >= one.nodes_min && nodes <= one.nodes_max),
   );
   const shards = shardsRange(engine);
-  const isReplicated = nodes > 1;
+  const isReplicated = nodes > 1 && !multiPrimary;
   return (
     <>
       <Choices
@@ -173,8 +177,13 @@ export function TopologyStep({ draft, catalogue, errors, onChange }: StepProps) 
           if (!chosen) return;
           const count = chosen.shards_min ?? 0;
           const usual = chosen.nodes_max > 1 ? Math.max(count > 0 ? 2 : 3, chosen.nodes_min) : 1;
-          const possible = nodesMost(engine, provider, count);
-          onChange({ shards: count, nodes: Math.min(usual, chosen.nodes_max, possible) });
+          const isOfEquals = chosen.picture === 'multi_primary';
+          const possible = nodesMost(engine, provider, count, isOfEquals);
+          onChange({
+            shards: count,
+            multiPrimary: isOfEquals,
+            nodes: Math.min(usual, chosen.nodes_max, possible),
+          });
         }}
       />
       {isSharded && (
@@ -194,7 +203,9 @@ export function TopologyStep({ draft, catalogue, errors, onChange }: StepProps) 
       <div>
         <NumberInput
           label={isSharded ? words.nodesOfShard : words.nodes}
-          description={words.nodesHelp(1, most)}
+          description={
+            multiPrimary ? words.membersHelp(least, most) : words.nodesHelp(least, most)
+          }
           maw={280}
           value={draft.nodes}
           min={0}
@@ -204,7 +215,9 @@ export function TopologyStep({ draft, catalogue, errors, onChange }: StepProps) 
           error={errors.nodes}
           onChange={(value) => onChange({ nodes: toEntry(value) })}
         />
-        <p className={classes.note}>{words.replaces(Math.max(0, nodes - 1))}</p>
+        <p className={classes.note}>
+          {multiPrimary ? words.goesOn : words.replaces(Math.max(0, nodes - 1))}
+        </p>
       </div>
       {isReplicated && (
         <>
@@ -231,8 +244,12 @@ export function TopologyStep({ draft, catalogue, errors, onChange }: StepProps) 
               onChange={(value) => onChange({ acks: toEntry(value) })}
             />
           )}
+        </>
+      )}
+      {nodes > 1 && (
+        <>
           <Select
-            label={words.timers}
+            label={multiPrimary ? words.timersOfEquals : words.timers}
             maw={420}
             value={draft.timers}
             data={Object.entries(timerWords).map(([value, label]) => ({ value, label }))}

@@ -137,7 +137,7 @@ function Node({ box, cluster }: { box: NodeBox; cluster: ClusterView }) {
   const isServing = node.role === 'primary';
   const look = isServing ? classes.primary : node.role === 'none' ? classes.absent : classes.node;
   const role = roleOf(node);
-  const last = isPrimary && isServing ? messages.term(cluster.term) : messages.behind(node);
+  const last = figureOf(node, isPrimary, cluster);
   return (
     <g transform={at}>
       <title>{messages.node(node)}</title>
@@ -161,6 +161,13 @@ function Node({ box, cluster }: { box: NodeBox; cluster: ClusterView }) {
       </text>
     </g>
   );
+}
+
+/** What there is to say of it in figures: of one among equals whether clients are led to it. */
+function figureOf(node: NodeView, isPrimary: boolean, cluster: ClusterView): string {
+  if (node.role !== 'primary') return messages.behind(node);
+  if (!cluster.spec.multi_primary) return messages.term(cluster.term);
+  return isPrimary ? messages.led(cluster.term) : messages.member;
 }
 
 /** The shapes of the status dots, placed in the picture. */

@@ -5,8 +5,15 @@ const HEIGHT = 30;
 const GAP = 12;
 const SHOWN_MAX = 6;
 
+interface Props {
+  nodes: number;
+  acks: number;
+  /** Every node accepts writes. */
+  isOfEquals?: boolean;
+}
+
 /** A topology that is not there yet: a primary, its replicas and which of them confirm writes. */
-export function TopologySketch({ nodes, acks }: { nodes: number; acks: number }) {
+export function TopologySketch({ nodes, acks, isOfEquals = false }: Props) {
   const replicas = Math.max(0, nodes - 1);
   const shown = Math.min(replicas, SHOWN_MAX);
   const stack = Math.max(1, shown) * (HEIGHT + GAP) - GAP;
@@ -20,13 +27,15 @@ export function TopologySketch({ nodes, acks }: { nodes: number; acks: number })
       height={height}
       viewBox={`0 0 ${width} ${height}`}
       role="img"
-      aria-label={messages.sketch(nodes, Math.min(acks, replicas))}
+      aria-label={
+        isOfEquals ? messages.equals(nodes) : messages.sketch(nodes, Math.min(acks, replicas))
+      }
       fill="none"
     >
       {Array.from({ length: shown }, (_, row) => {
         const y = middle - stack / 2 + row * (HEIGHT + GAP);
         const isConfirming = row < acks;
-        const line = isConfirming ? 'var(--bw-accent)' : 'var(--bw-line-strong)';
+        const line = isConfirming || isOfEquals ? 'var(--bw-accent)' : 'var(--bw-line-strong)';
         const isRest = row === SHOWN_MAX - 1 && replicas > SHOWN_MAX;
         return (
           <g key={row}>
@@ -34,7 +43,7 @@ export function TopologySketch({ nodes, acks }: { nodes: number; acks: number })
               d={`M66 ${middle} C89 ${middle} 89 ${y + HEIGHT / 2} ${x} ${y + HEIGHT / 2}`}
               stroke={line}
               strokeWidth="1.5"
-              strokeDasharray={isConfirming ? undefined : '4 4'}
+              strokeDasharray={isConfirming || isOfEquals ? undefined : '4 4'}
             />
             <rect
               x={x}
@@ -42,7 +51,7 @@ export function TopologySketch({ nodes, acks }: { nodes: number; acks: number })
               width={WIDTH}
               height={HEIGHT}
               rx="7"
-              fill="var(--bw-surface)"
+              fill={isOfEquals ? 'var(--bw-accent-soft)' : 'var(--bw-surface)'}
               stroke={line}
               strokeWidth="1.5"
             />
@@ -53,7 +62,7 @@ export function TopologySketch({ nodes, acks }: { nodes: number; acks: number })
             ) : (
               <path
                 d={`M${x + 12} ${y + 11.5}h22M${x + 12} ${y + 18.5}h12`}
-                stroke="var(--bw-line-strong)"
+                stroke={isOfEquals ? 'var(--bw-accent)' : 'var(--bw-line-strong)'}
                 strokeWidth="2.5"
                 strokeLinecap="round"
               />

@@ -48,6 +48,14 @@ describe('a topology', () => {
     expect(cast.primary?.name).toBe('demo-2');
   });
 
+  it('puts the one that clients are led to first of those that accept writes', () => {
+    const equals = [1, 2, 3].map((ordinal) => node(ordinal, { role: 'primary', gate_open: true }));
+    const cast = castOf(equals, 'n2');
+    expect(cast.primary?.name).toBe('demo-2');
+    expect(cast.isServing).toBe(true);
+    expect(readersOf(cast).map((one) => one.name)).toEqual(['demo-1', 'demo-3']);
+  });
+
   it('cuts long names', () => {
     expect(fitText('demo-1', 200, 14)).toBe('demo-1');
     const cut = fitText('a'.repeat(60), 160, 14);

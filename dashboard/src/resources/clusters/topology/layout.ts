@@ -53,6 +53,8 @@ const MARGIN = 2;
 /** The roles as they are, not as they are wanted: a lost primary keeps its place, with its state. */
 export function castOf(nodes: NodeView[], primaryId: string | null | undefined): Cast {
   const primary =
+    // Of several that accept writes the one that clients are led to.
+    nodes.find((node) => node.role === 'primary' && node.id === primaryId) ??
     nodes.find((node) => node.role === 'primary') ??
     nodes.find((node) => node.id === primaryId) ??
     null;
@@ -60,8 +62,9 @@ export function castOf(nodes: NodeView[], primaryId: string | null | undefined):
   return { primary, others: nodes.filter((node) => node !== primary), isServing };
 }
 
+/** One beside the primary that has what it has: a replica, or another that accepts writes. */
 export const isStreaming = (node: NodeView): boolean =>
-  node.role === 'replica' && node.health === 'healthy';
+  node.role !== 'none' && node.health === 'healthy';
 
 /** Replicas take reads; without any, the primary does. */
 export function readersOf(cast: Cast): NodeView[] {

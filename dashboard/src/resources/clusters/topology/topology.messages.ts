@@ -16,6 +16,8 @@ export const messages = {
   noPrimary: 'No primary',
   noPrimaryState: 'new connections wait',
   term: (term: number) => `term ${term}`,
+  led: (term: number) => `clients are led here, term ${term}`,
+  member: 'has what the others have',
   behind,
   working: 'not a member yet',
   node: (node: NodeView) =>
@@ -31,5 +33,6 @@ export const messages = {
     nodes === 1
       ? 'One node: the primary alone.'
       : `One primary and ${formatCount(nodes - 1, 'replica', 'replicas')}; ${acks} confirm each write.`,
+  equals: (nodes: number) => `${formatCount(nodes, 'node', 'nodes')}, each of which accepts writes.`,
   confirms: 'confirms',
 };
