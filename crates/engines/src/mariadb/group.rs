@@ -9,12 +9,14 @@ mod config;
 mod end;
 mod standing;
 
+use std::io::ErrorKind;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use bellwether_contracts::Failure;
 use bellwether_contracts::driver::{DataState, Joined};
 use bellwether_protocol::Assignment;
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tracing::info;
 
@@ -34,6 +36,15 @@ const SYNC_MAX: Duration = Duration::from_secs(120);
 
 /// A group that has lost its majority while one joins may find it again within this time.
 const ABANDONED_AFTER: Duration = Duration::from_secs(10);
+
+/// Who is before this one has joined within this time, or is not waited for.
+const TURN_MAX: Duration = Duration::from_secs(20);
+
+/// Between two looks whether it has.
+const LOOK_FOR_TURN_EVERY: Duration = Duration::from_millis(500);
+
+/// A machine that runs says within this time whether its engine does.
+const KNOCK_MAX: Duration = Duration::from_millis(500);
 
 /// Between two looks whether it is.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -70,6 +81,7 @@ impl Mariadb {
         if !self.is_somebody_there(assignment).await {
             return Ok(Joined::NobodyThere);
         }
+        self.until_its_turn(assignment).await;
         if !has_data {
             make_new()?;
             put_in_place(None)?;
@@ -97,14 +109,33 @@ impl Mariadb {
         let mut asked = JoinSet::new();
         for member in others {
             let session = Session::to_member(member, self.port, password);
-            asked.spawn(async move {
-                let rows = session.query("SHOW GLOBAL STATUS LIKE 'wsrep_cluster_status'").await;
-                let said = rows.ok().and_then(|rows| text(rows.first()?, "Value"));
-                said.as_deref() == Some("Primary")
-            });
+            asked.spawn(async move { is_there(&session).await });
         }
         while let Some(answer) = asked.join_next().await {
             if matches!(answer, Ok(true)) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Waits while members before this one are still to join: of two that joined at the same moment,
+    /// one was seen to wait for its copy for ever.
+    async fn until_its_turn(&self, assignment: &Assignment) {
+        let until = Instant::now() + TURN_MAX;
+        while Instant::now() < until && self.is_somebody_before(assignment).await {
+            tokio::time::sleep(LOOK_FOR_TURN_EVERY).await;
+        }
+    }
+
+    /// Whether a member before this one does not belong to the majority, although its machine runs.
+    async fn is_somebody_before(&self, assignment: &Assignment) -> bool {
+        let Some(own) = assignment.group.member(&assignment.node) else { return false };
+        let password = &assignment.secrets.replication_password;
+        let before = assignment.group.members.iter().filter(|one| one.ordinal < own.ordinal);
+        for member in before {
+            let session = Session::to_member(member, self.port, password);
+            if !is_there(&session).await && runs(&member.address, self.port).await {
                 return true;
             }
         }
@@ -142,5 +173,22 @@ impl Mariadb {
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
+    }
+}
+
+/// Whether a member belongs to the majority, by what its engine says.
+async fn is_there(session: &Session) -> bool {
+    let rows = session.query("SHOW GLOBAL STATUS LIKE 'wsrep_cluster_status'").await;
+    let said = rows.ok().and_then(|rows| text(rows.first()?, "Value"));
+    said.as_deref() == Some("Primary")
+}
+
+/// Whether there is a machine at that address, with an engine or without.
+async fn runs(address: &str, port: u16) -> bool {
+    let knock = TcpStream::connect((address, port));
+    match tokio::time::timeout(KNOCK_MAX, knock).await {
+        Ok(Ok(_)) => true,
+        Ok(Err(error)) => error.kind() == ErrorKind::ConnectionRefused,
+        Err(_) => false,
     }
 }
