@@ -119,8 +119,8 @@ impl Mariadb {
         false
     }
 
-    /// Waits while members before this one are still to join: of two that joined at the same moment,
-    /// one was seen to wait for its copy for ever.
+    /// Waits while members before this one are still to join: of two that joined at the same
+    /// moment, one was seen to wait for its copy for ever.
     async fn until_its_turn(&self, assignment: &Assignment) {
         let until = Instant::now() + TURN_MAX;
         while Instant::now() < until && self.is_somebody_before(assignment).await {
