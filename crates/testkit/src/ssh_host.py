@@ -20,9 +20,13 @@ async def serve(process):
     ended = asyncio.ensure_future(borg.wait())
     gone = asyncio.ensure_future(process.channel.wait_closed())
     await asyncio.wait({ended, gone}, return_when=asyncio.FIRST_COMPLETED)
-    # Whoever is cut off leaves no lock behind, as with any other server of SSH.
+    # Whoever is cut off leaves no lock behind, as with any other server of SSH. One that waits for
+    # somebody to read what it says does not hear that it shall end; the next one breaks its lock.
     if borg.returncode is None:
         borg.terminate()
+        await asyncio.wait({ended}, timeout=2)
+    if borg.returncode is None:
+        borg.kill()
     process.exit(await ended)
 
 
