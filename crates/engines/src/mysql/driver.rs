@@ -16,7 +16,13 @@ use crate::mysql_family::backup::Copied;
 use crate::mysql_family::driver::Hands;
 use crate::mysql_family::place::{Mark, conf};
 use crate::mysql_family::replication::LET_GO_MAX;
+use crate::mysql_family::session::text;
 use crate::mysql_family::{quote, replication_user};
+
+/// The transactions that were received to their end.
+const RECEIVED: &str = "SELECT REPLACE(RECEIVED_TRANSACTION_SET, '\n', '') AS received \
+                        FROM performance_schema.replication_connection_status \
+                        WHERE CHANNEL_NAME = ''";
 
 #[async_trait]
 impl Hands for Mysql {
@@ -80,7 +86,16 @@ impl Hands for Mysql {
         if self.replication().await?.host.is_empty() {
             return Mark::Unapplied.clear();
         }
-        let start = self.act.execute_within(&["START REPLICA SQL_THREAD"], LET_GO_MAX).await;
+        let rows = self.act.query(RECEIVED).await?;
+        let received = rows.first().and_then(|row| text(row, "received")).unwrap_or_default();
+        if received.is_empty() {
+            return Mark::Unapplied.clear();
+        }
+        // No further: of half a transaction at the end, which was cut off by a stop, the engine
+        // would wait a minute for the other half before it stops to apply.
+        let start =
+            format!("START REPLICA SQL_THREAD UNTIL SQL_AFTER_GTIDS = {}", quote(&received));
+        let start = self.act.execute_within(&[&start], LET_GO_MAX).await;
         let applied = match start {
             Ok(()) => self.until_applied().await,
             failed => failed,

@@ -67,16 +67,6 @@ pub(crate) async fn end(session: &Session) -> Result<(), Failure> {
     end_of(session, &are_clients()).await
 }
 
-/// Ends every connection but those of replication, and what runs events: MySQL waits up to ten
-/// seconds for whoever says nothing before it stops.
-pub(super) async fn end_all(session: &Session) -> Result<(), Failure> {
-    session.query("SET GLOBAL event_scheduler = OFF").await?;
-    let all = "p.COMMAND NOT IN ('Daemon', 'Binlog Dump', 'Binlog Dump GTID') \
-               AND p.USER NOT IN ('system user', 'event_scheduler', 'mysql.session') \
-               AND p.ID <> CONNECTION_ID()";
-    end_of(session, all).await
-}
-
 /// Ends the connections of which that is so, as `p` of the list of processes.
 pub(crate) async fn end_of(session: &Session, which: &str) -> Result<(), Failure> {
     let listing = format!("SELECT p.ID AS id FROM information_schema.PROCESSLIST p WHERE {which}");

@@ -15,12 +15,12 @@ use bellwether_protocol::assignment::Member;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::Command;
 
+use super::OS_USER;
 use super::peers::Peers;
 use super::place::{Mark, config_file, log_in, root, socket_directory};
 use super::probe::Cache;
 use super::session::Session;
 use super::words::{Replication, Words};
-use super::{OS_USER, clients};
 use crate::files::at;
 use crate::process::Processes;
 use crate::room::release_reserve;
@@ -187,8 +187,6 @@ impl Node {
     /// Stops in an orderly way. Whether it did; also when it did not run.
     pub(crate) async fn stop_server(&self) -> Result<bool, Failure> {
         let Some(pid) = self.server() else { return Ok(false) };
-        // One that cannot say who is connected is stopped all the same.
-        let _ = clients::end_all(&self.act).await;
         self.forget_sessions().await;
         let _ = kill_process(pid, Signal::TERM);
         if tokio::time::timeout(STOP_MAX, self.processes.until_ended(pid)).await.is_ok() {
